@@ -1,20 +1,19 @@
 /**
- * Whether new requests are taken. Each edge asks before it reads anything, and presents the failure in its own words;
- * what operators and balancers ask (`/healthz`, `/readyz`, `/prom`) is answered always.
+ * Whether the server accepts requests. Each edge checks this before it reads anything, and presents the failure in its
+ * own format; `/healthz`, `/readyz` and `/prom` are always answered.
  */
 import { Failure } from './errors.ts'
 
-/** The failures that a availability turns requests away with. */
+/** The failure that requests are rejected with. */
 export type Rejecting = 'shutting_down' | 'overloaded'
 
 export interface Availability {
-  /** Null: come in. */
+  /** Null: requests are accepted. */
   rejecting: Rejecting | null
-  /** The server is about to shut down: no balancer should send anybody any more. */
+  /** The server is about to shut down: load balancers should send no more requests. */
   draining: boolean
   /**
-   * Until when it is tried again, by `performance.now()`, to write what waits in memory once the server closes; it is
-   * tried once in any case.
+   * Until when buffered writes are retried once the server closes, by `performance.now()`; they are tried once anyway.
    */
   writeUntil: number
 }

@@ -1,18 +1,15 @@
-/** Work over any number of rows, in batches: each is short, and between two of them everybody else gets a turn. */
+/** Work over any number of rows in short batches; between two of them the event loop serves requests. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Awaitable } from './awaitable.ts'
 
-/**
- * Does `work` again and again until it finds less to do than `size`, the most that it does at a time, and returns how
- * much; or until it is to stop.
- */
+/** Repeats `work`, which returns how many rows it handled, until these are fewer than `size` or `signal` aborts. */
 export async function inBatches (
   size: number, work: (size: number) => Promise<number>, signal?: AbortSignal
 ): Promise<void> {
   while (signal?.aborted !== true && await work(size) === size) await nextTurn()
 }
 
-/** All rows in the order of `keyOf`, `size` at a time: `read` finds those behind a key, the lowest first. */
+/** All rows in the order of `keyOf`, `size` at a time. `read` returns those after a key, the lowest first. */
 export async function * inPages<Row> (
   size: number, keyOf: (row: Row) => string, read: (after: string, size: number) => Awaitable<Row[]>
 ): AsyncGenerator<Row[]> {

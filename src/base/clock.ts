@@ -1,7 +1,4 @@
-/**
- * Where the present comes from. Every rule that depends on time takes a clock, so that tests move it instead of
- * waiting.
- */
+/** The source of the current time. Rules that depend on time take a clock, which tests move instead of waiting. */
 export type Clock = () => Date
 
 /** The machine's own clock. */

@@ -1,26 +1,26 @@
 /**
- * Whose a file is. What is trusted because of the folder it lies in must be this account's, and nothing that another
- * account may write.
+ * Ownership of files. A file that is trusted because of its folder must belong to this account, and no other account
+ * may write to it.
  */
 import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readFileSync, realpathSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** A file that is there and that another account has written, or may write. */
+/** A file exists, and another account has written it or may write to it. */
 export class ForeignFile extends Error {
   constructor (file: string) {
     super(`${file} belongs to another account, or another account may write to it`)
   }
 }
 
-/** Undefined where there are no accounts by number: there nothing can be told. */
+/** Undefined on systems without numeric accounts, where ownership cannot be determined. */
 const account = process.getuid?.()
 
-/** Whether it belongs to this account or to root, which may do anything, and its owner alone may write to it. */
+/** Whether it belongs to this account or to root, and its owner alone may write to it. */
 function isOurs ({ uid, mode }: Pick<Stats, 'uid' | 'mode'>): boolean {
   return (uid === account || uid === 0) && (mode & 0o022) === 0
 }
 
-/** The text of a file of this account; null where there is none. @throws ForeignFile, or what the file system says. */
+/** The text of a file of this account; null: no such file. @throws ForeignFile, or the error of the file system. */
 export function readOwn (file: string): string | null {
   let descriptor: number
   try {
@@ -30,7 +30,7 @@ export function readOwn (file: string): string | null {
     throw error
   }
   try {
-    // Of what was opened: whatever takes its name meanwhile is not read.
+    // Checks the open file: another one that takes its name meanwhile is not read.
     if (account !== undefined && !isOurs(fstatSync(descriptor))) throw new ForeignFile(file)
     return readFileSync(descriptor, 'utf8')
   } finally {
@@ -39,9 +39,8 @@ export function readOwn (file: string): string | null {
 }
 
 /**
- * Whether nothing at this path can be another account's work: it is there, it and all that is in it is this account's,
- * and nobody else may put something else in its place, or in that of a folder above it. False where that cannot be
- * told.
+ * Whether no other account can have written what is at this path: it exists, it and everything in it belongs to this
+ * account, and no other account may replace it or a folder above it. False if that cannot be determined.
  */
 export function isPrivate (path: string): boolean {
   try {
@@ -53,9 +52,7 @@ export function isPrivate (path: string): boolean {
   }
 }
 
-/**
- * Whether no other account can rename what is in this folder, or what is above it. In one like /tmp owners alone can.
- */
+/** Whether no other account can rename an entry of this folder or of one above it. In a sticky one only owners can. */
 function isOutOfReach (folder: string): boolean {
   const stats = lstatSync(folder)
   const sticky = (stats.mode & 0o1000) !== 0
@@ -69,7 +66,7 @@ function isAllOurs (path: string): boolean {
   return stats.isDirectory() ? readdirSync(path).every(name => isAllOurs(join(path, name))) : stats.isFile()
 }
 
-/** Whether a path, if it is there, belongs to this account or to root. True where that cannot be told. */
+/** Whether a path, if it exists, belongs to this account or to root. True if that cannot be determined. */
 export function belongsToUs (path: string): boolean {
   try {
     const { uid } = lstatSync(path)

@@ -1,10 +1,11 @@
+/** Bounded caches: the least recently used entries are evicted. */
 import { LRUCache } from 'lru-cache'
 
 export type Lru<T extends object> = LRUCache<string, T>
 
 /**
- * A map of at most `most` entries, or of as much as `sizeCalculation` makes of them; those that were not asked for the
- * longest are forgotten first. Takes memory for what is in it, not for what could be.
+ * A cache of at most `most` entries, or of a total size of `most` by `sizeCalculation`. Bounded by `maxSize` and not by
+ * `max`, which would allocate memory for every possible entry at once.
  */
 export function lru<T extends object> (
   most: number, options: Partial<LRUCache.Options<string, T, unknown>> = {}

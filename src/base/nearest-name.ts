@@ -1,16 +1,13 @@
-/** What was meant by a name that is mistyped. */
+/** Suggests the known name that a mistyped one is nearest to. */
 
-/**
- * The name that is nearest to `text`, and how many characters it is away (Levenshtein's distance). `names`: one or
- * more.
- */
+/** The name with the smallest Levenshtein distance to `text`, and that distance. `names`: one or more. */
 export function nearest (text: string, names: readonly string[]): { name: string, edits: number } {
   return names.map(name => ({ name, edits: editsBetween(text, name) })).reduce(
     (best, each) => each.edits < best.edits ? each : best
   )
 }
 
-/** How many characters have to be put in, taken out or replaced to make one text of the other. */
+/** Levenshtein distance: how many characters to insert, delete or replace. */
 function editsBetween (one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, i) => i)
   for (let i = 1; i <= one.length; i++) {

@@ -1,27 +1,21 @@
-/**
- * What a text from outside has to be before it is kept: storable in every database, and one harmless line in every log.
- */
+/** Checks and escapes text from outside, so that every database can store it and every log shows it on one line. */
 
-/**
- * Whether a text is well-formed Unicode without control characters. PostgreSQL stores neither NUL nor half a surrogate
- * pair.
- */
+/** Whether a text is well-formed Unicode without control characters. PostgreSQL refuses NUL and lone surrogates. */
 export function isPlainText (text: string): boolean {
   return text.isWellFormed() && !/\p{Cc}/u.test(text)
 }
 
 /**
- * Whether a text is base64url in its one canonical spelling (RFC 4648 §3.5): without padding, and with the bits that
- * are not used zero. Other spellings decode to the same bytes and are another text: what goes by texts would never find
- * them.
+ * Whether a text is base64url in its one canonical form (RFC 4648 §3.5): without padding, and with unused bits zero.
+ * Other forms decode to the same bytes, but a look-up by text would not find them.
  */
 export function isBase64url (text: string): boolean {
   return Buffer.from(text, 'base64url').toString('base64url') === text
 }
 
 /**
- * A text in which nothing can break a line or steer a terminal: control characters, separators of lines, marks that
- * change the reading direction and half surrogate pairs are spelled as their code points.
+ * Escapes characters that could break a line or control a terminal: control characters, line separators, bidirectional
+ * marks and lone surrogates become `\u{code point}`.
  */
 export function inPlainText (text: string): string {
   return text.replace(

@@ -1,10 +1,11 @@
+/** Creates folders for private data. */
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
- * Makes a folder that only its owner may enter, and what is missing above it; leaves what is there as it is. One step
- * at a time: told to make all of them, Node never comes back from a file system that makes no folders, /proc say.
- * @throws what the file system says.
+ * Creates a folder that only its owner may enter, and its missing parents; leaves an existing one as it is. Creates one
+ * at a time, because `recursive` never returns on a file system that takes no folders, such as /proc.
+ * @throws the error of the file system.
  */
 export function makeFolder (path: string): void {
   if (existsSync(path)) return
@@ -12,7 +13,7 @@ export function makeFolder (path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 })
   } catch (error) {
-    // Another process was quicker.
+    // Another process has created it meanwhile.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What an answer says beside its success, for people: `Warning: 299 - "text"` (RFC 7234 §5.5). RFC 9111 leaves the
- * field out, so no cache does anything with it, and a client that does not know it loses nothing.
+ * Warnings for people beside a successful response: `Warning: 299 - "text"` (RFC 7234 §5.5). RFC 9111 has dropped the
+ * field, so caches ignore it, and clients may.
  */
 
 /** The value of the header. `texts`: ASCII. */
@@ -8,7 +8,7 @@ export function warnings (texts: readonly string[]): string {
   return texts.map(text => `299 - "${text.replace(/["\\]/g, '\\$&')}"`).join(', ')
 }
 
-/** The texts that a value holds. */
+/** The texts in a value of the header. */
 export function readWarnings (value: string): string[] {
   return [...value.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text]) => text!.replace(/\\(.)/g, '$1'))
 }

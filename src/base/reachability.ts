@@ -1,10 +1,10 @@
-/** Why a URL gave no answer, in words for operators: commands and `doctor` say the same. */
+/** Why a URL could not be reached, in sentences for operators, shared by commands and `doctor`. */
 
 export interface Unreachable {
-  /** As Node names it, `ECONNREFUSED` say, else in its words; `TimeoutError` where nothing came in time. */
+  /** Node's error code, such as `ECONNREFUSED`, or else its message; `TimeoutError` after a timeout. */
   code: string
   found: string
-  /** What to do about it; null: that depends on what is asked for there. */
+  /** How to fix it; null: that depends on the service. */
   remedy: string | null
 }
 
@@ -16,7 +16,7 @@ const unknownAuthority = [
   'DEPTH_ZERO_SELF_SIGNED_CERT',
 ]
 
-/** What `error`, which fetch has thrown for `url`, means. */
+/** Explains `error`, which fetch has thrown for `url`. */
 export function whyUnreachable (url: string, error: unknown): Unreachable {
   const { name, cause } = error as Error
   const { code: said, message } = (cause ?? {}) as NodeJS.ErrnoException
@@ -24,8 +24,8 @@ export function whyUnreachable (url: string, error: unknown): Unreachable {
   if (unknownAuthority.includes(code)) {
     return {
       code,
-      found: `the certificate of ${url} comes from an authority that is not known here (${code})`,
-      remedy: 'If the authority is your own, name its certificate in the environment of this command: ' +
+      found: `the certificate of ${url} is signed by an unknown certificate authority (${code})`,
+      remedy: 'If it is your own authority, set its certificate in the environment of this command: ' +
         'NODE_EXTRA_CA_CERTS=/path/to/ca.pem.',
     }
   }
@@ -35,25 +35,27 @@ export function whyUnreachable (url: string, error: unknown): Unreachable {
 function sentenceOf (url: string, code: string): Omit<Unreachable, 'code'> {
   switch (code) {
     case 'ECONNREFUSED': return { found: `nothing listens at ${url} (${code})`, remedy: null }
-    case 'ENOTFOUND': case 'EAI_AGAIN': return { found: `the host of ${url} is not known here (${code})`, remedy: null }
+    case 'ENOTFOUND': case 'EAI_AGAIN': return {
+      found: `the host of ${url} cannot be resolved (${code})`, remedy: null
+    }
     case 'TimeoutError': return { found: `${url} did not answer in time`, remedy: null }
     case 'CERT_HAS_EXPIRED': return {
       found: `the certificate of ${url} has expired`,
-      remedy: 'Renew it where TLS ends, in the proxy most likely.',
+      remedy: 'Renew it where TLS is terminated, most likely in the proxy.',
     }
     case 'CERT_NOT_YET_VALID': return {
       found: `the certificate of ${url} is not valid yet`,
-      remedy: 'Have this machine keep time by NTP, or wait until it is.',
+      remedy: 'Synchronize the clock of this machine (NTP), or wait until the certificate is valid.',
     }
     case 'ERR_TLS_CERT_ALTNAME_INVALID': return {
       found: `the certificate of ${url} is for another name`,
-      remedy: 'Get one for this name, or use the name that it has.',
+      remedy: 'Get a certificate for this name, or use a name that it has.',
     }
   }
   if (/ssl|tls|EPROTO/i.test(code)) {
     return {
-      found: `what listens at ${url} speaks no TLS (${code})`,
-      remedy: 'Have TLS end there, in a proxy in front of the server, or use http:// where that is meant.',
+      found: `the server at ${url} does not speak TLS (${code})`,
+      remedy: 'Terminate TLS there, in a proxy in front of the server, or use http:// if that is intended.',
     }
   }
   return { found: `${url} cannot be reached from here (${code})`, remedy: null }

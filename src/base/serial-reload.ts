@@ -1,10 +1,7 @@
-/**
- * Reading again what memory holds, in turn: an answer that was asked for earlier never replaces one that was asked for
- * later.
- */
+/** Reloads of a cache, one at a time, so that the result of an earlier reload never replaces that of a later one. */
 
-/** Runs `work` for each call, but once for all that come while they have to wait: it begins after each of them. */
-export function oneAfterTheOther<T> (work: () => Promise<T>): () => Promise<T> {
+/** Runs `work` one at a time. Calls that wait share one run, which begins after all of them. */
+export function serialReload<T> (work: () => Promise<T>): () => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
   let waiting: Promise<T> | null = null
   return () => {

@@ -18,11 +18,7 @@ import { paths } from './shared/paths.ts'
 import { registration } from './registration/registration.ts'
 import { session } from './endpoints/session.ts'
 
-export { defaultLimits, type ProtocolLimits } from './shared/limits.ts'
-export type { ProtocolOptions, RegistrationMode } from './shared/options.ts'
-export { paths } from './shared/paths.ts'
-
-/** Everything that a client of the authorization server talks to. */
+/** All endpoints that clients of the authorization server use. */
 export function protocol (given: ProtocolOptions): FastifyPluginAsync {
   return async app => {
     const { store, clock } = given
@@ -41,12 +37,12 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       telemetry: given.telemetry ?? newTelemetry(),
     }
     app.setErrorHandler(answerError)
-    // With `done` and not as promises: they run for every request.
+    // Hooks with `done` and not promises: they run for every request.
     app.addHook('onRequest', (_request, _reply, done) => {
       requireAvailable(options.telemetry.availability)
       done()
     })
-    // Schemas describe here; what a body may hold is for the endpoint to say, in the words of its RFC.
+    // Schemas only describe: the endpoints validate, with the error codes of their RFCs.
     app.setValidatorCompiler(() => () => true)
     app.addHook('onRequest', refuseRepeatedHeaders)
     app.addHook('onRequest', refuseCompressed)
@@ -60,7 +56,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
   }
 }
 
-/** RFC 9110 §15.5.16: bodies of these endpoints are small, and none is decompressed for a stranger. */
+/** RFC 9110 §15.5.16: bodies of these endpoints are small, and none is decompressed before authentication. */
 function refuseCompressed ({ headers }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void): void {
   done(
     isCompressed(headers)
@@ -73,10 +69,7 @@ function refuseCompressed ({ headers }: FastifyRequest, _reply: FastifyReply, do
 
 const single = ['authorization', 'content-type']
 
-/**
- * Node keeps the first of them and drops the rest: a second proof, or a second meaning of the body, must not hide (RFC
- * 6749 §2.3).
- */
+/** Node keeps the first of repeated headers: a second credential or type must not go unnoticed (RFC 6749 §2.3). */
 function refuseRepeatedHeaders (
   { raw: { rawHeaders } }: FastifyRequest, _reply: FastifyReply, done: (refusal?: Error) => void
 ): void {
@@ -88,7 +81,7 @@ function refuseRepeatedHeaders (
   )
 }
 
-/** How many lines of that name there are; the names are at the even places, in any case. */
+/** How many header lines have this name. Names are at even indexes, in any case. */
 function timesSent (rawHeaders: readonly string[], name: string): number {
   let times = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -97,7 +90,7 @@ function timesSent (rawHeaders: readonly string[], name: string): number {
   return times
 }
 
-/** Named in the metadata because discovery clients insist; answers here and never redirects (RFC 6749 §4.1.2.1). */
+/** Listed in the metadata because discovery clients require it; answers itself, never redirects (RFC 6749 §4.1.2.1). */
 async function unsupportedAuthorization (app: FastifyInstance): Promise<void> {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
@@ -109,7 +102,7 @@ async function unsupportedAuthorization (app: FastifyInstance): Promise<void> {
       handler: () => {
         throw new OAuthError(
           400, 'unsupported_response_type',
-          'This server has no response types: use the grant client_credentials at the token endpoint.'
+          'This server supports no response types: use the grant client_credentials at the token endpoint.'
         )
       }
     })
@@ -135,7 +128,7 @@ const allowed: readonly (readonly [string, readonly HTTPMethods[]])[] = [
 ]
 const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY']
 
-/** RFC 9110 §15.5.6. Answered before a body is read. */
+/** RFC 9110 §15.5.6, before the body is read. */
 function refuseOtherMethods (app: FastifyInstance, url: string, taken: readonly HTTPMethods[]): void {
   app.route({
     method: methods.filter(method => !taken.includes(method)),
@@ -147,7 +140,7 @@ function refuseOtherMethods (app: FastifyInstance, url: string, taken: readonly 
       await reply.code(405).headers({
         ...noStore, ...(url.startsWith('/.well-known/') ? anyOrigin : {}), allow: taken.join(', ')
       })
-        .send({ error: 'invalid_request', error_description: `This endpoint takes ${taken.join(', ')}.` }),
+        .send({ error: 'invalid_request', error_description: `This endpoint supports ${taken.join(', ')}.` }),
     handler: () => undefined
   })
 }

@@ -32,7 +32,7 @@ tap.test('an authority of one\'s own is named by NODE_EXTRA_CA_CERTS, and the re
   const refused = await listOf(t, certified)
   t.equal(refused.code, 1)
   t.match(
-    refused.stderr, /^latchkey: the certificate of https:\/\/127\.0\.0\.1:\d+ comes from an authority that is not known/
+    refused.stderr, /^latchkey: the certificate of https:\/\/127\.0\.0\.1:\d+ is signed by an unknown certificate authority/
   )
   t.match(refused.stderr, 'NODE_EXTRA_CA_CERTS=/path/to/ca.pem')
   t.match(await listOf(t, certified, { NODE_EXTRA_CA_CERTS: ca }), { code: 0, stderr: /There is no organization yet/ })
@@ -41,7 +41,7 @@ tap.test('an authority of one\'s own is named by NODE_EXTRA_CA_CERTS, and the re
 tap.test('a certificate that has expired, or is for another name, is called that', async t => {
   const yesterday = new Date(Date.now() - 86_400_000)
   const expired = await listOf(t, authority.certify('127.0.0.1', yesterday), { NODE_EXTRA_CA_CERTS: ca })
-  t.match(expired, { code: 1, stderr: /has expired\. Renew it where TLS ends/ })
+  t.match(expired, { code: 1, stderr: /has expired\. Renew it where TLS is terminated/ })
   const other = await listOf(t, authority.certify('auth.example.test'), { NODE_EXTRA_CA_CERTS: ca })
-  t.match(other, { code: 1, stderr: /is for another name\. Get one for this name/ })
+  t.match(other, { code: 1, stderr: /is for another name\. Get a certificate for this name/ })
 })

@@ -182,7 +182,8 @@ for (const { name: database, server } of servers) {
     const none = await server.tokenRequest(client)
     t.equal(none.status, 400)
     t.match(none.json, {
-      error: 'invalid_scope', error_description: 'an access policy lets this client have no scope here and now'
+      error: 'invalid_scope',
+      error_description: 'an access policy denies this client every scope from this address at this time'
     })
     t.notOk(none.text.includes('pol_'))
     t.match(await refusalsOf(client.clientId, 'client.refused'), [{

@@ -248,8 +248,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'LB-24, N1: the address is the one that a trusted proxy tells, and nobody else',
-    find: 'addressOf: ctx => addressOf(exchangeOf(ctx).request),',
-    replace: 'addressOf: ctx => String(exchangeOf(ctx).request.headers[\'x-forwarded-for\'] ?? addressOf(exchangeOf(ctx).request)),',
+    find: 'addressOf: ctx => addressOf(contextOf(ctx).request),',
+    replace: 'addressOf: ctx => String(contextOf(ctx).request.headers[\'x-forwarded-for\'] ?? addressOf(contextOf(ctx).request)),',
   },
   {
     title: 'T15: of many changes of one client at once each is made, under a generation of its own [${name}]',
@@ -263,8 +263,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'L1: no secret is in a row of the audit log',
-    find: 'const about = { subject: record?.id ?? null, organizationId: record?.organizationId',
-    replace: 'const about = { subject: record?.id ?? clientId, organizationId: record?.organizationId',
+    find: 'const auditDetail = { subject: record?.id ?? null, organizationId: record?.organizationId',
+    replace: 'const auditDetail = { subject: record?.id ?? clientId, organizationId: record?.organizationId',
   },
   {
     title: '[postgresql] several servers that start at once apply each migration once',
@@ -432,7 +432,7 @@ export const mutations: readonly Mutation[] = [
     replace: 'const foreignKey = refuse(\'unknown\', \'api_key\')',
   },
   {
-    title: 'the shortcut and the provider answer a token request alike, whoever asks [${database.name}]',
+    title: 'the fast path and the provider answer a token request alike, for any client [${database.name}]',
     find: `if (deniedBy !== null) return null
   const scope = granted`,
     replace: 'const scope = granted',

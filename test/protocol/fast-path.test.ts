@@ -1,7 +1,4 @@
-/**
- * What goes the short way around oidc-provider comes out as if it had not: to the byte, and in all that it leaves
- * behind.
- */
+/** The fast path answers as oidc-provider would, to the byte, and with the same side effects. */
 import fc from 'fast-check'
 import tap, { type Test } from 'tap'
 import { createApiKey } from '../../src/domain/credentials/api-key-creation.ts'
@@ -28,7 +25,7 @@ type Headers = Record<string, string | string[]>
 interface Outgoing { method?: string, path?: string, body?: string, headers?: Headers, keep?: boolean }
 interface Known { client: Client, secret: string }
 
-/** The bytes of a request. A header that is undefined here is left out. */
+/** The bytes of a request. Headers that are undefined are omitted. */
 function written ({ method = 'POST', path = tokenPath, body = grant, headers = {}, keep = false }: Outgoing): string {
   const all: Record<string, string | string[] | undefined> = {
     host: 'localhost',
@@ -46,7 +43,7 @@ const post = ({ client, secret }: Known): string => `client_id=${client.id}&clie
 const base64 = (text: string) => Buffer.from(text, 'latin1').toString('base64')
 const absent = undefined as unknown as string
 
-/** Compares, and says whether the shortcut was taken, where that is known to have to be so. */
+/** Compares both answers. `short`: whether the fast path must answer; undefined: either may. Returns whether it did. */
 async function same (t: Test, pair: Twins, what: string, pieces: string | string[], short?: boolean): Promise<boolean> {
   const compared = await pair.compare(...[pieces].flat())
   t.strictSame(compared.withShortcut, compared.without, what)
@@ -68,7 +65,7 @@ async function ownClient (
 }
 
 for (const database of databases) {
-  tap.test(`the shortcut and the provider answer a token request alike, whoever asks [${database.name}]`, async t => {
+  tap.test(`the fast path and the provider answer a token request alike, for any client [${database.name}]`, async t => {
     const server = await startServer(t, { database, algorithms: ['RS256', 'EdDSA'] })
     const { operation, api, other } = server
     const pair = await twins(server, generous)
@@ -132,7 +129,10 @@ for (const database of databases) {
     await ask('a deleted organization', deleted, false)
 
     const grantless = await server.client()
-    await server.store.clients.update({ ...(await server.store.clients.get(grantless.client.id))!, metadata: { ...grantless.client.metadata, grant_types: [] } })
+    await server.store.clients.update({
+      ...(await server.store.clients.get(grantless.client.id))!,
+      metadata: { ...grantless.client.metadata, grant_types: [] }
+    })
     await ask('a grant that is not the client\'s', grantless, false)
     const byKey = await server.client()
     await server.store.clients.update({
@@ -191,7 +191,7 @@ for (const database of databases) {
     await ask('an hour later', plain, true)
   })
 
-  tap.test(`the shortcut and the provider introspect alike [${database.name}]`, async t => {
+  tap.test(`the fast path and the provider introspect alike [${database.name}]`, async t => {
     const server = await startServer(t, { database })
     const { operation, api } = server
     const pair = await twins(server, generous)
@@ -304,7 +304,7 @@ for (const database of databases) {
   })
 }
 
-tap.test('however a request is put, the shortcut and the provider answer alike', async t => {
+tap.test('however a request is put, the fast path and the provider answer alike', async t => {
   const server = await startServer(t)
   const pair = await twins(server, generous)
   t.teardown(pair.close)
@@ -383,7 +383,8 @@ tap.test('however a request is put, the shortcut and the provider answer alike',
       `${grant}&client_id=&client_secret=${secret}`, `${grant}&${post(who)}&client_id=${id}`,
       `${grant}&${post(who)}&client_secret=${secret}`, `${grant}&client_id=${id}&client_secret=+${secret}`,
       `${grant}&${post(who)}&client_assertion=a.b.c`, `${grant}&${post(who)}&client_assertion_type=x`,
-      `${grant}&client_assertion=a.b.c&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer`
+      `${grant}&client_assertion=a.b.c` +
+        '&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer'
     ]
   ) {
     all.push([`post ${body.slice(30, 70)}…`, written({ body }), false], [
@@ -575,7 +576,7 @@ tap.test('T9: who fails costs one look-up of the client, whether there is such a
   t.strictSame(asked, [client.id])
 })
 
-tap.test('whatever form and credentials look like, the shortcut and the provider answer alike', async t => {
+tap.test('whatever form and credentials look like, the fast path and the provider answer alike', async t => {
   const server = await startServer(t)
   const pair = await twins(server, generous)
   t.teardown(pair.close)
@@ -603,7 +604,7 @@ tap.test('whatever form and credentials look like, the shortcut and the provider
   t.ok(short > tried / 8, `${short} of ${tried} went the short way`)
 })
 
-/** Requests of a grammar: mostly right, and wrong in one place or several. */
+/** Requests by a grammar: mostly valid, or wrong in one or several places. */
 function requests (server: TestServer, { client, secret }: Known, token: string): fc.Arbitrary<Outgoing> {
   const seldom = <T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>) =>
     fc.oneof({ weight: 8, arbitrary: usual }, { weight: 1, arbitrary: odd })

@@ -1,6 +1,6 @@
 /**
- * Assertions that client libraries of others signed, as `npm run judges` recorded them: taken of a client that an
- * operator has allowed them, and refused of a strict one in words that say what to do.
+ * Assertions signed by other client libraries, as recorded by `npm run judges`: accepted from a client with the profile
+ * `rfc7523`, and refused from a strict one with a description that names the remedy.
  */
 import { mock } from 'node:test'
 import { decodeJwt } from 'jose'
@@ -19,7 +19,7 @@ tap.test('C3: what is recorded is of the libraries that cannot be told otherwise
 
 for (const { client: library, issuer, sentAt, jwk, assertion } of assertions) {
   tap.test(`C3: an assertion of ${library} needs the profile rfc7523, and counts once`, async t => {
-    // The provider reads the machine's clock.
+    // The provider reads the system clock.
     mock.timers.enable({ apis: ['Date'], now: sentAt * 1000 })
     t.teardown(() => { mock.timers.reset() })
     const server = await startServer(t, { issuer })
@@ -27,7 +27,7 @@ for (const { client: library, issuer, sentAt, jwk, assertion } of assertions) {
       tokenEndpointAuthMethod: 'private_key_jwt' as const, jwks: { keys: [jwk as Record<string, unknown>] }
     }
     const { client } = await server.client({ ...input, assertionProfile: 'strict' })
-    // The one that the library signed for.
+    // The issuer that the library signed for.
     const id = decodeJwt(assertion).iss!
     await server.operation.store.transaction(async tx => { await tx.clients.insert({ ...client, id }) })
     const exchange = async () => await server.post('/api/v1/auth/token', {

@@ -190,7 +190,7 @@ for (const database of databases) {
     const after = await embedding.session()
     t.equal(parts(after).payload.aud, renamed.identifier)
     for (const each of [renamed, null]) t.equal(await embedding.reasonAgainst(after, each), 'passes')
-    // The name is free: what takes it has nothing to do with the sessions of the one before.
+    // The name is free: sessions of the earlier resource do not work on the one that takes it.
     const heir = await createResource(server.operation, {
       identifier: resource.identifier, scopes: resource.scopes, style: styles.craftkit
     })
@@ -543,7 +543,11 @@ tap.test('CK-10: the session endpoint takes an assertion and nothing else', asyn
   await invalid('an API key as assertion', embedding.exchange(apiKey), 'invalid_grant')
   await invalid('an API key in its header', server.post(path, { grant_type: grantType }, { 'x-api-key': apiKey }))
   await invalid('a client', server.post(path, await form(), { authorization: basic(client.id, secret) }))
-  await invalid('a client\'s grant', server.post(path, { grant_type: 'client_credentials', client_id: client.id, client_secret: secret }), 'unsupported_grant_type')
+  await invalid(
+    'a client\'s grant',
+    server.post(path, { grant_type: 'client_credentials', client_id: client.id, client_secret: secret }),
+    'unsupported_grant_type'
+  )
   await invalid('no grant', server.post(path, { assertion: await embedding.assertion() }))
   await invalid('no assertion', server.post(path, { grant_type: grantType }))
   await invalid('an empty assertion', server.post(path, { grant_type: grantType, assertion: '' }))

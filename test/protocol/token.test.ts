@@ -218,7 +218,8 @@ tap.test('T3, T6: a parameter twice, and two ways to authenticate, are refused',
     [`${form}&${credentials}&client_secret=${secret}`, {}],
     [`${form}&${credentials}`, { authorization }],
     [
-      `${form}&client_assertion=a.b.c&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer`,
+      `${form}&client_assertion=a.b.c` +
+        '&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer',
       { authorization }
     ],
     [`${form}&client_id=somebody_else`, { authorization }],
@@ -324,7 +325,7 @@ tap.test('LB-24, N1: the address is the one that a trusted proxy tells, and nobo
   }
 })
 
-tap.test('T14: a grant that is not the client\'s, and one that nobody has', async t => {
+tap.test('T14: a grant that is not the client\'s, and one that the server does not support', async t => {
   const server = await startServer(t)
   const { client, secret } = await server.client()
   for (
@@ -502,7 +503,7 @@ tap.test('closing answers what is under way and does not wait for keep-alive con
     registry: real => overridden(real, { client: async id => await client(real, id) })
   })
   const { client: machine, secret } = await server.client()
-  // What the shortcut answers, and what only the provider answers.
+  // Answered by the fast path, and by the provider only.
   const answers = [server.token(machine, secret), server.token(machine, secret, { unknown: 'x' })]
   await until('both wait for the registry', () => waiting === answers.length)
   const closed = server.app.close()
@@ -517,10 +518,10 @@ tap.test('closing answers what is under way and does not wait for keep-alive con
   t.ok(performance.now() - before < server.app.server.keepAliveTimeout / 2)
 })
 
-/** A registry with some of its answers replaced. */
+/** A registry with some of its methods replaced. */
 function overridden (real: Registry, change: Partial<Registry>): Registry {
   return {
-    // What is replaced here changes without its knowing.
+    // The registry does not see that the replaced methods answer differently.
     state: null,
     client: id => real.client(id),
     managementToken: digest => real.managementToken(digest),

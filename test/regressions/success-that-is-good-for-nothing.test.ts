@@ -110,8 +110,8 @@ tap.test('a token without a scope: the header says so, the body stays that of RF
   t.strictSame(
     saidOf(answer),
     [
-      `This token has no scope, and passes no route that asks for one: the client ${made.clientId} has none for ` +
-      'this resource; an operator gives it some with latchkey client update',
+      `This token has no scope, and no route that requires one accepts it: the client ${made.clientId} has no scope ` +
+      'for this resource; an operator grants scopes with latchkey client update',
     ]
   )
   t.strictSame(saidOf(await server.tokenRequest(await server.createClient({ organization }))), [])

@@ -34,7 +34,6 @@ type Origin = keyof typeof longest
 
 /** File, expression, what it reads. */
 const table: readonly (readonly [file: string, expression: string, reads: Origin])[] = [
-  ['base/ip-address.ts', '/\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}$/', 'field'],
   ['base/ip-address.ts', '/^(0|[1-9]\\d{0,2})$/', 'field'],
   ['base/ip-address.ts', '/^(?:(\\d+\\.\\d+\\.\\d+\\.\\d+)|\\[([\\da-f:.]{2,45})\\])(?::\\d{1,5})?$/i', 'headers'],
   ['base/ip-address.ts', '/^::ffff:(\\d+\\.\\d+\\.\\d+\\.\\d+)$/', 'field'],
@@ -149,7 +148,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['protocol/registration/client-metadata.ts', '/[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]/gu', 'body'],
   ['protocol/registration/client-metadata.ts', '/[\\s\\p{Cc}]/u', 'body'],
   ['protocol/registration/client-metadata.ts', '/^https:/i', 'body'],
-  ['protocol/shared/descriptions.ts', 'format uri', 'own'],
+  ['protocol/shared/schemas.ts', 'format uri', 'own'],
   ['protocol/fast-path/plain-request.ts', '/^([A-Za-z0-9_.-]+):([A-Za-z0-9_.-]+)$/', 'headers'],
   ['protocol/fast-path/plain-request.ts', '/^[1-9]\\d{0,3}$/', 'headers'],
   ['protocol/fast-path/plain-request.ts', '/^application\\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i', 'headers'],

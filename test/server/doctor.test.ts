@@ -336,7 +336,7 @@ const setUps: readonly SetUp[] = [
     first: {
       check: 'issuer',
       found:
-        /^the host of https:\/\/auth\.latchkey\.invalid is not known here \(E\w+\); the server itself answers at http:/,
+        /^the host of https:\/\/auth\.latchkey\.invalid cannot be resolved \(E\w+\); the server itself answers at http:/,
       remedy: /from where clients are: if it answers there, nothing is wrong/
     }
   },
@@ -349,7 +349,7 @@ const setUps: readonly SetUp[] = [
     },
     first: {
       check: 'issuer',
-      found: /^the certificate of https:\/\/localhost:\d+ comes from an authority that is not known here/,
+      found: /^the certificate of https:\/\/localhost:\d+ is signed by an unknown certificate authority/,
       remedy: /NODE_EXTRA_CA_CERTS=/,
     },
   },
@@ -362,7 +362,7 @@ const setUps: readonly SetUp[] = [
     first: {
       check: 'issuer',
       found: /^the certificate of https:\/\/localhost:\d+ has expired/,
-      remedy: /^Renew it where TLS ends/,
+      remedy: /^Renew it where TLS is terminated/,
     },
   },
   {
@@ -371,7 +371,7 @@ const setUps: readonly SetUp[] = [
     first: {
       check: 'issuer',
       found: /^the certificate of https:\/\/localhost:\d+ is for another name/,
-      remedy: /^Get one for this name/,
+      remedy: /^Get a certificate for this name/,
     },
   },
   {
@@ -382,8 +382,8 @@ const setUps: readonly SetUp[] = [
     },
     first: {
       check: 'issuer',
-      found: /^what listens at https:\/\/localhost:\d+ speaks no TLS/,
-      remedy: /^Have TLS end there, in a proxy/,
+      found: /^the server at https:\/\/localhost:\d+ does not speak TLS/,
+      remedy: /^Terminate TLS there, in a proxy/,
     },
   },
   {

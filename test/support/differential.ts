@@ -1,5 +1,5 @@
 /**
- * Two servers that differ in one thing: one takes the shortcut around oidc-provider, the other does not. Whatever is
+ * Two servers that differ in one thing: one takes the fast path around oidc-provider, the other does not. Whatever is
  * sent goes to both, byte by byte, and what comes back and what it left behind are compared.
  */
 import type { FastifyInstance } from 'fastify'
@@ -9,7 +9,7 @@ import { authenticator } from '../../src/domain/access/principal.ts'
 import type { Registry } from '../../src/domain/access/registry.ts'
 import { tokenReader } from '../../src/domain/tokens/access-token.ts'
 import { Failure } from '../../src/base/errors.ts'
-import type { ProtocolLimits } from '../../src/protocol/index.ts'
+import type { ProtocolLimits } from '../../src/protocol/shared/limits.ts'
 import type { Tracing } from '../../src/telemetry/tracing.ts'
 import { newTelemetry } from '../../src/telemetry/telemetry.ts'
 import type { TestServer } from './authorization-server.ts'
@@ -22,7 +22,7 @@ export interface Observed { text: string, effects: string[] }
 export interface Compared {
   withShortcut: Observed
   without: Observed
-  /** Whether the shortcut answered, all or a part of what was sent. */
+  /** Whether the fast path answered, all or a part of what was sent. */
   short: boolean
 }
 
@@ -55,7 +55,7 @@ export async function twins (server: TestServer, limits: Partial<ProtocolLimits>
 }
 
 async function twin (
-  server: TestServer, registry: Registry, limits: Partial<ProtocolLimits>, shortcut: boolean
+  server: TestServer, registry: Registry, limits: Partial<ProtocolLimits>, fastPath: boolean
 ): Promise<Twin> {
   const { issuer, store, clock, ring } = server
   const effects: string[] = []
@@ -80,7 +80,7 @@ async function twin (
     },
     usage: {
       touch (id) {
-        if (new Error().stack!.includes('shortcut.ts')) short = true
+        if (new Error().stack!.includes('fast-path.ts')) short = true
         effects.push(`used ${id}`)
       },
       flush: async () => {},
@@ -97,7 +97,7 @@ async function twin (
     registration: 'closed',
     limits,
     telemetry,
-    shortcut,
+    fastPath,
   }, { port: 0, headers: { vary: 'Cookie', 'content-type': 'text/html' }, fastify: { logger } })
   return {
     app,

@@ -5,7 +5,8 @@
 import Fastify, { type FastifyHttpOptions, type FastifyInstance, type RawServerDefault } from 'fastify'
 import helmet from 'helmet'
 import { randomUUID } from 'node:crypto'
-import { protocol, type ProtocolOptions } from '../../src/protocol/index.ts'
+import { protocol } from '../../src/protocol/index.ts'
+import type { ProtocolOptions } from '../../src/protocol/shared/options.ts'
 
 /** `port` 0: any. `headers` are set on every answer before anybody else sets them. */
 export interface Serving {

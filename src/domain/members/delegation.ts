@@ -1,5 +1,5 @@
 /** What binds a credential besides its scopes: from where, until when and on which objects it works. */
-import { isAllowed, rangeStarts } from '../../base/ip-address.ts'
+import { isAllowlistWithin } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Actor, Restrictions } from '../core/actor.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
@@ -17,7 +17,7 @@ import type { MemberPort } from './permissions.ts'
 export function requireRestrictionsWithin ({ restrictions }: Actor, resource: Resource, given: Restrictions): void {
   if (restrictions === null || resource.id !== managementResourceId) return
   const { allowlist, expiresAt, objects = {} } = restrictions
-  if (!isWithin(given.allowlist, allowlist)) {
+  if (!isAllowlistWithin(given.allowlist, allowlist)) {
     refuse(`works from ${allowlist.join(', ')} alone`, 'from no other address', {
       field: 'allowlist', allowlist: [...allowlist]
     })
@@ -31,13 +31,6 @@ export function requireRestrictionsWithin ({ restrictions }: Actor, resource: Re
   if (wider !== undefined) {
     refuse(`is restricted to some ${wider}`, 'on no others', { field: 'objects', objects: { [wider]: objects[wider] } })
   }
-}
-
-/** Whether every address that `allowlist` lets pass is one that `bound` lets pass too. */
-function isWithin (allowlist: readonly string[], bound: readonly string[]): boolean {
-  // Within a stretch between the ends of two ranges every address is like every other.
-  return bound.length === 0 ||
-    rangeStarts([...allowlist, ...bound]).every(address => !isAllowed(address, allowlist) || isAllowed(address, bound))
 }
 
 function isPartOf (ids: readonly string[] | undefined, bound: readonly string[]): boolean {

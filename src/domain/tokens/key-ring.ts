@@ -6,7 +6,7 @@ import { importJWK, type CryptoKey, type JWK } from 'jose'
 import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import type { Clock } from '../../base/clock.ts'
 import { ConfigurationError, Failure } from '../../base/errors.ts'
-import { oneAfterTheOther } from '../../base/serial-reload.ts'
+import { serialReload } from '../../base/serial-reload.ts'
 import { unseal } from '../../secrets/sealing.ts'
 import { systemActor } from '../core/actor.ts'
 import {
@@ -73,7 +73,7 @@ export async function openSigningKeys (
     loaded = opened
     stored = found
   }
-  const reload = oneAfterTheOther(() => readAgain().catch(notNow))
+  const reload = serialReload(() => readAgain().catch(notNow))
   const compare = (seen: Stored): Awaitable<void> => {
     if (seen !== known && !areSame(seen, stored)) return reload()
     known = seen

@@ -1,4 +1,4 @@
-/** What the server says of itself. Every member is true: what is named works, and nothing depends on the request. */
+/** The discovery documents. Every endpoint and feature that they name works, and none depends on the request. */
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { clientAuthMethods } from '../../domain/credentials/client.ts'
 import { assertionAlgorithms } from '../../domain/credentials/client-keys.ts'
@@ -9,13 +9,13 @@ import type { Store } from '../../domain/store.ts'
 import { Failure } from '../../base/errors.ts'
 import { unlisted } from '../../http/route-schema.ts'
 import { supportedGrantTypes } from '../provider/client-authentication.ts'
-import { descriptions } from '../shared/descriptions.ts'
+import { descriptions } from './discovery-descriptions.ts'
 import { answerError, OAuthError } from '../shared/oauth-error.ts'
 import type { ProtocolOptions } from '../shared/options.ts'
 import { paths } from '../shared/paths.ts'
 
 const scopesMaxAge = 10
-/** Pages of any origin may read these documents, the refusals too: a browser hides an answer without these headers. */
+/** Pages of any origin may read these documents, and the errors: a browser hides a response without these headers. */
 export const anyOrigin = { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' } as const
 const open = { ...anyOrigin, 'cache-control': `public, max-age=${publicationTime}` }
 
@@ -47,7 +47,7 @@ export function discovery (options: ProtocolOptions) {
         reply
       )
     })
-    // Where a client looks that takes the issuer, or the API, to have a path (RFC 8414 §3.1).
+    // Requested by clients that take the issuer, or the API, to have a path (RFC 8414 §3.1).
     const pathless = [`${paths.serverMetadata}/*`, `${paths.openidConfiguration}/*`]
     for (const each of pathless) {
       app.get(each, { schema: unlisted }, () => {
@@ -73,7 +73,7 @@ function serverMetadata ({ issuer, registration, ring }: ProtocolOptions, scopes
   const algorithms = [...assertionAlgorithms]
   return {
     issuer,
-    // Required by discovery clients; there is no response type to ask it for yet, and it says so itself.
+    // Discovery clients require it; the endpoint itself answers that there is no response type yet.
     authorization_endpoint: issuer + paths.authorization,
     token_endpoint: issuer + paths.token,
     jwks_uri: issuer + paths.jwks,
@@ -81,8 +81,7 @@ function serverMetadata ({ issuer, registration, ring }: ProtocolOptions, scopes
     introspection_endpoint: issuer + paths.introspection,
     revocation_endpoint: issuer + paths.revocation,
     ...(scopes.length > 0 ? { scopes_supported: scopes } : {}),
-    // Empty, and there all the same: §2 requires it, and clients refuse a document without it. §3.2 leaves out every
-    // other empty one.
+    // Present though empty: §2 requires it, and clients refuse a document without it. §3.2 omits other empty members.
     response_types_supported: [],
     grant_types_supported: [...supportedGrantTypes],
     token_endpoint_auth_methods_supported: authMethods,
@@ -91,27 +90,26 @@ function serverMetadata ({ issuer, registration, ring }: ProtocolOptions, scopes
     introspection_endpoint_auth_signing_alg_values_supported: algorithms,
     revocation_endpoint_auth_methods_supported: authMethods,
     revocation_endpoint_auth_signing_alg_values_supported: algorithms,
-    // go-sdk and other clients refuse a server that does not name it.
+    // go-sdk and other clients refuse a server without this member.
     code_challenge_methods_supported: ['S256'],
     subject_types_supported: ['public'],
-    // Verifiers take the algorithms of every token from here, not of ID tokens alone: what the JWKS holds.
+    // Verifiers read the algorithms of all tokens from here, not of ID tokens alone: those of the JWKS.
     id_token_signing_alg_values_supported: [...new Set(ring().jwks.keys.map(({ alg }) => alg))],
   }
 }
 
 /**
- * The scopes of the deployment's own resources that a token can carry. An organization's resources are its own
- * business, and the management API is not for strangers to find. Remembered for a moment, and for longer while the
- * database is away: this is advice, not authority.
+ * The scopes of the deployment's own resources that a token can carry. Resources of organizations and the management
+ * API are not disclosed. Cached for ten seconds, and longer while the database is unavailable: it gives no authority.
  */
 function declaredScopes ({ store, clock }: ProtocolOptions): () => Promise<readonly string[]> {
-  let known: { scopes: readonly string[], until: number } = { scopes: [], until: 0 }
+  let cached: { scopes: readonly string[], until: number } = { scopes: [], until: 0 }
   return async () => {
     const now = clock().getTime()
-    if (now >= known.until) {
-      known = { scopes: await readScopes(store).catch(() => known.scopes), until: now + scopesMaxAge * 1_000 }
+    if (now >= cached.until) {
+      cached = { scopes: await readScopes(store).catch(() => cached.scopes), until: now + scopesMaxAge * 1_000 }
     }
-    return known.scopes
+    return cached.scopes
   }
 }
 
@@ -124,7 +122,7 @@ async function readScopes ({ resources }: Store): Promise<string[]> {
     .sort()
 }
 
-/** The MCP server elsewhere whose metadata is served here for it. */
+/** The MCP server on another host whose metadata this server publishes; null: none. */
 async function hosted ({ registry }: ProtocolOptions, path: string): Promise<Resource | null> {
   const id = hostedResourceId(path)
   const resource = id === null ? null : await registry.resource(id)
@@ -140,10 +138,7 @@ async function describe (
   return await reply.headers(open).send(resourceMetadata(resource, issuer))
 }
 
-/**
- * While the database is away, those that are known: caches have them for as long, and what checks are told comes from
- * elsewhere.
- */
+/** The published keys; the last known ones while the database is unavailable, as caches of the document have them. */
 async function publishedKeys ({ ring, catchUp }: ProtocolOptions): Promise<KeyRing['jwks']> {
   try {
     await catchUp?.()
@@ -153,7 +148,7 @@ async function publishedKeys ({ ring, catchUp }: ProtocolOptions): Promise<KeyRi
   return ring().jwks
 }
 
-/** MCP clients send a header of their own, so browsers ask first. */
+/** MCP clients send a custom header, so browsers send a preflight request. */
 function preflight (reply: FastifyReply): FastifyReply {
   const { 'access-control-allow-origin': origin } = open
   return reply.code(204).headers({

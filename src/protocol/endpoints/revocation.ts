@@ -1,4 +1,4 @@
-/** Revocation (RFC 7009): a client ends one of its own tokens, at once. */
+/** Token revocation (RFC 7009): a client revokes one of its own tokens, at once. */
 import type { Repositories } from '../../domain/store.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { isLastingSecretText } from '../../secrets/credential-text.ts'
@@ -10,11 +10,11 @@ import { OAuthError } from '../shared/oauth-error.ts'
 export interface RevocationOptions { reader: TokenReader }
 
 /**
- * Revokes a token of `owner`. What is not its own, unknown, or dead already is answered like success (§2.2): there is
- * nothing left to do that it may do. `token_type_hint` is not needed to tell tokens apart and is ignored.
+ * Revokes a token of `owner`. A token that is foreign, unknown or no longer valid is answered like success (§2.2).
+ * `token_type_hint` is ignored: the form of a token tells its type.
  * @throws OAuthError `unsupported_token_type` for an API key, an access token of the management API and every other
- * secret that is no token of a client: it would stay alive behind a 200 (§2.2.1). Goes by the form alone, which tells
- * nothing of what there is.
+ * secret that is not a client's token: it would stay valid after a 200 (§2.2.1). The form alone decides, which does not
+ * disclose whether the secret exists.
  */
 export async function revoke (
   { reader }: RevocationOptions, operation: Operation<Repositories>, owner: Client, text: string
@@ -22,8 +22,8 @@ export async function revoke (
   if (isLastingSecretText(text) || await isImported(operation, owner, text)) {
     throw new OAuthError(
       400, 'unsupported_token_type',
-      'This is no token of a client: API keys, access tokens of the management API and other secrets are revoked on ' +
-        'the management API.'
+      'This is not a token of a client: API keys, access tokens of the management API and other secrets are revoked ' +
+        'on the management API.'
     )
   }
   const claims = await reader.read(text)
@@ -31,7 +31,7 @@ export async function revoke (
   await revokeToken(operation, claims)
 }
 
-/** To a client of another organization, a key is what does not exist. */
+/** Whether it is an imported API key of the client's organization; for others it does not exist. */
 async function isImported (
   { store }: Operation<Repositories>, { organizationId, introspects }: Client, text: string
 ): Promise<boolean> {

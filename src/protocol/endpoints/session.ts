@@ -1,8 +1,8 @@
 /**
  * The session endpoint (CK-10): the JWT bearer grant of RFC 7523 §2.1, with publishable keys in the place of clients.
- * It takes an assertion that a signing key signed and nothing else: no API key and no client gets a session of somebody
- * else.
+ * An assertion signed by a signing key is the only proof: no API key and no client gets the session of an end user.
  */
+import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
@@ -32,7 +32,7 @@ export interface SessionOptions extends ProtocolOptions {
 const grantType = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const bodyLimit = 16 * 1024
 
-/** The session endpoint as a plugin of its own: it alone reads forms. */
+/** The session endpoint as a plugin with its own parser for forms. */
 export function session (options: SessionOptions) {
   const { exchange } = sessionExchange(options)
   const failures = windowLimiter(
@@ -40,10 +40,7 @@ export function session (options: SessionOptions) {
   )
   return async (app: FastifyInstance): Promise<void> => {
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser(
-      'application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit },
-      (_request, body, done) => done(null, new URLSearchParams(String(body)))
-    )
+    await app.register(formbody, { bodyLimit })
     app.addHook('onRequest', async (request, reply) => {
       reply.headers(noStore)
       requireNothingElse(request)
@@ -66,33 +63,29 @@ export function session (options: SessionOptions) {
   }
 }
 
-/**
- * Refuses what is no business of this endpoint before the body is read: another credential, parameters in the URI (RFC
- * 6749 §2.3.1, §3.2).
- */
+/** Refuses other credentials and parameters in the URI before the body is read (RFC 6749 §2.3.1, §3.2). */
 function requireNothingElse ({ headers, query }: FastifyRequest): void {
   if (headers.authorization !== undefined) {
     throw invalid('This endpoint takes an assertion and no other credential: leave the Authorization header out.')
   }
   const named = Object.keys(query as object)
-  if (named.length > 0) throw invalid('The parameters belong into the body, never into the URI.')
+  if (named.length > 0) throw invalid('The parameters belong in the body, never in the URI.')
 }
 
-/** The assertion of a form whose parameters are each there once (RFC 6749 §3.2). What else it holds is not read. */
+/** The assertion of a form in which no parameter is repeated (RFC 6749 §3.2). Other parameters are ignored. */
 function assertionOf (body: unknown): string {
-  const form = body instanceof URLSearchParams ? body : new URLSearchParams()
-  if (new Set(form.keys()).size !== form.size) throw invalid('A parameter must not be repeated.')
-  const type = form.get('grant_type')
+  const form = (body ?? {}) as Readonly<Record<string, string | string[] | undefined>>
+  if (Object.values(form).some(Array.isArray)) throw invalid('A parameter must not be repeated.')
+  const { grant_type: type, assertion } = form
   if (!type) throw invalid(`grant_type is missing; send ${grantType}.`)
   if (type !== grantType) {
     throw new OAuthError(400, 'unsupported_grant_type', `This endpoint takes the grant ${grantType} only.`)
   }
-  const assertion = form.get('assertion')
-  if (!assertion) throw invalid('assertion is missing; send a JWT that the signing key signed.')
-  return assertion
+  if (!assertion) throw invalid('assertion is missing; send a JWT signed by the signing key.')
+  return assertion as string
 }
 
-/** The error of RFC 7521 §4.1.1, recorded with its precise reason. */
+/** Records the precise reason, and returns the error of RFC 7521 §4.1.1. */
 function refuse (
   { refusals }: SessionOptions,
   failures: WindowLimiter,
@@ -100,15 +93,15 @@ function refuse (
   { problem, key }: SessionAnswer & { ok: false }
 ): OAuthError {
   const address = addressOf(request)
-  const about = {
+  const auditDetail = {
     reason: problem,
     subject: key?.id ?? null,
     organizationId: key?.organizationId ?? null,
     address,
     requestId: request.id
   }
-  refusals.record({ ...about, type: 'credential.refused' })
-  if (problem === 'replayed') refusals.record({ ...about, type: 'credential.reuse_detected' })
+  refusals.record({ ...auditDetail, type: 'credential.refused' })
+  if (problem === 'replayed') refusals.record({ ...auditDetail, type: 'credential.reuse_detected' })
   failures.count(addressBlock(countedAddress(request)))
   const seconds = failures.exhausted(addressBlock(countedAddress(request)))
   return seconds === null ? new OAuthError(400, 'invalid_grant', assertionProblems[problem]) : slowDown(seconds)

@@ -1,4 +1,4 @@
-/** The token endpoint's one grant (RFC 6749 §4.4): what was configured for the client is what it gets (LB-08). */
+/** The client credentials grant (RFC 6749 §4.4): a client gets the scopes that were configured for it (LB-08). */
 import type { KoaContextWithOIDC, Provider, TokenEndpointGrantContext } from 'oidc-provider'
 import { errors } from 'oidc-provider'
 import { epochSeconds, type Clock } from '../../base/clock.ts'
@@ -15,13 +15,12 @@ import { warnings } from '../../base/process-warning.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { recordOf } from '../provider/client-authentication.ts'
 
-/** What a client gets now: a resource and its scopes on it. */
+/** The result of a grant: a resource, and the client's scopes on it. */
 export interface Granted { resource: Resource, scopes: string[] }
 
 /**
- * Decides what a client gets. `requested` is the request's `resource` (RFC 8707 §2); without it the client's first
- * grant counts. A client without any grant, one that registered openly say, gets a token for the host that carries no
- * scope.
+ * Decides the grant of a client. `requested` is the request's `resource` (RFC 8707 §2); without it the client's first
+ * grant counts. A client without grants, such as one registered openly, gets a token for the host without any scope.
  * @throws errors.InvalidTarget
  */
 export async function decideGrant (
@@ -29,7 +28,7 @@ export async function decideGrant (
 ): Promise<Granted> {
   const asked = requested === undefined ? [] : typeof requested === 'string' ? [requested] : requested
   const wanted = asked.length < 2 ? asked : [...new Set(asked.map(normalIdentifier))]
-  if (wanted.length > 1) throw new errors.InvalidTarget('A token is for one resource: name one.')
+  if (wanted.length > 1) throw new errors.InvalidTarget('A token is for one resource: send one `resource`.')
   const resource = wanted[0] === undefined
     ? await defaultResource(registry, client)
     : await grantedResource(registry, client, wanted[0])
@@ -41,14 +40,14 @@ async function defaultResource (registry: Registry, client: Client): Promise<Res
   const resource = await registry.resource(client.grants[0]?.resourceId ?? hostResourceId)
   if (resource !== null && resource.revokedAt === null) return resource
   throw new errors.InvalidTarget(
-    'The default resource of this client does not exist any more; name another one in `resource`.'
+    'The default resource of this client no longer exists; send another one in `resource`.'
   )
 }
 
 async function grantedResource (registry: Registry, client: Client, identifier: string): Promise<Resource> {
   const resource = await registry.resourceByIdentifier(identifier)
   if (resource !== null && resource.revokedAt === null && mayUse(client, resource)) return resource
-  throw new errors.InvalidTarget('This client has no access to the requested resource, or there is no such resource.')
+  throw new errors.InvalidTarget('This client has no access to the requested resource, or the resource does not exist.')
 }
 
 function mayUse (client: Client, resource: Resource): boolean {
@@ -59,23 +58,23 @@ function mayUse (client: Client, resource: Resource): boolean {
 
 type GrantContext = TokenEndpointGrantContext<{ resource?: string | string[], scope?: string }>
 
-/** More than this no honest request asks for, and it is read before it is ignored (SECURITY T13). */
+/** Longest `scope` in characters: it is parsed before it is ignored (SECURITY T13). */
 export const longestScope = 4_096
 
-/** What the grant is decided with. */
+/** The dependencies of the grant. */
 export interface GrantOptions {
   registry: Registry
   clock: Clock
   telemetry: Telemetry
-  /** Where what was issued is counted. */
+  /** Counts issued tokens. */
   tokens: TokenMeter
-  /** Told of a client that a policy refused, with the policy's id. */
+  /** Called for a client that a policy refuses, with the policy's id. */
   onPolicyDenied (ctx: KoaContextWithOIDC, client: Client, policy: string): void
 }
 
 /**
- * Takes from a grant what policies take, here and now. `deniedBy`: the policy by which nothing is left. Such a client
- * gets no token at all: it would have nothing to do with one.
+ * Removes the scopes that policies deny this client now, from this address. `deniedBy`: the policy that left none, so
+ * that the client gets no token at all; null: some are left, or policies took none.
  */
 export async function underPolicies (
   { registry, clock }: Pick<GrantOptions, 'registry' | 'clock'>,
@@ -98,14 +97,13 @@ async function grantNow (options: GrantOptions, ctx: GrantContext, client: Clien
   if (deniedBy === null) return granted
   options.onPolicyDenied(ctx, client, deniedBy)
   throw new errors.InvalidScope(
-    'an access policy lets this client have no scope here and now', decided.scopes.join(' ')
+    'an access policy denies this client every scope from this address at this time', decided.scopes.join(' ')
   )
 }
 
 /**
- * Registers the grant. The provider refuses a `scope` that is repeated or malformed (RFC 6749 §3.2, §3.3); what a
- * well-formed one asks for makes no difference (LB-08). Tokens are signed with the keys of `ring`, which the provider
- * has.
+ * Registers the grant. The provider refuses a repeated or malformed `scope` (RFC 6749 §3.2, §3.3); a well-formed one is
+ * ignored (LB-08). Tokens are signed with the keys of `ring`, which the provider has.
  */
 export function registerClientCredentials (provider: Provider, options: GrantOptions, ring: KeyRing): void {
   provider.registerGrantType(
@@ -136,7 +134,7 @@ export function registerClientCredentials (provider: Provider, options: GrantOpt
       metrics.tokens.increment('client_credentials')
       options.tokens.count(record.id, record.organizationId)
       if (scope === undefined) ctx.set('warning', noScope(record))
-      // Nothing granted: the member is left out, because RFC 6749 §3.3 has no empty scope.
+      // Without a granted scope the member is omitted: RFC 6749 §3.3 has no empty scope.
       ctx.body = {
         access_token: text,
         token_type: 'Bearer',
@@ -149,17 +147,17 @@ export function registerClientCredentials (provider: Provider, options: GrantOpt
   )
 }
 
-/** The `Warning` beside the answer, which stays as RFC 6749 §5.1 has it. */
+/** The `Warning` header for a token without scope; the body stays as in RFC 6749 §5.1. */
 export function noScope ({ id }: Client): string {
   return warnings([
-    `This token has no scope, and passes no route that asks for one: the client ${id} has none for this resource; ` +
-    'an operator gives it some with latchkey client update',
+    `This token has no scope, and no route that requires one accepts it: the client ${id} has no scope for this ` +
+    'resource; an operator grants scopes with latchkey client update',
   ])
 }
 
 interface MintedToken { header: unknown, payload: Record<string, unknown> }
 
-/** Adds to a token what our guard goes by: the organization, the client's generation, and the time of our clock. */
+/** Adds the claims that the guard checks: the organization, the client's generation, and the times of our clock. */
 export function ownClaims (clock: Clock) {
   return (
     _ctx: unknown, token: { client?: Parameters<typeof recordOf>[0] | undefined, expiration: number }, jwt: MintedToken

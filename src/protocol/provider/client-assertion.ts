@@ -1,6 +1,6 @@
 /**
- * Client assertions (RFC 7523 §2.2): what they have to say besides being signed, and what a client is told about one
- * that is refused. A stranger learns nothing; a signature that verifies proves that the caller is none.
+ * Client assertions (RFC 7523 §2.2): the claims required besides the signature, and the description of a refusal. Only
+ * a caller whose signature verifies gets a description.
  */
 import { compactVerify, importJWK, type JWK } from 'jose'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
@@ -10,18 +10,14 @@ import type { Client } from '../../domain/credentials/client.ts'
 import { isNumericDate } from '../../domain/tokens/access-token.ts'
 import { paths } from '../shared/paths.ts'
 
-/**
- * The longest life of an assertion of a client with the profile `rfc7523`, in seconds: what SDKs sign is mostly good
- * for an hour.
- */
+/** Maximum lifetime of an assertion under the profile `rfc7523`, in seconds: SDKs mostly sign for an hour. */
 const compatibleLifetime = 3_600
 
 /**
- * Requires what the client's profile demands. `strict`: draft-ietf-oauth-rfc7523bis §4, `aud` is the issuer, one text.
- * `rfc7523`:
- * `aud` may be the token endpoint, the endpoint that is called, or a list of nothing else, as Spring, Authlib,
- * zitadel/oidc and Nimbus send it. Runs after the signature was verified and before the assertion counts as used.
- * @throws errors.InvalidClientAuth with the reason in `error_detail`.
+ * Requires the claims of the client's profile. `strict`: draft-ietf-oauth-rfc7523bis §4, `aud` is the issuer, a single
+ * string. `rfc7523`: `aud` may be the issuer, the token endpoint, the called endpoint, or an array of these, as Spring,
+ * Authlib, zitadel/oidc and Nimbus send it. Runs after the signature was verified and before the assertion counts as
+ * used. @throws errors.InvalidClientAuth with the reason in `error_detail`.
  */
 export function requireAssertion (
   { assertionProfile }: Pick<Client, 'assertionProfile'>, issuer: string, endpoint: string,
@@ -32,10 +28,8 @@ export function requireAssertion (
   const taken = isStrict ? [issuer] : [issuer, issuer + paths.token, issuer + endpoint]
   const named = !isStrict && Array.isArray(aud) ? aud : [aud]
   if (named.length === 0 || !named.every(each => taken.includes(each as string))) {
-    refuse(
-      `aud must be ${isStrict ? `the issuer, ${issuer}, as one text` : `one or several of ${taken.join(', ')}`}` +
-        wayOut(isStrict)
-    )
+    const allowed = isStrict ? `the issuer, ${issuer}, as a single string` : `one or several of ${taken.join(', ')}`
+    refuse(`aud must be ${allowed}` + remedyFor(isStrict))
   }
   for (const [name, value] of Object.entries({ exp, iat, nbf })) {
     if (!isNumericDate(value) && (name === 'exp' || value !== undefined)) {
@@ -45,17 +39,17 @@ export function requireAssertion (
   const lifetime = isStrict ? assertionLifetime : compatibleLifetime
   switch (problemOfTimes({ exp, iat, nbf } as { exp: number, iat?: number, nbf?: number }, now, lifetime)) {
     case 'wrong_lifetime':
-      return refuse(`it may live for ${lifetime} seconds at most, from iat to exp` + wayOut(isStrict))
+      return refuse(`its lifetime, from iat to exp, is limited to ${lifetime} seconds` + remedyFor(isStrict))
     case 'not_yet':
       return refuse('iat or nbf is in the future; check the clocks')
     case 'expired':
-      return refuse('it is expired; check the clocks')
+      return refuse('it has expired; check the clocks')
   }
 }
 
-function wayOut (isStrict: boolean): string {
+function remedyFor (isStrict: boolean): string {
   return isStrict
-    ? '; an operator can allow what older libraries send: latchkey client update CLIENT --assertion-profile rfc7523'
+    ? '; an operator can allow the claims of older libraries: latchkey client update CLIENT --assertion-profile rfc7523'
     : ''
 }
 
@@ -63,10 +57,7 @@ function refuse (reason: string): never {
   throw new errors.InvalidClientAuth(reason)
 }
 
-/**
- * What an authentic assertion was refused for, as an `error_description`; null: it is not authentic, or there is
- * nothing to say.
- */
+/** Why an authentic assertion was refused, as an `error_description`. Null: not authentic, or no reason is known. */
 export async function explainRefusal (
   ctx: KoaContextWithOIDC, client: Client, refused: errors.OIDCProviderError
 ): Promise<string | null> {
@@ -76,7 +67,7 @@ export async function explainRefusal (
   if (
     typeof assertion !== 'string' || reason === null || client.revokedAt !== null || !await isSignedBy(keys, assertion)
   ) return null
-  // RFC 6749 §5.2 has no quotation mark, no backslash and nothing beyond ASCII in a description.
+  // RFC 6749 §5.2 allows no quotation mark, no backslash and ASCII only.
   return `The client_assertion is refused: ${reason}.`.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?')
 }
 

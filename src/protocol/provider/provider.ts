@@ -1,7 +1,7 @@
 /**
- * oidc-provider as it is used here: client authentication, the token endpoint, and the frame of introspection and
- * revocation. It keeps nothing: clients come from the registry, tokens are JWTs without a row. Every feature that is
- * not used is off, and only the routes that provider-adapter.ts mounts reach it.
+ * Configures oidc-provider: client authentication, the token endpoint, and the frame of introspection and revocation.
+ * It stores nothing: clients come from the registry, tokens are JWTs without a row. Unused features are off, and only
+ * the routes that provider-adapter.ts mounts reach it.
  */
 import type { EventEmitter } from 'node:events'
 import { Provider, type Adapter, type Configuration, type KoaContextWithOIDC, type errors } from 'oidc-provider'
@@ -14,18 +14,18 @@ import { paths } from '../shared/paths.ts'
 import { ownClaims, registerClientCredentials, type GrantOptions } from '../grants/client-credentials.ts'
 
 export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptions {
-  /** Told of every refusal with its precise reason. */
+  /** Called for every refusal, with its precise reason. */
   onRefusal (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void
-  /** Told of everything that is no refusal but a defect or a database that is away. */
+  /** Called for errors that are not refusals: defects, and an unavailable database. */
   onFailure (ctx: KoaContextWithOIDC, error: unknown): void
-  /** Told of what broke outside of any answer: nearly always a connection that its caller gave up. */
+  /** Called for errors outside of any answer: nearly always a connection that the caller has closed. */
   onBroken (ctx: KoaContextWithOIDC, error: Error): void
   tokens: TokenMeter
   /** The client's address as Fastify sees it. */
   addressOf (ctx: KoaContextWithOIDC): string
 }
 
-/** Builds a provider that signs with the keys of the ring that do so now. A rotation builds another one. */
+/** Builds a provider that signs with the active keys of the ring. A rotation builds another one. */
 export function buildProvider (options: ProviderOptions, ring: KeyRing): Provider {
   const provider = new Provider(options.issuer, configuration(options, ring))
   pinHost(provider, options)
@@ -35,7 +35,7 @@ export function buildProvider (options: ProviderOptions, ring: KeyRing): Provide
   provider.on('introspection.error', options.onRefusal)
   provider.on('revocation.error', options.onRefusal)
   provider.on('server_error', options.onFailure)
-  // Koa would print it on standard error, whatever the log is set to.
+  // Without a listener Koa prints errors on standard error, whatever the log level.
   const koa: EventEmitter = provider
   koa.on('error', (error: Error, ctx: KoaContextWithOIDC) => { options.onBroken(ctx, error) })
   return provider
@@ -43,7 +43,7 @@ export function buildProvider (options: ProviderOptions, ring: KeyRing): Provide
 
 function configuration (options: ProviderOptions, { signers }: KeyRing): Configuration {
   return {
-    adapter: nothingKept,
+    adapter: emptyAdapter,
     jwks: { keys: Array.from(signers.values(), ({ privateJwk }) => privateJwk as never) },
     routes: { token: paths.token, introspection: paths.introspection, revocation: paths.revocation },
     responseTypes: [],
@@ -52,13 +52,13 @@ function configuration (options: ProviderOptions, { signers }: KeyRing): Configu
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     clientDefaults: { grant_types: ['client_credentials'], response_types: [], id_token_signed_response_alg: 'ES256' },
     enabledJWA: { clientAuthSigningAlgValues: [...assertionAlgorithms], idTokenSigningAlgValues: ['ES256'] },
-    // Of assertions alone: it verifies nothing else here.
+    // For assertions: the provider verifies nothing else here.
     clockTolerance: assertionTolerance,
     assertJwtClientAuthClaimsAndHeader: assertionRules(options),
     formats: { customizers: { jwt: ownClaims(options.clock) as never } },
     ttl: {
       ClientCredentials: (_ctx, token) => token.resourceServer!.accessTokenTTL!,
-      // Named only because the provider prints a notice about every default that it has to call.
+      // Present only because the provider prints a notice about every default that it calls.
       ...{ AccessToken: 1, AuthorizationCode: 1, Grant: 1, IdToken: 1, Interaction: 1, Session: 1 },
     },
     features: {
@@ -74,7 +74,7 @@ function configuration (options: ProviderOptions, { signers }: KeyRing): Configu
     },
     cookies: { keys: ['no cookie is ever set'] },
     findAccount: () => undefined,
-    // The endpoints are for machines; provider-adapter.ts takes away what the provider offers to browsers.
+    // The endpoints are for machines; after-provider.ts removes the headers for browsers.
     clientBasedCORS: () => true,
     // Errors are JSON, whatever Accept says.
     renderError: (ctx, out) => {
@@ -83,7 +83,7 @@ function configuration (options: ProviderOptions, { signers }: KeyRing): Configu
   }
 }
 
-/** Absolute URLs, and with them the audiences of assertions, are the issuer's whatever Host says (SECURITY §0.3). */
+/** Absolute URLs, and with them the audiences of assertions, are the issuer's, whatever Host is (SECURITY §0.3). */
 function pinHost (provider: Provider, { issuer, addressOf }: ProviderOptions): void {
   const { host, protocol } = new URL(issuer)
   Object.defineProperties(provider.request, {
@@ -94,11 +94,11 @@ function pinHost (provider: Provider, { issuer, addressOf }: ProviderOptions): v
   })
 }
 
-/** There is nothing to find, and what would be written is a mistake. */
-function nothingKept (model: string): Adapter {
+/** An adapter that finds nothing and refuses to store. */
+function emptyAdapter (model: string): Adapter {
   const nothing = async () => undefined
   const refuse = async () => {
-    throw new TypeError(`oidc-provider wants to keep a ${model}`)
+    throw new TypeError(`oidc-provider tried to store a ${model}`)
   }
   return {
     find: nothing,

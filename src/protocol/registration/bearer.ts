@@ -1,3 +1,4 @@
+/** Bearer tokens of the registration endpoints (RFC 6750): reading them, and the refusals. */
 import type { FastifyRequest } from 'fastify'
 import { OAuthError } from '../shared/oauth-error.ts'
 
@@ -5,8 +6,8 @@ const maxLength = 512
 const syntax = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i
 
 /**
- * The bearer token of a request's Authorization header (RFC 6750 §2.1), nowhere else. Null: no such header.
- * @throws OAuthError for a header that is not a bearer token.
+ * The bearer token in a request's Authorization header (RFC 6750 §2.1), the one place that is read. Null: no such
+ * header. @throws OAuthError for a header that is not a bearer token.
  */
 export function bearerToken ({ headers: { authorization } }: FastifyRequest): string | null {
   if (authorization === undefined) return null
@@ -19,7 +20,7 @@ export function bearerToken ({ headers: { authorization } }: FastifyRequest): st
   return token
 }
 
-/** RFC 6750 §3.1: nothing presented, so nothing is said but how. */
+/** RFC 6750 §3.1: without a token the challenge has no error code. */
 export function missingToken (description: string): OAuthError {
   return new OAuthError(401, 'invalid_token', description, challenge())
 }

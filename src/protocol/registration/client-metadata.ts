@@ -1,6 +1,6 @@
 /**
- * Client metadata (RFC 7591 §2): what a stranger says about itself. Known members are kept after a check, unknown ones
- * are ignored, and nothing here gives authority: scopes, organization and addresses are never read from it.
+ * Client metadata (RFC 7591 §2), as an unauthenticated client describes itself. Known members are validated and kept,
+ * unknown ones are ignored, and none gives authority: scopes, organization and addresses are never read from it.
  */
 import { errors, type Provider } from 'oidc-provider'
 import { Failure } from '../../base/errors.ts'
@@ -19,11 +19,11 @@ const maxUrlLength = 2_048
 const maxContacts = 10
 const maxListLength = 20
 
-/** Members that make a server fetch something for a stranger, or believe a third party (SECURITY R5). */
+/** Members that make a server fetch a stranger's URL, or trust a third party (SECURITY R5). */
 const refusedMembers = new Map([
   ['jwks_uri', 'Send the keys themselves in jwks.'],
-  ['sector_identifier_uri', 'There are no pairwise subjects here.'],
-  ['request_uris', 'There are no request objects here.'],
+  ['sector_identifier_uri', 'This server has no pairwise subjects.'],
+  ['request_uris', 'This server takes no request objects.'],
   ['software_statement', 'Send the metadata themselves.'],
 ])
 
@@ -33,10 +33,10 @@ const refusedMembers = new Map([
  */
 export function readClientMetadata (provider: Provider, body: unknown): ClientMetadata {
   const sent = sentMembers(body)
-  for (const [member, wayOut] of refusedMembers) {
-    if (sent[member] !== undefined) throw invalid(`${member} is not supported. ${wayOut}`)
+  for (const [member, remedy] of refusedMembers) {
+    if (sent[member] !== undefined) throw invalid(`${member} is not supported. ${remedy}`)
   }
-  requireText(sent, 'scope', maxUrlLength)
+  readText(sent, 'scope', maxUrlLength)
   const grantTypes = readGrantTypes(sent)
   const redirectUris = readRedirectUris(sent.redirect_uris, grantTypes)
   const metadata = withoutUndefined({
@@ -51,16 +51,16 @@ export function readClientMetadata (provider: Provider, body: unknown): ClientMe
     client_uri: readUrl(sent, 'client_uri'),
     policy_uri: readUrl(sent, 'policy_uri'),
     tos_uri: readUrl(sent, 'tos_uri'),
-    software_id: requireText(sent, 'software_id', maxTextLength),
-    software_version: requireText(sent, 'software_version', maxTextLength),
+    software_id: readText(sent, 'software_id', maxTextLength),
+    software_version: readText(sent, 'software_version', maxTextLength),
   }) as ClientMetadata
-  requireTaken(provider, metadata)
+  requireLoadable(provider, metadata)
   return metadata
 }
 
 /**
- * The members of a body. One that is null was not sent (RFC 7591 §2, RFC 7592 §2.2): typed clients send every member
- * that they know. @throws OAuthError `invalid_request` for what is no JSON object.
+ * The members of a body. A member that is null counts as not sent (RFC 7591 §2, RFC 7592 §2.2): typed clients send
+ * every member they know. @throws OAuthError `invalid_request` if the body is not a JSON object.
  */
 export function sentMembers (body: unknown): Body {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
@@ -69,8 +69,8 @@ export function sentMembers (body: unknown): Body {
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
 }
 
-/** The last word has the provider's own schema: what it will not load later is refused now. */
-function requireTaken (provider: Provider, metadata: ClientMetadata): void {
+/** Validates by the provider's own schema: metadata that it would not load later are refused now. */
+function requireLoadable (provider: Provider, metadata: ClientMetadata): void {
   const secret = metadata.token_endpoint_auth_method === 'private_key_jwt' ? {} : { client_secret: 'not-made-yet' }
   try {
     makeClient(provider, { ...metadata, ...secret, client_id: 'not-made-yet' })
@@ -83,16 +83,16 @@ function requireTaken (provider: Provider, metadata: ClientMetadata): void {
 }
 
 function readName (sent: Body): string | undefined {
-  const name = requireText(sent, 'client_name', maxNameLength)
+  const name = readText(sent, 'client_name', maxNameLength)
   if (name === undefined) return undefined
-  // Control, format and bidirectional characters, and halves of surrogate pairs, can make a name read as another one.
+  // Control, format and bidirectional characters and lone surrogates can make a name look like another one.
   const plain = name.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '').trim()
   if (plain === '') throw invalid('client_name must have a visible character.')
   return plain
 }
 
 function readGrantTypes (sent: Body): string[] {
-  const asked = requireTexts(sent, 'grant_types', maxListLength)
+  const asked = readTexts(sent, 'grant_types', maxListLength)
   if (asked === undefined) return [...supportedGrantTypes]
   const kept = supportedGrantTypes.filter(type => asked.includes(type))
   if (kept.length === 0) {
@@ -101,26 +101,23 @@ function readGrantTypes (sent: Body): string[] {
   return kept
 }
 
-/**
- * There is no authorization endpoint that answers yet, so of the asked ones none is left (RFC 7591 §2: the server may
- * replace).
- */
+/** None: the authorization endpoint takes no response type yet. RFC 7591 §2 lets the server replace what was asked. */
 function readResponseTypes (sent: Body): string[] {
-  requireTexts(sent, 'response_types', maxListLength)
+  readTexts(sent, 'response_types', maxListLength)
   return []
 }
 
-/** The default of RFC 7591 §2 would refuse what RFC 8252 allows, so without a word the redirect URIs decide. */
+/** If not sent, the redirect URIs decide: the default, web, would refuse redirect URIs that RFC 8252 allows. */
 function readApplicationType (sent: Body, redirectUris: readonly string[] | undefined): string | undefined {
-  const asked = requireText(sent, 'application_type', maxTextLength)
+  const asked = readText(sent, 'application_type', maxTextLength)
   if (asked !== undefined || redirectUris === undefined || redirectUris.length === 0) return asked
   return redirectUris.every(uri => /^https:/i.test(uri)) ? 'web' : 'native'
 }
 
 function readAuthentication (sent: Body): Partial<ClientMetadata> {
-  const method = requireText(sent, 'token_endpoint_auth_method', maxTextLength) ?? 'client_secret_basic'
+  const method = readText(sent, 'token_endpoint_auth_method', maxTextLength) ?? 'client_secret_basic'
   if (!isAuthMethod(method)) throw invalid(`token_endpoint_auth_method must be one of ${clientAuthMethods.join(', ')}.`)
-  const algorithm = requireText(sent, 'token_endpoint_auth_signing_alg', maxTextLength)
+  const algorithm = readText(sent, 'token_endpoint_auth_signing_alg', maxTextLength)
   if (method !== 'private_key_jwt') {
     requireKeySet(sent)
     return { token_endpoint_auth_method: method }
@@ -135,12 +132,12 @@ function readAuthentication (sent: Body): Partial<ClientMetadata> {
   }
 }
 
-/** Keys that nothing verifies with are not kept, and have to be keys all the same (RFC 7517 §5). */
+/** Keys that verify nothing are not kept, but must be a JWK Set all the same (RFC 7517 §5). */
 function requireKeySet ({ jwks }: Body): void {
   if (jwks === undefined) return
   const { keys } = jwks as { keys?: unknown }
   if (!Array.isArray(keys) || !keys.every(isMembers)) {
-    throw invalid('jwks must be a JWK Set: an object whose keys are a list of objects.')
+    throw invalid('jwks must be a JWK Set: an object whose member keys is an array of objects.')
   }
 }
 
@@ -162,12 +159,12 @@ function isAuthMethod (text: string): text is ClientAuthMethod {
 }
 
 function readContacts (sent: Body): string[] | undefined {
-  return requireTexts(sent, 'contacts', maxContacts)
+  return readTexts(sent, 'contacts', maxContacts)
 }
 
-/** Links are shown to people one day: only what a browser may follow without running anything. */
+/** Pages will show these links: only URLs that a browser can follow without running a script. */
 function readUrl (sent: Body, member: string): string | undefined {
-  const text = requireText(sent, member, maxUrlLength)
+  const text = readText(sent, member, maxUrlLength)
   if (text === undefined) return undefined
   const url = URL.parse(text)
   if (
@@ -179,23 +176,23 @@ function readUrl (sent: Body, member: string): string | undefined {
   return text
 }
 
-function requireText (sent: Body, member: string, maxLength: number): string | undefined {
+function readText (sent: Body, member: string, maxLength: number): string | undefined {
   const value = sent[member]
   if (value === undefined) return undefined
-  if (typeof value !== 'string') throw invalid(`${member} must be a text.`)
+  if (typeof value !== 'string') throw invalid(`${member} must be a string.`)
   if (value.length > maxLength) throw invalid(`${member} must have at most ${maxLength} characters.`)
-  // A name is made plain by readName, and a scope is a hint that is not kept.
+  // readName cleans a name, and a scope is not kept.
   if (member !== 'client_name' && member !== 'scope' && !isPlainText(value)) {
     throw invalid(`${member} has a control character or is not well-formed Unicode.`)
   }
   return value === '' ? undefined : value
 }
 
-function requireTexts (sent: Body, member: string, maxLength: number): string[] | undefined {
+function readTexts (sent: Body, member: string, maxLength: number): string[] | undefined {
   const value = sent[member]
   if (value === undefined) return undefined
   if (!Array.isArray(value) || !value.every(each => typeof each === 'string')) {
-    throw invalid(`${member} must be a list of texts.`)
+    throw invalid(`${member} must be an array of strings.`)
   }
   if (value.length > maxLength) throw invalid(`${member} must have at most ${maxLength} entries.`)
   if (value.some(each => each.length > maxUrlLength)) {

@@ -1,21 +1,19 @@
+/** Rate limits of the authorization server against guessing and flooding. */
 import type { WindowLimit } from '../../domain/metering/window-limiter.ts'
 
-/** What is taken before the answer is 429; what other servers took is counted half a second later. */
+/** How many are allowed before the answer is 429. Counts of other servers arrive half a second later. */
 export interface ProtocolLimits {
-  /** Failed authentications of one client from one address: further attempts are refused unread. */
+  /** Failed authentications of one client from one address: further attempts are refused without a check. */
   failuresPerClient: WindowLimit
-  /**
-   * Failed authentications from one address, whoever it claims to be: further failures say so; who proves itself
-   * passes.
-   */
+  /** Failed authentications of all clients from one address: further failures get 429, successes pass. */
   failuresPerAddress: WindowLimit
   /** Clients that one address may register without a registration token. */
   registrationsPerAddress: WindowLimit
-  /** Clients that may be registered without a registration token by everybody together. */
+  /** Clients that all addresses together may register without a registration token. */
   registrations: WindowLimit
-  /** Changes that one registered client may make to what describes it (RFC 7592). */
+  /** Changes that one registered client may make to its metadata (RFC 7592). */
   changesPerClient: WindowLimit
-  /** Changes that change nothing, by one registered client: the other servers have to hear of them all the same. */
+  /** Replacements by the same metadata, by one registered client: each is a feed entry for the other servers. */
   repeatsPerClient: WindowLimit
 }
 

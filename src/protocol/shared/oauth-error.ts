@@ -1,10 +1,8 @@
-/**
- * The one place where a failure becomes an answer of an OAuth endpoint (RFC 6749 §5.2, RFC 7591 §3.2.2, RFC 6750 §3).
- */
+/** Presents every failure of an OAuth endpoint (RFC 6749 §5.2, RFC 7591 §3.2.2, RFC 6750 §3). */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/errors.ts'
 
-/** A refusal in OAuth's own words. `description` is public. */
+/** A refusal with an OAuth error code. `description` is public. */
 export class OAuthError extends Error {
   readonly status: number
   readonly error: string
@@ -26,22 +24,22 @@ export function slowDown (seconds: number): OAuthError {
   })
 }
 
-/** What is sent. */
+/** The response to a failure. */
 export interface OAuthAnswer {
   status: number
   headers: Readonly<Record<string, string>>
   body: { error: string, error_description: string }
 }
 
-/** Never cached, whatever it says (RFC 6749 §5.1). */
+/** Responses that must not be cached, errors included (RFC 6749 §5.1). */
 export const noStore = { 'cache-control': 'no-store' } as const
 
-/** Turns whatever was thrown into an answer. `unexpected` tells whether it is a defect that belongs into the log. */
+/** Turns a thrown value into a response. `unexpected`: a defect, which belongs in the log. */
 export function presentError (thrown: unknown, requestId: string): OAuthAnswer & { unexpected: boolean } {
   const { status, error, description, headers } = read(thrown) ?? {
     status: 500,
     error: 'server_error',
-    description: `The server failed to answer. Request ${requestId} leads to the reason in its log.`,
+    description: `The server failed to answer. Its log has the reason under request ${requestId}.`,
     headers: {}
   }
   return {
@@ -52,7 +50,7 @@ export function presentError (thrown: unknown, requestId: string): OAuthAnswer &
   }
 }
 
-/** Sends the answer to whatever was thrown; the log has the reason of a defect. */
+/** Sends the response to a thrown value, and logs the reason of a defect. */
 export function answerError (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, headers, body, unexpected } = presentError(thrown, request.id)
   if (unexpected) request.log.error({ err: thrown }, 'the authorization server failed')
@@ -91,24 +89,22 @@ function readFailure (failure: Failure): Read | null {
   return { status: failure.status, error, description: failure.message, headers: {} }
 }
 
-/**
- * Fastify's own refusals of a body: too large, of another type, not JSON. Its sentences quote the input: ours do not.
- */
+/** Fastify's refusals of a body: too large, of another type, not JSON. Its sentences quote the input, ours do not. */
 function readFastifyError (thrown: unknown): Read | null {
   const status = thrown instanceof Error && 'statusCode' in thrown ? Number(thrown.statusCode) : 500
   if (!(status >= 400 && status < 500)) return null
   if (status === 413) {
-    return { status, error: 'invalid_request', description: 'The body is larger than this server reads.', headers: {} }
+    return { status, error: 'invalid_request', description: 'The body is too large.', headers: {} }
   }
   if (status === 415) {
     return {
       status: 400,
       error: 'invalid_request',
-      description: 'The body has a content type that this endpoint does not read.',
+      description: 'This endpoint does not support the content type of the body.',
       headers: {}
     }
   }
   return {
-    status: 400, error: 'invalid_request', description: 'The body is not what its content type says.', headers: {}
+    status: 400, error: 'invalid_request', description: 'The body does not match its content type.', headers: {}
   }
 }

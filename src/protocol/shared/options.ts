@@ -1,3 +1,4 @@
+/** The dependencies and settings of the authorization server. */
 import type { Clock } from '../../base/clock.ts'
 import type { RegistrationMode } from '../../config/settings.ts'
 import type { Authenticator } from '../../domain/access/principal.ts'
@@ -14,31 +15,30 @@ import type { ProtocolLimits } from './limits.ts'
 
 export type { RegistrationMode }
 
-/** What the authorization server is made of. */
 export interface ProtocolOptions {
   /** The issuer identifier: an origin, without path and trailing slash. */
   issuer: string
   store: Store
   registry: Registry
   clock: Clock
-  /** The keys as they are at the moment of the call. */
+  /** The present signing keys. */
   ring: SigningKeys['ring']
-  /** Waited for before anything is signed or published; nothing unless given. */
+  /** Awaited before tokens are signed or keys are published; by default nothing is. */
   catchUp?: SigningKeys['catchUp']
   reader: TokenReader
   authenticator: Authenticator
   registration: RegistrationMode
-  /** Where refusals go; its own log, written to the store's audit log, unless given. */
+  /** Records refusals; by default in the store's audit log. */
   refusals?: RefusalLog
-  /** Where the use of clients is noted; its own log unless given. */
+  /** Records when clients were last used; by default in the store. */
   usage?: LastUsedRecorder
-  /** Where issued tokens are counted; its own meter unless given. */
+  /** Counts issued tokens; by default in the store. */
   tokens?: TokenMeter
   limits?: Partial<ProtocolLimits>
-  /** By which other servers count towards the limits, too; each server by itself unless given. */
+  /** Shares the counts of limits between servers; by default each server counts for itself. */
   counts?: SharedCounters
-  /** False: oidc-provider answers every request, also those that the shortcut would have answered alike. */
-  shortcut?: boolean
-  /** Where tokens are counted and traced, and who is let in at all; a telemetry of its own unless given. */
+  /** False: oidc-provider answers every request, also those that the fast path would have answered alike. */
+  fastPath?: boolean
+  /** Metrics, traces and availability; by default its own. */
   telemetry?: Telemetry
 }

@@ -1,4 +1,4 @@
-/** Where the authorization server answers, below the issuer's origin. */
+/** Paths of the authorization server, below the issuer's origin. */
 export const paths = {
   token: '/api/v1/auth/token',
   session: '/api/v1/auth/session',

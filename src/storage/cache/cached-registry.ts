@@ -1,6 +1,6 @@
 /** The registry that caches the records it reads. */
 import type { Awaitable } from '../../base/awaitable.ts'
-import { oneAfterTheOther } from '../../base/serial-reload.ts'
+import { serialReload } from '../../base/serial-reload.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { Client } from '../../domain/credentials/client.ts'
@@ -214,7 +214,7 @@ export class CachedRegistry implements Registry, ReplicaMemory {
    * Clears every cache and loads the negative facts; resolves once they are in memory, read after the call. Reloads run
    * one after the other, so that an earlier answer of the database cannot replace a later one.
    */
-  readonly reload = oneAfterTheOther(async () => {
+  readonly reload = serialReload(async () => {
     for (const { records } of this.#caches()) records.clear()
     // Loads that are under way began before: they are not cached.
     this.#state = {}

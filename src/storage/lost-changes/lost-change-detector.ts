@@ -3,7 +3,7 @@
  * this server remembers with the feed before any answer of the database is used.
  */
 import { Failure } from '../../base/errors.ts'
-import { oneAfterTheOther } from '../../base/serial-reload.ts'
+import { serialReload } from '../../base/serial-reload.ts'
 import type { LostChange, LostEntry } from '../../domain/maintenance/lost-change.ts'
 import type { Run } from '../replication/database-history.ts'
 import { findMissing, type FeedEntry } from '../replication/feed.ts'
@@ -73,7 +73,7 @@ export class LostChangeDetector {
     if (this.#verifiedEpoch !== this.#connectionEpoch) await this.#compare()
   }
 
-  readonly #compare = oneAfterTheOther(async () => {
+  readonly #compare = serialReload(async () => {
     const epoch = this.#connectionEpoch
     if (this.#verifiedEpoch === epoch) return
     await this.refuse(await this.findLost(this.#options.run))

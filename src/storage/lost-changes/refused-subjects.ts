@@ -4,7 +4,7 @@ import { inPages } from '../../base/batches.ts'
 import { everyone, type LostKind, type Refused } from '../../domain/maintenance/lost-change.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import { Failure } from '../../base/errors.ts'
-import { oneAfterTheOther } from '../../base/serial-reload.ts'
+import { serialReload } from '../../base/serial-reload.ts'
 import type { Reads } from '../engine/reads.ts'
 
 export interface RefusalLookup {
@@ -37,7 +37,7 @@ export class RefusedSubjects implements RefusalLookup {
     return isCredential(kind) && this.#names.has(nameOf('deployment', everyone))
   }
 
-  readonly reload = oneAfterTheOther(async () => {
+  readonly reload = serialReload(async () => {
     const names = new Set<string>()
     const read = (after: string, limit: number) => this.#reads.refused(after, limit)
     for await (const page of inPages<Refused & { id: string }>(pageSize, ({ id }) => id, read)) {

@@ -1,7 +1,7 @@
 /** How policies are weighed: a table of what the rule says, and properties that hold for every set of policies. */
 import fc from 'fast-check'
 import tap from 'tap'
-import { addressClasses, isAllowed, rangeStarts } from '../../../src/base/ip-address.ts'
+import { addressClasses, isAllowed } from '../../../src/base/ip-address.ts'
 import { coverage, covers } from '../../../src/domain/resources/scope.ts'
 import {
   credentialKinds, readConditions, type Policy, type PolicyConditions
@@ -295,45 +295,17 @@ tap.test('stored conditions are read back, and anything else is not read at all'
   }
 })
 
-tap.test('between the starts of ranges every address is like every other', async t => {
-  t.strictSame(
-    new Set(rangeStarts(['10.0.0.0/8', '255.255.255.255', '2001:db8::/32', '::ffff:192.0.2.0/120'])),
-    new Set([
-      '0.0.0.0', '10.0.0.0', '11.0.0.0', '255.255.255.255', '192.0.2.0', '192.0.3.0', '::', '2001:db8::', '2001:db9::'
-    ])
-  )
-  fc.assert(
-    fc.property(
-      fc.array(fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })), { minLength: 1, maxLength: 4 }),
-      fc.ipV4(),
-      (ranges, address) => {
-        const lists = ranges.map(([base, prefix]) => [`${base}/${prefix}`])
-        const pattern = (each: string) =>
-          lists.map(list => isAllowed(each, list)).join()
-        return rangeStarts(lists.flat()).filter(each => !each.includes(':')).some(start =>
-          pattern(start) === pattern(address)
-        )
-      }
-    )
-  )
-  fc.assert(fc.property(fc.ipV6(), fc.integer({ min: 0, max: 128 }), fc.ipV6(), (base, prefix, address) => {
-    if (/^(0*:)*(0*:)?ffff:|^::ffff/i.test(base) || /ffff:\d+\./i.test(address)) return true
-    const list = [`${base}/${prefix}`]
-    return rangeStarts(list).filter(each => each.includes(':')).some(start =>
-      isAllowed(start, list) === isAllowed(address, list)
-    )
-  }))
-})
-
 tap.test('of all addresses that the same lists hold there is one, and none of others', async t => {
   const lists = [
     ['10.0.0.0/8', '2001:db8::/32'], ['10.1.0.0/16', '10.1.2.0/24', '::/0'], ['0.0.0.0/0'], ['nonsense'], []
   ]
   const holding = (address: string) => lists.map(list => list.length > 0 && isAllowed(address, list)).join()
   const classes = addressClasses(lists)
-  const starts = rangeStarts(lists.flat())
+  const samples = [
+    '9.255.255.255', '10.0.0.0', '10.1.0.0', '10.1.2.0', '11.0.0.0', '::', '2001:db8::', '2001:db9::'
+  ]
   t.equal(new Set(classes.map(holding)).size, classes.length, 'each once')
-  t.strictSame(new Set(classes.map(holding)), new Set(starts.map(holding)), 'and all there are')
+  t.strictSame(new Set(classes.map(holding)), new Set(samples.map(holding)), 'and all there are')
   t.equal(
     addressClasses(Array.from({ length: 50 }, (_, i) => Array.from({ length: 100 }, (_, j) => `10.${i}.${j}.1`)))
       .length,

@@ -1,0 +1,17 @@
+/** What the adapter around oidc-provider is given. */
+import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
+import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
+import type { SharedCounters } from '../../domain/metering/shared-counters.ts'
+import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
+import type { ProtocolLimits } from '../shared/limits.ts'
+import type { ProtocolOptions } from '../shared/options.ts'
+
+export interface ProviderAdapterOptions extends ProtocolOptions {
+  refusals: RefusalLog
+  usage: LastUsedRecorder
+  tokens: TokenMeter
+  limits: ProtocolLimits
+  counts: SharedCounters
+  telemetry: Telemetry
+}

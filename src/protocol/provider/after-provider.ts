@@ -1,0 +1,141 @@
+/** Completes the answers of oidc-provider: introspection, revocation and refusals, always as JSON of RFC 6749 §5. */
+import type { KoaContextWithOIDC } from 'oidc-provider'
+import { addressBlock, addressOf, countedAddress, readAddress } from '../../base/ip-address.ts'
+import type { Client } from '../../domain/credentials/client.ts'
+import { isAbandoned, useAbandoned } from '../../domain/credentials/client-registration.ts'
+import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
+import { newId } from '../../secrets/random.ts'
+import { introspect, notEntitled } from '../endpoints/introspection.ts'
+import { revoke } from '../endpoints/revocation.ts'
+import { noStore, OAuthError, presentError, slowDown } from '../shared/oauth-error.ts'
+import { paths } from '../shared/paths.ts'
+import type { ProviderAdapterOptions } from './adapter-options.ts'
+import { explainRefusal } from './client-assertion.ts'
+import { presentedBy, recordOf } from './client-authentication.ts'
+import { contextOf, type RequestContext } from './request-context.ts'
+
+/** Headers for browsers, which have no use for these endpoints: there are no public clients (SECURITY N4). */
+export const browserHeaders = ['access-control-allow-origin', 'access-control-expose-headers', 'vary']
+
+/** Koa middleware around the provider: completes its answer, and turns what was thrown into one. */
+export function afterProvider (options: ProviderAdapterOptions, addressFailures: WindowLimiter) {
+  return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
+    const context = contextOf(ctx)
+    try {
+      await next()
+      if (context.failure === null) await complete(options, addressFailures, ctx)
+    } catch (thrown) {
+      context.failure = thrown
+    }
+    if (context.failure !== null) answerFailure(ctx, context)
+    // RFC 9110 §15.5.2: a 401 carries a challenge, also if the client did not authenticate by header.
+    if (ctx.status === 401 && !ctx.res.hasHeader('www-authenticate')) {
+      ctx.set('www-authenticate', `Basic realm="${options.issuer}"`)
+    }
+    // The provider says so for tokens only; revocations and refusals must not be cached either (RFC 6749 §5.1).
+    ctx.set(noStore)
+    for (const name of browserHeaders) ctx.remove(name)
+  }
+}
+
+async function complete (
+  options: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC
+): Promise<void> {
+  const refused = errorOf(ctx)
+  if (isAnonymous(ctx)) throw new OAuthError(401, 'invalid_client', 'The request carries no client authentication.')
+  if (refused === 'invalid_client') {
+    await equalizeTiming(options, addressFailures, ctx)
+    return await explain(ctx)
+  }
+  // The provider refuses structured tokens, once it has authenticated the client and read the request.
+  if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
+  const client = recordOf(ctx.oidc.client!)
+  if (isAbandoned(client, options.clock()) && !await useAbandoned(options, client.id)) {
+    throw new OAuthError(401, 'invalid_client', 'client authentication failed')
+  }
+  if (ctx.path === paths.introspection) {
+    const question = { address: statedAddress(ctx), request: contextOf(ctx).request }
+    const answered = await introspect(options, client, tokenOf(ctx), question)
+    if (answered === null) throw notEntitled(options, client, question)
+    // Koa would send a string as text/plain.
+    answer(ctx, JSON.parse(answered) as object)
+  }
+  if (ctx.path === paths.revocation) await completeRevocation(options, client, ctx)
+  options.usage.touch(client.id)
+}
+
+async function completeRevocation (
+  options: ProviderAdapterOptions, client: Client, ctx: KoaContextWithOIDC
+): Promise<void> {
+  const { request } = contextOf(ctx)
+  const actor = {
+    id: client.id,
+    organizationId: client.organizationId,
+    scopes: null,
+    creator: null,
+    restrictions: null,
+    address: addressOf(request),
+    requestId: request.id
+  }
+  await revoke(options, { store: options.store, clock: options.clock, actor }, client, tokenOf(ctx))
+  answer(ctx, '')
+}
+
+/**
+ * An unknown client has cost a look-up in the database, a known one came from the cache. Makes the same look-up for a
+ * known one, so that the time of a refusal does not tell whether the client exists (SECURITY T9).
+ */
+async function equalizeTiming (
+  { registry }: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC
+): Promise<void> {
+  if (presentedBy(ctx)?.record != null) await registry.client(newId('cli'))
+  const seconds = addressFailures.exhausted(addressBlock(countedAddress(contextOf(ctx).request)))
+  if (seconds !== null) throw slowDown(seconds)
+}
+
+/** Tells a client that has proved itself why its assertion is refused; the provider has one sentence for all. */
+async function explain (ctx: KoaContextWithOIDC): Promise<void> {
+  const { refused } = contextOf(ctx)
+  const { client } = ctx.oidc
+  if (refused === null || client === undefined) return
+  const description = await explainRefusal(ctx, recordOf(client), refused)
+  if (description !== null) ctx.body = { error: 'invalid_client', error_description: description }
+}
+
+function answer (ctx: KoaContextWithOIDC, body: object | string): void {
+  ctx.status = 200
+  ctx.body = body
+}
+
+function answerFailure (ctx: KoaContextWithOIDC, { request, failure }: RequestContext): void {
+  const { status, headers, body, unexpected } = presentError(failure, request.id)
+  if (unexpected) request.log.error({ err: failure }, 'the authorization server failed')
+  ctx.set(headers)
+  ctx.status = status
+  ctx.body = body
+}
+
+function errorOf (ctx: KoaContextWithOIDC): unknown {
+  return typeof ctx.body === 'object' && ctx.body !== null && 'error' in ctx.body ? ctx.body.error : undefined
+}
+
+/** RFC 6749 §5.2 answers a missing client authentication with invalid_client; the provider with invalid_request. */
+function isAnonymous (ctx: KoaContextWithOIDC): boolean {
+  const { client_id: id, client_secret: secret, client_assertion: assertion } = ctx.oidc?.params ??
+    { client_id: 'unread' }
+  return ctx.status === 400 && ctx.headers.authorization === undefined && id === undefined && secret === undefined &&
+    assertion === undefined
+}
+
+/** Where the credential was presented, as the client says; policies may depend on it. Null: the client does not say. */
+function statedAddress (ctx: KoaContextWithOIDC): string | null {
+  const { client_address: address } = (ctx.oidc.body ?? {}) as { client_address?: unknown }
+  if (address === undefined) return null
+  const canonical = typeof address === 'string' ? readAddress(address) : null
+  if (canonical === null) throw new OAuthError(400, 'invalid_request', 'client_address is not an IP address.')
+  return canonical
+}
+
+function tokenOf (ctx: KoaContextWithOIDC): string {
+  return ctx.oidc.params!.token as string
+}
