@@ -112,7 +112,7 @@ export async function openLatchkey (
     guard: guarded,
     /** Counts calls and takes credits; a route that fails through its own fault gives them back with `refund`. */
     meter,
-    /** Measures and traces requests, and rejects them while the server is unavailable. Call it before the first route. */
+    /** Measures and traces requests, and rejects them while the server is unavailable. Before the first route. */
     watchRequests: (app: FastifyInstance) => { watchRequests(app, telemetry, tracing) },
     /** All routes: token, registration, introspection, revocation, discovery, management, health. */
     routes,

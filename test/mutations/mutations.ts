@@ -48,8 +48,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'Y2: a registration token is prolonged by nobody who could not hand on what it grants',
-    find: 'if (change.uses !== undefined || change.expiresAt !== undefined) { await requireGrantedByOwn(',
-    replace: 'if (change.uses !== undefined) { await requireGrantedByOwn(',
+    find: 'if (given.uses !== undefined || given.expiresAt !== undefined) { await requireGrantedByOwn(',
+    replace: 'if (given.uses !== undefined) { await requireGrantedByOwn(',
   },
   {
     title: 'LB-17: a client without any grant gets a token for the host without scopes',
@@ -397,8 +397,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CD-05: renaming a key has no effect on its callers',
-    find: 'const leavesCustom = change.access !== undefined && change.access !== \'custom\'',
-    replace: 'const leavesCustom = change.access !== \'custom\'',
+    find: 'const leavesCustom = given.access !== undefined && given.access !== \'custom\'',
+    replace: 'const leavesCustom = given.access !== \'custom\'',
   },
   {
     title: 'J5: a token that passes lends its signature to no other text, and its text to no other signature [${name}]',

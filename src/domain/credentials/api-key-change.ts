@@ -13,7 +13,15 @@ import { requireUsableResource, type ResourcePort } from '../resources/resource.
 import { limitsOf, namesLimits, type Limits } from '../tenancy/limits.ts'
 import { resolveOrganizations } from './api-key-creation.ts'
 import {
-  about, requireAccess, requireNoMoreThanOwn, requirePatterns, requireWithinOwn, type ApiKey, type AccessLevel, type ObjectRestriction, type ApiKeyPort
+  about,
+  requireAccess,
+  requireNoMoreThanOwn,
+  requirePatterns,
+  requireWithinOwn,
+  type ApiKey,
+  type AccessLevel,
+  type ObjectRestriction,
+  type ApiKeyPort
 } from './api-key.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'

@@ -194,7 +194,8 @@ export function requireScopePatterns (patterns: readonly string[], field = 'scop
   const wrong = patterns.find(pattern => !isScopePattern(pattern))
   if (wrong === undefined) return patterns
   throw new Failure('invalid_request', {
-    message: `${JSON.stringify(wrong.slice(0, 64))} is neither a scope nor a pattern of scopes: invoices:read, invoices:*, *:read or *.`,
+    message: `${JSON.stringify(wrong.slice(0, 64))} is neither a scope nor a pattern of scopes: invoices:read, ` +
+      'invoices:*, *:read or *.',
     details: { field }
   })
 }

@@ -59,7 +59,9 @@ export function requireDeployment ({ actor }: Operation<Repositories>, action: s
 }
 
 /** The organization that a list is confined to: the actor's own, else the requested one. */
-export function organizationFilter ({ actor }: Operation<Repositories>, asked: string | undefined): { organizationId?: string } {
+export function organizationFilter (
+  { actor }: Operation<Repositories>, asked: string | undefined
+): { organizationId?: string } {
   const organizationId = actor.organizationId ?? asked
   return organizationId === undefined ? {} : { organizationId }
 }
@@ -86,7 +88,9 @@ export function definedMembers<T extends object> (members: T): { [Member in keyo
 }
 
 /** The id of a resource that a filter names by id or identifier. An unknown name matches nothing. */
-export async function resourceIdOf ({ store }: Operation<Repositories>, named: string | undefined): Promise<string | undefined> {
+export async function resourceIdOf (
+  { store }: Operation<Repositories>, named: string | undefined
+): Promise<string | undefined> {
   if (named === undefined) return undefined
   return (await store.resources.get(named) ?? await store.resources.byIdentifier(named))?.id ?? named
 }

@@ -112,7 +112,9 @@ interface Filters {
 }
 
 /** @throws Failure `invalid_request` for an unknown type. */
-function filterOf (operation: Operation<Repositories>, { organization, actor, type, subject, from, until }: Filters): AuditFilter {
+function filterOf (
+  operation: Operation<Repositories>, { organization, actor, type, subject, from, until }: Filters
+): AuditFilter {
   const types = type === undefined ? undefined : typesNamed(type)
   if (types === null) {
     throw new Failure('invalid_request', { message: `There is no event type ${type}.`, details: { field: 'type' } })

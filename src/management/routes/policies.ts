@@ -166,7 +166,9 @@ async function namesOf (store: Store, policies: readonly Policy[]): Promise<Read
 }
 
 /** The answer of a dry run. */
-async function rehearse (operation: Operation<Repositories>, plan: PolicyPlan<Repositories>, query: { limit?: number, cursor?: string }) {
+async function rehearse (
+  operation: Operation<Repositories>, plan: PolicyPlan<Repositories>, query: { limit?: number, cursor?: string }
+) {
   const page = pageQuery(query)
   return wireImpact(await impactOf(operation, plan, page), page)
 }
