@@ -180,7 +180,8 @@ rule(`a function has at most ${mostLinesOfFunction} lines beside the functions i
       const outermost = within.filter(each => !within.some(other => other !== each && isIn(each, other)))
       const own = outermost.reduce((lines, each) => lines - linesOf(file, each) + 1, linesOf(file, node))
       const comments = node.getText(file).split('\n').filter(line => /^\s*(\/\*\*|\*|\/\/)/.test(line)).length
-      if (own - comments > mostLinesOfFunction) yield `src/${name}: ${node.name?.getText(file) ?? 'a function'} is too long`
+      if (own - comments <= mostLinesOfFunction) continue
+      yield `src/${name}: ${node.name?.getText(file) ?? 'a function'} is too long`
     }
   }
 })
