@@ -4,9 +4,7 @@
  * those of one owner deny wins; and once an allow is about a credential, what no allow lets through is denied.
  */
 import { isWithin } from '../../base/ip-address.ts'
-import { whenBothKnown, type Awaitable } from '../../base/awaitable.ts'
 import type { CredentialKind, Policy, PolicyConditions } from './policy.ts'
-import type { Registry } from '../access/registry.ts'
 import { coverage } from '../resources/scope.ts'
 import { compileWindow, type CompiledWindow } from './time-window.ts'
 
@@ -80,29 +78,6 @@ export function compilePolicies (policies: readonly Policy[]): PolicySet {
     ) => compiled ?? denyingAll(policy)),
     allows: enabled.flatMap(({ policy, compiled }) => compiled === null || policy.effect !== 'allow' ? [] : compiled)
   }
-}
-
-/**
- * The sets that bind a credential of `own` at the data of `place`: the deployment's, its organization's, the place's.
- * Of these, those that have something to weigh: mostly there are none.
- */
-export function policiesFor (
-  registry: Registry, own: string | null, place: string | null = own
-): Awaitable<readonly PolicySet[]> {
-  const ofOwn = own === null ? noPolicies : registry.policies(own)
-  if (place === own || place === null) return whenBothKnown(registry.policies(null), ofOwn, toWeigh)
-  return whenBothKnown(whenBothKnown(registry.policies(null), ofOwn, toWeigh), registry.policies(place), withMore)
-}
-
-const nothing: readonly PolicySet[] = []
-
-function toWeigh (one: PolicySet, other: PolicySet): readonly PolicySet[] {
-  if (isEmpty(other)) return isEmpty(one) ? nothing : [one]
-  return isEmpty(one) ? [other] : [one, other]
-}
-
-function withMore (sets: readonly PolicySet[], more: PolicySet): readonly PolicySet[] {
-  return isEmpty(more) ? sets : [...sets, more]
 }
 
 /** Whether there is nothing to weigh, whatever the request. */

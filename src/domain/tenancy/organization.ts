@@ -5,7 +5,6 @@ import { type Actor } from '../core/actor.ts'
 import { limitsOf, noLimits, type Limits } from './limits.ts'
 import { change, load, type RecordKind } from '../audit/change.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import type { Reason } from '../access/principal.ts'
 import { requireVisible } from '../core/operation.ts'
 import { type Revised } from '../core/operation.ts'
 import { type Operation } from '../core/operation.ts'
@@ -133,7 +132,7 @@ export async function deleteOrganization (
 /** Why the credentials of an organization are refused now; null: they are not. */
 export function reasonAgainstOrganization (
   organization: Organization | null
-): Reason & ('revoked' | 'organization_suspended') | null {
+): 'revoked' | 'organization_suspended' | null {
   if (organization?.status === 'deleted') return 'revoked'
   return organization?.status === 'active' ? null : 'organization_suspended'
 }

@@ -6,7 +6,6 @@ import type { SigningPorts, KeyUsePort } from './signing-key.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
-import { sessionLifetime } from '../access/end-user-session.ts'
 import {
   defaultAlgorithm, isProvided, publicationTime, signingAlgorithms, signingAt, stateOfSigningKey, type SigningAlgorithm,
   type SigningKey,
@@ -15,6 +14,7 @@ import type { Operation } from '../core/operation.ts'
 import { newSigningKey } from './signing-key-generation.ts'
 import type { SigningKeyPort } from './signing-key.ts'
 import type { AuditPort } from '../audit/log.ts'
+import { sessionLifetime } from './session-token.ts'
 
 /** What clocks and requests under way may add to the life of a key's last token, in seconds. */
 const leeway = 60
