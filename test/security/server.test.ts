@@ -23,13 +23,13 @@ import { routesOf } from '../support/routes.ts'
 
 // The PostgreSQL server has to be up before the first test begins.
 const [server, database, fuzzed] = await Promise.all([startServer(), freshDatabase(), startOnEachDatabase()])
-const wire = await relay(new URL(database.url))
-const onPostgres = await startServer({ database: wire.url })
+const proxy = await relay(new URL(database.url))
+const onPostgres = await startServer({ database: proxy.url })
 tap.teardown(async () => {
   await server.close()
   await fuzzed.close()
   await onPostgres.close()
-  await wire.cut()
+  await proxy.cut()
   await database.drop()
 })
 const { issuer, send } = server
@@ -217,7 +217,7 @@ const endConnections = () =>
 
 /** Ways in which a database goes away, and how each comes back. */
 const outages: Record<string, { begin: () => Promise<unknown>, end: () => Promise<unknown> }> = {
-  'out of reach': { begin: () => wire.cut(), end: () => wire.mend() },
+  'out of reach': { begin: () => proxy.cut(), end: () => proxy.mend() },
   'closed for maintenance': {
     begin: async () => {
       await allowConnections(false)
@@ -462,7 +462,7 @@ tap.test('N6: no body, form or query reaches a prototype', async t => {
   t.notMatch((await server.admin('POST', '/organizations', { name: 'after' })).text, 'polluted')
 })
 
-/** A wire to a server that can be cut. */
+/** A proxy to a server that can be cut. */
 async function relay (target: URL) {
   const sockets = new Set<Socket>()
   const listener = createServer(near => {

@@ -117,7 +117,7 @@ class Database {
     ) => ({ id, beat }))
   }
 
-  countOut (id: number, beat: number): void {
+  evict (id: number, beat: number): void {
     const row = this.rows.get(id)
     if (row?.beat === beat) row.left = true
   }
@@ -140,7 +140,7 @@ interface Pending {
   began: number,
   thaws: number,
   observed: number | null,
-  silent: Map<number, number> | null,
+  unconfirmed: Map<number, number> | null,
   heard: Map<number, string>,
   record: number,
   version: number,
@@ -461,7 +461,7 @@ class Server {
       began: this.world.schedule.now,
       thaws: this.thaws,
       observed: null,
-      silent: null,
+      unconfirmed: null,
       heard: new Map(),
       over: false
     }
@@ -473,9 +473,9 @@ class Server {
   #readRows (pending: Pending): void {
     if (pending.over) return
     this.ask(database => database.behind(this.id, pending.xid), rows => {
-      const still = pending.silent
+      const still = pending.unconfirmed
       pending.observed ??= this.now()
-      pending.silent = still === null
+      pending.unconfirmed = still === null
         ? new Map(rows.map(({ id, beat }) => [id, beat]))
         : new Map([...still].filter(([id]) => rows.some(row => row.id === id)))
       this.#consider(pending)
@@ -494,12 +494,12 @@ class Server {
     const { world } = this
     if (pending.over) return
     for (const [id, position] of pending.heard) {
-      if (world.rules.isVisible(pending.xid, position)) pending.silent?.delete(id)
+      if (world.rules.isVisible(pending.xid, position)) pending.unconfirmed?.delete(id)
     }
     const isBehind = world.rules.waitsForItself && this.isTrusted() && this.#applied < pending.committed
     if (
       !isBehind &&
-      world.rules.mayAcknowledge(pending.silent?.size ?? Infinity, pending.committed, this.now(), world.lease)
+      world.rules.mayAcknowledge(pending.unconfirmed?.size ?? Infinity, pending.committed, this.now(), world.lease)
     ) this.#acknowledge(pending)
     else {
       this.after(pending.committed + world.lease - this.now(), () => {
@@ -515,14 +515,14 @@ class Server {
       this.#doubted = Math.max(this.#doubted, pending.committed)
     }
     this.world.acknowledged(pending, this)
-    if (pending.observed !== null && pending.silent!.size > 0) this.#countOut(pending)
+    if (pending.observed !== null && pending.unconfirmed!.size > 0) this.#evict(pending)
   }
 
-  #countOut (pending: Pending): void {
+  #evict (pending: Pending): void {
     const { world } = this
     if (world.rules.mayEvict(pending.observed!, this.now(), world.lease)) {
-      for (const [id, beat] of pending.silent!) this.ask(database => { database.countOut(id, beat) }, () => {})
-    } else this.after(pending.observed! + world.lease - this.now(), () => { this.#countOut(pending) })
+      for (const [id, beat] of pending.unconfirmed!) this.ask(database => { database.evict(id, beat) }, () => {})
+    } else this.after(pending.observed! + world.lease - this.now(), () => { this.#evict(pending) })
   }
 }
 
@@ -567,9 +567,9 @@ class World {
     this.schedule.after(this.delay(), () => { server.take(() => { act(server) }) })
   }
 
-  acknowledged ({ record, version, began, committed, thaws, silent }: Pending, writer: Server): void {
+  acknowledged ({ record, version, began, committed, thaws, unconfirmed }: Pending, writer: Server): void {
     this.outcome.acknowledged++
-    if (silent === null || silent.size > 0) this.outcome.lapsed++
+    if (unconfirmed === null || unconfirmed.size > 0) this.outcome.lapsed++
     // Whoever was stopped itself cannot but be late.
     if (thaws === writer.thaws) {
       this.outcome.waits.push(this.schedule.now - began)

@@ -11,12 +11,12 @@ export interface Wrong { rules: Partial<Rules>, world: { seed: number, servers: 
 export const wrong: Readonly<Record<string, Wrong>> = {
   'acknowledge-a-margin-early': {
     world: { seed: 8, servers: 10 },
-    rules: { mayAcknowledge: (silent, since, now, lease) => mayAcknowledge(silent, since, now, lease * (1 - margin)) }
+    rules: { mayAcknowledge: (unconfirmed, since, now, lease) => mayAcknowledge(unconfirmed, since, now, lease * (1 - margin)) }
   },
   'acknowledge-when-nobody-is-known': {
     world: { seed: 1, servers: 3 },
     rules: {
-      mayAcknowledge: (silent, since, now, lease) => mayAcknowledge(silent === Infinity ? 0 : silent, since, now, lease)
+      mayAcknowledge: (unconfirmed, since, now, lease) => mayAcknowledge(unconfirmed === Infinity ? 0 : unconfirmed, since, now, lease)
     }
   },
   'trust-for-the-whole-lease': {

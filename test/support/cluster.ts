@@ -13,7 +13,7 @@ export interface Member { url: string, process: ChildProcess }
 
 export interface Reply { status: number, json: Record<string, any> }
 
-export interface Fleet {
+export interface Cluster {
   members: readonly Member[]
   issuer: string
   adminToken: string
@@ -29,8 +29,8 @@ export interface Fleet {
 }
 
 /** Starts `size` of them; `lease` in milliseconds. */
-export async function startFleet (database: string, size: number, lease: number): Promise<Fleet> {
-  const folder = await mkdtemp(join(tmpdir(), 'latchkey-fleet-'))
+export async function startCluster (database: string, size: number, lease: number): Promise<Cluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-cluster-'))
   const adminToken = `lkadm_${newSecret()}`
   const ports = await Promise.all(Array.from({ length: size }, freePort))
   const issuer = `http://localhost:${ports[0]}`

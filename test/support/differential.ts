@@ -20,13 +20,13 @@ import { serve } from './serving.ts'
 export interface Observed { text: string, effects: string[] }
 
 export interface Compared {
-  withShortcut: Observed
+  withFastPath: Observed
   without: Observed
   /** Whether the fast path answered, all or a part of what was sent. */
   short: boolean
 }
 
-export interface Twins {
+export interface Differential {
   /** Sends pieces with a pause between them, to both; the last request has to say `Connection: close`. */
   compare (...pieces: string[]): Promise<Compared>
   /** Look-ups that fail, by the name of the registry's method. */
@@ -34,19 +34,19 @@ export interface Twins {
   close (): Promise<void>
 }
 
-interface Twin { app: FastifyInstance, port: number, effects: string[], short: () => boolean }
+interface ComparedServer { app: FastifyInstance, port: number, effects: string[], short: () => boolean }
 
-export async function twins (server: TestServer, limits: Partial<ProtocolLimits>): Promise<Twins> {
+export async function startDifferential (server: TestServer, limits: Partial<ProtocolLimits>): Promise<Differential> {
   const failing = new Set<keyof Registry>()
   const registry = failingRegistry(server.registry, failing)
-  const pair = [await twin(server, registry, limits, true), await twin(server, registry, limits, false)] as const
+  const pair = [await startCompared(server, registry, limits, true), await startCompared(server, registry, limits, false)] as const
   return {
     failing,
     async compare (...pieces) {
-      const [withShortcut, without] = await Promise.all(pair.map(each => observe(server, each, pieces))) as [
+      const [withFastPath, without] = await Promise.all(pair.map(each => observe(server, each, pieces))) as [
         Observed, Observed
       ]
-      return { withShortcut, without, short: pair[0].short() }
+      return { withFastPath, without, short: pair[0].short() }
     },
     async close () {
       for (const { app } of pair) await app.close()
@@ -54,9 +54,9 @@ export async function twins (server: TestServer, limits: Partial<ProtocolLimits>
   }
 }
 
-async function twin (
+async function startCompared (
   server: TestServer, registry: Registry, limits: Partial<ProtocolLimits>, fastPath: boolean
-): Promise<Twin> {
+): Promise<ComparedServer> {
   const { issuer, store, clock, ring } = server
   const effects: string[] = []
   let short = false
@@ -133,7 +133,7 @@ function failingRegistry (real: Registry, failing: ReadonlySet<keyof Registry>):
   })
 }
 
-async function observe (server: TestServer, { port, effects }: Twin, pieces: readonly string[]): Promise<Observed> {
+async function observe (server: TestServer, { port, effects }: ComparedServer, pieces: readonly string[]): Promise<Observed> {
   effects.length = 0
   const text = comparable(await exchange(port, pieces))
   // What the last request left behind is logged after its answer.

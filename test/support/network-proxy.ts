@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 /** Whose connections: those that follow the change feed, or all others. */
 export type Kind = 'listener' | 'pool'
 
-export interface Wire {
+export interface NetworkProxy {
   /** The database as it is reached through here. */
   url: string
   /** Milliseconds that what the database says takes to arrive. */
@@ -32,12 +32,12 @@ export interface Wire {
   close (): Promise<void>
 }
 
-export async function layWire (database: string): Promise<Wire> {
+export async function startNetworkProxy (database: string): Promise<NetworkProxy> {
   let target = new URL(database)
   const pairs = new Set<[Socket, Socket]>()
   const delay = { listener: 0, pool: 0 }
   const said = new EventEmitter()
-  const wire = { swallow: false, deafAfter: null as string | null }
+  const proxy = { swallow: false, deafAfter: null as string | null }
   let deaf = false
   let held: { kind: Kind, keep (piece: () => void): void } | null = null
   const server = createServer(near => {
@@ -48,7 +48,7 @@ export async function layWire (database: string): Promise<Wire> {
     near.once('data', (bytes: Buffer) => { if (bytes.includes('latchkey replica')) kind = 'listener' })
     carry(near, far, () => ({ delay: 0, keep: null }), bytes => {
       if (deaf) return false
-      deaf = wire.deafAfter !== null && bytes.includes(wire.deafAfter)
+      deaf = proxy.deafAfter !== null && bytes.includes(proxy.deafAfter)
       return true
     })
     carry(far, near, () => ({ delay: delay[kind], keep: held?.kind === kind ? held.keep : null }))
@@ -66,7 +66,7 @@ export async function layWire (database: string): Promise<Wire> {
     hears: (bytes: Buffer) => boolean = () => true
   ) => {
     from.on('data', (bytes: Buffer) => {
-      if (wire.swallow || !hears(bytes)) return
+      if (proxy.swallow || !hears(bytes)) return
       const { delay, keep } = how()
       const arrive = () => { to.write(bytes) }
       if (keep !== null) keep(arrive)
@@ -83,7 +83,7 @@ export async function layWire (database: string): Promise<Wire> {
     for (const pair of pairs) pair.forEach(socket => socket.destroy())
     await Promise.all(closed)
   }
-  return Object.assign(wire, {
+  return Object.assign(proxy, {
     url: Object.assign(new URL(database), { port: String(port) }).href,
     delay,
     said,
@@ -106,7 +106,7 @@ export async function layWire (database: string): Promise<Wire> {
     cut,
     async mend () {
       deaf = false
-      wire.deafAfter = null
+      proxy.deafAfter = null
       server.listen(port, '127.0.0.1')
       await once(server, 'listening')
     },
