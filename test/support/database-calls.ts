@@ -1,26 +1,26 @@
-/** Calls of every kind that reach for the database, for tests that let the database fail in the middle of each. */
+/** Calls of every kind that use the database, for tests in which the database fails in the middle of each. */
 import { randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, importPKCS8, SignJWT, type CryptoKey } from 'jose'
 import { newApiKeyText } from '../../src/secrets/credential-text.ts'
 import { digestOf } from '../../src/secrets/digest.ts'
 import { basic, type Answer, type Json, type ServerOptions, type TestServer } from './test-server.ts'
 
-/** Which words a refusal has to be in. */
+/** The part of the server whose format a refusal has. */
 export type Edge = 'management' | 'protocol' | 'guard'
 
 export interface DatabaseCall {
   name: string
   edge: Edge
-  /** The status when all is well; 503 is the only other one that there may be. */
+  /** The status when the database works; 503 is the only other allowed one. */
   right: number
-  /** Makes what the call needs, anew for each call. */
+  /** Creates what the call needs, anew for each call. */
   prepare (): Promise<() => Promise<Answer>>
 }
 
-/** What `POST /paid/spend` costs. */
+/** The price of `POST /paid/spend`. */
 const cost = 3
 
-/** The small protected API with one more route, that costs credits. */
+/** The small protected API with one more route, which costs credits. */
 export const withSpending: Pick<ServerOptions, 'mount'> = {
   mount: async (app, latchkey) => await app.register(async api => {
     await api.register(latchkey.guard, { resource: latchkey.config.issuer })
@@ -40,7 +40,7 @@ export async function databaseCallsOf (server: TestServer): Promise<readonly Dat
   const management = (name: string, right: number, prepare: DatabaseCall['prepare']): DatabaseCall => ({
     name, edge: 'management', right, prepare
   })
-  /** A call that needs something to be there first. */
+  /** A call that needs an existing record. */
   const onNew = (path: string, body: () => Json, call: (one: Json) => Promise<Answer>) => async () => {
     const one = await made(path, body())
     return () => call(one)
@@ -120,7 +120,7 @@ export async function databaseCallsOf (server: TestServer): Promise<readonly Dat
 
 type Made = (path: string, body: Json) => Promise<Json>
 
-/** Who is let in, and who must not be, whatever happens to the question about it. */
+/** Credentials that pass and credentials that must not, whatever happens to the look-up. */
 async function guardCalls (server: TestServer, organization: string, made: Made): Promise<DatabaseCall[]> {
   const { admin, issuer } = server
   const key = async (more: Json = {}) => await server.createKey({ organization, ...more })
@@ -275,7 +275,7 @@ export function tokenByAssertion (text: string): Record<string, string> {
   }
 }
 
-/** A client that proves itself by `private_key_jwt`. */
+/** A client that authenticates by `private_key_jwt`. */
 export async function signedClient (
   server: TestServer, organization: string
 ): Promise<{ id: string, assertion(): Promise<string> }> {

@@ -4,10 +4,7 @@
  */
 import type { Cluster } from './cluster.ts'
 
-/**
- * What stands against a rotation: tokens that were refused though nobody revoked their key, and servers that would not
- * say.
- */
+/** Faults of a rotation: tokens that were refused although their key was not revoked, and servers that answered 503. */
 export interface Seen {
   rotations: number,
   revocations: number,
@@ -21,12 +18,12 @@ export interface Seen {
 
 export interface Wanted {
   rotations: number
-  /** Of how many rotations one is a revocation of the key that signs; 0: none. */
+  /** Every n-th rotation is a revocation of the active key; 0: none. */
   revokeEvery?: number
   callers?: number
 }
 
-/** Rotates on each server in turn while there is load; `cluster` has at least two servers. */
+/** Rotates on each server in turn under load; `cluster` has at least two servers. */
 export async function rotateUnderLoad (
   cluster: Cluster, { rotations, revokeEvery = 0, callers = 8 }: Wanted
 ): Promise<Seen> {
@@ -60,7 +57,7 @@ export async function rotateUnderLoad (
       }
       seen.tokens++
       kids.add(kidOf(token))
-      // The others first: they may not have heard of its key.
+      // The other servers first: they may not have its key yet.
       for (const url of [...urls, ...urls].slice((turn + 1) % urls.length, (turn + 1) % urls.length + urls.length)) {
         await use(token, url)
       }
@@ -70,7 +67,7 @@ export async function rotateUnderLoad (
   const rotate = async (url: string): Promise<void> => {
     if (revokeEvery > 0 && (seen.rotations + 1) % revokeEvery === 0) {
       const { data } = await cluster.manage(url, 'GET', '/signing-keys?state=active') as { data: { id: string }[] }
-      // What it signed may be refused from the moment at which this is asked for.
+      // Its tokens may be refused as soon as this request is sent.
       revoked.add(data[0]!.id)
       await cluster.manage(url, 'POST', `/signing-keys/${data[0]!.id}/revoke`, { reason: 'it leaked' })
       seen.revocations++

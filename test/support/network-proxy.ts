@@ -1,33 +1,33 @@
-/** What lies between a server and its PostgreSQL: a proxy that is slow, swallows what it should carry, or is cut. */
+/** A proxy between a server and its PostgreSQL that delays, swallows or cuts the traffic. */
 import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
-/** Whose connections: those that follow the change feed, or all others. */
+/** The group of connections: those that follow the change feed, or all others. */
 export type Kind = 'listener' | 'pool'
 
 export interface NetworkProxy {
-  /** The database as it is reached through here. */
+  /** The URL of the database through this proxy. */
   url: string
-  /** Milliseconds that what the database says takes to arrive. */
+  /** Milliseconds of delay of the data from the database. */
   delay: Record<Kind, number>
-  /** Emits whose connection it is when the database has said something, be it delayed. */
+  /** Emits the kind of a connection when the database has sent data on it, delayed or not. */
   said: EventEmitter
   /**
-   * From now on what the database says to these is kept here: `caught` resolves with the first of it, `release` lets it
-   * arrive.
+   * Holds back data from the database to these connections from now on: `caught` resolves with the first of it,
+   * `release` delivers it.
    */
   hold (kind: Kind): { caught: Promise<void>, release (): void }
-  /** While true nothing is carried either way, and nobody is told. */
+  /** While true, drops all data in both directions without closing a connection. */
   swallow: boolean
-  /** Once somebody has said this, nobody is heard any more; answers still arrive. */
+  /** After a client has sent this text, drops all data from clients; answers still arrive. */
   deafAfter: string | null
   /**
-   * Ends every connection, and takes no new one until it is mended, which ends deafness too. Resolves when their ends
-   * have been seen.
+   * Closes all connections, and refuses new ones until `mend`, which also ends `deafAfter`. Resolves after all have
+   * closed.
    */
   cut (): Promise<void>
   mend (): Promise<void>
-  /** From now on new connections are led to another database server. */
+  /** Connects to another database server from now on. */
   lead (database: string): void
   close (): Promise<void>
 }
