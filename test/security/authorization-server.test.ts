@@ -1,7 +1,4 @@
-/**
- * What the OAuth endpoints have to withstand, at the composed server. Titles carry the ids of the security
- * requirements.
- */
+/** Attacks on the OAuth endpoints of the whole server. Titles carry the ids of the security requirements. */
 import { createHash } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import tap, { type Test } from 'tap'

@@ -1,7 +1,4 @@
-/**
- * What the guard has to withstand from somebody who has only its URL. Titles carry the ids of the security
- * requirements.
- */
+/** Attacks on the guard by a client that has only its URL. Titles carry the ids of the security requirements. */
 import { createHmac, createPublicKey } from 'node:crypto'
 import { CompactSign, exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWK } from 'jose'
 import tap, { type Test } from 'tap'
@@ -22,12 +19,12 @@ const { signing } = await openKeyRing(server.latchkey.operation.store, clock.now
 const serverKey = await importJWK(signing.privateJwk, 'ES256')
 const goodHeader = { alg: 'ES256', typ: 'at+jwt', kid: signing.kid }
 
-/** The claims of a good token of now. */
+/** The claims of a token that is valid now. */
 async function goodClaims (): Promise<Json> {
   return decodeJwt(await server.tokenFor(client)).payload
 }
 
-/** Signed by the server's own key, whatever it says. */
+/** Signed by the server's own key, with any claims. */
 async function signed (payload: Json | string, header: Json = {}): Promise<string> {
   const text = typeof payload === 'string' ? payload : JSON.stringify(payload)
   return await new CompactSign(new TextEncoder().encode(text)).setProtectedHeader({ ...goodHeader, ...header }).sign(

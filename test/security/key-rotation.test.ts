@@ -1,6 +1,6 @@
 /**
- * Signing keys change under load, on one server and on two that share a database: what is good is never refused, what
- * was revoked never passes, and what several servers find due is done once.
+ * Signing keys change under load, on one server and on two that share a database: valid credentials are never refused,
+ * revoked ones never pass, and a rotation that is due on several servers happens once.
  */
 import { importPKCS8, SignJWT } from 'jose'
 import { randomBytes, randomUUID } from 'node:crypto'
@@ -22,7 +22,7 @@ const craftkit = 'https://craftkit.test/v1'
 
 type Cluster = [TestServer, ...TestServer[]]
 
-/** Two servers on PostgreSQL; on SQLite the one that there can be. */
+/** Two servers on PostgreSQL; one on SQLite, which serves one. */
 async function startCluster (database: typeof databases[number]): Promise<Cluster> {
   const { url, drop } = await database.fresh()
   const first = await startServer({
@@ -66,8 +66,8 @@ const statesOf = async (server: TestServer): Promise<Json> =>
 const anyOf = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!
 
 /**
- * Callers that get tokens here and use them there until they are stopped. What stands against a token that is alive is
- * kept.
+ * Callers that get tokens on one server and use them on another until they are stopped. Collects faults of live tokens:
+ * refusals, and signing keys missing from the key set.
  */
 function load (cluster: readonly TestServer[], client: ClientAnswer) {
   const { clock } = cluster[0]!
@@ -88,7 +88,7 @@ function load (cluster: readonly TestServer[], client: ClientAnswer) {
       const token = pool.length > 0 ? anyOf(pool) : null
       if (token === null) continue
       const [{ status, text }, published] = await Promise.all([anyOf(cluster).bearer(token), publishedBy(anyOf(cluster))])
-      // The clock may have been moved past its end meanwhile.
+      // The test may have moved the clock past the token's end meanwhile.
       if (!aliveAt(token, clock.now())) continue
       seen.uses++
       if (status !== 200) seen.refused.push(`${status} ${text} ${kidOf(token)}`)
@@ -101,7 +101,7 @@ function load (cluster: readonly TestServer[], client: ClientAnswer) {
     async during (work: () => Promise<unknown>) {
       await work()
       const { uses, mints } = seen
-      // Of either who asks for tokens, one was begun after the work.
+      // So many more that each of the callers has begun at least one after the work.
       while (seen.uses < uses + 12 || seen.mints < mints + 4) await sleep(5)
     },
     async stop () {
@@ -387,7 +387,7 @@ for (
   })
 }
 
-/** A session on the resource of CraftKit, by the whole way. */
+/** A session on the resource of CraftKit, through the real endpoints. */
 async function sessionOf (server: TestServer, organization: string): Promise<string> {
   const { signingKey, publishableKey } =
     (await server.admin('POST', '/publishable-keys', {

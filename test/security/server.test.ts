@@ -1,4 +1,4 @@
-/** What the server as a whole has to withstand. Titles carry the ids of the security requirements. */
+/** Attacks on the server as a whole. Titles carry the ids of the security requirements. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -21,7 +21,7 @@ import {
 import { patience, quickest } from '../support/waiting.ts'
 import { routesOf } from '../support/routes.ts'
 
-// The PostgreSQL server has to be up before the first test begins.
+// The PostgreSQL server has to run before the first test begins.
 const [server, database, fuzzed] = await Promise.all([startServer(), freshDatabase(), startOnEachDatabase()])
 const proxy = await relay(new URL(database.url))
 const onPostgres = await startServer({ database: proxy.url })
@@ -215,7 +215,7 @@ const endConnections = () =>
     `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '${at.pathname.slice(1)}'`
   )
 
-/** Ways in which a database goes away, and how each comes back. */
+/** Ways in which a database fails, and how each recovers. */
 const outages: Record<string, { begin: () => Promise<unknown>, end: () => Promise<unknown> }> = {
   'out of reach': { begin: () => proxy.cut(), end: () => proxy.mend() },
   'closed for maintenance': {
@@ -462,7 +462,7 @@ tap.test('N6: no body, form or query reaches a prototype', async t => {
   t.notMatch((await server.admin('POST', '/organizations', { name: 'after' })).text, 'polluted')
 })
 
-/** A proxy to a server that can be cut. */
+/** A TCP proxy to a server, which can be cut. */
 async function relay (target: URL) {
   const sockets = new Set<Socket>()
   const listener = createServer(near => {
@@ -497,7 +497,7 @@ async function relay (target: URL) {
   }
 }
 
-/** A generator of repeatable randomness. */
+/** A seeded generator of random numbers. */
 function mulberry32 (seed: number): () => number {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0
@@ -509,7 +509,7 @@ function mulberry32 (seed: number): () => number {
 
 for (const { name, server } of fuzzed.servers) {
   tap.test(`N7: no request makes the server fail, and no answer tells of its inside [${name}]`, async t => {
-    // The same on every machine: a run that fails by luck tells nobody what to mend. Others by the variable.
+    // A fixed seed, so that every machine sees the same run; the variable sets another.
     const seed = Number(process.env.LATCHKEY_TEST_SEED ?? 7919)
     t.comment(`LATCHKEY_TEST_SEED=${seed}`)
     const random = mulberry32(seed)
@@ -637,7 +637,7 @@ for (const { name, server } of fuzzed.servers) {
       ...answering.filter(route => !route.refuses && route.method !== 'OPTIONS'),
       ...['GET', 'POST'].map(method => ({ method, url: '/api/v1/invoices' })), { method: 'GET', url: '/api/v1/echo' }
     ]
-    // What creates is asked more often than its share, so that some of it is right whatever the seed.
+    // POST routes that create come twice, so that some succeed with every seed.
     routes.push(...routes.filter(({ method, url }) => method === 'POST' && !url.includes(':')))
     const statuses = new Map<number, number>()
     for (let i = 0; i < (name === 'sqlite' ? 1_500 : 600); i++) {
@@ -681,7 +681,7 @@ for (const { name, server } of fuzzed.servers) {
             ]
           : [])
       ]
-      // So that limits by the minute and the hour do not answer for the routes.
+      // Keeps limits by the minute and the hour from answering in place of the routes.
       if (i % 50 === 0) server.clock.advance(60)
       const ask = () => send({ method, path, headers, ...(body === undefined ? {} : { body }) })
       const started = performance.now()
@@ -809,7 +809,7 @@ tap.test('L1: no secret that anybody sends anywhere reaches a log, the audit log
       `POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${canary()}\r\n\r\n`
     ].map(watched.raw)
   )
-  // Real ones where only an id or a name belongs: they are cut short wherever they are quoted.
+  // Real secrets in the place of an id or a name: wherever they are quoted they are truncated.
   const real = [key.key, token, registration.token, registered.registration_access_token, watched.adminToken]
   for (const secret of real) {
     for (

@@ -1,6 +1,6 @@
 /**
- * A resource chooses what its access tokens are signed by; of each algorithm one key signs, and all that holds of one
- * holds of each.
+ * A resource chooses the algorithm of its access tokens; each algorithm has one active key, with the same rules for
+ * all.
  */
 import type { FastifyInstance } from 'fastify'
 import { createHmac, createPublicKey, randomUUID } from 'node:crypto'
@@ -25,7 +25,7 @@ const jwksOf = async (server: TestServer) =>
 const algorithmOf = (token: string): string => decodeJwt(token).header.alg
 const kidOf = (token: string): string => decodeJwt(token).header.kid
 
-/** Two servers on PostgreSQL; on SQLite the one that there can be. Each guards one resource. */
+/** Two servers on PostgreSQL; one on SQLite, which serves one. Each guards one resource. */
 async function startCluster (database: typeof databases[number]): Promise<[TestServer, ...TestServer[]]> {
   const { url, drop } = await database.fresh()
   const options = {
@@ -173,7 +173,7 @@ for (
     for (const signingAlgorithm of ['RS256', 'EdDSA', 'ES256']) {
       t.equal((await admin('PATCH', `/resources/${encodeURIComponent(guarded)}`, { signingAlgorithm })).status, 200)
       const short = await first.tokenFor(client)
-      // A media type with a parameter goes the long way.
+      // A media type with a parameter skips the fast path.
       const long = (await first.send({
         method: 'POST',
         path: '/api/v1/auth/token',
