@@ -1,6 +1,6 @@
 /**
- * What binds a credential of the management API, an allowlist, an end, objects, binds also what it makes for that API;
- * so it gets rid of them in no way.
+ * The restrictions of a management credential (allowlist, end, objects) also bind the management credentials that it
+ * makes: there is no way to drop them.
  */
 import tap from 'tap'
 import { startServer, type Json } from '../support/test-server.ts'

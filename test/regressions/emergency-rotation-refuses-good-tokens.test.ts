@@ -1,5 +1,5 @@
 /**
- * The signing key is rotated or revoked at once while another server hears late: whoever gets a token meanwhile is
+ * The signing key is rotated or revoked at once while another server learns of it late: a token issued meanwhile is
  * refused nowhere.
  */
 import { randomUUID } from 'node:crypto'
@@ -47,7 +47,7 @@ tap.test('K1: a token that a server signs during an emergency rotation is good o
   ]
   for (const [what, change] of changes) {
     const before = await active()
-    // It hears of each change when little of its trust is left, and goes by its memory until then.
+    // Server B receives each change with a quarter of its lease left, and answers from its cache until then.
     proxy.delay.listener = lease / 4
     let isAnswered = false
     const answer = change().finally(() => { isAnswered = true })
@@ -57,7 +57,7 @@ tap.test('K1: a token that a server signs during an emergency rotation is good o
       const token = await a.tokenFor(client)
       kids.add(kidOf(token))
       const { status, text } = await b.bearer(token)
-      // A token of the key that is being revoked may be dead by now.
+      // A token of the key that is being revoked may already be invalid.
       if (status !== 200 && !(what === 'revoked' && kidOf(token) === before)) refused.push(`${status} ${text}`)
     }
     const { status, json } = await answer

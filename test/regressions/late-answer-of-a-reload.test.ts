@@ -1,4 +1,4 @@
-/** A reload that began earlier and is answered later than another: it must not put back what was so when it began. */
+/** A reload that began earlier and is answered later than another must not restore the older state. */
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
@@ -27,10 +27,10 @@ tap.test('a token that was revoked while a server was away stays refused there w
 
   proxy.delay.pool = 3_000
   const late = server.replicas[0]!.reload()
-  // The database has answered that nothing is revoked; the answer is on its way.
+  // The database has answered that nothing is revoked; the answer is delayed on its way.
   await once(proxy.said, 'pool')
   proxy.delay.pool = 0
-  // Long enough for the revocation to be committed before it joins again, and so not to be told of it.
+  // Long enough to commit the revocation before the server joins again, so that its feed does not report it.
   proxy.delay.listener = 40
   await administer(database.url, 'SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE ' +
     'application_name = \'latchkey replica\' AND datname = current_database()')

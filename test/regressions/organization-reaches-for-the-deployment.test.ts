@@ -1,4 +1,4 @@
-/** A credential confined to an organization manages what is that organization's, and nothing that others depend on. */
+/** A credential confined to an organization manages that organization's records, and none that others depend on. */
 import tap from 'tap'
 import { basic, startServer } from '../support/test-server.ts'
 

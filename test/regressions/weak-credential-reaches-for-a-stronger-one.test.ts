@@ -1,6 +1,6 @@
 /**
- * On the management API nobody makes another credential reach further than their own, by whatever detour; and what is
- * no reach stays changeable.
+ * On the management API no actor extends another credential beyond its own authority, by any detour; changes that do
+ * not affect authority stay allowed.
  */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
