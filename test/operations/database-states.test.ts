@@ -1,6 +1,6 @@
 /**
- * A database that reads only, is slow, silent or locked: the right answer or 503, nothing half done, and all is well
- * once it is.
+ * A read-only, slow, silent or locked database: the right answer or 503, no partial change, and full recovery
+ * afterwards.
  */
 import Sqlite from 'better-sqlite3'
 import tap, { type Test } from 'tap'
@@ -19,8 +19,7 @@ const quiet = { environment: { LATCHKEY_LOG_LEVEL: 'silent' }, ...withSpending }
 interface Stage { server: TestServer, world: World, databaseCalls: readonly DatabaseCall[] }
 
 /**
- * Prepares the calls, makes them while the database is as `begin` leaves it, and looks whether all is well after
- * `end`.
+ * Prepares the calls, makes them while the database is in the state of `begin`, and checks the recovery after `end`.
  */
 async function during (
   t: Test, { server, world, databaseCalls }: Stage, begin: () => unknown, end: () => unknown, sample?: readonly string[]
@@ -43,7 +42,7 @@ async function during (
   return new Map(answers.map(({ databaseCall, answer }) => [databaseCall.name, answer.status]))
 }
 
-/** A server on a PostgreSQL that can be made to fail. `limits`: how soon it gives storage up. */
+/** A server on a PostgreSQL behind a faulty proxy. `limits`: the timeouts of its storage. */
 async function onFaultyProxy (t: Test, limits?: Limits) {
   const database = await freshDatabase()
   const proxy = await startFaultyProxy(database.url)
@@ -64,7 +63,7 @@ tap.test('B3, L2: PostgreSQL that reads only writes nothing, and who needs no wr
   const elsewhere = Object.assign(new URL(database.url), { pathname: '/postgres' }).href
   const set = async (change: string) => {
     await administer(elsewhere, `ALTER DATABASE ${name} ${change}`)
-    // Of connections that there are, it changes nothing.
+    // It does not change existing connections.
     proxy.cut()
     proxy.mend()
     await until(

@@ -1,4 +1,4 @@
-/** A database that fails in the middle of a call: the answer is the right one or 503, and nothing is half done. */
+/** A database that fails in the middle of a call: the answer is the right one or 503, and no change is partial. */
 import tap, { type Test } from 'tap'
 import { findHalves } from '../crash/halves.ts'
 import { worldOf } from '../crash/world.ts'
@@ -31,7 +31,7 @@ const words: Record<Edge, (answer: Answer) => unknown> = {
   guard: ({ json }) => json.statusCode === 503 && ['STORAGE_UNAVAILABLE', 'STORAGE_FULL'].includes(json.code),
 }
 
-/** The right answer, or 503 in the words of its edge, with nothing of the inside. */
+/** The right answer, or 503 in the format of its edge, without internals. */
 function judge (t: Test, { edge, right }: DatabaseCall, answer: Answer, when: string): void {
   if (answer.status === right) return
   t.equal(answer.status, 503, `${when}: ${answer.text}`)
@@ -47,7 +47,7 @@ async function callWith (t: Test, databaseCall: DatabaseCall, n: number, fault: 
   const answer = await call()
   const happened = proxy.disarm()
   judge(t, databaseCall, answer, `${fault} ${n}`)
-  // One connection was lost: the next call has another one, and nobody has to do anything for it.
+  // One connection was lost: the next call gets another one without intervention.
   const next = await server.admin('GET', '/organizations?limit=1')
   t.equal(next.status, 200, `after ${fault} ${n}: ${next.text}`)
   return happened
