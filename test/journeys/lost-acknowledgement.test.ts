@@ -1,6 +1,6 @@
 /**
- * What a failover to a standby undoes that was answered already: it is noticed, and refused until an operator has
- * decided.
+ * A failover to a standby that lost acknowledged changes: the servers detect it, and refuse the lost revocations until
+ * an operator has decided.
  */
 import tap from 'tap'
 import { examine } from '../../src/server/doctor/doctor.ts'
@@ -34,14 +34,14 @@ const command = async (...words: string[]) => {
   const env = ownEnvironment({ LATCHKEY_URL: other, LATCHKEY_TOKEN: cluster.adminToken })
   return await run(process.execPath, [latchkeyCommand, 'replicas', 'lost', ...words], { env })
 }
-/** What `doctor` says of one thing, on the database that the servers are on. */
+/** The finding of `doctor` for one check, on the database of the servers. */
 const found = async (check: string) => {
   const findings = await examine({
     DATABASE_URL: proxy.url, LATCHKEY_ISSUER: one, LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: cluster.adminToken
   })
   return findings.find(finding => finding.check === check)
 }
-/** What a metric shows on each server. */
+/** The value of a metric on each server. */
 const numbers = (name: string) => Promise.all(urls.map(async url => {
   const text = await (await fetch(`${url}/prom`)).text()
   return Number(text.split('\n').find(line => line.startsWith(`${name} `))?.split(' ')[1] ?? NaN)

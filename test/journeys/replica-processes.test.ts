@@ -1,4 +1,4 @@
-/** Servers as processes of their own, of which one is stopped: what no clock of the test can move. */
+/** Servers as processes of their own, one of them stopped: a case that no test clock can simulate. */
 import tap from 'tap'
 import { startCluster } from '../support/cluster.ts'
 import { freshDatabase } from '../support/postgres.ts'
@@ -14,7 +14,7 @@ tap.teardown(async () => {
   await database.drop()
 })
 
-/** How many changes on the writer waited for a whole lease. */
+/** The number of changes on the writer that waited for a whole lease. */
 async function lapses (): Promise<number> {
   const numbers = await (await fetch(`${writer.url}/prom`)).text()
   return Number(/^latchkey_acknowledgement_duration_seconds_count\{outcome="lapsed"\} (\d+)$/m.exec(numbers)?.[1] ?? 0)
@@ -56,7 +56,7 @@ tap.test('OC-13: `latchkey replicas` shows who is there, who is silent and who h
     const states = new Map(rows.map(row => row.split(/ +/)).map(([, state, , , pid]) => [Number(pid), state]))
     return pids.map(pid => states.get(pid))
   }
-  // On a busy machine a server that lives may be silent for a moment.
+  // On a busy machine a live server may be unheard for a moment.
   const becomes = async (expected: string[], what: string) => {
     const end = performance.now() + 30_000
     let states = await shown()
