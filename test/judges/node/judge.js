@@ -1,5 +1,5 @@
-// An API that guards itself with express-oauth2-jwt-bearer, and a caller of it with a token of a running Latchkey. Reads its
-// variables, prints one line of JSON for each that got through, and ends with an exception at the first that did not.
+// An API protected by express-oauth2-jwt-bearer, and a caller with a token of a running Latchkey. Reads its variables,
+// prints one line of JSON for each client that passes, and ends with an exception at the first that fails.
 import { equal } from 'node:assert/strict'
 import express from 'express'
 import { auth, requiredScopes } from 'express-oauth2-jwt-bearer'
