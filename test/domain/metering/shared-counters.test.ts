@@ -1,3 +1,4 @@
+/** Counters that several servers share: what each lets through, and what it learns of the others. */
 import fc from 'fast-check'
 import t from 'tap'
 import { rateLimiter } from '../../../src/domain/metering/rate-limiter.ts'
@@ -7,7 +8,7 @@ import {
 import { windowLimiter } from '../../../src/domain/metering/window-limiter.ts'
 import { clockAt, noon } from '../../support/metering.ts'
 
-/** Servers that hear each other; what is told is delivered when the test says so. */
+/** Servers that broadcast to each other; the test decides when messages are delivered. */
 function network (longest = 7_500) {
   const ears: ((news: string) => void)[] = []
   const underWay: { from: number, news: string }[] = []
@@ -73,10 +74,10 @@ t.test('CD-10: what several servers let through at once is owed: in the long run
           await exchange()
           clock.advance(0.5)
         }
-        // A full bucket at each, and what leaked since.
+        // A full bucket at each, and the drain since.
         const most = servers * perMinute + choices.length * 0.5 * perMinute / 60
         if (passed > most) return false
-        // However much that was, whoever waits as long as it is told gets through.
+        // However many passed, a caller that waits as told gets through.
         const { waitSeconds } = limiters[0]!.take('key_a', perMinute, clock.now())
         clock.advance(waitSeconds ?? 0)
         return waitSeconds === null || limiters[0]!.take('key_a', perMinute, clock.now()).waitSeconds === null
@@ -137,7 +138,7 @@ t.test('N3: a window ends on all servers at the same time, also on one that star
   const start = (i: number) => windowLimiter({ max: 30, windowSeconds: 60 }, clock.now, counts[i]!.of('failures'))
   const servers = counts.map((_, i) => start(i))
   const passed: number[] = []
-  // Tries one server every 20 seconds, as often as it lets it.
+  // Tries one server every 20 seconds, as often as it allows.
   for (let turn = 0; turn < 12; turn++) {
     if (turn === 1 || turn === 2) servers[turn] = start(turn)
     let tries = 0
