@@ -1,4 +1,4 @@
-/** What `npm run mutate` goes by: which tests there are, which are drawn, and what their entries name. */
+/** The parts of `npm run mutate`: the list of tests, the draw, and the names in its entries. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
