@@ -1,3 +1,4 @@
+/** Tests without their program are skipped with a reason, or fail where judges are required. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
