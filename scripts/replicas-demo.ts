@@ -24,7 +24,9 @@ const askers = 12
 interface Round { asked: number, passedBefore: number, stale: number, wrong: number, took: number }
 
 /** Asks about one key without pause, revokes it on `writer`, and asks on for a while; waits for every answer. */
-async function round (cluster: Cluster, through: string, writer: string, meanwhile: () => void = () => {}): Promise<Round> {
+async function round (
+  cluster: Cluster, through: string, writer: string, meanwhile: () => void = () => {}
+): Promise<Round> {
   const { id, key } = await cluster.createKey(writer)
   for (const { url } of cluster.members) {
     await Promise.race([

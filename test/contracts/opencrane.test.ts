@@ -394,7 +394,9 @@ for (const { name, server } of servers) {
     const { id: organization } = await server.createOrganization()
     const member = await made('/members', { organization, name: 'Ada', role: 'admin' })
     const expiresAt = new Date(server.clock.now().getTime() + 60_000).toISOString()
-    const { id, token } = await made('/access-tokens', { organization, name: 'Ada\'s', scopes: ['*'], creator: member.id, expiresAt, allowlist: ['127.0.0.1'] })
+    const { id, token } = await made('/access-tokens', {
+      organization, name: 'Ada\'s', scopes: ['*'], creator: member.id, expiresAt, allowlist: ['127.0.0.1']
+    })
     const status = async (path: string, method = 'GET', body?: Json) => (await as(token, method, path, body)).status
     t.strictSame([await status('/clients'), await status('/members', 'POST', { name: 'Bob', role: 'viewer' })], [
       200, 201

@@ -85,7 +85,8 @@ tap.test('the program of ten lines guards its route', async t => {
   t.ok(lines.length <= 12, `${lines.length} lines`)
   const source = await mkdtemp(join(tmpdir(), 'latchkey-program-'))
   t.teardown(async () => await rm(source, { recursive: true, force: true }))
-  await writeFile(join(source, 'server.ts'), program!.replace('\'latchkey\'', `'${pathToFileURL(join(root, 'src/index.ts')).href}'`))
+  const library = pathToFileURL(join(root, 'src/index.ts')).href
+  await writeFile(join(source, 'server.ts'), program!.replace('\'latchkey\'', `'${library}'`))
   const { port, environment } = await start(t, process.execPath, [join(source, 'server.ts')])
 
   const url = `http://127.0.0.1:${port}`

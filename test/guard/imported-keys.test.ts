@@ -71,7 +71,9 @@ for (const database of databases) {
       t.equal((await server.bearer(text, '/v1/projects')).status, 401)
     }
     for (const text of [forms[0]!.slice(0, -1), 'k'.repeat(513), 'short']) {
-      t.match(await server.withKey(text, '/api/v1/api-key'), { status: 401, json: { details: { reason: 'invalid_api_key' } } }, 'nobody\'s')
+      t.match(await server.withKey(text, '/api/v1/api-key'), {
+        status: 401, json: { details: { reason: 'invalid_api_key' } }
+      }, 'nobody\'s')
     }
   })
 

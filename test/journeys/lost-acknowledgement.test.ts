@@ -37,7 +37,10 @@ const command = async (...words: string[]) => {
 /** The finding of `doctor` for one check, on the database of the servers. */
 const found = async (check: string) => {
   const findings = await examine({
-    DATABASE_URL: proxy.url, LATCHKEY_ISSUER: one, LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: cluster.adminToken
+    DATABASE_URL: proxy.url,
+    LATCHKEY_ISSUER: one,
+    LATCHKEY_SECRET: newSecret(),
+    LATCHKEY_ADMIN_TOKEN: cluster.adminToken
   })
   return findings.find(finding => finding.check === check)
 }
@@ -110,7 +113,9 @@ tap.test('LK-13: a revocation that a promoted standby has lost stays so on every
     )
   }
 
-  t.match(await found('lost changes'), { status: 'failed', found: /^2 wait for a decision/, remedy: /latchkey replicas lost/ })
+  t.match(await found('lost changes'), {
+    status: 'failed', found: /^2 wait for a decision/, remedy: /latchkey replicas lost/
+  })
   const listed = await command()
   t.match(listed, { code: 0, stdout: /^ID +KIND +SUBJECT +ORGANIZATION +STATE +CHANGED +NOTICED\n/ })
   const rows = listed.stdout.trimEnd().split('\n').slice(1).map(line => line.split(/ +/))

@@ -28,7 +28,9 @@ async function during (
   const calls: { databaseCall: DatabaseCall, call: () => Promise<Answer> }[] = []
   for (const databaseCall of chosen) calls.push({ databaseCall, call: await databaseCall.prepare() })
   await begin()
-  const answers = await Promise.all(calls.map(async ({ databaseCall, call }) => ({ databaseCall, answer: await call() })))
+  const answers = await Promise.all(
+    calls.map(async ({ databaseCall, call }) => ({ databaseCall, answer: await call() }))
+  )
   await end()
   for (const { databaseCall: { name, right }, answer: { status, headers, text } } of answers) {
     if (status === right) continue

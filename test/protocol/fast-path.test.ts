@@ -44,7 +44,9 @@ const base64 = (text: string) => Buffer.from(text, 'latin1').toString('base64')
 const absent = undefined as unknown as string
 
 /** Compares both answers. `short`: whether the fast path must answer; undefined: either may. Returns whether it did. */
-async function same (t: Test, pair: Differential, what: string, pieces: string | string[], short?: boolean): Promise<boolean> {
+async function same (
+  t: Test, pair: Differential, what: string, pieces: string | string[], short?: boolean
+): Promise<boolean> {
   const compared = await pair.compare(...[pieces].flat())
   t.strictSame(compared.withFastPath, compared.without, what)
   t.match(compared.without.text, /^HTTP\/1\.1 \d/, `${what}: there is an answer`)

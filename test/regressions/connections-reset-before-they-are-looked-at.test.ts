@@ -183,7 +183,11 @@ for (const database of databases) {
         )
       const issued = await token(client.clientId, client.clientSecret)
       t.equal(issued.status, 200)
-      for (const more of ['', '&unknown=parameter']) t.match(await token(confined.clientId, confined.clientSecret, more), { status: 401, json: { error: 'invalid_client' } }, 'by the short way and by the provider\'s')
+      for (const more of ['', '&unknown=parameter']) {
+        t.match(await token(confined.clientId, confined.clientSecret, more), {
+          status: 401, json: { error: 'invalid_client' }
+        }, 'by the fast path and by the provider')
+      }
       t.equal((await token(client.clientId, 'wrong')).status, 401)
       const credentials = { authorization: basic(client.clientId, client.clientSecret), 'content-type': form }
       const revoked = await send('POST', '/api/v1/oauth/revoke', credentials, `token=${issued.json.access_token}`)

@@ -79,7 +79,10 @@ tap.test('Y2', async t => {
         t.equal((await call('POST', '/clients', { ...newClient, allowlist })).status, 201)
         t.equal((await call('POST', '/registration-tokens', { ...newRegistration, allowlist })).status, 201)
       }
-      t.equal((await call('POST', '/api-keys', { ...newKey, resource: issuer, scopes: ['invoices:write'] })).status, 201, 'keys of another resource are the organization\'s to manage')
+      t.equal(
+        (await call('POST', '/api-keys', { ...newKey, resource: issuer, scopes: ['invoices:write'] })).status, 201,
+        'keys of another resource are the organization\'s to manage'
+      )
       t.equal((await call('PATCH', path, { allowlist: ['127.0.0.7'] })).status, 200, 'it may bind itself more')
     })
   }

@@ -34,7 +34,9 @@ tap.test('a token that was revoked while a server was away stays refused there w
   proxy.delay.listener = 40
   await administer(database.url, 'SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE ' +
     'application_name = \'latchkey replica\' AND datname = current_database()')
-  await elsewhere.store.revokedTokens.insert({ jti: 'stolen', clientId: 'cli_x', revokedAt: new Date(), expiresAt: new Date(Date.now() + 3_600_000) })
+  await elsewhere.store.revokedTokens.insert({
+    jti: 'stolen', clientId: 'cli_x', revokedAt: new Date(), expiresAt: new Date(Date.now() + 3_600_000)
+  })
   await trusted()
   t.equal(await server.registry.isTokenRevoked('stolen'), true, 'after it has joined again')
   await late

@@ -52,7 +52,10 @@ tap.test('Y2, W3', async t => {
       []
     )
     const elsewhere = await createKey({ organization, scopes: ['invoices:write'], allowlist: ['192.0.2.1'] })
-    t.strictSame((await call('PATCH', `/api-keys/${elsewhere.id}`, { allowlist: [] })).json.allowlist, [], 'a key of another resource is the organization\'s to manage')
+    t.strictSame(
+      (await call('PATCH', `/api-keys/${elsewhere.id}`, { allowlist: [] })).json.allowlist, [],
+      'a key of another resource is the organization\'s to manage'
+    )
   })
 
   t.test('Y2: who may write clients changes neither from where a client works nor what it may, when it may do more than they', async t => {

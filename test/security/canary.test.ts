@@ -122,8 +122,13 @@ async function plant ({ send, raw, adminToken, latchkey }: TestServer): Promise<
         headers: name === 'authorization' || turn % 2 === 0 ? { [name]: value } : { ...asAdmin, [name]: value }
       })
     }
-    if (/[:*]/.test(url)) for (const headers of [{}, asAdmin]) await ask({ method, path: path(() => encodeURIComponent(secret())), headers })
-    const query = ['x-api-key', 'access_token', 'token', 'cursor', 'organization', 'limit', 'client_secret', secret()].map(name => `${encodeURIComponent(name)}=${encodeURIComponent(secret())}`).join('&')
+    if (/[:*]/.test(url)) {
+      for (const headers of [{}, asAdmin]) {
+        await ask({ method, path: path(() => encodeURIComponent(secret())), headers })
+      }
+    }
+    const names = ['x-api-key', 'access_token', 'token', 'cursor', 'organization', 'limit', 'client_secret', secret()]
+    const query = names.map(name => `${encodeURIComponent(name)}=${encodeURIComponent(secret())}`).join('&')
     for (const headers of [{}, asAdmin]) await ask({ method, path: `${path(() => 'x')}?${query}`, headers })
     if (['GET', 'HEAD', 'OPTIONS'].includes(method)) continue
     const bodies: [string, string][] = [

@@ -501,8 +501,10 @@ const operations: Record<string, readonly Way[] | string> = {
     'DELETE /mcp-servers/{id}'
   ].map(operation => [operation, 'ends a credential or a resource: that gives nothing'])),
   ...Object.fromEntries([
-    'POST /organizations', 'DELETE /organizations/{id}', 'POST /organizations/{id}/suspend', 'POST /organizations/{id}/resume', 'POST /organizations/{id}/credits',
-    'POST /signing-keys/rotate', 'POST /signing-keys/{id}/revoke', 'POST /audit/prune', 'POST /audit/verify', 'POST /audit/recover', 'POST /effective-access/repair',
+    'POST /organizations', 'DELETE /organizations/{id}', 'POST /organizations/{id}/suspend',
+    'POST /organizations/{id}/resume', 'POST /organizations/{id}/credits',
+    'POST /signing-keys/rotate', 'POST /signing-keys/{id}/revoke', 'POST /audit/prune', 'POST /audit/verify',
+    'POST /audit/recover', 'POST /effective-access/repair',
     'POST /lost-changes/{id}/accept', 'POST /lost-changes/accept',
   ].map(operation => [operation, 'the deployment\'s alone; tenants.test.ts shows it'])),
   ...Object.fromEntries([

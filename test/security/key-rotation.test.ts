@@ -87,7 +87,9 @@ function load (cluster: readonly TestServer[], client: ClientAnswer) {
     for (; !until.signal.aborted; await sleep(1)) {
       const token = pool.length > 0 ? anyOf(pool) : null
       if (token === null) continue
-      const [{ status, text }, published] = await Promise.all([anyOf(cluster).bearer(token), publishedBy(anyOf(cluster))])
+      const [{ status, text }, published] = await Promise.all([
+        anyOf(cluster).bearer(token), publishedBy(anyOf(cluster))
+      ])
       // The test may have moved the clock past the token's end meanwhile.
       if (!aliveAt(token, clock.now())) continue
       seen.uses++

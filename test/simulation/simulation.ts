@@ -348,7 +348,9 @@ class Server {
     world.outcome.polls++
     this.ask(database => {
       const found = database.poll(this.id, attempt, position)
-      if (found !== null) for (const writer of waiting) world.tell(writer, server => { server.report(this.id, position) })
+      if (found !== null) {
+        for (const writer of waiting) world.tell(writer, server => { server.report(this.id, position) })
+      }
       return found
     }, found => {
       if (attempt !== this.#attempt) return
@@ -596,7 +598,8 @@ class World {
       for (const version of versions) {
         if (version < promised) {
           this.fail(
-            `server ${server.id} answers from version ${version} of record ${record}, when ${promised} has been acknowledged`
+            `server ${server.id} answers from version ${version} of record ${record}, ` +
+              `when ${promised} has been acknowledged`
           )
         }
       }

@@ -136,10 +136,14 @@ export const ways: readonly Way[] = [
     return [`UPDATE "AuditEvent" SET "actor" = 'somebody', "hash" = '${row!.hash}', "key" = 'invented' WHERE "id" = ` +
       `'${row!.id}'`]
   }),
-  found('says that a row happened at another time', neither, ['victim', 'edited'], ({ chains }) => [`UPDATE "AuditEvent" SET "createdAt" = (SELECT MIN("createdAt") FROM ${whole.events}) WHERE ${at(chains.victim, '"sequence" = 3')}`]),
+  found('says that a row happened at another time', neither, ['victim', 'edited'], ({ chains }) => [
+    `UPDATE "AuditEvent" SET "createdAt" = (SELECT MIN("createdAt") FROM ${whole.events}) ` +
+      `WHERE ${at(chains.victim, '"sequence" = 3')}`
+  ]),
   found('says that something else was changed', neither, ['victim', 'edited'], ({ chains }) => ['UPDATE "AuditEvent" ' +
     `SET "detail" = '{"name":"harmless"}' WHERE ${at(chains.victim, '"sequence" = 3')}`]),
-  found('puts two rows in each other\'s place, and hashes anew', victim, ['victim', 'head_edited'], ({ chains, rows }) => {
+  found('puts two rows in each other\'s place, and hashes anew', victim, ['victim', 'head_edited'], world => {
+    const { chains, rows } = world
     const [first, second, third, ...more] = rows[chains.victim]!
     return rewrite(chains.victim, rehashed([first!, third!, second!, ...more]))
   }),

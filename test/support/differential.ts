@@ -39,7 +39,9 @@ interface ComparedServer { app: FastifyInstance, port: number, effects: string[]
 export async function startDifferential (server: TestServer, limits: Partial<ProtocolLimits>): Promise<Differential> {
   const failing = new Set<keyof Registry>()
   const registry = failingRegistry(server.registry, failing)
-  const pair = [await startCompared(server, registry, limits, true), await startCompared(server, registry, limits, false)] as const
+  const pair = [
+    await startCompared(server, registry, limits, true), await startCompared(server, registry, limits, false)
+  ] as const
   return {
     failing,
     async compare (...pieces) {
@@ -133,7 +135,9 @@ function failingRegistry (real: Registry, failing: ReadonlySet<keyof Registry>):
   })
 }
 
-async function observe (server: TestServer, { port, effects }: ComparedServer, pieces: readonly string[]): Promise<Observed> {
+async function observe (
+  server: TestServer, { port, effects }: ComparedServer, pieces: readonly string[]
+): Promise<Observed> {
   effects.length = 0
   const text = comparable(await exchange(port, pieces))
   // The log line of the last request follows its answer.

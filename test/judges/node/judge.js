@@ -7,7 +7,8 @@ import { auth, requiredScopes } from 'express-oauth2-jwt-bearer'
 const { ISSUER: issuer, RESOURCE: audience, TOKEN: token, ALGORITHM: tokenSigningAlg } = process.env
 const settings = tokenSigningAlg === undefined ? {} : { tokenSigningAlg }
 const api = express()
-api.get('/', auth({ issuerBaseURL: issuer, audience, ...settings }), requiredScopes('invoices:read'), (request, response) => {
+const guards = [auth({ issuerBaseURL: issuer, audience, ...settings }), requiredScopes('invoices:read')]
+api.get('/', guards, (request, response) => {
   response.json({ client: request.auth.payload.client_id })
 })
 const server = api.listen(0, '127.0.0.1', async () => {

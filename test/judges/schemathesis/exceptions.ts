@@ -44,7 +44,10 @@ function refusesAsOAuth (operations: RegExp, errors: readonly string[], descript
 }
 
 export const exceptions: readonly Exception[] = [
-  { because: 'a resource is named that there is not, or is not the caller\'s to see', covers: refuses('UNKNOWN_RESOURCE') },
+  {
+    because: 'a resource is named that there is not, or is not the caller\'s to see',
+    covers: refuses('UNKNOWN_RESOURCE')
+  },
   { because: 'a scope is named that the resource does not declare', covers: refuses('UNKNOWN_SCOPE') },
   { because: 'a scope is API-key only', covers: refuses('SCOPE_API_KEY_ONLY') },
   {
