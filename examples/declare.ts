@@ -14,5 +14,7 @@ export async function declare (
   { operation, registry }: Latchkey, { identifier, name, scopes, style }: Declaration
 ): Promise<void> {
   const declared = { name, style, scopes: scopes.map(scope => ({ name: scope, keyOnly: false, description: null })) }
-  if (await registry.resourceByIdentifier(identifier) === null) { await createResource(operation, { identifier, ...declared }) } else await updateResource(operation, identifier, declared)
+  if (await registry.resourceByIdentifier(identifier) === null) {
+    await createResource(operation, { identifier, ...declared })
+  } else await updateResource(operation, identifier, declared)
 }

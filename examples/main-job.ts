@@ -165,7 +165,8 @@ async function letAgentIn (
     (await http.send('POST', endpoints.introspection, { headers: program.login, form: { token: text } })).body
   const known = await introspect(token.access_token)
   http.expect('it is active and the agent\'s', known.active === true && known.client_id === id)
-  http.expect('a made-up one is not, and nothing more is said', JSON.stringify(await introspect('made-up')) === '{"active":false}')
+  const madeUp = JSON.stringify(await introspect('made-up'))
+  http.expect('a made-up one is not, and nothing more is said', madeUp === '{"active":false}')
 
   return { id, secret, login, withToken }
 }

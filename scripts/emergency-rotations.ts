@@ -3,7 +3,7 @@
 // instead. Exit code 1 when a token was refused whose key nobody revoked, or a server could not say.
 import { parseArgs } from 'node:util'
 import { rotateUnderLoad } from '../test/support/emergency-rotations.ts'
-import { startFleet } from '../test/support/cluster.ts'
+import { startCluster } from '../test/support/cluster.ts'
 import { startPostgres } from '../test/support/postgres.ts'
 
 const { values } = parseArgs({
@@ -22,9 +22,9 @@ if (!(rotations >= 1) || !(servers >= 2) || !(revokeEvery >= 0)) {
 }
 
 const postgres = await startPostgres()
-const fleet = await startFleet(postgres.url, servers, 2_000)
+const cluster = await startCluster(postgres.url, servers, 2_000)
 try {
-  const seen = await rotateUnderLoad(fleet, { rotations, revokeEvery })
+  const seen = await rotateUnderLoad(cluster, { rotations, revokeEvery })
   const quantile = (share: number) =>
     seen.took[Math.min(seen.took.length - 1, Math.floor(seen.took.length * share))]!.toFixed(0)
   console.log(
@@ -39,6 +39,6 @@ try {
   for (const what of [...seen.refused, ...seen.unavailable].slice(0, 10)) console.log(`  ${what}`)
   if (seen.refused.length + seen.unavailable.length > 0) process.exitCode = 1
 } finally {
-  await fleet.stop()
+  await cluster.stop()
   await postgres.stop()
 }

@@ -3,7 +3,7 @@
 // again. Exit code 1 when a request passed that was sent after the revocation had been answered, or an answer took
 // longer than it may.
 import { parseArgs } from 'node:util'
-import { roundRobin, startFleet, type Fleet } from '../test/support/cluster.ts'
+import { roundRobin, startCluster, type Cluster } from '../test/support/cluster.ts'
 import { startPostgres } from '../test/support/postgres.ts'
 
 const { values } = parseArgs({
@@ -24,11 +24,13 @@ const askers = 12
 interface Round { asked: number, passedBefore: number, stale: number, wrong: number, took: number }
 
 /** Asks about one key without pause, revokes it on `writer`, and asks on for a while; waits for every answer. */
-async function round (fleet: Fleet, through: string, writer: string, meanwhile: () => void = () => {}): Promise<Round> {
-  const { id, key } = await fleet.createKey(writer)
-  for (const { url } of fleet.members) {
+async function round (
+  cluster: Cluster, through: string, writer: string, meanwhile: () => void = () => {}
+): Promise<Round> {
+  const { id, key } = await cluster.createKey(writer)
+  for (const { url } of cluster.members) {
     await Promise.race([
-      fleet.check(url, key), new Promise(resolve => setTimeout(resolve, 100))
+      cluster.check(url, key), new Promise(resolve => setTimeout(resolve, 100))
     ])
   }
   const result: Round = { asked: 0, passedBefore: 0, stale: 0, wrong: 0, took: 0 }
@@ -37,7 +39,7 @@ async function round (fleet: Fleet, through: string, writer: string, meanwhile: 
   const underWay = new Set<Promise<void>>()
   const ask = async () => {
     const sent = performance.now()
-    const status = await fleet.check(through, key)
+    const status = await cluster.check(through, key)
     result.asked++
     if (status === 200 && sent > answered) result.stale++
     else if (status === 200) result.passedBefore++
@@ -59,7 +61,7 @@ async function round (fleet: Fleet, through: string, writer: string, meanwhile: 
   const all = Array.from({ length: askers }, asker)
   await new Promise(resolve => setTimeout(resolve, 10))
   const began = performance.now()
-  await fleet.manage(writer, 'POST', `/api-keys/${id}/revoke`)
+  await cluster.manage(writer, 'POST', `/api-keys/${id}/revoke`)
   answered = performance.now()
   result.took = answered - began
   await new Promise(resolve => setTimeout(resolve, 30))
@@ -90,35 +92,35 @@ function require (what: string, holds: boolean): void {
 }
 
 const postgres = await startPostgres()
-const fleet = await startFleet(postgres.url, size, lease)
-const balancer = await roundRobin(fleet.members.map(({ url }) => url))
+const cluster = await startCluster(postgres.url, size, lease)
+const balancer = await roundRobin(cluster.members.map(({ url }) => url))
 try {
-  const urls = fleet.members.map(({ url }) => url)
+  const urls = cluster.members.map(({ url }) => url)
   const all: Round[] = []
-  for (let i = 0; i < rounds; i++) all.push(await round(fleet, balancer.url, urls[i % urls.length]!))
+  for (let i = 0; i < rounds; i++) all.push(await round(cluster, balancer.url, urls[i % urls.length]!))
   tell(`${size} servers behind a round-robin`, all)
 
-  const last = fleet.members.at(-1)!
+  const last = cluster.members.at(-1)!
   last.process.kill('SIGSTOP')
-  const stopped = await round(fleet, balancer.url, urls[0]!, () => { last.process.kill('SIGCONT') })
+  const stopped = await round(cluster, balancer.url, urls[0]!, () => { last.process.kill('SIGCONT') })
   tell('one of them stopped (SIGSTOP), and continued after the answer', [stopped])
   require(`the answer waited for it no longer than the lease of ${lease} ms`, stopped.took < lease + slack)
 
-  const known = await fleet.createKey(urls[0]!)
+  const known = await cluster.createKey(urls[0]!)
   const live = async () =>
-    (await fleet.manage(urls[0]!, 'GET', '/replicas')).data.filter((each: { live: boolean }) => each.live).length
+    (await cluster.manage(urls[0]!, 'GET', '/replicas')).data.filter((each: { live: boolean }) => each.live).length
   while (await live() < size) await new Promise(resolve => setTimeout(resolve, 50))
-  for (let i = 0; i < 20; i++) await fleet.check(last.url, known.key)
+  for (let i = 0; i < 20; i++) await cluster.check(last.url, known.key)
   last.process.kill('SIGSTOP')
   const began = performance.now()
-  await fleet.manage(urls[0]!, 'POST', `/api-keys/${known.id}/revoke`)
+  await cluster.manage(urls[0]!, 'POST', `/api-keys/${known.id}/revoke`)
   const took = performance.now() - began
-  const next = await fleet.createKey(urls[0]!)
+  const next = await cluster.createKey(urls[0]!)
   const again = performance.now()
-  await fleet.manage(urls[0]!, 'POST', `/api-keys/${next.id}/revoke`)
+  await cluster.manage(urls[0]!, 'POST', `/api-keys/${next.id}/revoke`)
   const tookAgain = performance.now() - again
   // What is sent to a server that is stopped is the first that it reads when it goes on.
-  const first = Array.from({ length: 20 }, () => fleet.check(last.url, known.key))
+  const first = Array.from({ length: 20 }, () => cluster.check(last.url, known.key))
   last.process.kill('SIGCONT')
   const statuses = await Promise.all(first)
   require(`stopped again: the answer came after ${took.toFixed(0)} ms`, took < lease + slack)
@@ -128,6 +130,6 @@ try {
   )
 } finally {
   await balancer.close()
-  await fleet.stop()
+  await cluster.stop()
   await postgres.stop()
 }

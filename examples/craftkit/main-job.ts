@@ -63,7 +63,8 @@ export async function craftkitJob (stage: Stage): Promise<Leftovers> {
     apiKey: live.id, object: { type: 'templates', id: 'tpl_invoice' }
   })
   const hooked = await call(null, 'POST', `/v1/webhooks/${token}`, { customer: 'Bob' })
-  http.expect('what it renders is the key\'s', hooked.status === 201 && hooked.body.owner === live.id && hooked.body.text === 'Invoice for Bob')
+  const isTheKeys = hooked.body.owner === live.id && hooked.body.text === 'Invoice for Bob'
+  http.expect('what it renders is the key\'s', hooked.status === 201 && isTheKeys)
 
   http.step('The plan loses embedding: the embed routes know no credential of the project any more')
   await operator.send('PATCH', `organizations/${project}`, { features: [] })

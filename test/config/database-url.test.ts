@@ -50,7 +50,8 @@ tap.test('what is honoured', async t => {
     ['//h/d?application_name=a%20b', { applicationName: 'a b' }],
     ['//h/d?connect_timeout=5&pool_timeout=9&connection_limit=20', { connectLimit: 9_000, connections: 20 }],
     [
-      '//h/d?client_encoding=utf8&target_session_attrs=read-write&channel_binding=prefer&gssencmode=disable&keepalives=1',
+      '//h/d?client_encoding=utf8&target_session_attrs=read-write&channel_binding=prefer&' +
+        'gssencmode=disable&keepalives=1',
       {}
     ]
   ]

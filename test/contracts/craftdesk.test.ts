@@ -1,4 +1,4 @@
-/** What CraftDesk states about its credential layer, statement by statement, over real HTTP and on both databases. */
+/** CraftDesk's statements about its credential layer, one by one, over real HTTP and on both databases. */
 import tap, { type Test } from 'tap'
 import { craftdesk, craftdeskPath, declareCraftdesk } from '../../examples/craftdesk/api.ts'
 import { openDesk } from '../../examples/craftdesk/desk.ts'
@@ -441,7 +441,8 @@ tap.test('CD-10: two replicas together hand out the allowance of the month, and 
     await database.drop()
   })
   const organization = await one.createOrganization()
-  // Many short races: only where both take between the other's look and its own does anything but the database decide.
+  // Many short races: only where both servers take between the other's read and its own write does the database alone
+  // decide.
   for (let i = 0; i < 25; i++) {
     const { key } = await one.createKey({ organization, access: 'full', scopes: undefined, callsPerMonth: 1 })
     const answers = await Promise.all([one, other, one, other].map(replica => replica.call(key, 'GET', '/v1/projects')))

@@ -1,4 +1,4 @@
-/** What CraftKit states about its credential layer, statement by statement, over real HTTP and on both databases. */
+/** CraftKit's statements about its credential layer, one by one, over real HTTP and on both databases. */
 import { randomUUID } from 'node:crypto'
 import { importJWK, SignJWT, type JWK } from 'jose'
 import tap, { type Test } from 'tap'
@@ -34,7 +34,7 @@ function refusedAs (
   refused(t, answer, status, { error: { code, message } }, what)
 }
 
-/** A project key, as CraftKit gives them out. */
+/** A project key, as CraftKit issues them. */
 const projectScopes = ['renders:read', 'renders:write', 'templates:read']
 const order = { template: 'tpl_letter', values: { customer: 'Ada' } }
 

@@ -1,6 +1,4 @@
-/**
- * What Crane Ledger states about its credential layer, statement by statement, over real HTTP and on both databases.
- */
+/** Crane Ledger's statements about its credential layer, one by one, over real HTTP and on both databases. */
 import tap, { type Test } from 'tap'
 import { craneLedger, craneLedgerPath, declareCraneLedger } from '../../examples/crane-ledger/api.ts'
 import { openBooks } from '../../examples/crane-ledger/books.ts'
@@ -432,7 +430,7 @@ await onBothDatabases(api, (test, served) => {
     const { status, headers, text } = await send({ path: '/llms.txt' })
     t.equal(status, 200)
     t.equal(headers['content-type'], 'text/plain; charset=utf-8')
-    // llmstxt.org: one heading with the name, a summary as a quotation, then sections that are lists of links.
+    // llmstxt.org: one heading with the name, a summary as a quotation, then sections with lists of links.
     t.match(text, /^# Latchkey\n\n> [^\n]+\n\n/)
     t.equal(text.match(/^# /gm)?.length, 1)
     const links = [...text.matchAll(/^- \[([^\]]+)\]\(([^)]+)\)(?:: .+)?$/gm)].map(([, name, url]) => ({

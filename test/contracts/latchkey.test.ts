@@ -1,4 +1,4 @@
-/** What none of the systems does that Latchkey stands in for, over real HTTP and on both databases. */
+/** Statements about Latchkey beyond those of the systems that it replaces, over real HTTP and on both databases. */
 import tap, { type Test } from 'tap'
 import { decodeJwt, MovableClock, startOnEachDatabase, type Answer } from '../support/test-server.ts'
 
@@ -7,10 +7,7 @@ clock.stop()
 const { servers, close } = await startOnEachDatabase({ clock })
 tap.teardown(close)
 
-/**
- * Sends `request` again and again while `work` is done, at least once before and once after it. The statuses, each
- * once.
- */
+/** Repeats `request` during `work`, and at least once before and once after it. Returns the distinct statuses. */
 async function meanwhile (request: () => Promise<Answer>, work: () => Promise<unknown>): Promise<number[]> {
   const statuses = new Set([(await request()).status])
   const pending = { work: true }

@@ -1,4 +1,4 @@
-/** What LedgerBee states about its credential layer, statement by statement, over real HTTP and on both databases. */
+/** LedgerBee's statements about its credential layer, one by one, over real HTTP and on both databases. */
 import tap, { type Test } from 'tap'
 import { exportJWK, generateKeyPair, SignJWT, calculateJwkThumbprint } from 'jose'
 import { newApiKeyText } from '../../src/secrets/credential-text.ts'
@@ -663,7 +663,7 @@ for (const { name, server } of servers) {
       t.equal(answer.status, 200)
       t.match(answer.headers['content-type'], /^application\/json/)
       t.equal(answer.headers['cache-control'], 'public, max-age=300')
-      // Scopes are advice that is remembered for ten seconds.
+      // The scopes of the metadata are advisory, and cached for ten seconds.
       clock.advance(11)
       t.strictSame((await send({ path })).json, serverDocument())
       const bent = await send({
@@ -787,7 +787,7 @@ for (const { name, server } of servers) {
     requiredScopes?: string[]
   }
 
-  /** The whole answer: a member more would be a leak. */
+  /** The whole answer: a further member would be a leak. */
   function refused (
     t: Test, answer: Answer,
     { path = '/api/v1/invoices', status = 401, message, code = 'UNAUTHORIZED', reason, requiredScopes }: Expected
@@ -887,12 +887,12 @@ function oauthRefused (t: Test, answer: Answer, status: number, error: string): 
   t.strictSame(Object.keys(answer.json), ['error', 'error_description'])
 }
 
-/** Another key with the same form and a right check. */
+/** Another key with the same format and a valid checksum. */
 function forgeKey (key: string): string {
   return newApiKeyText(key.slice(0, 2), 'live')
 }
 
-/** Puts a retired signing key into the database, as a rotation would have left it. */
+/** Inserts a retired signing key into the database, as a rotation would have left it. */
 async function retire ({ latchkey, secret }: TestServer, clock: MovableClock) {
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
   const publicJwk = await exportJWK(publicKey)

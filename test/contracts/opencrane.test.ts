@@ -1,4 +1,4 @@
-/** What OpenCrane states about its access API, statement by statement, over real HTTP and on both databases. */
+/** OpenCrane's statements about its access API, one by one, over real HTTP and on both databases. */
 import tap from 'tap'
 import { isManagementTokenText } from '../../src/secrets/credential-text.ts'
 import { startOnEachDatabase, type Answer, type Json } from '../support/test-server.ts'
@@ -10,8 +10,8 @@ const { servers, close } = await startOnEachDatabase()
 tap.teardown(close)
 
 /**
- * Where the specifications put it: documents under /.well-known. And what is for people, for balancers and for
- * Prometheus (OC-14).
+ * Paths outside of the API: documents that specifications place under /.well-known, and routes for people, load
+ * balancers and Prometheus (OC-14).
  */
 const elsewhere = /^\/(?:\.well-known\/|reference(?:\/|$)|(?:llms\.txt|healthz|readyz|prom)$)/
 
@@ -124,7 +124,7 @@ for (const { name, server } of servers) {
       'organization.deleted', 'organization.resumed', 'organization.suspended', 'organization.updated',
       'organization.created'
     ])
-    // Refusals are written behind the answers.
+    // Refusals are written after their answers.
     const reasons = async (): Promise<string[]> =>
       (await admin('GET', `/audit?subject=${management.id}&type=credential.refused`)).json.data.map((
         { detail }: Json
@@ -394,7 +394,9 @@ for (const { name, server } of servers) {
     const { id: organization } = await server.createOrganization()
     const member = await made('/members', { organization, name: 'Ada', role: 'admin' })
     const expiresAt = new Date(server.clock.now().getTime() + 60_000).toISOString()
-    const { id, token } = await made('/access-tokens', { organization, name: 'Ada\'s', scopes: ['*'], creator: member.id, expiresAt, allowlist: ['127.0.0.1'] })
+    const { id, token } = await made('/access-tokens', {
+      organization, name: 'Ada\'s', scopes: ['*'], creator: member.id, expiresAt, allowlist: ['127.0.0.1']
+    })
     const status = async (path: string, method = 'GET', body?: Json) => (await as(token, method, path, body)).status
     t.strictSame([await status('/clients'), await status('/members', 'POST', { name: 'Bob', role: 'viewer' })], [
       200, 201
@@ -535,8 +537,8 @@ for (const { name, server } of servers) {
     t.equal(after.tokensIssued.client_credentials - (before.tokensIssued.client_credentials ?? 0), 1)
     t.equal((after.verdicts.byReason.malformed ?? 0) - (before.verdicts.byReason.malformed ?? 0), 1)
     t.equal(after.verdicts.refused - before.verdicts.refused, 1)
-    // Two organizations, a client, a key and the second look at the numbers by the admin token; three calls of the key,
-    // one of the token.
+    // Five by the admin token (two organizations, a client, a key and the second reading of the metrics), three by the
+    // key, one by the token.
     t.equal(after.verdicts.admitted - before.verdicts.admitted, 9)
     t.equal(after.requests.byStatus['4xx'] - (before.requests.byStatus['4xx'] ?? 0), 1)
     t.ok(after.database.transactions.committed >= before.database.transactions.committed + 4)
@@ -670,7 +672,7 @@ for (const { name, server } of servers) {
   })
 }
 
-// Of their own: their clock is moved.
+// Servers of their own: the tests move their clock.
 const audited = await startOnEachDatabase()
 tap.teardown(audited.close)
 

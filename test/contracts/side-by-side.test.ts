@@ -1,4 +1,4 @@
-/** The four examples on one server: each in its own words, and the keys of one are nothing to another. */
+/** The four examples on one server: each answers in its own format, and the keys of one are invalid at another. */
 import tap from 'tap'
 import { examples } from '../../examples/examples.ts'
 import {

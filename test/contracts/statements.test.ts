@@ -1,4 +1,4 @@
-/** Every statement is either shown by a test or has the reason why it is not; what is printed claims no more. */
+/** Every statement has a passing test or a reason why it is missing; the printed list claims no more. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import tap from 'tap'

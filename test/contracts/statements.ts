@@ -8,11 +8,11 @@ import { join } from 'node:path'
 
 export interface Statement {
   id: string
-  /** In a few words. */
+  /** A short form of the statement. */
   text: string
-  /** Why it does not work; null: it does. */
+  /** Why it does not work; null: it works. */
   missing: string | null
-  /** The test file, below the root; null: one of test/contracts. */
+  /** The test file, relative to the root; null: one of test/contracts. */
   test: string | null
 }
 
@@ -25,7 +25,7 @@ export const statements: readonly Statement[] = Object.entries(rows).map(([id, r
     ? { id, text: row, missing: null, test: null }
     : { id, text: row.statement, missing: row.missing ?? null, test: row.test ?? null })
 
-/** Who states them, by the letters of their ids. */
+/** The systems behind the statements, by the letters of their ids. */
 export const systems: Readonly<Record<string, string>> = {
   LB: 'LedgerBee', CL: 'Crane Ledger', CK: 'CraftKit', CD: 'CraftDesk', OC: 'OpenCrane', LK: 'Latchkey',
 }

@@ -1,4 +1,4 @@
-/** The short run of `npm run crash`, and a look at whether it would see anything. */
+/** The short run of `npm run crash`, and controls that it detects faults. */
 import Sqlite from 'better-sqlite3'
 import tap from 'tap'
 import { crash, crashes } from './cycles.ts'

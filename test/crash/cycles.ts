@@ -1,4 +1,4 @@
-/** Load, a crash at some moment of it, a start on the same data, and a look at everything: again and again. */
+/** Load, a crash at some moment of it, a start on the same data, and a check of everything, in cycles. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually, patience, until } from '../support/waiting.ts'
 import { newDice, type Dice } from './dice.ts'
@@ -12,17 +12,17 @@ export interface CrashOptions {
   database: DatabaseName
   cycles: number
   seed: number
-  /** Callers at a time. */
+  /** Concurrent callers. */
   callers?: number
-  /** How many servers are killed while they make the database. */
+  /** The number of servers that are killed while they create the database. */
   firstStarts?: number
-  /** What somebody does to the data between the crash and the start: what the checks have to find. */
+  /** A manipulation of the data between the crash and the start, which the checks have to find. */
   meddle?: (databaseUrl: string, cycle: number) => Promise<void>
   /** Called after each cycle. */
   onCycle?: (cycle: number, report: CrashReport) => void
 }
 
-/** What may be killed, and when. */
+/** What is killed, and when. */
 export const crashes = {
   sqlite: ['server under load', 'server while it starts', 'server while it stops'],
   postgresql: [
@@ -35,26 +35,26 @@ export interface CrashReport {
   crashes: Map<Crash, number>
   /** Acknowledged writes by kind. */
   acknowledged: ReadonlyMap<string, number>
-  /** Requests that nobody answered or that got 503. */
+  /** Requests without an answer, or answered by 503. */
   unanswered: number
-  /** Acknowledged, and not there or not in force. */
+  /** Changes that were acknowledged, and are missing or not in force. */
   lost: string[]
-  /** There in part. */
+  /** Changes that are partly there. */
   halfDone: string[]
-  /** Answers that no caller should have got, starts that failed, chains that do not verify. */
+  /** Answers that no caller should get, failed starts, chains that do not verify. */
   wrong: string[]
   /**
-   * Milliseconds from the start of a process to its listening, after a crash; and from the start of a database that was
-   * killed to the first answer.
+   * Milliseconds from the start of a process to its listening, after a crash; and from the start of a killed database
+   * to the first answer.
    */
   restarts: number[]
   recoveries: number[]
 }
 
-/** Claims of earlier cycles that are looked at again in each. In the end all of them are. */
+/** Claims of earlier cycles that each cycle checks again. The last cycle checks all. */
 const looksBack = 40
 
-/** Every so many cycles, and in the end, the server verifies its audit log as a whole. */
+/** The server verifies its whole audit log every so many cycles, and in the last one. */
 const verifyEvery = 10
 
 export async function crash (
@@ -102,7 +102,7 @@ export async function crash (
         if (lost !== null) report.lost.push(`cycle ${cycle}: ${lost}`)
       }
       for (const half of await findHalves(world)) {
-        // Told once: it stays half done.
+        // Reported once: it stays half done.
         if (!halves.has(half)) report.halfDone.push(`cycle ${cycle}: ${half}`)
         halves.add(half)
       }
@@ -121,7 +121,7 @@ export async function crash (
   }
 }
 
-/** On an empty database, in the middle of its migrations and first keys. */
+/** Kills servers on an empty database, in the middle of its migrations and first keys. */
 async function killFirstStarts (home: Home, dice: Dice, times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
     const first = startServer(home)
@@ -130,7 +130,7 @@ async function killFirstStarts (home: Home, dice: Dice, times: number): Promise<
   }
 }
 
-/** Only a process that ends in good order leaves behind what it compiled: the next ones start sooner. */
+/** Only a process that ends gracefully saves its compiled code, so that later ones start sooner. */
 async function warmStart (home: Home): Promise<Server> {
   const first = startServer(home)
   await first.ready
@@ -141,7 +141,7 @@ async function warmStart (home: Home): Promise<Server> {
 }
 
 function crashOf (cycle: number, database: DatabaseName, dice: Dice): Crash {
-  // Each in its turn at first, so that a short run has them too; chance after that.
+  // Each kind once in order, so that a short run covers all; random after that.
   const possible = crashes[database]
   if (cycle <= possible.length) return possible[cycle - 1]!
   return dice.number(2) === 0 ? 'server under load' : dice.pick(possible)
@@ -157,7 +157,7 @@ interface Scene {
   meddle: () => Promise<void>
 }
 
-/** Resolves with a server that serves. */
+/** Resolves with a running server. */
 async function crashOnce (kind: Crash, scene: Scene): Promise<Server> {
   const { home, server, dice, everybody, report, world, meddle } = scene
   let over = false
@@ -190,7 +190,10 @@ async function crashOnce (kind: Crash, scene: Scene): Promise<Server> {
   return await started(home, report)
 }
 
-/** Until some writes more are acknowledged, and a moment longer: anywhere in the next ones. */
+/**
+ * Waits until some more writes are acknowledged, and a moment longer: the crash then comes at a random point of the
+ * next ones.
+ */
 async function underLoad ({ acknowledged }: CrashReport, dice: Dice): Promise<void> {
   const count = () => [...acknowledged.values()].reduce((sum, n) => sum + n, 0)
   const enough = count() + 1 + dice.number(100)
@@ -213,7 +216,7 @@ async function started (home: Home, report: CrashReport): Promise<Server> {
   return server
 }
 
-/** Milliseconds until the server, which was never restarted, answers out of its database again. */
+/** Milliseconds until the server, which was never restarted, answers from its database again. */
 async function recovered (world: World, report: CrashReport): Promise<number> {
   const began = performance.now()
   const answer = await eventually(
@@ -224,7 +227,7 @@ async function recovered (world: World, report: CrashReport): Promise<number> {
   return Infinity
 }
 
-/** The heads of audit chains as they were told, and kept where no crash reaches them. */
+/** The acknowledged heads of audit chains, kept in this process, out of reach of a crash. */
 class Heads {
   readonly #world: World
   readonly #known = new Map<string, { chain: string, sequence: number, hash: string }>()
@@ -239,9 +242,7 @@ class Heads {
     ) this.#known.set(chain, { chain, sequence: Number(sequence), hash })
   }
 
-  /**
-   * What is wrong with the chains, by the server's own verification: of what was known, and if `wholly` of everything.
-   */
+  /** Faults of the chains by the server's own verification: of the known heads, and if `wholly` of the whole log. */
   async compare (wholly: boolean): Promise<string[]> {
     const known = [...this.#known.values()].slice(wholly ? 0 : -200)
     const faults: string[] = []

@@ -1,4 +1,4 @@
-/** Chance that can be had again: the same seed throws the same dice. */
+/** Seeded random choices: the same seed gives the same ones. */
 export interface Dice {
   /** From 0 up to, not including, `below`. */
   number (below: number): number

@@ -1,12 +1,12 @@
 /**
- * What would be half done: a change without its audit row or the reverse, credits that do not add up, a chain with a
- * gap. Told from the tables alone, whoever made what is in them.
+ * Finds partial changes: a change without its audit row or the reverse, credits that do not add up, a chain with a gap.
+ * It reads the tables alone, so the origin of the rows does not matter.
  */
 import type { Rows, World } from './world.ts'
 
 type Row = Record<string, any>
 
-/** What is half done, a sentence each. */
+/** The partial changes, a sentence each. */
 export async function findHalves (world: World): Promise<string[]> {
   return await world.atOnce(findAmong)
 }
@@ -39,7 +39,7 @@ async function findAmong (rows: Rows): Promise<string[]> {
   ]
 }
 
-/** Each table, the types of event that one of its rows begins with, that are a revision of it, and that end it. */
+/** Each table, with the event types that create one of its rows, that revise it, and that end it. */
 const kinds = [
   {
     table: 'Organization',
@@ -78,7 +78,7 @@ const kinds = [
   },
   { table: 'Group', made: ['group.created'], revised: ['group.updated'], removed: 'group.deleted' },
   { table: 'Policy', made: ['policy.created'], revised: ['policy.updated'], removed: 'policy.deleted' },
-  // One that is rotated at once is published first, so it may have both events.
+  // A key that is rotated at once is published first, so it may have both events.
   {
     table: 'SigningKey',
     id: 'kid',
@@ -122,7 +122,9 @@ async function madeAndEnded (rowsOf: RowsOf, about: About): Promise<string[]> {
   return halves
 }
 
-/** A row's revision counts the changes of it. A rotation is about the new key, and a change of the old one. */
+/**
+ * A row's revision counts its changes. The event of a rotation has the new key as its subject, and changes the old one.
+ */
 function revisions (table: string, rows: readonly Row[], events: readonly Row[], rotations: readonly Row[]): string[] {
   const changes = counted([
     ...events.map(({ subject }) => subject), ...rotations.map(({ detail }) => detail.rotatedFrom)
@@ -133,7 +135,7 @@ function revisions (table: string, rows: readonly Row[], events: readonly Row[],
     )
 }
 
-/** Of the clients that have secrets, and were not given so many that some are forgotten. */
+/** Only clients with secrets, and with so few that none was dropped. */
 function secrets (rows: readonly Row[], clients: readonly Row[], about: About): string[] {
   const held = counted(rows.map(({ clientId }) => clientId))
   const given = counted(
@@ -162,7 +164,7 @@ function rotations (keys: readonly Row[], events: readonly Row[]): string[] {
   ]
 }
 
-/** A use that was taken, the client that it was for, and the event that says so. */
+/** A used-up use, the client registered with it, and its audit event. */
 function uses (tokens: readonly Row[], clients: readonly Row[], about: About): string[] {
   const registered = counted(clients.map(({ registrationTokenId }) => registrationTokenId))
   const spent = counted(about('registration_token.spent').map(({ subject }) => subject))
@@ -179,7 +181,7 @@ function uses (tokens: readonly Row[], clients: readonly Row[], about: About): s
   )
 }
 
-/** Account, entries, the key's usage, the months of key and organization: five places, one truth. */
+/** The balance of an account, its entries, the key's usage, and the months of key and organization have to agree. */
 async function credits (rowsOf: RowsOf, granted: readonly Row[]): Promise<string[]> {
   const entries = await rowsOf('id organizationId environment apiKeyId amount', 'CreditEntry')
   const grants = entries.filter(({ apiKeyId }) => apiKeyId === null)
@@ -211,7 +213,7 @@ async function credits (rowsOf: RowsOf, granted: readonly Row[]): Promise<string
   ]
 }
 
-/** Numbers without gaps, each row tied to the one before it, and a head that is the last one. */
+/** Numbers without gaps, each row linked to the one before it, and a head that is the last row. */
 function chains (events: readonly Row[], heads: readonly Row[]): string[] {
   const halves: string[] = []
   const last = new Map<string, Row>()
@@ -232,7 +234,7 @@ function chains (events: readonly Row[], heads: readonly Row[]): string[] {
   ]
 }
 
-/** What is in one list and not in the other. */
+/** The differences between two lists. */
 function differences (what: string, stored: readonly string[], told: readonly string[]): string[] {
   const [there, heard] = [counted(stored), counted(told)]
   return [

@@ -1,42 +1,40 @@
 /**
- * What the server has told its callers, kept in the memory of this process, out of reach of every crash: for each thing
- * that was acknowledged a claim of how it looks from now on, and how to look.
+ * The journal of acknowledged changes, kept in the memory of this process, out of reach of a crash: a claim for each
+ * subject with its expected state, and how to read that state.
  */
 import type { World } from './world.ts'
 
-/** Looks at one thing as it is now. */
+/** Reads the present state of a subject. */
 export type Look = (world: World) => Promise<string>
 
 interface Claim {
-  /** What was acknowledged: `key revoked`. */
+  /** The acknowledged change: `key revoked`. */
   kind: string
   look: Look
-  /**
-   * How it may look. More than one while a change of it was asked for and not answered: then it is there or it is not.
-   */
+  /** The allowed states. More than one while a change was requested and not answered: it may or may not be done. */
   allowed: Set<string>
 }
 
 export class Journal {
   /** Acknowledged writes by kind. */
   readonly acknowledged = new Map<string, number>()
-  /** Requests that nobody answered, or that were answered by 503: done or not. */
+  /** Requests without an answer, or answered by 503: done or not. */
   unanswered = 0
   readonly #claims = new Map<string, Claim>()
-  /** The claims that nobody has looked at since something was acknowledged about them. */
+  /** Claims that were not checked since a change of theirs was acknowledged. */
   readonly #fresh = new Set<string>()
 
   acknowledge (kind: string): void {
     this.acknowledged.set(kind, (this.acknowledged.get(kind) ?? 0) + 1)
   }
 
-  /** From now on `subject` looks like `value`. */
+  /** From now on the state of `subject` is `value`. */
   expect (kind: string, subject: string, value: string, look: Look): void {
     this.#claims.set(subject, { kind, look, allowed: new Set([value]) })
     this.#fresh.add(subject)
   }
 
-  /** A change is asked for: until it is answered, `subject` looks as before or like `value`. */
+  /** A change is requested: until it is answered, `subject` has its old state or `value`. */
   doubt (subject: string, value: string): void {
     this.#claims.get(subject)?.allowed.add(value)
     this.#fresh.add(subject)
@@ -50,10 +48,7 @@ export class Journal {
     claim.allowed = new Set([value])
   }
 
-  /**
-   * The subjects to look at: all that is fresh, and `others` of the rest by the choice of `pick`; all of them:
-   * Infinity.
-   */
+  /** The subjects to check: all fresh ones, and `others` of the rest by the choice of `pick`; Infinity: all. */
   due (others: number, pick: (below: number) => number): string[] {
     const rest = [...this.#claims.keys()].filter(subject => !this.#fresh.has(subject))
     if (others === Infinity) return [...this.#fresh, ...rest]
@@ -61,13 +56,13 @@ export class Journal {
     return [...this.#fresh, ...chosen]
   }
 
-  /** Looks at a subject. Returns what is wrong; null: it is as it may be, and has to stay as it is. */
+  /** Checks a subject. Returns the fault; null: its state is allowed, and is the expected one from now on. */
   async check (subject: string, world: World): Promise<string | null> {
     const claim = this.#claims.get(subject)!
     const seen = await claim.look(world)
     this.#fresh.delete(subject)
     if (!claim.allowed.has(seen)) {
-      // Told once.
+      // Reported once.
       this.#claims.delete(subject)
       return `${claim.kind}: ${subject} should look like ${[...claim.allowed].join(' or ')}, and looks like ${seen}`
     }

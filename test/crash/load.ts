@@ -1,41 +1,41 @@
-/** Callers who change things, one request at a time each, and write into the journal what they were told. */
+/** Callers that make changes, one request at a time each, and enter the acknowledged ones into the journal. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Dice } from './dice.ts'
 import type { Journal, Look } from './journal.ts'
 import { paidApi, paidScope, spendingCost } from './names.ts'
 import type { Answered, World } from './world.ts'
 
-/** `overlapping`: the keys that it replaced and that work beside it; they end with it. */
+/** `overlapping`: the keys that it replaced and that still work; they end with it. */
 interface Key { id: string, text: string, overlapping: readonly string[] }
 interface Client { id: string, secret: string, tokens: string[] }
 interface RegistrationToken { id: string, text: string, left: number }
 interface Named { id: string, name: string }
 
-/** What a change was asked for, and what there is to look at afterwards. */
+/** A change to request, and the claims to check afterwards. */
 interface Change {
   kind: string
   ask (world: World): Promise<Answered>
-  /** How known subjects look once it is done. */
+  /** The states of known subjects once it is done. */
   turns?: readonly (readonly [subject: string, value: string])[]
-  /** What is known of it once it is acknowledged. */
+  /** Enters the new claims once it is acknowledged. */
   then? (answer: Answered): void
-  /** Whether a refusal is in order. */
+  /** Whether this refusal is allowed. */
   mayBeRefused? (answer: Answered): boolean
 }
 
-/** What all callers share. */
+/** Shared by all callers. */
 export interface Stage {
   world: World
   journal: Journal
   dice: Dice
-  /** Things that the server said and should not have. */
+  /** Reports an answer that the server should not have given. */
   wrong (what: string): void
 }
 
-/** How many things of a kind a caller keeps; the rest stay in the journal and are not touched any more. */
+/** The most subjects of a kind that a caller keeps; the others stay in the journal, unchanged. */
 const most = 12
 
-/** One caller with an organization of its own: nobody else changes what it knows. */
+/** One caller with an organization of its own, which no other caller changes. */
 export class Caller {
   readonly #stage: Stage
   readonly #name: string
@@ -46,7 +46,7 @@ export class Caller {
   readonly #registrationTokens: RegistrationToken[] = []
   readonly #groups: Named[] = []
   readonly #policies: Named[] = []
-  /** As far as it was told, and at least what it has less what nobody answered. */
+  /** The known balance: at least the real one less the spendings without an answer. */
   #credits = 0
 
   constructor (stage: Stage, name: string) {
@@ -54,11 +54,11 @@ export class Caller {
     this.#name = name
   }
 
-  /** Changes things until `over` says so. */
+  /** Makes changes until `over` returns true. */
   async work (over: () => boolean): Promise<void> {
     while (!over()) {
       const answered = await this.#act()
-      // Nobody is there, or it said that it cannot: a caller would try again a little later.
+      // No server, or a 503: retry a little later, as a real caller would.
       if (!answered) await pause(10)
     }
   }
@@ -131,8 +131,8 @@ export class Caller {
   }
 
   /**
-   * One of these, which its caller keeps only if it puts it back: what was asked of it and not answered is not asked
-   * again.
+   * Takes one out of the list; a caller puts it back after an answer only. So a subject with an unanswered change is
+   * not changed again.
    */
   #take<T> (from: T[]): T | null {
     return from.length === 0 ? null : from.splice(this.#stage.dice.number(from.length), 1)[0]!
@@ -205,7 +205,7 @@ export class Caller {
     })
   }
 
-  /** A key made with an Idempotency-Key: sent again, also when there was no answer, it is the same key. */
+  /** A key made with an Idempotency-Key: a retry returns the same key, also after a request without an answer. */
   async #createOnce (): Promise<boolean> {
     const name = this.#newName()
     const ask = (world: World) =>
@@ -243,11 +243,11 @@ export class Caller {
     const ended = [`secret ${secret} of ${id}`, ...tokens.map(token => `token ${token}`)]
     return await this.#change({
       kind: 'secret rotated',
-      // Without an overlap, the tokens that were got with it end too.
+      // Without an overlap, the tokens issued for the secret end too.
       turns: overlapSeconds === 0 ? ended.map(subject => [subject, '401'] as const) : [],
       ask: world => world.admin('POST', `/clients/${id}/rotate-secret`, { overlapSeconds }),
       then: ({ json: { clientSecret } }) => {
-        // After an emergency a client knows one secret again; the one of an overlap stays as it is.
+        // After an emergency rotation a client has one secret again; with an overlap the kept secret is unchanged.
         if (overlapSeconds === 0) this.#keep(this.#clients, { id, secret: clientSecret, tokens: [] })
         this.#expect('secret rotated', `secret ${clientSecret} of ${id}`, '200', tokenWith(id, clientSecret))
       },
@@ -293,7 +293,7 @@ export class Caller {
           path: '/api/v1/oauth/revoke',
           body: new URLSearchParams({ token, client_id: id, client_secret: secret })
         }),
-      // Without an answer it may be alive, and may be ended by what ends the client's tokens.
+      // Without an answer the token may be valid, and may end later with the client's other tokens.
       then: () => { tokens.shift() },
     })
   }
@@ -324,7 +324,7 @@ export class Caller {
         this.#credits -= spendingCost
         this.#expect('credits spent', `entry ${spending}`, String(-spendingCost), entryWith(spending))
       },
-      // Spendings that nobody answered may have been done.
+      // Spendings without an answer may have been done.
       mayBeRefused: ({ status }) => {
         if (status === 402) this.#credits = 0
         return status === 402
@@ -418,7 +418,7 @@ export class Caller {
   }
 }
 
-/** A member of what the management API shows under a path; the status where it shows nothing. */
+/** A member of the answer of the management API under a path; the status if it is not 200. */
 function memberOf (path: string, member: string): Look {
   return async world => {
     const { status, json } = await world.admin('GET', path)
@@ -426,12 +426,12 @@ function memberOf (path: string, member: string): Look {
   }
 }
 
-/** The status that a credential gets from the guard. */
+/** The status of the guard's answer to a credential. */
 function guardedWith (headers: Record<string, string>): Look {
   return async world => String((await world.send({ path: '/paid/look', headers })).status)
 }
 
-/** The status that a secret gets from the token endpoint. */
+/** The status of the token endpoint's answer to a secret. */
 function tokenWith (id: string, secret: string): Look {
   return async world => String((await askToken(world, id, secret)).status)
 }
@@ -444,7 +444,7 @@ async function askToken (world: World, id: string, secret: string): Promise<Answ
   })
 }
 
-/** What an entry moved. */
+/** The amount of an entry. */
 function entryWith (id: string): Look {
   return async world =>
     String((await world.rows(`SELECT "amount" FROM "CreditEntry" WHERE "id" = '${id}'`))[0]?.amount ?? 'nothing')

@@ -1,7 +1,7 @@
-/** What the server that is killed and those who use it have to agree on. */
+/** Names that the killed server and its callers share. */
 
 /** The identifier of the API behind the guard. */
 export const paidApi = 'https://paid.example'
 export const paidScope = 'paid:use'
-/** What `POST /paid/spend` costs, in credits. */
+/** The price of `POST /paid/spend`, in credits. */
 export const spendingCost = 3

@@ -1,4 +1,4 @@
-/** The server process that is killed, and PostgreSQL beside it. */
+/** The server process that is killed, and its PostgreSQL. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -28,7 +28,7 @@ export async function newHome (database: DatabaseName): Promise<Home> {
   const adminToken = `lkadm_${newSecret()}`
   const databaseUrl = postgres?.url ?? `file:${join(folder, 'latchkey.db')}`
   const environment = ownEnvironment({
-    // Half of a start is reading the sources.
+    // Compiling the sources takes half of a start.
     NODE_COMPILE_CACHE: join(folder, 'compiled'),
     PORT: String(port),
     LATCHKEY_DATA: folder,
@@ -45,13 +45,13 @@ export async function newHome (database: DatabaseName): Promise<Home> {
 }
 
 export interface Server {
-  /** Resolves when it listens. Rejects with what it said when it ends before. */
+  /** Resolves when it listens. Rejects with its output when it ends before. */
   ready: Promise<void>
-  /** What it wrote to standard error. */
+  /** Its standard error so far. */
   said (): string
-  /** SIGKILL, and waits until it is gone. */
+  /** SIGKILL, and waits until it has ended. */
   kill (): Promise<void>
-  /** SIGTERM, and waits until it is gone. */
+  /** SIGTERM, and waits until it has ended. */
   stop (): Promise<void>
 }
 
@@ -68,7 +68,7 @@ export function startServer ({ environment }: Home): Server {
     await ended
   }
   const ready = listening(child, said)
-  // Whoever kills it before it listens does not wait for it.
+  // A caller that kills it before it listens does not await this promise.
   ready.catch(() => {})
   return { ready, said: () => said.join(''), kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
 }

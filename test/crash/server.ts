@@ -1,5 +1,5 @@
-// The server that is killed: Latchkey and a small API behind its guard, of which one route costs credits. Its
-// environment is that of `latchkey serve`; it says `ready` once it listens.
+// The server that is killed: Latchkey and a small API behind its guard, of which one route costs credits. It reads the
+// environment of `latchkey serve`, and prints `ready` once it listens.
 import { buildServer, openLatchkey, styles } from '../../src/index.ts'
 import { declare } from '../../examples/declare.ts'
 import { paidApi, paidScope, spendingCost } from './names.ts'
@@ -12,11 +12,11 @@ await app.register(async api => {
   api.get('/look', { config: { scopes: [paidScope] } }, async () => ({ seen: true }))
   api.post('/spend', { config: { scopes: [paidScope], credits: spendingCost } }, async ({ spending }) => ({ spending }))
 }, { prefix: '/paid' })
-// Who started it holds the other end, and may be killed as well.
+// The parent process holds the other end, and may be killed as well.
 process.stdin.on('end', () => { process.exit() }).resume()
 process.once('SIGTERM', async () => {
   await app.close()
-  // Or it would keep the process from ending.
+  // Otherwise it would keep the process from ending.
   process.stdin.destroy()
 })
 await app.listen({ port: latchkey.config.port, host: latchkey.config.host })

@@ -1,4 +1,4 @@
-/** The server under test as the outside sees it: HTTP, and its database behind its back. */
+/** The server under test from the outside: HTTP, and direct access to its database. */
 import { Agent, request } from 'node:http'
 import Sqlite from 'better-sqlite3'
 import pg from 'pg'
@@ -19,13 +19,13 @@ export interface Asked {
 }
 
 export interface World {
-  /** @throws when nobody answers. */
+  /** @throws when the connection fails. */
   send (asked: Asked): Promise<Answered>
-  /** As the operator. */
+  /** With the admin token. */
   admin (method: string, path: string, body?: object, headers?: Record<string, string>): Promise<Answered>
-  /** The rows of a SELECT, read in the database itself. */
+  /** The rows of a SELECT, read from the database itself. */
   rows: Rows
-  /** What `read` reads is of one moment: the server writes usage and refusals behind its callers' backs. */
+  /** `read` sees one snapshot: the server writes usage and refusals in the background. */
   atOnce<T> (read: (rows: Rows) => Promise<T>): Promise<T>
   close (): Promise<void>
 }
@@ -52,10 +52,7 @@ export function worldOf (port: number, adminToken: string, databaseUrl: string):
   }
 }
 
-/**
- * Callers that nobody counts as one: no limit to failures from one address stands in the way of looking whether a
- * refusal still is one.
- */
+/** Each request comes from another address, so that the limit to failures per address does not disturb the checks. */
 let callers = 0
 
 function exchange (port: number, agent: Agent, { method = 'GET', path, headers = {}, body }: Asked): Promise<Answered> {
@@ -111,7 +108,7 @@ function fileReader (path: string): Pick<World, 'atOnce' | 'close'> {
 
 function serverReader (url: string): Pick<World, 'atOnce' | 'close'> {
   const pool = new pg.Pool({ connectionString: url, max: 2 })
-  // It is killed, that is what this is about; the pool connects anew.
+  // The database is killed on purpose; the pool reconnects.
   pool.on('error', () => {})
   return {
     async atOnce (read) {

@@ -8,7 +8,7 @@ import { Transcript, Unexpected } from '../../examples/transcript.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 
 const demo = resolve(import.meta.dirname, '../../examples/demo.ts')
-// What is meant for another server must not reach the demo's.
+// Variables of another server must not reach the demo's.
 const environment = ownEnvironment({
   PORT: '1', DATABASE_URL: 'postgresql://127.0.0.1:1/none', LATCHKEY_REGISTRATION: 'closed'
 })

@@ -1,4 +1,4 @@
-/** What the examples print when they are run as a newcomer runs them. */
+/** The output of the examples when a newcomer runs them. */
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import tap from 'tap'
@@ -47,7 +47,7 @@ tap.test('CL-10: docs/rotation.md is what a rotation under traffic prints: no ca
   t.notMatch(stdout, /cd_live_\w{10,}|lkadm_/)
 })
 
-/** Without what differs from run to run: ids and how often something was done. The statuses stay. */
+/** Without the parts that differ between runs: ids and counts. The statuses stay. */
 function comparable (page: string): string {
   return page.replace(/(org|key)_\w{22}/g, '$1_').replace(/^ +\d+ (\d{3})$/gm, 'n $1').replace(
     /("callsToday":)\d+/g, '$1n'

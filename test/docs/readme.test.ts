@@ -1,7 +1,4 @@
-/**
- * The README is held to what it shows: its transcript is run again, its program is run, its commands are taken by the
- * command line.
- */
+/** Checks the README: its transcript is run again, its program is run, and the command line accepts its commands. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
@@ -25,7 +22,7 @@ function blocks (language: string): string[] {
   return [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))].map(match => match[1]!)
 }
 
-/** Commands of `sh` blocks, without their comments. */
+/** The commands of `sh` blocks, without comments. */
 const commands = blocks('sh').flatMap(block => block.trim().split('\n')).map(line => line.replace(/\s+#.*/, ''))
 
 interface Started { port: number, environment: Record<string, string>, folder: string }
@@ -38,7 +35,7 @@ async function start (t: Test, command: string, parameters: string[]): Promise<S
   const environment = ownEnvironment({
     LATCHKEY_DATA: join(folder, 'data'), PORT: String(port), PATH, LATCHKEY_LOG_LEVEL: 'warn'
   })
-  // A process group: npm does not hand every signal on to what it started.
+  // A process group: npm does not forward every signal to its child.
   const child = spawn(command, parameters, { cwd: root, env: environment, stdio: 'ignore', detached: true })
   const closed = once(child, 'close')
   t.teardown(async () => {
@@ -55,7 +52,7 @@ async function answers (port: number): Promise<boolean> {
   return await fetch(`http://127.0.0.1:${port}/.well-known/jwks.json`).then(({ ok }) => ok, () => false)
 }
 
-/** What differs from run to run, as placeholders: ids, secrets, tokens, times. */
+/** The parts that differ between runs, as placeholders: ids, secrets, tokens, times. */
 function withPlaceholders (transcript: string): string {
   let text = transcript.replace(/eyJ[\w.-]*…/g, '{token}').replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '{}').replace(
     /^(secret +).*$/m, '$1{}'
@@ -88,11 +85,12 @@ tap.test('the program of ten lines guards its route', async t => {
   t.ok(lines.length <= 12, `${lines.length} lines`)
   const source = await mkdtemp(join(tmpdir(), 'latchkey-program-'))
   t.teardown(async () => await rm(source, { recursive: true, force: true }))
-  await writeFile(join(source, 'server.ts'), program!.replace('\'latchkey\'', `'${pathToFileURL(join(root, 'src/index.ts')).href}'`))
+  const library = pathToFileURL(join(root, 'src/index.ts')).href
+  await writeFile(join(source, 'server.ts'), program!.replace('\'latchkey\'', `'${library}'`))
   const { port, environment } = await start(t, process.execPath, [join(source, 'server.ts')])
 
   const url = `http://127.0.0.1:${port}`
-  // As a reader types it beside the program: it finds the server, and its admin token, by the data folder.
+  // As a reader types it beside the program: the command finds the server and its admin token by the data folder.
   const latchkey = async (...parameters: string[]) => JSON.parse(
     (await run(process.execPath, [latchkeyCommand, '--json', ...parameters], { env: environment })).stdout
   )

@@ -1,6 +1,4 @@
-/**
- * docs/walkthrough.md as it stands: every command is run against a server of its own, and prints what the page says.
- */
+/** docs/walkthrough.md as it stands: every command runs against a server of its own, and prints what the page shows. */
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
@@ -16,8 +14,7 @@ await writeFile(join(bin, 'latchkey'), `#!/bin/sh\nexec "${process.execPath}" "$
 await chmod(join(bin, 'latchkey'), 0o755)
 
 /**
- * What the page shows is an example: ids, secrets, digests and instants are others each time, but the same one wherever
- * they come back.
+ * Replaces the example ids, secrets, digests and instants of the page: their values differ, but a repeated one repeats.
  */
 function withPlaceholders (text: string): string {
   const names = new Map<string, string>()
@@ -33,7 +30,7 @@ function withPlaceholders (text: string): string {
     .replace(/\b[a-z]{3}_[0-9A-Za-z]{22}\b/g, named)
     .replace(/(?<![\w-])[\w-]{43}(?![\w-])/g, named)
     .replace(/…[\w-]{4}\b/g, '{}')
-    // Written behind the requests' backs: there by now, or not yet.
+    // Written in the background: there by now, or not yet.
     .replace(/^last used +.*$/gm, '...')
     .replace(/^verified {2}\d+ rows$/gm, 'verified  {} rows')
 }
@@ -46,7 +43,7 @@ tap.test('from an empty server to a revoked credential and its trail, as docs/wa
   const env = { ...server.environment, PATH: `${bin}${delimiter}${process.env.PATH}` }
   for (const { command, output } of steps) {
     const { code, stdout, stderr } = await run('sh', ['-c', words.fill(command)], { env })
-    // curl ends no line behind a body.
+    // curl prints no line break after a body.
     const shown = (stdout + stderr).replace(/(?<=[^\n])$/, '\n') + (code === 0 ? '' : `[${code}]\n`)
     t.ok(words.matches(output, shown), command, { expected: output, found: shown })
   }

@@ -1,4 +1,4 @@
-/** The guard mounted in a stranger's own Fastify app, and what keeps such an app from booting. */
+/** The guard mounted in another application's Fastify, and the mistakes that keep such an application from starting. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -171,7 +171,7 @@ tap.test('every style tells the same refusals in its own words', async t => {
     }
     t.same(Object.values(answers).map(answer => answer.statusCode), [401, 401, 401, 403], style)
     for (const [failure, answer] of Object.entries(answers)) {
-      // Nobody learns that a key existed.
+      // The answer does not reveal that a key existed.
       const told = failure === 'malformed' || failure === 'revoked' ? 'invalid' : failure as 'none' | 'lacking'
       t.equal(
         answer.body, JSON.stringify(bodies[style]!(told, answer.statusCode, answer.json().timestamp)),

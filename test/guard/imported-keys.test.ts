@@ -1,4 +1,4 @@
-/** Keys that were made elsewhere, of whatever form, wherever a credential is looked at; on both databases. */
+/** Keys imported from other systems, of every format, wherever a credential is checked; on both databases. */
 import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import tap, { type Test } from 'tap'
@@ -12,10 +12,7 @@ import { basic, startServer, type Json, type TestServer } from '../support/test-
 const craftdesk = 'https://craftdesk.test/v1'
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/**
- * What companies have as keys: words with dots, something that could be base64url in three parts, 16 and 512
- * characters.
- */
+/** Formats of keys in use: words with dots, three parts that could be base64url, 16 and 512 characters. */
 const forms = [
   'acme.live.4f2a4f2a4f2a', 'eyJraW5kIjoia2V5In0.c2VjcmV0.c2VjcmV0', `${base64url(['alg'])}.e30.x`, '~key+with/marks==',
   'a2b4c6d8e0f2a4b6', 'k'.repeat(512)
@@ -74,7 +71,9 @@ for (const database of databases) {
       t.equal((await server.bearer(text, '/v1/projects')).status, 401)
     }
     for (const text of [forms[0]!.slice(0, -1), 'k'.repeat(513), 'short']) {
-      t.match(await server.withKey(text, '/api/v1/api-key'), { status: 401, json: { details: { reason: 'invalid_api_key' } } }, 'nobody\'s')
+      t.match(await server.withKey(text, '/api/v1/api-key'), {
+        status: 401, json: { details: { reason: 'invalid_api_key' } }
+      }, 'nobody\'s')
     }
   })
 
@@ -144,7 +143,7 @@ tap.test('what strangers make up costs no query, whether keys were imported or n
     metrics.statements.entries().reduce(
       (sum, [operation, , , { count }]) => operation === 'read' ? sum + count : sum, -before
     )
-  /** The first of several also finds what every request goes by. */
+  /** The first request also loads the records that every request needs. */
   const ask = async (stranger: string) => {
     for (let i = 0; i < 20; i++) {
       await server.withKey(`made-up-by-${stranger}-${i}`, '/api/v1/api-key')

@@ -1,7 +1,4 @@
-/**
- * What is kept in mind of a credential that passes, so that the next check is cheap, must never outlive what it follows
- * from.
- */
+/** A memoized verdict, which makes the next check cheap, must never outlive the records that it follows from. */
 import tap from 'tap'
 import { updateApiKey } from '../../src/domain/credentials/api-key-change.ts'
 import { updateClient } from '../../src/domain/credentials/client-change.ts'
@@ -111,7 +108,7 @@ tap.test('what was found while a server reads again what it holds is asked for o
   const before = view.state
   const reading = view.reload()
   let meanwhile = view.state
-  // It begins once the readings before it have ended.
+  // The reload begins after the reads before it have ended.
   while (meanwhile === before) meanwhile = await Promise.resolve().then(() => view.state)
   await reading
   t.not(view.state, meanwhile)

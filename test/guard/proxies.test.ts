@@ -1,4 +1,4 @@
-/** What trusted proxies send of the caller, in the spellings that they have (RFC 7239 §6). */
+/** The caller's address in the headers of trusted proxies, in all their spellings (RFC 7239 §6). */
 import tap from 'tap'
 import { createClient } from '../../src/domain/credentials/client-change.ts'
 import { readAddress } from '../../src/base/ip-address.ts'

@@ -1,7 +1,4 @@
-/**
- * Programs that others wrote, as judges: each finds its way by discovery, on a real port, and believes nothing
- * unchecked.
- */
+/** Third-party clients as judges: each uses discovery, on a real port, and verifies everything. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { auth } from '@modelcontextprotocol/sdk/client/auth.js'

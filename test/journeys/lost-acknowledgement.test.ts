@@ -1,26 +1,26 @@
 /**
- * What a failover to a standby undoes that was answered already: it is noticed, and refused until an operator has
- * decided.
+ * A failover to a standby that lost acknowledged changes: the servers detect it, and refuse the lost revocations until
+ * an operator has decided.
  */
 import tap from 'tap'
 import { examine } from '../../src/server/doctor/doctor.ts'
 import { newSecret } from '../../src/secrets/random.ts'
-import { startFleet } from '../support/cluster.ts'
+import { startCluster } from '../support/cluster.ts'
 import { administer, startPostgres } from '../support/postgres.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 import { startStandby } from '../support/standby.ts'
 import { eventually, until } from '../support/waiting.ts'
-import { layWire } from '../support/network-proxy.ts'
+import { startNetworkProxy } from '../support/network-proxy.ts'
 
 const primary = await startPostgres()
 const standby = await startStandby(primary)
-const wire = await layWire(primary.url)
-const fleet = await startFleet(wire.url, 2, 2_000)
-const urls = fleet.members.map(({ url }) => url) as [string, string]
+const proxy = await startNetworkProxy(primary.url)
+const cluster = await startCluster(proxy.url, 2, 2_000)
+const urls = cluster.members.map(({ url }) => url) as [string, string]
 const [one, other] = urls
 tap.teardown(async () => {
-  await fleet.stop()
-  await wire.close()
+  await cluster.stop()
+  await proxy.close()
   await standby.stop()
   await primary.stop()
 })
@@ -29,24 +29,27 @@ const configure = async (setting: string) => {
   await administer(primary.url, `ALTER SYSTEM SET ${setting}`)
   await administer(primary.url, 'SELECT pg_reload_conf()')
 }
-const both = (key: string) => Promise.all(urls.map(url => fleet.check(url, key)))
+const both = (key: string) => Promise.all(urls.map(url => cluster.check(url, key)))
 const command = async (...words: string[]) => {
-  const env = ownEnvironment({ LATCHKEY_URL: other, LATCHKEY_TOKEN: fleet.adminToken })
+  const env = ownEnvironment({ LATCHKEY_URL: other, LATCHKEY_TOKEN: cluster.adminToken })
   return await run(process.execPath, [latchkeyCommand, 'replicas', 'lost', ...words], { env })
 }
-/** What `doctor` says of one thing, on the database that the servers are on. */
+/** The finding of `doctor` for one check, on the database of the servers. */
 const found = async (check: string) => {
   const findings = await examine({
-    DATABASE_URL: wire.url, LATCHKEY_ISSUER: one, LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: fleet.adminToken
+    DATABASE_URL: proxy.url,
+    LATCHKEY_ISSUER: one,
+    LATCHKEY_SECRET: newSecret(),
+    LATCHKEY_ADMIN_TOKEN: cluster.adminToken
   })
   return findings.find(finding => finding.check === check)
 }
-/** What a metric shows on each server. */
+/** The value of a metric on each server. */
 const numbers = (name: string) => Promise.all(urls.map(async url => {
   const text = await (await fetch(`${url}/prom`)).text()
   return Number(text.split('\n').find(line => line.startsWith(`${name} `))?.split(' ')[1] ?? NaN)
 }))
-const events = async (type: string) => (await fleet.manage(one, 'GET', `/audit?type=${type}`)).data
+const events = async (type: string) => (await cluster.manage(one, 'GET', `/audit?type=${type}`)).data
 
 tap.test('LK-13: a revocation that a promoted standby has lost stays so on every server until an operator has decided [postgresql]', async t => {
   const asynchronous = 'latchkey_database_standbys{replication="asynchronous"}'
@@ -61,21 +64,21 @@ tap.test('LK-13: a revocation that a promoted standby has lost stays so on every
   })
   await configure("synchronous_standby_names = ''")
   t.match(await found('lost changes'), { status: 'ok' })
-  const [lost, again, good] = [await fleet.createKey(one), await fleet.createKey(one), await fleet.createKey(one)]
+  const [lost, again, good] = [await cluster.createKey(one), await cluster.createKey(one), await cluster.createKey(one)]
   for (const { key } of [lost, again, good]) t.strictSame(await both(key), [200, 200])
   await standby.caughtUp()
   await standby.freeze()
   for (const { id, key } of [lost, again]) {
-    await fleet.manage(one, 'POST', `/api-keys/${id}/revoke`)
+    await cluster.manage(one, 'POST', `/api-keys/${id}/revoke`)
     t.strictSame(await both(key), [401, 401])
   }
   await primary.kill()
   await standby.promote()
   const revoked = 'SELECT id FROM "ApiKey" WHERE "revokedAt" IS NOT NULL'
   t.strictSame((await administer(standby.url, revoked)).rows, [], 'the standby never had it')
-  await wire.cut()
-  wire.lead(standby.url)
-  await wire.mend()
+  await proxy.cut()
+  proxy.lead(standby.url)
+  await proxy.mend()
 
   const seen: number[] = []
   await until('the servers are back', async () => {
@@ -103,14 +106,16 @@ tap.test('LK-13: a revocation that a promoted standby has lost stays so on every
   t.match(await events('credential.refused'), [{ detail: { reason: 'change_lost', refused: /^api_key key_/ } }])
 
   for (const n of [0, 1]) {
-    await fleet.restart(n)
+    await cluster.restart(n)
     t.strictSame(
       [await both(lost.key), await both(good.key)], [[503, 503], [200, 200]],
       'a server that was started again refuses it, too'
     )
   }
 
-  t.match(await found('lost changes'), { status: 'failed', found: /^2 wait for a decision/, remedy: /latchkey replicas lost/ })
+  t.match(await found('lost changes'), {
+    status: 'failed', found: /^2 wait for a decision/, remedy: /latchkey replicas lost/
+  })
   const listed = await command()
   t.match(listed, { code: 0, stdout: /^ID +KIND +SUBJECT +ORGANIZATION +STATE +CHANGED +NOTICED\n/ })
   const rows = listed.stdout.trimEnd().split('\n').slice(1).map(line => line.split(/ +/))
@@ -125,7 +130,7 @@ tap.test('LK-13: a revocation that a promoted standby has lost stays so on every
   t.match(await events('lost_change.accepted'), [{
     actor: 'admin', subject: id, detail: { kind: 'api_key', subject: lost.id }
   }])
-  await fleet.manage(other, 'POST', `/api-keys/${again.id}/revoke`)
+  await cluster.manage(other, 'POST', `/api-keys/${again.id}/revoke`)
   t.strictSame(await both(again.key), [401, 401], 'what is revoked again is refused for that')
   t.match(await command(), { code: 0, stdout: '', stderr: /^There is no such change/ })
   t.match(await command('--state', 'revoked'), { code: 0, stdout: new RegExp(again.id) })

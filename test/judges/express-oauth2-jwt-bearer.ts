@@ -1,4 +1,4 @@
-/** An API that guards itself with express-oauth2-jwt-bearer, by our discovery and keys. */
+/** An API protected by express-oauth2-jwt-bearer, through our discovery and keys. */
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
@@ -11,7 +11,7 @@ const packages = await npmTools(sources)
 
 for (const algorithm of signingAlgorithms) {
   tap.test(`express-oauth2-jwt-bearer takes a token and refuses an altered one [${algorithm}]`, packages, async t => {
-    // Node looks for packages beside the file that imports them.
+    // Node resolves packages beside the importing file.
     const program = join(packages.path, '..', '..', 'judge.js')
     await cp(join(sources, 'judge.js'), program)
     t.strictSame(await judge(process.execPath, [program], await startJudged(t, algorithm)), [

@@ -12,7 +12,7 @@ for (const algorithm of signingAlgorithms) {
   tap.test(`Go: discovery, tokens, verification and introspection [${algorithm}]`, go, async t => {
     const { sources, built } = foldersOf('go')
     await cp(sources, built, { recursive: true })
-    // Go builds anew what has changed, and nothing else.
+    // Go rebuilds changed files only.
     await build(go.path, ['build', '-o', 'judge', '.'], built)
     t.strictSame(await judge(join(built, 'judge'), [], await startJudged(t, algorithm)), [
       { client: 'go-oidc', settings: '' },

@@ -8,7 +8,7 @@ import { foreignProgram } from '../support/foreign-programs.ts'
 const java = foreignProgram('java', 'apt-get install openjdk-17-jdk-headless')
 const maven = foreignProgram('mvn', 'apt-get install maven')
 
-// Spring's resource server takes no EdDSA.
+// Spring's resource server does not accept EdDSA.
 for (const algorithm of ['ES256', 'RS256'] as const) {
   tap.test(`Java: discovery, tokens and verification [${algorithm}]`, { skip: java.skip || maven.skip }, async t => {
     const { sources, built } = foldersOf('java')

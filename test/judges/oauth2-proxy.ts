@@ -1,4 +1,4 @@
-/** oauth2-proxy in front of an API, which takes our tokens by our discovery and keys. */
+/** oauth2-proxy in front of an API: it accepts our tokens through our discovery and keys. */
 import { spawn } from 'node:child_process'
 import tap from 'tap'
 import { signingAlgorithms } from '../../src/domain/tokens/signing-key.ts'

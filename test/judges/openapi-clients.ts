@@ -1,6 +1,6 @@
 /**
- * Generators of other languages make clients of the document that compile without settings, and create a client and a
- * key on a real server. The one for TypeScript does so in `npm test` (test/management/openapi.test.ts).
+ * Generators of other languages make clients from the document that compile without settings, and create a client and a
+ * key on a real server. The one for TypeScript runs in `npm test` (test/management/openapi.test.ts).
  */
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ import { basic, startServer } from '../support/test-server.ts'
 const journeys = join(import.meta.dirname, 'openapi-clients')
 const python = await pythonTools(journeys)
 const oapiCodegen = await goTool('github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2')
-/** What the code that oapi-codegen makes needs at run time. */
+/** The run-time library of the code that oapi-codegen generates. */
 const runtime = 'github.com/oapi-codegen/runtime@v1.9.0'
 
 /** A server, and a folder with its document. */
@@ -31,7 +31,7 @@ async function stage (t: Test) {
     t.equal(code, 0, `${program} ${parameters.join(' ')}: ${output.slice(-4_000)}`)
     return output
   }
-  /** What a journey printed is there, and works. */
+  /** Checks that the printed credentials exist and work. */
   const judge = async (printed: string): Promise<void> => {
     const [clientId = '', clientSecret = '', keyId = '', key = ''] = printed.trim().split('\n').at(-1)!.split(' ')
     const body = new URLSearchParams({ grant_type: 'client_credentials' })

@@ -1,4 +1,4 @@
-/** Redocly and Spectral, with the rules that they recommend, read the document without finding an error. */
+/** Redocly and Spectral, with their recommended rules, find no error in the document. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,8 +1,7 @@
 /**
- * schemathesis makes requests from the document, good ones and bad ones, and holds every answer to it: no 5xx, no
- * status and no body that is not documented, nothing accepted that the schema refuses and nothing refused that it lets
- * pass, methods, authentication, use after the end. LATCHKEY_JUDGE_EXAMPLES says how many for each operation; 200
- * unless given.
+ * schemathesis generates valid and invalid requests from the document, and checks every answer: no 5xx, no undocumented
+ * status or body, no invalid request accepted and no valid one refused, methods, authentication, use after deletion.
+ * LATCHKEY_JUDGE_EXAMPLES sets the number of examples for each operation; 200 by default.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -45,12 +44,12 @@ tap.test('OC-01: schemathesis finds nothing, with all checks, that is not explai
     }
   }
   for (const { because, covers } of exceptions) t.comment(`${findings.filter(covers).length} explained: ${because}`)
-  // What it did must not have been done to a server that was broken by then.
+  // The run counts only if the server was intact until its end.
   t.equal((await server.send({ path: '/readyz' })).status, 200)
   t.strictSame(server.lines.filter(line => /"level":[56]0/.test(line)), [], 'nothing went wrong unseen')
 })
 
-/** A credential for each way to authenticate, one at a time; and what may be refused for the state of things. */
+/** A credential for each authentication scheme, one at a time; and the refusals that depend on state. */
 async function configuration (server: TestServer): Promise<string> {
   const { id: organization } = await server.createOrganization()
   const { key } = await server.createKey({ organization })
@@ -61,13 +60,13 @@ async function configuration (server: TestServer): Promise<string> {
     'auth.openapi.bearer': { bearer: server.adminToken },
     'auth.openapi.clientBasic': { username: clientId, password: clientSecret },
     'auth.openapi.registrationAccessToken': { bearer: registered.registration_access_token },
-    // Of one thread: Python 3.11 miscounts the depth of its parser when several ask for it.
+    // A single worker: Python 3.11 miscounts the depth of its parser when several use it.
     '': { workers: 1, 'continue-on-failure': true },
     generation: { 'with-security-parameters': false, database: 'none', 'no-shrink': true },
-    // What an answer quotes is compared with what was sent.
+    // Quotations in answers are compared with the request.
     'output.sanitization': { enabled: false },
     'output.truncation': { enabled: false },
-    // Whose it is, whether it is there, whether it changed, whether there are credits left: no schema says.
+    // No schema expresses ownership, existence, revisions and remaining credits.
     'checks.positive_data_acceptance': { 'expected-statuses': ['2xx', 401, 402, 403, 404, 409, 412, 422, 429] },
   }
   const tables = Object.entries(lines).sort(([one], [other]) => one.localeCompare(other)).map(([name, values]) =>
@@ -89,7 +88,7 @@ async function configuration (server: TestServer): Promise<string> {
   ].join('\n')
 }
 
-/** The failures of a report in the form of JUnit: a case for each operation, several failures in its text. */
+/** The failures of a JUnit report: a case for each operation, several failures in its text. */
 function findingsIn (report: string): Finding[] {
   return [...report.matchAll(/<testcase name="([^"]*)"[^>]*[^/]>([\s\S]*?)<\/testcase>/g)].flatMap((
     [, operation = '', failures = '']

@@ -1,5 +1,5 @@
 /**
- * The entries of test/mutations/mutations.ts against the tests and sources as they are: which apply, and why the others
+ * Applies the entries of test/mutations/mutations.ts to the present tests and sources: which apply, and why the others
  * do not.
  */
 import { globSync, readFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ export function sourcesUnder (root: string): Map<string, string> {
   return new Map(paths.sort().map(path => [path, readFileSync(join(root, path), 'utf8')]))
 }
 
-/** Finds the test and the text of a mutation; a string says why it cannot be applied any more. */
+/** Finds the test and the text of a mutation; a string is the reason why it no longer applies. */
 export function locate (
   mutation: Mutation, tests: readonly TitledTest[], sources: ReadonlyMap<string, string>
 ): Break | string {
@@ -39,7 +39,7 @@ export function locate (
   return { ...mutation, ...test, source: places[0]![0] }
 }
 
-/** Matches `text` however its lines are broken. */
+/** Matches `text` with any line breaks. */
 export function pattern (text: string): RegExp {
   return new RegExp(text.trim().split(/\s+/).map(word => word
     .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')

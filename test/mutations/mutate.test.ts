@@ -1,4 +1,5 @@
-/** What `npm run mutate` goes by: which tests there are, which are drawn, and what their entries name. */
+/** The parts of `npm run mutate`: the list of tests, the draw, and the names in its entries. */
+/* eslint no-template-curly-in-string: "off" -- Titles are as in the sources. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,20 +14,21 @@ tap.test('the innermost titled blocks are the tests, with the titles around them
   t.teardown(() => { rmSync(root, { recursive: true }) })
   mkdirSync(join(root, 'test'))
   writeFileSync(join(root, 'test', 'some.test.ts'), [
-    'const test = (title: string, body: () => void) => tap.test(`${title} [${name}]`, body)', // eslint-disable-line no-template-curly-in-string
-    "tap.test('outer', async t => { t.test(`inner [${name}]`, async () => {}) })", // eslint-disable-line no-template-curly-in-string
+    'const test = (title: string, body: () => void) => tap.test(`${title} [${name}]`, body)',
+    "tap.test('outer', async t => { t.test(`inner [${name}]`, async () => {}) })",
     "test('by a wrapper', () => { t.ok(/a/.test('a')) })",
   ].join('\n'))
   t.strictSame(titledTests(root), [
-    { file: 'test/some.test.ts', title: 'inner [${name}]', around: ['outer'] }, // eslint-disable-line no-template-curly-in-string
+    { file: 'test/some.test.ts', title: 'inner [${name}]', around: ['outer'] },
     { file: 'test/some.test.ts', title: 'by a wrapper', around: [] },
   ])
 })
 
 tap.test('a title with placeholders is the name of what they are filled in with, and of nothing else', async t => {
-  const name = nameOf('${id}: passes (all) [${name}]') // eslint-disable-line no-template-curly-in-string
+  const name = nameOf('${id}: passes (all) [${name}]')
   for (const each of ['A1: passes (all) [sqlite]', ': passes (all) []']) t.ok(name.test(each), each)
-  for (const each of ['A1: passes all [sqlite]', 'A1: passes (all)', 'A1: passes (all) [sqlite], and more']) t.notOk(name.test(each), each)
+  const others = ['A1: passes all [sqlite]', 'A1: passes (all)', 'A1: passes (all) [sqlite], and more']
+  for (const each of others) t.notOk(name.test(each), each)
   t.ok(nameOf('passes').test('passes [postgresql]'), 'a wrapper adds the database')
 })
 
@@ -36,8 +38,10 @@ tap.test('a draw is another one by another seed, and stays when tests are moved 
   t.equal(new Set(drawn).size, 100)
   t.strictSame(draw(some.toReversed(), how), drawn)
   t.notSame(draw(some, { ...how, seed: '2' }), drawn)
-  t.strictSame(draw(some.map(test => ({ ...test, file: 'test/b.test.ts' })), how).map(({ title }) => title), drawn.map(({ title }) => title))
-  const more = draw([...some, ...Array.from({ length: 3 }, (_, i) => ({ file: 'test/c.test.ts', title: `new ${i}`, around: [] }))], how)
+  const titles = (tests: ReturnType<typeof draw>) => tests.map(({ title }) => title)
+  t.strictSame(titles(draw(some.map(test => ({ ...test, file: 'test/b.test.ts' })), how)), titles(drawn))
+  const added = Array.from({ length: 3 }, (_, i) => ({ file: 'test/c.test.ts', title: `new ${i}`, around: [] }))
+  const more = draw([...some, ...added], how)
   t.ok(drawn.filter(test => more.includes(test)).length >= 97)
 })
 

@@ -1,11 +1,9 @@
-/**
- * For each of 100 tests drawn at random, a defect of the kind that its title rules out: `npm run mutate` puts it in.
- */
-/* eslint no-template-curly-in-string: "off" -- Titles and texts are as sources have them. */
+/** For each of 100 tests drawn at random, a defect that its title rules out: `npm run mutate` applies it. */
+/* eslint no-template-curly-in-string: "off" -- Titles and texts are as in the sources. */
 
 /**
- * `title`: the test's, as its source has it. `find`: a text that occurs once in all sources under src/, bin/ and
- * examples/, wherever its file is moved to. `replace`: what stands there instead while the test has to fail.
+ * `title`: the test's, as in its source. `find`: a text that occurs once in all sources under src/, bin/ and examples/,
+ * in any file. `replace`: the defective text, with which the test has to fail.
  */
 export interface Mutation { title: string, find: string, replace: string }
 

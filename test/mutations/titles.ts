@@ -4,11 +4,11 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 
-/** A test by its file and its title, the latter as its source has it: `${name}` stays `${name}`. */
+/** A test by its file and its title as in the source: `${name}` stays `${name}`. */
 export interface TitledTest {
   file: string
   title: string
-  /** The titles of the blocks around it, the outermost first. */
+  /** The titles of the enclosing blocks, the outermost first. */
   around: readonly string[]
 }
 
@@ -19,8 +19,8 @@ export function titledTests (root: string): TitledTest[] {
 }
 
 /**
- * As many tests as `size` says, in an order that the seed decides. It is the order of digests, so that a test that is
- * added, removed or moved to another file changes the place of no other.
+ * Draws `size` tests in a seeded order. The order is that of digests, so that a test that is added, removed or moved to
+ * another file does not move any other.
  */
 export function draw (tests: readonly TitledTest[], { seed, size }: { seed: string, size: number }): TitledTest[] {
   const ordered = tests.map(test => ({
@@ -30,9 +30,7 @@ export function draw (tests: readonly TitledTest[], { seed, size }: { seed: stri
     .map(each => each.test)
 }
 
-/**
- * Matches what tap prints as the name of a test with this title: placeholders filled in, the database's name after it.
- */
+/** Matches tap's name of a test with this title: placeholders filled in, followed by the database's name. */
 export function nameOf (title: string): RegExp {
   const fixed = title.split(/\$\{[^}]*\}/).map(each => each.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
   return new RegExp(`^${fixed.join('.*')}( \\[(sqlite|postgresql)\\])?$`, 's')
@@ -52,7 +50,7 @@ function innermost (node: ts.Node, around: readonly string[]): Omit<TitledTest, 
 }
 
 /**
- * The title, if the node is a call of `test('…', …)` or `t.test('…', …)`; null for a wrapper that only hands on a
+ * The title, if the node is a call of `test('…', …)` or `t.test('…', …)`; null for a wrapper that only forwards a
  * title.
  */
 function titleOf (node: ts.Node): string | null {

@@ -1,4 +1,4 @@
-/** The numbers at /prom: that they are right, that they end, and that they hold nothing a caller chose. */
+/** The metrics at /prom: they are right and bounded, and have no label that a caller chose. */
 import { request } from 'node:http'
 import tap from 'tap'
 import { Histogram, durationBuckets, Counter, HistogramVec } from '../../src/telemetry/metrics.ts'
@@ -112,7 +112,7 @@ tap.test('OC-14: a thousand strangers with a thousand paths, keys and methods ma
   const before = (await server.send({ path: '/prom' })).text
   for (let i = 1; i < 330; i++) await knock(i)
   const after = (await server.send({ path: '/prom' })).text
-  // Usage is written behind the requests' backs: its statements may begin a series of their own meanwhile.
+  // Usage is written in the background: its statements may start a series of their own meanwhile.
   const series = (text: string) =>
     text.split('\n').filter(line => line !== '' && !line.startsWith('latchkey_database_')).map(line =>
       line.replace(/ [^ ]+$/, '')
@@ -187,7 +187,7 @@ tap.test('an answer that nobody waited for is not in flight for ever', async t =
     sent.write('x')
     goAway = () => { sent.destroy() }
   })
-  // The one that asks is in flight itself.
+  // The scrape itself is in flight too.
   const inFlight = async () => (await scrape()).value('latchkey_http_requests_in_flight')
   await until('it is in flight', async () => await inFlight() === 2)
   goAway()

@@ -1,4 +1,4 @@
-/** Traces as a collector sees them: which spans, in which order below each other, and nothing of what callers send. */
+/** Traces as a collector receives them: the spans, their order and nesting, and no data of callers. */
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -7,7 +7,7 @@ import { startServer, type Outgoing, type ServerOptions, type TestServer } from 
 import { patience } from '../support/waiting.ts'
 import { startCollector, type SeenSpan } from '../support/trace-collector.ts'
 
-/** A traced server; `finish` ends it, and with that everything is sent. */
+/** A traced server; `finish` closes it, which exports all spans. */
 async function traced (t: Test, options: ServerOptions = {}) {
   const collector = await startCollector()
   const server = await startServer({
@@ -140,7 +140,7 @@ tap.test('which share is recorded is drawn here: no id of a trace is always in i
   const spans = await finish()
   for (const id of ids) {
     const recorded = spans.filter(span => span.traceId === id && span.name === 'GET /healthz').length
-    // Never or always, by chance, once in 2^60.
+    // All or none by chance: once in 2^60.
     t.ok(recorded > 0 && recorded < times, `${recorded} of ${times} of ${id}`)
   }
 })

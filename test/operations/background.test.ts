@@ -1,4 +1,4 @@
-/** What is done without being asked for may fail: that is logged and counted, costs nothing else, and is done again. */
+/** A failed background job is logged and counted, has no other effect, and is retried. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, openSync, closeSync, rmSync } from 'node:fs'
@@ -201,7 +201,7 @@ tap.test('N9: while the database refuses what is written behind the requests\' b
   t.equal(metrics.lost.total, 0)
 })
 
-/** Ends what it started, and says what it wrote on standard error and how it ended. */
+/** Starts a server that ends with the test; collects its standard error and its exit. */
 async function served (
   t: { teardown(work: () => unknown): void }, options: { preload?: string, output?: number } = {}
 ) {

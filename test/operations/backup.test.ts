@@ -1,4 +1,6 @@
-/** What a backup holds: everything that was acknowledged before it was made, and it is served again after a restore. */
+/**
+ * A backup holds everything that was acknowledged before it was made, and a server restored from it serves all of it.
+ */
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +17,7 @@ tap.teardown(async () => {
   await source.drop()
 })
 
-/** Credentials that work and some that do not any more, with the trail of how they came to be. */
+/** Valid and ended credentials, with the audit rows of their history. */
 async function live ({ createClient, createKey, createRegistrationToken, tokenFor, admin }: TestServer) {
   const [client, revokedClient, key, revokedKey] = [
     await createClient(), await createClient(), await createKey(), await createKey()
@@ -27,7 +29,7 @@ async function live ({ createClient, createKey, createRegistrationToken, tokenFo
   return { client, revokedClient, key, revokedKey, registration, token, audit: await trail(admin) }
 }
 
-/** The audit log as it is written, whole: whoever writes while a copy is made may fill more than a page. */
+/** The whole audit log, exported: rows written during a copy may fill more than a page. */
 const trail = async (admin: TestServer['admin']) =>
   (await admin('GET', '/audit/export')).text.trimEnd().split('\n').map(line => JSON.parse(line) as { id: string })
 
@@ -48,7 +50,7 @@ async function restored (t: Test, { withKey, bearer, tokenRequest, admin }: Test
   )
 }
 
-/** On the restored database, as the same issuer with the same secret. The clock of tests is the machine's. */
+/** A server on the restored database, with the same issuer and secret. Its clock is the machine's. */
 const again = (first: TestServer, database: string) => startServer({
   database,
   bare: true,
@@ -71,7 +73,7 @@ tap.test('a copy that `latchkey backup` made while the server runs is served aga
   const file = join(folder, 'copy.db')
   const backup = (name: string) =>
     run(process.execPath, [latchkeyCommand, 'backup', name], { env: ownEnvironment(first.environment) })
-  // Whoever writes meanwhile is served, and the copy holds a moment.
+  // Writes during the backup are served, and the copy is a consistent snapshot.
   const writing = new AbortController()
   const writer = (async () => { while (!writing.signal.aborted) await first.createOrganization('meanwhile') })()
   const made = await backup(file)
@@ -142,8 +144,8 @@ tap.test('a logical copy, table by table as pg_dump makes it, is served again wi
 })
 
 /**
- * One snapshot of every table, COPY out and COPY in, through files of the database server: what pg_dump and pg_restore
- * do.
+ * One snapshot of every table, COPY out and COPY in, through files of the database server, as pg_dump and pg_restore do
+ * it.
  */
 async function copyEverything (from: string, to: string): Promise<void> {
   const [reader, writer] = [new pg.Client({ connectionString: from }), new pg.Client({ connectionString: to })]
@@ -151,7 +153,7 @@ async function copyEverything (from: string, to: string): Promise<void> {
   try {
     await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
     await writer.query('BEGIN')
-    // Foreign keys are checked by triggers, which a restore puts off.
+    // Triggers check foreign keys, and a restore defers them.
     await writer.query("SET LOCAL session_replication_role = 'replica'")
     const { rows: tables } = await reader.query<{ name: string }>(
       "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"

@@ -1,5 +1,5 @@
 /**
- * A clock that is set ahead or back by hours: nothing passes that was refused, and what worked works again once it is
+ * A clock that is set ahead or back by hours: no refused credential passes, and valid ones work again once the clock is
  * right.
  */
 import tap from 'tap'
@@ -134,7 +134,7 @@ for (const { name, fresh } of databases) {
     await t.test(`K1: with the clock a moment behind a key that had to sign at once, no key signs that is retired, and its token lives to its end [${name}]`, async t => {
       const client = await server.createClient({ organization })
       const { id: leaked } = (await admin('POST', '/signing-keys/rotate', { now: true })).json
-      // The key before it is published for about half the life of a token more.
+      // The previous key is published for about half a token's life longer.
       clock.advance(hour / 2)
       t.equal((await admin('POST', `/signing-keys/${leaked}/revoke`)).status, 200)
       const token = await off(-5, () => server.tokenFor(client))

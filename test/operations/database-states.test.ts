@@ -1,6 +1,6 @@
 /**
- * A database that reads only, is slow, silent or locked: the right answer or 503, nothing half done, and all is well
- * once it is.
+ * A read-only, slow, silent or locked database: the right answer or 503, no partial change, and full recovery
+ * afterwards.
  */
 import Sqlite from 'better-sqlite3'
 import tap, { type Test } from 'tap'
@@ -11,27 +11,28 @@ import { databases } from '../support/databases.ts'
 import { startFaultyProxy } from '../support/faulty-proxy.ts'
 import { startServer, type Answer, type TestServer } from '../support/test-server.ts'
 import { administer, freshDatabase } from '../support/postgres.ts'
-import { visitsOf, withSpending, type Visit } from '../support/database-calls.ts'
+import { databaseCallsOf, withSpending, type DatabaseCall } from '../support/database-calls.ts'
 import { eventually, until } from '../support/waiting.ts'
 
 const quiet = { environment: { LATCHKEY_LOG_LEVEL: 'silent' }, ...withSpending }
 
-interface Stage { server: TestServer, world: World, visits: readonly Visit[] }
+interface Stage { server: TestServer, world: World, databaseCalls: readonly DatabaseCall[] }
 
 /**
- * Prepares the visits, makes them while the database is as `begin` leaves it, and looks whether all is well after
- * `end`.
+ * Prepares the calls, makes them while the database is in the state of `begin`, and checks the recovery after `end`.
  */
 async function during (
-  t: Test, { server, world, visits }: Stage, begin: () => unknown, end: () => unknown, sample?: readonly string[]
+  t: Test, { server, world, databaseCalls }: Stage, begin: () => unknown, end: () => unknown, sample?: readonly string[]
 ): Promise<Map<string, number>> {
-  const chosen = visits.filter(({ name }) => sample?.includes(name) ?? true)
-  const calls: { visit: Visit, call: () => Promise<Answer> }[] = []
-  for (const visit of chosen) calls.push({ visit, call: await visit.prepare() })
+  const chosen = databaseCalls.filter(({ name }) => sample?.includes(name) ?? true)
+  const calls: { databaseCall: DatabaseCall, call: () => Promise<Answer> }[] = []
+  for (const databaseCall of chosen) calls.push({ databaseCall, call: await databaseCall.prepare() })
   await begin()
-  const answers = await Promise.all(calls.map(async ({ visit, call }) => ({ visit, answer: await call() })))
+  const answers = await Promise.all(
+    calls.map(async ({ databaseCall, call }) => ({ databaseCall, answer: await call() }))
+  )
   await end()
-  for (const { visit: { name, right }, answer: { status, headers, text } } of answers) {
+  for (const { databaseCall: { name, right }, answer: { status, headers, text } } of answers) {
     if (status === right) continue
     t.equal(status, 503, `${name}: ${text}`)
     t.match(headers['retry-after'], /^\d+$/, name)
@@ -40,33 +41,33 @@ async function during (
   t.equal(again.status, 200, 'it recovers by itself')
   t.equal((await server.admin('POST', '/organizations', { name: 'afterwards' })).status, 201)
   t.strictSame(await findHalves(world), [])
-  return new Map(answers.map(({ visit, answer }) => [visit.name, answer.status]))
+  return new Map(answers.map(({ databaseCall, answer }) => [databaseCall.name, answer.status]))
 }
 
-/** A server on a PostgreSQL that can be made to fail. `limits`: how soon it gives storage up. */
-async function onWire (t: Test, limits?: Limits) {
+/** A server on a PostgreSQL behind a faulty proxy. `limits`: the timeouts of its storage. */
+async function onFaultyProxy (t: Test, limits?: Limits) {
   const database = await freshDatabase()
-  const wire = await startFaultyProxy(database.url)
-  const server = await startServer({ database: wire.url, ...quiet, ...(limits === undefined ? {} : { limits }) })
+  const proxy = await startFaultyProxy(database.url)
+  const server = await startServer({ database: proxy.url, ...quiet, ...(limits === undefined ? {} : { limits }) })
   const world = worldOf(server.port, server.adminToken, database.url)
   t.teardown(async () => {
     await world.close()
     await server.close()
-    await wire.close()
+    await proxy.close()
     await database.drop()
   })
-  return { database, wire, stage: { server, world, visits: await visitsOf(server) } }
+  return { database, proxy, stage: { server, world, databaseCalls: await databaseCallsOf(server) } }
 }
 
 tap.test('B3, L2: PostgreSQL that reads only writes nothing, and who needs no write is answered [postgresql]', async t => {
-  const { database, wire, stage } = await onWire(t)
+  const { database, proxy, stage } = await onFaultyProxy(t)
   const name = new URL(database.url).pathname.slice(1)
   const elsewhere = Object.assign(new URL(database.url), { pathname: '/postgres' }).href
   const set = async (change: string) => {
     await administer(elsewhere, `ALTER DATABASE ${name} ${change}`)
-    // Of connections that there are, it changes nothing.
-    wire.cut()
-    wire.mend()
+    // It does not change existing connections.
+    proxy.cut()
+    proxy.mend()
     await until(
       'all of them are known to be lost',
       async () => (await stage.server.admin('GET', '/organizations?limit=1')).status === 200
@@ -90,24 +91,24 @@ tap.test('B3, L2: PostgreSQL that reads only writes nothing, and who needs no wr
 })
 
 tap.test('B3, L2: PostgreSQL that is slow, or silent [postgresql]', async t => {
-  const { wire, stage } = await onWire(t, defaultLimits)
+  const { proxy, stage } = await onFaultyProxy(t, defaultLimits)
 
   await t.test('one that takes five seconds for each answer [postgresql]', async t => {
-    const seen = await during(t, stage, () => { wire.delay(5_000) }, () => { wire.mend() })
+    const seen = await during(t, stage, () => { proxy.delay(5_000) }, () => { proxy.mend() })
     t.equal(seen.get('POST /organizations'), 503)
   })
 
   await t.test('one that falls silent [postgresql]', async t => {
-    const seen = await during(t, stage, () => { wire.swallow() }, () => { wire.mend() })
+    const seen = await during(t, stage, () => { proxy.swallow() }, () => { proxy.mend() })
     t.equal(seen.get('POST /organizations'), 503)
   })
 
   await t.test('one whose answers are cut off somewhere [postgresql]', async t => {
     for (const bytes of [1, 7, 100, 1_000, 5_000]) {
       await during(t, stage, () => {
-        wire.cutAfter(bytes)
+        proxy.cutAfter(bytes)
       }, () => {
-        wire.mend()
+        proxy.mend()
       }, ['POST /clients', 'rotate a key', 'credits to spend', 'registration', 'a revoked key'])
     }
   })
@@ -122,7 +123,7 @@ tap.test('B3, L2: a SQLite file that another program has locked [sqlite]', async
     await database.drop()
   })
   const other = new Sqlite(database.url.slice('file:'.length))
-  const seen = await during(t, { server, world, visits: await visitsOf(server) }, () => {
+  const seen = await during(t, { server, world, databaseCalls: await databaseCallsOf(server) }, () => {
     other.exec('BEGIN IMMEDIATE')
   }, () => {
     other.exec('ROLLBACK')

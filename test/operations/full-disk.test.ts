@@ -1,6 +1,6 @@
 /**
- * A disk that is full, a real one: answers, readiness and numbers say so, what needs no write goes on, and all is well
- * once there is room.
+ * A full disk, a real one: answers, readiness and metrics report it, reads go on, and all works again once there is
+ * room.
  */
 import { spawnSync } from 'node:child_process'
 import { chmodSync, closeSync, mkdtempSync, openSync, rmSync, rmdirSync, writeSync } from 'node:fs'
@@ -21,7 +21,7 @@ function unmount (folder: string): void {
   rmdirSync(folder)
 }
 
-/** Undefined: file systems can be mounted here; else what to say of a test that is skipped. */
+/** Undefined: file systems can be mounted here; else the reason to skip the test. */
 const withoutDisks = (() => {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-disk-'))
   const can = mount(folder, 1)
@@ -29,7 +29,7 @@ const withoutDisks = (() => {
   return can ? undefined : 'no file system can be mounted here (mount -t tmpfs needs root)'
 })()
 
-/** A file system of its own, of so many megabytes. */
+/** Mounts a file system of so many megabytes. */
 function smallDisk (t: Test, megabytes: number): { folder: string, fill (): void, clear (): void } {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-disk-'))
   mount(folder, megabytes)
@@ -62,7 +62,7 @@ async function isToldAsFull (t: Test, url: string, { fill, clear }: { fill (): v
   t.equal((await ready()).status, 200)
 
   fill()
-  // What the database has room for in what is its own already, it takes.
+  // The database still accepts what fits into the files that it has.
   const refused = await eventually(create, ({ status }) => status !== 201, 0)
   t.equal(refused.status, 503, refused.text)
   t.match(refused.json, {

@@ -1,5 +1,5 @@
 /**
- * PostgreSQL as people have it: settings and schemas of their own, poolers. What works, works wholly; the rest is
+ * PostgreSQL with settings and schemas of its operators, and poolers in front of it. A set-up works completely, or is
  * refused by name.
  */
 import pg from 'pg'
@@ -21,7 +21,7 @@ const silent = { LATCHKEY_LOG_LEVEL: 'silent' }
 
 const nameOf = (url: string) => new URL(url).pathname.slice(1)
 
-/** The URL with parameters of its query set. */
+/** The URL with these query parameters. */
 function withParameters (url: string, parameters: Record<string, string>): string {
   const own = new URL(url)
   for (const [name, value] of Object.entries(parameters)) own.searchParams.set(name, value)
@@ -38,7 +38,7 @@ async function database (t: Test, settings: Record<string, string> = {}): Promis
   return fresh
 }
 
-/** What an operator, a host or a habit may have set, each against what some statement of ours relies on. */
+/** Settings that an operator or host may have changed, each against an assumption of one of our statements. */
 const settings = {
   datestyle: 'German, DMY',
   intervalstyle: 'iso_8601',
@@ -130,7 +130,7 @@ tap.test('a stronger synchronous_commit than ours stays [postgresql]', async t =
   t.match((await pool.query("SELECT current_setting('synchronous_commit') AS value")).rows, [{ value: 'remote_apply' }])
 })
 
-/** How many tables each schema of ours has. */
+/** The number of tables in each schema of ours. */
 async function tablesIn (url: string): Promise<Record<string, number>> {
   const { rows } = await administer(
     url,

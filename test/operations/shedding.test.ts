@@ -1,18 +1,15 @@
-/** Load shedding: a server that is late with its work turns new requests away instead of being late for everybody. */
+/** Load shedding: a server that lags behind rejects new requests instead of answering all of them late. */
 import { setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
 import { startServer } from '../support/test-server.ts'
 import { eventually } from '../support/waiting.ts'
 
-/**
- * Mean milliseconds of lag from which requests are turned away: more than a busy machine mostly keeps a process from
- * its turn.
- */
+/** Mean milliseconds of lag from which requests are rejected: more than a busy machine mostly delays a process. */
 const lag = 200
 
 /**
- * Makes each turn of the event loop longer than the time between two looks at it, as a hot function would, until told
- * to stop.
+ * Blocks each turn of the event loop for longer than the sampling interval, as a hot function would, until told to
+ * stop.
  */
 function overload (): () => void {
   let over = false

@@ -1,5 +1,5 @@
 /**
- * Databases on which no server can start: serve, migrate and doctor name DATABASE_URL, the reason and the way out, in
+ * Databases that no server can start with: serve, migrate and doctor name DATABASE_URL, the reason and the remedy, in
  * one sentence and without a stack.
  */
 import { spawnSync } from 'node:child_process'
@@ -23,7 +23,7 @@ const secrets = {
   LATCHKEY_SECRET: 'Ok7ZQ1mVf4c9sLwX2tYbRaJhNdGuEiPo0', LATCHKEY_ADMIN_TOKEN: 'Ak7ZQ1mVf4c9sLwX2tYbRaJhNdGuEiPo1'
 }
 
-/** What serve says, which throws it, and what the doctor says of the same. */
+/** The error that serve throws, and the doctor's finding for the same database. */
 async function saidOf (t: Test, url: string) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-unusable-'))
   t.teardown(() => rm(folder, { recursive: true }))
@@ -39,7 +39,7 @@ async function saidOf (t: Test, url: string) {
   return { environment, refusal, finding }
 }
 
-/** Both in the same words. */
+/** Asserts that both use the same words. */
 async function isRefused (t: Test, what: string, url: string, sentence: RegExp): Promise<void> {
   const { refusal, finding } = await saidOf(t, url)
   t.ok(refusal instanceof ConfigurationError, `${what}: ${String(refusal)}`)
@@ -150,7 +150,7 @@ tap.test('a standby is refused at the start, and no connection to one is ever us
   await storage.ping()
   await administer(postgres.url, "COPY (SELECT '') TO PROGRAM 'cat > standby.signal'")
   await postgres.kill()
-  // It follows nobody, and is one all the same; what starts it waits for one that can be written.
+  // A standby without a primary; `restart` waits for a writable server, which never comes.
   postgres.restart().catch(() => {})
   await until(
     'the standby answers',

@@ -11,7 +11,7 @@ import { revokeResource, updateResource } from '../../src/domain/declaration/res
 import { revokeToken } from '../../src/domain/tokens/access-token.ts'
 import { databases } from '../support/databases.ts'
 import { basic, startServer, type TestServer } from '../support/authorization-server.ts'
-import { twins, type Twins } from '../support/differential.ts'
+import { startDifferential, type Differential } from '../support/differential.ts'
 
 const tokenPath = '/api/v1/auth/token'
 const introspectionPath = '/api/v1/oauth/introspect'
@@ -44,9 +44,11 @@ const base64 = (text: string) => Buffer.from(text, 'latin1').toString('base64')
 const absent = undefined as unknown as string
 
 /** Compares both answers. `short`: whether the fast path must answer; undefined: either may. Returns whether it did. */
-async function same (t: Test, pair: Twins, what: string, pieces: string | string[], short?: boolean): Promise<boolean> {
+async function same (
+  t: Test, pair: Differential, what: string, pieces: string | string[], short?: boolean
+): Promise<boolean> {
   const compared = await pair.compare(...[pieces].flat())
-  t.strictSame(compared.withShortcut, compared.without, what)
+  t.strictSame(compared.withFastPath, compared.without, what)
   t.match(compared.without.text, /^HTTP\/1\.1 \d/, `${what}: there is an answer`)
   if (short !== undefined) t.equal(compared.short, short, `${what}: ${short ? 'short' : 'not short'}`)
   return compared.short
@@ -68,7 +70,7 @@ for (const database of databases) {
   tap.test(`the fast path and the provider answer a token request alike, for any client [${database.name}]`, async t => {
     const server = await startServer(t, { database, algorithms: ['RS256', 'EdDSA'] })
     const { operation, api, other } = server
-    const pair = await twins(server, generous)
+    const pair = await startDifferential(server, generous)
     t.teardown(pair.close)
     const both = {
       grants: [{ resource: api.id, scopes: ['invoices:read', 'invoices:write'] }, {
@@ -194,7 +196,7 @@ for (const database of databases) {
   tap.test(`the fast path and the provider introspect alike [${database.name}]`, async t => {
     const server = await startServer(t, { database })
     const { operation, api } = server
-    const pair = await twins(server, generous)
+    const pair = await startDifferential(server, generous)
     t.teardown(pair.close)
     const owner = await server.client({ allowlist: ['127.0.0.0/8'] })
     const stranger = await ownClient(server, { introspects: [server.other.id] })
@@ -306,7 +308,7 @@ for (const database of databases) {
 
 tap.test('however a request is put, the fast path and the provider answer alike', async t => {
   const server = await startServer(t)
-  const pair = await twins(server, generous)
+  const pair = await startDifferential(server, generous)
   t.teardown(pair.close)
   const who = await server.client({
     grants: [{ resource: server.api.id, scopes: ['invoices:read'] }, {
@@ -527,7 +529,7 @@ tap.test('however a request is put, the fast path and the provider answer alike'
 
 tap.test('N3: failures count alike, and who is locked out is so on either way', async t => {
   const server = await startServer(t)
-  const pair = await twins(server, {
+  const pair = await startDifferential(server, {
     failuresPerClient: { max: 3, windowSeconds: 60 }, failuresPerAddress: { max: 6, windowSeconds: 60 }
   })
   t.teardown(pair.close)
@@ -578,7 +580,7 @@ tap.test('T9: who fails costs one look-up of the client, whether there is such a
 
 tap.test('whatever form and credentials look like, the fast path and the provider answer alike', async t => {
   const server = await startServer(t)
-  const pair = await twins(server, generous)
+  const pair = await startDifferential(server, generous)
   t.teardown(pair.close)
   const who = await server.client({
     grants: [{ resource: server.api.id, scopes: ['invoices:read'] }, {
@@ -592,11 +594,11 @@ tap.test('whatever form and credentials look like, the fast path and the provide
   let short = 0
   await fc.assert(
     fc.asyncProperty(requests(server, who, token), async request => {
-      const { withShortcut, without, short: wasShort } = await pair.compare(written(request))
+      const { withFastPath, without, short: wasShort } = await pair.compare(written(request))
       tried++
       short += Number(wasShort)
-      if (JSON.stringify(withShortcut) !== JSON.stringify(without)) {
-        throw new Error(`with: ${JSON.stringify(withShortcut, null, 1)}\nwithout: ${JSON.stringify(without, null, 1)}`)
+      if (JSON.stringify(withFastPath) !== JSON.stringify(without)) {
+        throw new Error(`with: ${JSON.stringify(withFastPath, null, 1)}\nwithout: ${JSON.stringify(without, null, 1)}`)
       }
     }),
     { numRuns: 250 }

@@ -1,8 +1,8 @@
-/** A credential bound to the IPv6 addresses before the IPv4-mapped ones could make one that works from all of IPv6. */
+/** A credential bound to the IPv6 addresses below the IPv4-mapped ones could make one that works from all of IPv6. */
 import tap from 'tap'
 import { addressClasses, isAllowed, isAllowlistWithin } from '../../src/base/ip-address.ts'
 
-/** All addresses before ::ffff:0:0, where the IPv4-mapped ones begin, which are IPv4 addresses here. */
+/** All addresses below ::ffff:0:0, where the IPv4-mapped ones begin, which are IPv4 addresses here. */
 const before = [
   '::/81',
   ...Array.from({ length: 15 }, (_, i) => `::${(0x1_0000 - (1 << (15 - i))).toString(16)}:0:0/${82 + i}`)

@@ -1,6 +1,6 @@
 /**
- * SQLite takes any value in any column: a row that was edited into nonsense is named like every other edit, and hides
- * no row.
+ * SQLite takes any value in any column: verification names a row that was edited into nonsense like every other edit,
+ * and it hides no row.
  */
 import tap from 'tap'
 import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'

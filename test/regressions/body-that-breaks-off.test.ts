@@ -1,6 +1,6 @@
 /**
- * A caller that hangs up while its body arrives made the server print a stack trace on standard error, whatever the log
- * was set to.
+ * A client that disconnected while its body arrived made the server print a stack trace on standard error, at any log
+ * level.
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -9,7 +9,7 @@ import { startServer } from '../support/test-server.ts'
 import { startServer as startProtocol } from '../support/authorization-server.ts'
 import { until } from '../support/waiting.ts'
 
-/** Those that the provider reads the body of, and those that Fastify does. */
+/** Endpoints whose body the provider reads, and those whose body Fastify reads. */
 const endpoints = {
   provider: ['/api/v1/auth/token', '/api/v1/oauth/introspect', '/api/v1/oauth/revoke'],
   fastify: ['/api/v1/auth/session', '/api/v1/oauth/register', '/api/v1/organizations']
@@ -25,7 +25,7 @@ tap.test('a body that breaks off is a line of the log, and nothing is printed be
   const seen = () => server.lines.filter(line => line.includes('"incoming request"')).length
   const broken = () =>
     server.lines.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'the connection broke off')
-  /** Not a form as it is usually named: nothing of it is read ahead of the provider. */
+  /** An unusual media type: Fastify does not parse it before the provider. */
   const unusual = 'application/x-www-form-urlencoded; x=1'
   const breakOff = async (
     path: string, hangUp: 'destroy' | 'resetAndDestroy', after: number, [type, begun] = [unusual, 'grant_type=client']
@@ -43,12 +43,12 @@ tap.test('a body that breaks off is a line of the log, and nothing is printed be
   }
   for (const path of endpoints.provider) {
     const before = broken().length
-    // By what it waits for inside, it may break off before the provider has begun to read.
+    // The provider awaits other work first, so the connection may break off before it begins to read.
     for (let after = 0; broken().length === before && printed.length === 0; after += 10) {
       await breakOff(path, 'resetAndDestroy', after)
     }
     await breakOff(path, 'destroy', 0)
-    // What is read ahead has broken off before it is the provider's turn.
+    // Fastify parses this body, so the connection breaks off before the provider runs.
     await breakOff(path, 'resetAndDestroy', 0, ['application/x-www-form-urlencoded', ''])
   }
   for (const path of endpoints.fastify) {

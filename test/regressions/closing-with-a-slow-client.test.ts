@@ -1,4 +1,4 @@
-/** Node stops looking at its timeouts when a server begins to close. */
+/** Node stops enforcing its timeouts when a server begins to close. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import tap from 'tap'
@@ -21,7 +21,7 @@ tap.test('N5: a client that never finishes its request does not keep a closing s
     await once(socket, 'connect')
     socket.write(bytes)
   }
-  // One answered request later the server has read what those have sent.
+  // Once this request is answered, the server has read the partial ones sent before.
   t.equal((await server.send({ path: '/.well-known/jwks.json' })).status, 200)
   const started = performance.now()
   await server.close()

@@ -1,7 +1,7 @@
 /**
  * A client that resets its connection (SO_LINGER 0) leaves a request without an address. The audit row of its refusal
- * could not be built: two minutes later the process ended, or the request of somebody else failed with 500, and a
- * change that came on such a connection was rolled back.
+ * could not be built: two minutes later the process ended, or another client's request failed with 500, and a change
+ * requested on such a connection was rolled back.
  */
 import { createServer, request as httpRequest } from 'node:http'
 import { once } from 'node:events'
@@ -75,14 +75,14 @@ async function sendAndReset (port: number, text: string, after: number): Promise
   await closed
 }
 
-/** What went wrong, but for a database that a busy machine kept from answering in time. */
+/** Failures in the log, except for a database that answers late on a busy machine. */
 function failuresOf ({ lines }: TestServer): string[] {
   return lines.filter(line =>
     /"statusCode":500|"level":[56]0/.test(line) && !line.includes('"code":"storage_unavailable"')
   )
 }
 
-/** But for the feed, which a machine that does other work besides may be late with. */
+/** Except for the feed, which may be late on a busy machine. */
 function jobsThatFailed ({ latchkey }: TestServer): string[] {
   return latchkey.telemetry.metrics.jobFailures.entries().map(([job]) => job).filter(job => job !== 'feed')
 }
@@ -108,7 +108,7 @@ for (const database of databases) {
     }
     over.abort()
     t.strictSame([...await others], [200], 'all others are served')
-    // What was counted of the refusals becomes rows when the next one comes.
+    // Counted refusals become rows when the next one comes.
     server.clock.advance(180)
     t.equal((await server.send({ path: '/api/v1/clients', headers: { authorization: 'Bearer nonsense' } })).status, 401)
     await server.close()
@@ -120,7 +120,7 @@ for (const database of databases) {
   for (const trustProxy of ['', '192.0.2.1']) {
     tap.test(`N8: where the address cannot be told changes are made, rows are written, and allowlists let nothing pass${trustProxy && ', behind proxies too'} [${database.name}]`, async t => {
       const server = await serverOn(t, database, trustProxy)
-      // A path has no addresses: every request on it is one whose connection was reset.
+      // A Unix socket has no addresses: every request on it looks like one on a reset connection.
       const folder = await mkdtemp(join(tmpdir(), 'latchkey-path-'))
       const socketPath = join(folder, 'socket')
       const listener = createServer((request, response) => { server.app.routing(request, response) }).listen(socketPath)
@@ -183,7 +183,11 @@ for (const database of databases) {
         )
       const issued = await token(client.clientId, client.clientSecret)
       t.equal(issued.status, 200)
-      for (const more of ['', '&unknown=parameter']) t.match(await token(confined.clientId, confined.clientSecret, more), { status: 401, json: { error: 'invalid_client' } }, 'by the short way and by the provider\'s')
+      for (const more of ['', '&unknown=parameter']) {
+        t.match(await token(confined.clientId, confined.clientSecret, more), {
+          status: 401, json: { error: 'invalid_client' }
+        }, 'by the fast path and by the provider')
+      }
       t.equal((await token(client.clientId, 'wrong')).status, 401)
       const credentials = { authorization: basic(client.clientId, client.clientSecret), 'content-type': form }
       const revoked = await send('POST', '/api/v1/oauth/revoke', credentials, `token=${issued.json.access_token}`)

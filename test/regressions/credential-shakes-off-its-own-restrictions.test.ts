@@ -1,6 +1,6 @@
 /**
- * What binds a credential of the management API, an allowlist, an end, objects, binds also what it makes for that API;
- * so it gets rid of them in no way.
+ * The restrictions of a management credential (allowlist, end, objects) also bind the management credentials that it
+ * makes: there is no way to drop them.
  */
 import tap from 'tap'
 import { startServer, type Json } from '../support/test-server.ts'
@@ -79,7 +79,10 @@ tap.test('Y2', async t => {
         t.equal((await call('POST', '/clients', { ...newClient, allowlist })).status, 201)
         t.equal((await call('POST', '/registration-tokens', { ...newRegistration, allowlist })).status, 201)
       }
-      t.equal((await call('POST', '/api-keys', { ...newKey, resource: issuer, scopes: ['invoices:write'] })).status, 201, 'keys of another resource are the organization\'s to manage')
+      t.equal(
+        (await call('POST', '/api-keys', { ...newKey, resource: issuer, scopes: ['invoices:write'] })).status, 201,
+        'keys of another resource are the organization\'s to manage'
+      )
       t.equal((await call('PATCH', path, { allowlist: ['127.0.0.7'] })).status, 200, 'it may bind itself more')
     })
   }

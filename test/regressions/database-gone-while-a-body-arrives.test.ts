@@ -1,4 +1,4 @@
-/** The guard looks at a request twice, at its head and at its body. Between the two the database may go away. */
+/** The guard checks a request twice, at its head and at its body. The database may go away in between. */
 import formbody from '@fastify/formbody'
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -21,7 +21,7 @@ tap.test('B3, N7: a database that goes away while a body arrives costs that requ
   const { key } = await server.createKey()
 
   const socket = connect(server.port, '127.0.0.1')
-  // From the start: on a slow machine it is hung up on before the next line would wait for that.
+  // Registered at the start: on a slow machine the connection closes before a later line could wait for it.
   const closed = once(socket, 'close')
   let answer = ''
   socket.on('data', chunk => {
@@ -32,7 +32,7 @@ tap.test('B3, N7: a database that goes away while a body arrives costs that requ
       'application/x-www-form-urlencoded\r\ncontent-length: 14\r\n\r\n'
   )
   await until('its head has arrived', () => server.lines.some(line => line.includes('"/form"')))
-  // Its head has passed once the key is known to be good; only the body is missing.
+  // Once this is answered the key is cached, and the head has passed; only the body is missing.
   t.equal((await server.withKey(key)).status, 200)
   await database.drop()
   socket.write('access_token=x')

@@ -1,6 +1,6 @@
 /**
- * A connection that broke while a database was looked at ended the process; a wait of ten seconds for another's
- * migrations was told as a database that is away.
+ * A connection that broke during the inspection of a database ended the process; a wait of ten seconds for the
+ * migrations of another server was reported as an unreachable database.
  */
 import pg from 'pg'
 import tap from 'tap'
@@ -48,7 +48,7 @@ tap.test('a server waits for the migrations of another as long as they take, say
   const hear = ({ message }: Error) => { warnings.push(message) }
   process.on('warning', hear)
   t.teardown(() => { process.off('warning', hear) })
-  // The lock of the migration engine, of this version and of those before.
+  // The lock of the migration engine, in this version and in earlier ones.
   await other.query('SELECT pg_advisory_lock(72707369)')
   // Longer than the engine itself waits.
   setTimeout(() => { other.query('SELECT pg_advisory_unlock(72707369)').catch(() => {}) }, 12_000)

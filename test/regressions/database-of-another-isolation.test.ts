@@ -1,6 +1,6 @@
 /**
- * A database whose default is to refuse what may not be serializable: statements of their own are none that anybody
- * runs again.
+ * A database whose default isolation refuses what may not be serializable: single statements outside of a transaction
+ * were not retried.
  */
 import tap from 'tap'
 import { openDatabase } from '../../src/storage/engine/database.ts'
@@ -13,7 +13,7 @@ for (const isolation of ['serializable', 'repeatable read']) {
     await administer(
       url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET default_transaction_isolation = '${isolation}'`
     )
-    // What the URL says besides stays.
+    // Other parameters of the URL stay in effect.
     const own = new URL(url)
     own.searchParams.set('options', '-c extra_float_digits=2')
     const storages = [await openStorage(own.href, { lease: 1_000 }), await openStorage(url, { lease: 1_000 })] as const

@@ -1,4 +1,4 @@
-/** A caller behind a proxy whose forwarded address is `unknown`, or none at all, passed a deny over every address. */
+/** A caller behind a proxy whose forwarded address is `unknown`, or missing, passed a deny over every address. */
 import tap from 'tap'
 import { isAllowed, isWithin } from '../../src/base/ip-address.ts'
 import { startOnEachDatabase, type Json } from '../support/test-server.ts'
@@ -7,8 +7,8 @@ const { servers, close } = await startOnEachDatabase({ trustProxy: '127.0.0.1' }
 tap.teardown(close)
 
 /**
- * What proxies send in the place of an address: the words of RFC 7239 §6, zones, half a port, half a bracket, other
- * spellings.
+ * Values that proxies send in the place of an address: the words of RFC 7239 §6, zones, half a port, half a bracket,
+ * other spellings.
  */
 const untold = [
   'unknown', '_hidden', '198.51.100.7:http', '198.51.100.7:471100', '[2001:db8::1', '2001:db8::1]:4711', 'fe80::1%eth0',

@@ -1,5 +1,5 @@
 /**
- * Y7: importing a key's digest gives no power over another organization's callers, and tells nothing about other
+ * Y7: importing a key's digest gives no power over another organization's callers, and reveals nothing about other
  * organizations.
  */
 import { createHash } from 'node:crypto'
@@ -48,7 +48,7 @@ const { servers, close } = await startOnEachDatabase({ mount })
 tap.teardown(close)
 
 let made = 0
-/** A key as another system made it, and one of the form of ours. */
+/** A key in the format of another system, and one in ours. */
 const newText = () => `made.elsewhere/${made++}/${'x'.repeat(20)}`
 
 async function acting (server: TestServer, organization: string) {
@@ -67,7 +67,7 @@ function importOf (text: string, resource: string, organization: string): Json {
   }
 }
 
-/** What a caller can tell of an answer: all but what is made anew for each request. */
+/** The answer without the values that differ for each request. */
 function told (
   { status, json: { timestamp: _, ...json }, headers: { date: __, 'x-request-id': ___, ...headers } }: Answer
 ): Json {
@@ -129,7 +129,7 @@ for (const { name, server } of servers) {
         'a digest is unique within a resource'
       )
 
-      // Each organization rules over its own key alone.
+      // Each organization controls its own key alone.
       await asSecond('POST', `/api-keys/${taken.json.id}/revoke`)
       t.equal((await withKey(text, second.prefix)).status, 401)
       t.equal((await withKey(text, first.prefix)).status, 200, 'revoking the one ends nothing of the other')

@@ -1,6 +1,6 @@
 /**
- * Who rotates without an overlap does not know which of the secrets has leaked: all that were there before end, of a
- * key as of a client.
+ * A rotation without an overlap does not tell which secret has leaked: all earlier secrets end, of a key as of a
+ * client.
  */
 import tap from 'tap'
 import { databases } from '../support/databases.ts'

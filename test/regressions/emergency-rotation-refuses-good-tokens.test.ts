@@ -1,15 +1,15 @@
 /**
- * The signing key is rotated or revoked at once while another server hears late: whoever gets a token meanwhile is
+ * The signing key is rotated or revoked at once while another server learns of it late: a token issued meanwhile is
  * refused nowhere.
  */
 import { randomUUID } from 'node:crypto'
 import tap from 'tap'
 import { newSecret } from '../../src/secrets/random.ts'
 import { rotateUnderLoad } from '../support/emergency-rotations.ts'
-import { startFleet } from '../support/cluster.ts'
+import { startCluster } from '../support/cluster.ts'
 import { decodeJwt, startServer, type Json } from '../support/test-server.ts'
 import { freshDatabase } from '../support/postgres.ts'
-import { layWire } from '../support/network-proxy.ts'
+import { startNetworkProxy } from '../support/network-proxy.ts'
 
 const lease = 1_000
 const issuer = 'http://localhost:3998'
@@ -19,14 +19,14 @@ const environment = {
 
 tap.test('K1: a token that a server signs during an emergency rotation is good on one that hears late [postgresql]', async t => {
   const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
-  const wire = await layWire(database.url)
+  const proxy = await startNetworkProxy(database.url)
   const a = await startServer({ database: database.url, issuer, environment })
-  const b = await startServer({ database: wire.url, issuer, environment })
+  const b = await startServer({ database: proxy.url, issuer, environment })
   t.teardown(async () => {
-    wire.delay.listener = 0
+    proxy.delay.listener = 0
     await b.close()
     await a.close()
-    await wire.close()
+    await proxy.close()
     await database.drop()
   })
   const client = await a.createClient()
@@ -47,8 +47,8 @@ tap.test('K1: a token that a server signs during an emergency rotation is good o
   ]
   for (const [what, change] of changes) {
     const before = await active()
-    // It hears of each change when little of its trust is left, and goes by its memory until then.
-    wire.delay.listener = lease / 4
+    // Server B receives each change with a quarter of its lease left, and answers from its cache until then.
+    proxy.delay.listener = lease / 4
     let isAnswered = false
     const answer = change().finally(() => { isAnswered = true })
     const kids = new Set<string>()
@@ -57,11 +57,11 @@ tap.test('K1: a token that a server signs during an emergency rotation is good o
       const token = await a.tokenFor(client)
       kids.add(kidOf(token))
       const { status, text } = await b.bearer(token)
-      // A token of the key that is being revoked may be dead by now.
+      // A token of the key that is being revoked may already be invalid.
       if (status !== 200 && !(what === 'revoked' && kidOf(token) === before)) refused.push(`${status} ${text}`)
     }
     const { status, json } = await answer
-    wire.delay.listener = 0
+    proxy.delay.listener = 0
     t.match(
       [status, json], what === 'revoked' ? [200, { id: before, state: 'revoked' }] : [201, { state: 'active' }], what
     )
@@ -78,12 +78,12 @@ tap.test('K1: a token that a server signs during an emergency rotation is good o
 
 tap.test('K1: no token is refused while two processes rotate at once under load, and none that is not of a revoked key [postgresql]', async t => {
   const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
-  const fleet = await startFleet(database.url, 2, lease)
+  const cluster = await startCluster(database.url, 2, lease)
   t.teardown(async () => {
-    await fleet.stop()
+    await cluster.stop()
     await database.drop()
   })
-  const { rotations, revocations, keys, uses, refused, unavailable } = await rotateUnderLoad(fleet, {
+  const { rotations, revocations, keys, uses, refused, unavailable } = await rotateUnderLoad(cluster, {
     rotations: 8, revokeEvery: 4, callers: 4
   })
   t.strictSame({ rotations, revocations, keys, refused, unavailable }, {

@@ -1,6 +1,6 @@
 /**
- * On a machine with several accounts a folder may hold what another one has put there: compiled code that would be run,
- * an address that a token would be sent to, a secret that is known.
+ * On a shared machine a folder may hold files of another account: compiled code that would run, an address that a token
+ * would be sent to, a secret that the other account knows.
  */
 import { once } from 'node:events'
 import {
@@ -29,8 +29,8 @@ function folderOf (t: Test): string {
 }
 
 /**
- * What makes a file or folder another account's work: that it may write there, or, where this account may give things
- * away, that it owns it.
+ * Ways to give a file or folder to another account: write permission, or, where this account may change owners,
+ * ownership.
  */
 const takings: [string, (path: string) => void][] = [
   ['its group may write', path => {
@@ -47,7 +47,7 @@ const takings: [string, (path: string) => void][] = [
 ]
 
 async function latchkey (folder: string, parameters: readonly string[], more: Record<string, string> = {}) {
-  // The tests have a folder of compiled code of their own, which would be taken before that of the server.
+  // The tests' own cache of compiled code would take precedence over the server's.
   const { NODE_COMPILE_CACHE: _, ...env } = ownEnvironment({ LATCHKEY_DATA: 'data', ...more })
   return await run(process.execPath, [latchkeyCommand, ...parameters], { cwd: folder, env })
 }
@@ -123,7 +123,7 @@ tap.test('a token is sent to no address that another account may have written', 
   t.teardown(() => { server.close() })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   for (const [i, [why, take]] of takings.entries()) {
-    // With a token of one's own, and with that of the folder.
+    // With an explicit token, and with the one of the folder.
     for (
       const given of (i === 0 ? [{ LATCHKEY_TOKEN: secret }, {}] : [{ LATCHKEY_TOKEN: secret }]) as Record<
         string,

@@ -1,7 +1,4 @@
-/**
- * The identifier of a resource that has ended can be declared again, and nothing of the old resource comes alive by
- * that.
- */
+/** The identifier of an ended resource can be declared again, and that revives nothing of the old resource. */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
 import { basic, startOnEachDatabase, type Answer, type Json, type TestServer } from '../support/test-server.ts'

@@ -1,5 +1,5 @@
 /**
- * An organization that names its resource as the deployment is going to be called does not keep the server from
+ * An organization's resource with the deployment's future issuer as its identifier does not keep the server from
  * starting there.
  */
 import tap from 'tap'

@@ -1,4 +1,4 @@
-/** A key that was made elsewhere has any form, that of a JWT too: it works wherever its resource takes keys. */
+/** An imported key has any format, that of a JWT too: it works wherever its resource takes keys. */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
 import { basic, startOnEachDatabase, type Json } from '../support/test-server.ts'

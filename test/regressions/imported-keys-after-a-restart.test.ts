@@ -1,4 +1,4 @@
-/** A protected API that declares its resource at every start goes on taking the keys that it took over. */
+/** A protected API that declares its resource at every start keeps accepting the keys that it imported. */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
 import { hostResourceId } from '../../src/domain/resources/resource.ts'

@@ -1,4 +1,4 @@
-/** Whoever says where a credential was presented hears what holds there: outside its allowlist it is inactive. */
+/** Introspection with a client_address applies the allowlist: a credential is inactive outside of it. */
 import tap from 'tap'
 import { startServer } from '../support/test-server.ts'
 

@@ -1,4 +1,4 @@
-/** What has ended stays ended, and ending a key ends the ones that it replaced. */
+/** An ended credential stays ended, and ending a key ends the keys that it replaced. */
 import tap from 'tap'
 import { MovableClock, startServer, type Json } from '../support/test-server.ts'
 

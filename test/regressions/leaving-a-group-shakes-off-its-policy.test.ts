@@ -1,6 +1,6 @@
 /**
- * A policy about a group binds its members until who may change policies says otherwise: leaving the group is no way
- * out.
+ * A policy about a group binds its members until an actor with policies:write lifts it: leaving the group does not
+ * evade it.
  */
 import tap from 'tap'
 import { startServer, type Json } from '../support/test-server.ts'

@@ -1,4 +1,4 @@
-/** PostgreSQL lets one of two serializable transactions on a row through and has the other try again. */
+/** PostgreSQL commits one of two serializable transactions on a row, and makes the other retry. */
 import tap from 'tap'
 import { databases } from '../support/databases.ts'
 import { startServer } from '../support/test-server.ts'

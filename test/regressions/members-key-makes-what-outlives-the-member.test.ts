@@ -1,4 +1,4 @@
-/** CD-09: what a member's key makes never does more than the member, and loses with them what they lose. */
+/** CD-09: a credential made by a member's key never does more than the member, and loses access with the member. */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
 import { basic, startServer, type Json } from '../support/test-server.ts'
@@ -13,7 +13,7 @@ tap.test('CD-09, Y2', async t => {
   const managementApi = `${issuer}/api/v1`
   const newMember = async (input: Json): Promise<string> =>
     (await admin('POST', '/members', { organization, name: 'Ada', ...input })).json.id
-  /** A key that may do on the management API whatever its member may. */
+  /** A key with the full access of its member on the management API. */
   const inTheNameOf = async (creator: string) => {
     const { key } = await createKey({
       organization, resource: managementApi, scopes: undefined, access: 'full', creator

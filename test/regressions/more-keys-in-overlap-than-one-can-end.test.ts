@@ -1,4 +1,4 @@
-/** Rotating again and again must not make a chain of keys that cannot be limited or revoked any more. */
+/** Repeated rotation must not make a chain of keys that can no longer be limited or revoked. */
 import tap from 'tap'
 import { mostInOverlap } from '../../src/domain/credentials/api-key-change.ts'
 import { MovableClock, startServer, type Json } from '../support/test-server.ts'

@@ -1,4 +1,4 @@
-/** A scope that is named like a pattern would be had by everybody who has the pattern, API-key only or not. */
+/** A scope named like a pattern would be granted to every holder of the pattern, API-key-only or not. */
 import tap from 'tap'
 import { startServer } from '../support/test-server.ts'
 
@@ -42,7 +42,7 @@ tap.test('Y2: no scope is named like a pattern, API-key only or not', async t =>
     'an asterisk anywhere else is an ordinary character'
   )
 
-  // One from before names were looked at.
+  // A scope from before names were validated.
   const { store } = latchkey.operation
   const host = (await store.resources.get('res_host'))!
   await store.transaction(

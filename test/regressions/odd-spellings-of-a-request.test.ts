@@ -1,4 +1,4 @@
-/** What is spelled unusually means the same, or is refused in the words of the place: it reaches nothing else. */
+/** An unusual spelling means the same, or is refused in the format of its endpoint: it reaches nothing else. */
 import tap from 'tap'
 import { startServer } from '../support/test-server.ts'
 

@@ -1,6 +1,6 @@
 /**
- * One URL is one resource, however it is spelled (RFC 3986 §6.2.2, §6.2.3), and its tokens carry it as the operator
- * wrote it.
+ * Equivalent spellings of a URL are one resource (RFC 3986 §6.2.2, §6.2.3), and its tokens carry the operator's
+ * spelling.
  */
 import fc from 'fast-check'
 import { decodeJwt } from 'jose'
@@ -31,12 +31,12 @@ const same: readonly (readonly string[])[] = [
   ['https://[2001:db8::7]/', 'https://[2001:DB8:0:0::7]:443', 'https://[2001:db8::7]'],
   ['cursor://callback.test/', 'cursor://Callback.Test', 'CURSOR://callback.test/'],
   ['urn:a:B', 'URN:a:B', 'urn:a:%42'],
-  // A percent sign that begins no escape begins none either with what an escape behind it stands for.
+  // A stray percent sign stays one, and does not combine with the decoded escape behind it.
   ['https://api.a.test/%25Aa', 'https://api.a.test/%%41a', 'https://api.a.test/%25%41a'],
 ]
 /**
- * Of no two of these one is the other: path and query have case, a slash behind a path says something, so do `?` and
- * escapes of reserved characters.
+ * No two of these are equivalent: path and query are case-sensitive, and a trailing slash, `?` and escapes of reserved
+ * characters are significant.
  */
 const different = [
   ...same.map(([first]) => first!),

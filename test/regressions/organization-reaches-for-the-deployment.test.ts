@@ -1,4 +1,4 @@
-/** A credential confined to an organization manages what is that organization's, and nothing that others depend on. */
+/** A credential confined to an organization manages that organization's records, and none that others depend on. */
 import tap from 'tap'
 import { basic, startServer } from '../support/test-server.ts'
 
@@ -45,7 +45,9 @@ tap.test('I1, W3', async t => {
   })
 
   t.test('W3: it cannot name a resource at the issuer\'s own origin', async t => {
-    for (const path of ['/', '/mcp', '/api/v1/company', '?x']) t.match(await call('POST', '/resources', { identifier: server.issuer + path, scopes: [] }), forbidden, path)
+    for (const path of ['/', '/mcp', '/api/v1/company', '?x']) {
+      t.match(await call('POST', '/resources', { identifier: server.issuer + path, scopes: [] }), forbidden, path)
+    }
     t.equal((await server.send({ path: '/.well-known/oauth-protected-resource/mcp' })).status, 404)
     t.equal(
       (await server.tokenRequest(await server.createClient({ organization: other }), { resource: `${server.issuer}/` }))

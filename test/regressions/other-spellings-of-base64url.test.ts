@@ -1,7 +1,4 @@
-/**
- * Base64url has several spellings of the same bytes: what comes from outside has the canonical one, or is refused where
- * it arrives.
- */
+/** Base64url has several spellings of the same bytes: input in another than the canonical one is refused on arrival. */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
 import { exportJWK, generateKeyPair } from 'jose'

@@ -1,6 +1,6 @@
 /**
- * SQLite takes any value in any column: a page of the audit log that holds a row which was edited into nonsense is
- * served, and hides no other row.
+ * SQLite takes any value in any column: a page of the audit log with a row that was edited into nonsense is served, and
+ * the row hides no other.
  */
 import tap from 'tap'
 import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'

@@ -1,4 +1,4 @@
-/** One call by which an organization that has policies enough kept the server from answering anybody for minutes. */
+/** One call of an organization with many policies kept the server from answering any other request for minutes. */
 import tap from 'tap'
 import { startServer, type Json } from '../support/test-server.ts'
 
@@ -6,9 +6,7 @@ const server = await startServer()
 tap.teardown(server.close)
 const { admin, send, createOrganization } = server
 
-/**
- * An organization with so many policies of so many addresses; `more` makes the others than those of one address each.
- */
+/** An organization with `count` policies that deny the same scope under these conditions. */
 async function withPolicies (count: number, conditions: (i: number) => Json) {
   const { id: organization } = await createOrganization('busy')
   const { token } =
@@ -55,7 +53,7 @@ tap.test('whether anybody could undo a policy takes no longer for the addresses 
 })
 
 tap.test('where there are more combinations than can be tried, what could lock out is refused, and others get their turn', async t => {
-  // Ranges that overlap in ever other ways, at ever other times.
+  // Ranges that overlap in always different ways, at always different times.
   const { asTenant, organization } = await withPolicies(
     40,
     i => ({

@@ -1,4 +1,4 @@
-/** Of a header that is sent twice Node hands over the first and says nothing of the rest. */
+/** Of a repeated header Node passes on the first value and drops the others silently. */
 import tap from 'tap'
 import { basic, startServer } from '../support/test-server.ts'
 

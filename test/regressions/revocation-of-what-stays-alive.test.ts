@@ -1,4 +1,4 @@
-/** The revocation endpoint answered 200 for an access token of the management API, which went on to work. */
+/** The revocation endpoint answered 200 for an access token of the management API, which kept working. */
 import tap from 'tap'
 import { startServer } from '../support/test-server.ts'
 

@@ -1,6 +1,5 @@
 /**
- * A scope that was taken from its resource and is declared anew is another one: what had the one before does not have
- * it.
+ * A scope that was removed from its resource and declared again is a new one: holders of the old scope do not hold it.
  */
 import { createPrivateKey, sign } from 'node:crypto'
 import tap from 'tap'

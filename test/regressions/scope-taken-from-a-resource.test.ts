@@ -1,4 +1,4 @@
-/** What an operator takes away from a resource is gone on the next request, whoever had it. */
+/** A scope that an operator removes from a resource is gone on the next request, for all its holders. */
 import tap from 'tap'
 import { databases } from '../support/databases.ts'
 import { apiScopes, basic, startServer } from '../support/test-server.ts'

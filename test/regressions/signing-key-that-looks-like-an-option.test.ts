@@ -1,3 +1,4 @@
+/** A key id that begins with a dash would be parsed as an option by the command line. */
 import tap from 'tap'
 import { newSigningKey } from '../../src/domain/tokens/signing-key-generation.ts'
 

@@ -1,4 +1,7 @@
-/** What a plan has to include for a resource is the deployment's to say: an organization gets rid of it by no style. */
+/**
+ * The deployment decides which features a plan needs for a resource: an organization does not escape them by another
+ * style.
+ */
 import tap from 'tap'
 import { startServer, type Json } from '../support/test-server.ts'
 

@@ -1,5 +1,5 @@
 /**
- * What can do nothing yet is made all the same, and the answer says so: a typing mistake is seen before the first
+ * A credential that cannot do anything yet is created all the same, and the answer warns: a typo shows before the first
  * refusal.
  */
 import * as oauth from 'oauth4webapi'

@@ -1,7 +1,4 @@
-/**
- * NUL, halves of surrogate pairs and instants out of range are errors to PostgreSQL. They are a caller's mistake, not a
- * defect.
- */
+/** PostgreSQL rejects NUL, lone surrogates and instants out of range. They are a caller's error, not a server error. */
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import tap from 'tap'
 import { databases } from '../support/databases.ts'

@@ -1,5 +1,5 @@
 /**
- * A second credential in a form was missed where the name of the media type has capitals, or where forms are not read
+ * A second credential in a form was missed where the media type is spelled in capitals, or where forms are not parsed
  * into an object.
  */
 import tap from 'tap'

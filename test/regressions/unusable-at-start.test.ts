@@ -1,4 +1,4 @@
-/** What a server cannot start on is named, with its variable, and without a stack. */
+/** A configuration that a server cannot start with is reported with its variable, and without a stack trace. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
 /**
- * The database fails in the middle of usage that takes several statements: what was written must not be written again.
+ * The database fails in the middle of usage that takes several statements: the written part must not be written again.
  */
 import Sqlite from 'better-sqlite3'
 import tap from 'tap'
@@ -14,7 +14,7 @@ import { patientLimits } from '../support/waiting.ts'
 const noon = new Date('2026-01-15T12:00:00Z')
 const ids = Array.from({ length: 1_200 }, (_, i) => `id_${String(i).padStart(4, '0')}`)
 
-/** The rows that a statement answers with. */
+/** The rows that a statement returns. */
 async function execute (url: string, sql: string): Promise<Record<string, unknown>[]> {
   if (!url.startsWith('file:')) return (await administer(url, sql)).rows
   const database = new Sqlite(sqlitePath(url), { timeout: 10_000 })
@@ -25,7 +25,7 @@ async function execute (url: string, sql: string): Promise<Record<string, unknow
   return rows
 }
 
-/** Has every write of the last row fail until the result is called. */
+/** Makes every write of the last row fail until the result is called. */
 async function breakLastRow (url: string, table: string, column: string): Promise<() => Promise<unknown>> {
   const [when, name] = [`NEW."${column}" = '${ids.at(-1)}'`, `broken_${table}`]
   if (url.startsWith('file:')) {

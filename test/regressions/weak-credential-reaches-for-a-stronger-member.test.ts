@@ -1,6 +1,6 @@
 /**
- * Who may write members or groups gives nobody more than they have, takes nothing from who has more, and takes the last
- * administrator nothing.
+ * An actor that may write members or groups gives no more than it holds, takes nothing from a stronger member, and does
+ * not demote the last administrator.
  */
 import tap from 'tap'
 import { startOnEachDatabase, type Json } from '../support/test-server.ts'

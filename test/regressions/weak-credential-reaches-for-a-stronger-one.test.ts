@@ -1,6 +1,6 @@
 /**
- * On the management API nobody makes another credential reach further than their own, by whatever detour; and what is
- * no reach stays changeable.
+ * On the management API no actor extends another credential beyond its own authority, by any detour; changes that do
+ * not affect authority stay allowed.
  */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
@@ -52,7 +52,10 @@ tap.test('Y2, W3', async t => {
       []
     )
     const elsewhere = await createKey({ organization, scopes: ['invoices:write'], allowlist: ['192.0.2.1'] })
-    t.strictSame((await call('PATCH', `/api-keys/${elsewhere.id}`, { allowlist: [] })).json.allowlist, [], 'a key of another resource is the organization\'s to manage')
+    t.strictSame(
+      (await call('PATCH', `/api-keys/${elsewhere.id}`, { allowlist: [] })).json.allowlist, [],
+      'a key of another resource is the organization\'s to manage'
+    )
   })
 
   t.test('Y2: who may write clients changes neither from where a client works nor what it may, when it may do more than they', async t => {

@@ -1,6 +1,6 @@
 /**
- * What every answer to a credential says to caches and, where it is a 401, to the caller: for every route there is,
- * good and bad credentials.
+ * The caching headers of every answer to a credential, and the challenge of every 401: for every route, with good and
+ * bad credentials.
  */
 import tap, { type Test } from 'tap'
 import { newApiKeyText, newManagementTokenText } from '../../src/secrets/credential-text.ts'
@@ -52,7 +52,7 @@ const { key: managementKey } = await server.createKey({
 })
 const token = await server.tokenFor(client)
 
-/** Answers that are the same for everybody, and are there to be kept. */
+/** Public documents, which caches may store. */
 const documents = /^\/(\.well-known\/|reference|llms\.txt$|api\/v1\/openapi\.json$)/
 const good: Record<string, Record<string, string>> = {
   'the admin token': { authorization: `Bearer ${server.adminToken}` },
@@ -72,7 +72,7 @@ const bad: Record<string, Record<string, string>> = {
   'a wrong secret': { authorization: basic(client.clientId, 'wrong') },
   'another scheme': { authorization: 'Digest username="x"' },
 }
-/** Forms by which a client fails to prove itself without the header, or proves itself. */
+/** Forms with client credentials in the body, bad ones and a good one. */
 const forms: Record<string, Record<string, string>> = {
   'an unknown client in the form': {
     grant_type: 'client_credentials', token: 'x', client_id: 'cli_nobody', client_secret: newSecret()
@@ -96,7 +96,7 @@ const forms: Record<string, Record<string, string>> = {
 async function everyRoute (visit: (path: string, outgoing: Outgoing) => Promise<void>): Promise<void> {
   for (const { method, url } of await routesOf(server.latchkey)) {
     const path = url.replaceAll(/:\w+/g, 'nothing').replace('*', 'nothing')
-    // Nothing is to change under the tests that follow.
+    // An invalid body: no request may change the state for later tests.
     const body = ['GET', 'HEAD', 'OPTIONS', 'DELETE'].includes(method) ? {} : { body: { nothing: true } }
     await visit(url, { method, path, ...body })
   }

@@ -1,4 +1,4 @@
-/** What is built in stays as it is: no change that the API offers takes the management API from the admin token. */
+/** Built-in records are immutable: no change through the API takes the management API away from the admin token. */
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -9,14 +9,14 @@ import { databases } from '../support/databases.ts'
 import { operationsOf, type Operation } from '../support/openapi-document.ts'
 import { startServer, type Json, type TestServer } from '../support/test-server.ts'
 
-/** The operations of the document that change something in the name of a credential of the management API. */
+/** The operations of the document that change something with a credential of the management API. */
 function changesOf (document: Json): Operation[] {
   return operationsOf(document).filter(
     ({ method, security }) => method !== 'GET' && security.some((each: Json) => 'apiKey' in each)
   )
 }
 
-/** What there is before anybody has made anything: each by every name that a path or a body may call it. */
+/** The records of a new deployment, by every name that a path or a body may use for them. */
 async function builtIn (server: TestServer, document: Json): Promise<string[]> {
   const collections = operationsOf(document).filter(
     ({ method, path, security }) => method === 'GET' && !path.includes('{') && security.some(
@@ -32,7 +32,7 @@ async function builtIn (server: TestServer, document: Json): Promise<string[]> {
   return [...new Set(names.filter((name): name is string => typeof name === 'string')), 'admin']
 }
 
-/** Some of the values that a schema lets pass, its limits and the names of built-in records among them. */
+/** Some of the values that a schema accepts, with its limits and the names of built-in records. */
 function valuesOf (schema: Json, document: Json, names: readonly string[], field = ''): unknown[] {
   if (schema.$ref !== undefined) {
     return valuesOf(document.components.schemas[schema.$ref.split('/').at(-1)!], document, names, field)
@@ -72,7 +72,7 @@ function wholeBodiesOf (schema: Json, document: Json, names: readonly string[]):
   )
 }
 
-/** Bodies with what has to be there, and with each value of each member besides. */
+/** Bodies with the required members, and each value of each other member. */
 function bodiesOf (schema: Json, document: Json, names: readonly string[]): Json[] {
   const members = membersOf(schema, document, names)
   const required = Object.fromEntries(
@@ -102,7 +102,7 @@ for (const { name: database, fresh } of databases) {
     const [managementBefore, hostBefore] = [
       (await server.admin('GET', management)).json, (await server.admin('GET', host)).json,
     ]
-    /** On a connection of its own, and on a server that has just started, too. */
+    /** Also on a new connection, and on a newly started server. */
     const works = async () => {
       const [answer] = await once(
         get(

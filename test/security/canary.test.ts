@@ -1,7 +1,7 @@
 /**
- * L1: secrets are planted wherever a caller can put one, and looked for wherever a server could tell: every line of the
- * log at its most talkative, the numbers, the traces, the audit log, the errors. That the search finds what is there is
- * shown too.
+ * L1: secrets are planted in every input of a caller, and searched for in every output of a server: each line of the
+ * log at its most verbose level, the metrics, the traces, the audit log, the errors. A control shows that the search
+ * finds leaks.
  */
 import tap from 'tap'
 import { newSecret } from '../../src/secrets/random.ts'
@@ -10,18 +10,18 @@ import { startCollector } from '../support/trace-collector.ts'
 import { until } from '../support/waiting.ts'
 import { routesOf } from '../support/routes.ts'
 
-/** Makes canaries, each once, and finds them again. */
+/** Makes unique canaries, and finds them again. */
 function aviary () {
   const flown: string[] = []
   return {
     flown,
-    /** 32 and more characters that mean nothing; nothing else in the world contains them. */
+    /** At least 32 random characters, which occur nowhere else. */
     canary (): string {
       const text = `canary${flown.length}x${newSecret().replace(/[^A-Za-z0-9]/g, '').slice(0, 26)}`
       flown.push(text)
       return text
     },
-    /** Those of which the beginning stands somewhere in `text`, in whatever case. */
+    /** The canaries whose beginning occurs in `text`, in any case. */
     foundIn (text: string): string[] {
       return [...new Set(text.match(/(?<=canary)\d+(?=x[a-z0-9]{4})/gi))].map(number => flown[Number(number)]!)
     },
@@ -30,7 +30,7 @@ function aviary () {
 
 const { canary, foundIn, flown } = aviary()
 
-/** Secrets as other systems write them, with a canary inside. */
+/** Secrets in the formats of other systems, with a canary inside. */
 const shapes: readonly ((text: string) => string)[] = [
   text => text,
   text => `sk_live_${text}`,
@@ -103,7 +103,7 @@ const oauthMembers = [
   'token_type_hint'
 ]
 
-/** Everything that can be said to every route. */
+/** Every input of every route. */
 async function plant ({ send, raw, adminToken, latchkey }: TestServer): Promise<Answer[]> {
   const answers: Answer[] = []
   const ask = async (request: Outgoing) => { answers.push(await send(request)) }
@@ -122,8 +122,13 @@ async function plant ({ send, raw, adminToken, latchkey }: TestServer): Promise<
         headers: name === 'authorization' || turn % 2 === 0 ? { [name]: value } : { ...asAdmin, [name]: value }
       })
     }
-    if (/[:*]/.test(url)) for (const headers of [{}, asAdmin]) await ask({ method, path: path(() => encodeURIComponent(secret())), headers })
-    const query = ['x-api-key', 'access_token', 'token', 'cursor', 'organization', 'limit', 'client_secret', secret()].map(name => `${encodeURIComponent(name)}=${encodeURIComponent(secret())}`).join('&')
+    if (/[:*]/.test(url)) {
+      for (const headers of [{}, asAdmin]) {
+        await ask({ method, path: path(() => encodeURIComponent(secret())), headers })
+      }
+    }
+    const names = ['x-api-key', 'access_token', 'token', 'cursor', 'organization', 'limit', 'client_secret', secret()]
+    const query = names.map(name => `${encodeURIComponent(name)}=${encodeURIComponent(secret())}`).join('&')
     for (const headers of [{}, asAdmin]) await ask({ method, path: `${path(() => 'x')}?${query}`, headers })
     if (['GET', 'HEAD', 'OPTIONS'].includes(method)) continue
     const bodies: [string, string][] = [
@@ -179,7 +184,7 @@ async function plant ({ send, raw, adminToken, latchkey }: TestServer): Promise<
   return answers
 }
 
-/** Real secrets of ours, in their own places and in the places of others. */
+/** Real secrets of ours, in their own fields and in others. */
 async function useReal (own: TestServer): Promise<{ secrets: string[], answers: Answer[] }> {
   const { send, adminToken, createClient, createKey, createRegistrationToken, tokenFor } = own
   const client = await createClient()
@@ -252,9 +257,7 @@ const audit = async () => {
   }
   return all
 }
-/**
- * What is sent to the collector is sent when its time has come: once a marker of now has arrived, so has all before it.
- */
+/** Spans are exported in batches, in order: after the marker's span, all earlier ones have arrived. */
 const traces = async () => {
   const { headers } = await server.send({ path: '/healthz' })
   await until(

@@ -1,6 +1,6 @@
 /**
- * SECURITY L2: whoever writes to the database and has not LATCHKEY_SECRET cannot rewrite history unnoticed, nor have a
- * server seal it.
+ * SECURITY L2: an attacker with write access to the database, but without LATCHKEY_SECRET, cannot rewrite history
+ * unnoticed, nor make a server seal it.
  */
 import tap from 'tap'
 import { inWords, playAdministrator, ways } from '../support/database-administrator.ts'

@@ -1,6 +1,6 @@
 /**
- * Nobody hands on what they have not: every operation of the API that can give authority, by actors of every strength.
- * The list of operations is the document's: one that is not told of here fails.
+ * An actor can delegate only the authority that it holds: every operation of the API that can give authority, by actors
+ * of every strength. The list of operations comes from the document: an operation without an entry here fails.
  */
 import { createHash } from 'node:crypto'
 import tap from 'tap'
@@ -8,35 +8,36 @@ import { operationsOf } from '../support/openapi-document.ts'
 import { startServer, type Answer, type Json, type TestServer } from '../support/test-server.ts'
 
 /**
- * `managed`: a scope of the management API. `elsewhere`: an ordinary scope of a resource of the organization.
+ * `managed`: a scope of the management API.
+ * `elsewhere`: an ordinary scope of a resource of the organization.
  * `reserved`: an API-key-only scope of it.
  */
 type Authority = 'managed' | 'elsewhere' | 'reserved'
 /**
- * `key`: an API key that no member bounds, with these scopes. `member`: a key with full access that is bound to a
- * member with them.
+ * `key`: an API key without a member, with these scopes.
+ * `member`: a key with full access, bound to a member with these scopes.
  */
 type Form = 'key' | 'member'
 const strengths = ['stronger', 'equal', 'weaker', 'elsewhere', 'allowlist', 'end', 'objects'] as const
 type Strength = typeof strengths[number]
-/** `bound`: what is made is bound to the actor's member, who has not what it names. */
+/** `bound`: the new credential is bound to the actor's member, who lacks the scope that it names. */
 type Outcome = 'yes' | 'no' | 'bound'
 
-/** One way in which an operation gives (or takes, or tells a secret of) an authority. */
+/** One way in which an operation gives or takes an authority, or reveals a secret of it. */
 interface Way {
   how?: string
   of: Authority
   by: Form
   /**
-   * Makes what is changed, with the admin token; then the request that is sent. `read`: what must be as before when it
-   * is refused.
+   * Creates the record to change, with the admin token; then the request to send. `read`: the path of the state that a
+   * refusal must not change.
    */
   make (world: World, scope: string): Promise<{ path: string, body?: Json, read?: string, elsewhere?: Json }>
-  /** As the rule has it, unless given. */
+  /** By the rule, unless given. */
   outcome?: Partial<Record<Strength, Outcome>> | Outcome
 }
 
-/** The rule. Restrictions bind what acts on the management API, and nothing else. */
+/** The rule. Restrictions limit authority over the management API, and no other. */
 function expected ({ of, outcome }: Way, strength: Strength): Outcome {
   if (typeof outcome === 'string') return strength === 'elsewhere' ? 'no' : outcome
   const given = outcome?.[strength]
@@ -100,21 +101,19 @@ const memberWith = async ({ made, organization }: World, scopes: string[]) => aw
 const groupWith = async ({ made, organization }: World, scopes: string[]) => await made(
   '/groups', { organization, name: 'target', scopes }
 )
-/** Who is viewed, changed or made a member of a group: what a member gains counts on every resource. */
+/** Views, changes or adds to a group a member: a gain of a member counts on every resource. */
 const raising = (way: Omit<Way, 'of' | 'by'>): Way[] => [
   ...both(['managed'], ['key', 'member'], way), ...both(['elsewhere', 'reserved'], ['member'], way),
 ]
-/** What makes something new hands on what is new: nobody's key gains by it. */
+/** A new record delegates its own authority alone: no existing key gains by it. */
 const whoever: Partial<Record<Strength, Outcome>> = { allowlist: 'yes', end: 'yes', objects: 'yes' }
-/** What lasts, and what no member bounds: a client, a registration token. */
+/** A durable credential without a member: a client, a registration token. */
 const lasting = (way: Omit<Way, 'of' | 'by'>): Way[] => [
   ...both(['managed'], ['key'], way), ...both(['managed'], ['member'], { ...way, outcome: 'no' }),
   ...both(['elsewhere'], ['member'], way),
 ]
 
-/**
- * What there is to be told of each operation that changes something: the ways in which it hands on, or why it cannot.
- */
+/** Each operation that changes something: its ways to delegate, or the reason why it cannot. */
 const operations: Record<string, readonly Way[] | string> = {
   'POST /members': raising(
     {
@@ -126,7 +125,7 @@ const operations: Record<string, readonly Way[] | string> = {
   )
     .map(
       way => ({ ...way, outcome: { ...whoever, equal: 'no' } })
-    ), // A role counts too, and who has one scope has no role.
+    ), // A role counts too, and a creator with a single scope has no role.
   'PATCH /members/{id}': raising({
     make: async (world, scope) => {
       const { id } = await memberWith(world, [])
@@ -284,7 +283,7 @@ const operations: Record<string, readonly Way[] | string> = {
         const { id } = await world.keyFor(scope, { scopes: ['server:read'] })
         return { path: `/api-keys/${id}`, body: { scopes: [scope] }, read: `/api-keys/${id}` }
       },
-      outcome: { equal: 'no' }, // Besides it may not what the key may already.
+      outcome: { equal: 'no' }, // The actor lacks the scopes that the key already has.
     }),
     ...both(['managed', 'elsewhere', 'reserved'], ['member'], {
       how: 'of one that no member bounds',
@@ -428,7 +427,7 @@ const operations: Record<string, readonly Way[] | string> = {
         const { id } = await made(
           '/resources', { identifier: `https://opened${number()}.test`, organization, scopes: declared }
         )
-        // Who is to have it by name was named on another resource.
+        // The patterns that gain the scope were granted on another resource.
         return {
           path: `/resources/${id}`,
           body: { scopes: declared.map(each => each.name === scope ? { name: scope } : each) },
@@ -502,8 +501,10 @@ const operations: Record<string, readonly Way[] | string> = {
     'DELETE /mcp-servers/{id}'
   ].map(operation => [operation, 'ends a credential or a resource: that gives nothing'])),
   ...Object.fromEntries([
-    'POST /organizations', 'DELETE /organizations/{id}', 'POST /organizations/{id}/suspend', 'POST /organizations/{id}/resume', 'POST /organizations/{id}/credits',
-    'POST /signing-keys/rotate', 'POST /signing-keys/{id}/revoke', 'POST /audit/prune', 'POST /audit/verify', 'POST /audit/recover', 'POST /effective-access/repair',
+    'POST /organizations', 'DELETE /organizations/{id}', 'POST /organizations/{id}/suspend',
+    'POST /organizations/{id}/resume', 'POST /organizations/{id}/credits',
+    'POST /signing-keys/rotate', 'POST /signing-keys/{id}/revoke', 'POST /audit/prune', 'POST /audit/verify',
+    'POST /audit/recover', 'POST /effective-access/repair',
     'POST /lost-changes/{id}/accept', 'POST /lost-changes/accept',
   ].map(operation => [operation, 'the deployment\'s alone; tenants.test.ts shows it'])),
   ...Object.fromEntries([
@@ -518,7 +519,7 @@ const operations: Record<string, readonly Way[] | string> = {
   ].map(operation => [operation, 'takes no credential of the management API: it gives what was given before']))
 }
 
-/** What the actor needs to be let in by the route at all. */
+/** The scopes that the route itself requires. */
 function rightFor (operation: Json): string[] {
   return operation.security.find((each: Json) => 'apiKey' in each)?.apiKey ?? []
 }
@@ -566,7 +567,7 @@ tap.test('Y2, CD-09: what an operation hands on, its actor has', async t => {
     const creator = form === 'key'
       ? {}
       : { creator: (await world.made('/members', { organization, name: 'actor', role: 'viewer', scopes })).id }
-    // Objects are custom access's alone.
+    // Only custom access can have objects.
     const access = form === 'key' || strength === 'objects'
       ? { scopes: form === 'key' ? scopes : ['*'] }
       : { access: 'full', scopes: undefined }
@@ -588,7 +589,7 @@ tap.test('Y2, CD-09: what an operation hands on, its actor has', async t => {
         const answer = await call(operation.method, path, body)
         const outcome = expected(way, strength)
         if (outcome === 'no') {
-          // What belongs to another organization is answered like what does not exist.
+          // A record of another organization is answered like a missing one.
           t.ok(
             [403, 404, ...(strength === 'elsewhere' ? [400] : [])].includes(answer.status),
             `${title}: refused, not ${answer.status} ${answer.text.slice(0, 200)}`
@@ -604,7 +605,7 @@ tap.test('Y2, CD-09: what an operation hands on, its actor has', async t => {
           `${title}: it may not do it`
           )
         }
-        // Default scopes are those of every MCP server there is.
+        // Default scopes are those of all MCP servers.
         if (/mcp|registration/.test(path)) {
           for (
             const { id } of (await admin('GET', `/mcp-servers?organization=${own.organization}&status=active`)).json

@@ -1,4 +1,4 @@
-/** A short run of `npm run fuzz`, the same at every time. */
+/** A short run of `npm run fuzz` with a fixed seed. */
 import tap from 'tap'
 import { fuzz } from '../support/fuzz.ts'
 import { startServer } from '../support/test-server.ts'

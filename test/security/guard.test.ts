@@ -1,7 +1,4 @@
-/**
- * What the guard has to withstand from somebody who has only its URL. Titles carry the ids of the security
- * requirements.
- */
+/** Attacks on the guard by a client that has only its URL. Titles carry the ids of the security requirements. */
 import { createHmac, createPublicKey } from 'node:crypto'
 import { CompactSign, exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT, type JWK } from 'jose'
 import tap, { type Test } from 'tap'
@@ -22,12 +19,12 @@ const { signing } = await openKeyRing(server.latchkey.operation.store, clock.now
 const serverKey = await importJWK(signing.privateJwk, 'ES256')
 const goodHeader = { alg: 'ES256', typ: 'at+jwt', kid: signing.kid }
 
-/** The claims of a good token of now. */
+/** The claims of a token that is valid now. */
 async function goodClaims (): Promise<Json> {
   return decodeJwt(await server.tokenFor(client)).payload
 }
 
-/** Signed by the server's own key, whatever it says. */
+/** Signed by the server's own key, with any claims. */
 async function signed (payload: Json | string, header: Json = {}): Promise<string> {
   const text = typeof payload === 'string' ? payload : JSON.stringify(payload)
   return await new CompactSign(new TextEncoder().encode(text)).setProtectedHeader({ ...goodHeader, ...header }).sign(
@@ -77,13 +74,18 @@ tap.test('J2: no algorithm, key or type but our own is taken', async t => {
     'HS256 keyed with the x of our public key': hmac(Buffer.from(publicJwk.x!, 'base64url')),
     'HS256 keyed with nothing': hmac(''),
     'HS512 keyed with our public key': hmac(pem, 'HS512'),
-    ...Object.fromEntries(['RS256', 'PS256', 'ES384', 'EdDSA', 'es256', 'HS256'].map(alg => [`a good signature called ${alg}`, `${encode({ ...goodHeader, alg })}.${body}.${signature}`])),
+    ...Object.fromEntries(
+      ['RS256', 'PS256', 'ES384', 'EdDSA', 'es256', 'HS256'].map(
+        alg => [`a good signature called ${alg}`, `${encode({ ...goodHeader, alg })}.${body}.${signature}`]
+      )
+    ),
     'a stranger\'s key under our kid': await byStranger({}),
     'a stranger\'s key in jwk': await byStranger({ jwk: strangerJwk }),
     'a stranger\'s key in jwk, without kid': await byStranger({ jwk: strangerJwk, kid: undefined }),
     'a stranger\'s key behind jku': await byStranger({ jku: 'https://evil.example/jwks.json' }),
     'a stranger\'s key behind x5u': await byStranger({ x5u: 'https://evil.example/cert.pem' }),
-    'a stranger\'s RSA key': await new SignJWT(claims).setProtectedHeader({ ...goodHeader, alg: 'RS256' }).sign(rsa.privateKey),
+    'a stranger\'s RSA key':
+      await new SignJWT(claims).setProtectedHeader({ ...goodHeader, alg: 'RS256' }).sign(rsa.privateKey),
     'our key with jwk in the header': await signed(claims, { jwk: publicJwk }),
     'our key with jku in the header': await signed(claims, { jku: `${issuer}/.well-known/jwks.json` }),
     'our key with x5u in the header': await signed(claims, { x5u: issuer }),

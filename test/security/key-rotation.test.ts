@@ -1,6 +1,6 @@
 /**
- * Signing keys change under load, on one server and on two that share a database: what is good is never refused, what
- * was revoked never passes, and what several servers find due is done once.
+ * Signing keys change under load, on one server and on two that share a database: valid credentials are never refused,
+ * revoked ones never pass, and a rotation that is due on several servers happens once.
  */
 import { importPKCS8, SignJWT } from 'jose'
 import { randomBytes, randomUUID } from 'node:crypto'
@@ -20,10 +20,10 @@ import {
 const day = 86_400
 const craftkit = 'https://craftkit.test/v1'
 
-type Fleet = [TestServer, ...TestServer[]]
+type Cluster = [TestServer, ...TestServer[]]
 
-/** Two servers on PostgreSQL; on SQLite the one that there can be. */
-async function startFleet (database: typeof databases[number]): Promise<Fleet> {
+/** Two servers on PostgreSQL; one on SQLite, which serves one. */
+async function startCluster (database: typeof databases[number]): Promise<Cluster> {
   const { url, drop } = await database.fresh()
   const first = await startServer({
     database: url,
@@ -66,17 +66,17 @@ const statesOf = async (server: TestServer): Promise<Json> =>
 const anyOf = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)]!
 
 /**
- * Callers that get tokens here and use them there until they are stopped. What stands against a token that is alive is
- * kept.
+ * Callers that get tokens on one server and use them on another until they are stopped. Collects faults of live tokens:
+ * refusals, and signing keys missing from the key set.
  */
-function load (fleet: readonly TestServer[], client: ClientAnswer) {
-  const { clock } = fleet[0]!
+function load (cluster: readonly TestServer[], client: ClientAnswer) {
+  const { clock } = cluster[0]!
   const pool: string[] = []
   const seen = { kids: new Set<string>(), mints: 0, uses: 0, refused: [] as string[], unpublished: [] as string[] }
   const until = new AbortController()
   const mint = async () => {
     while (!until.signal.aborted) {
-      const token = await anyOf(fleet).tokenFor(client)
+      const token = await anyOf(cluster).tokenFor(client)
       seen.kids.add(kidOf(token))
       seen.mints++
       pool.push(token)
@@ -87,8 +87,10 @@ function load (fleet: readonly TestServer[], client: ClientAnswer) {
     for (; !until.signal.aborted; await sleep(1)) {
       const token = pool.length > 0 ? anyOf(pool) : null
       if (token === null) continue
-      const [{ status, text }, published] = await Promise.all([anyOf(fleet).bearer(token), publishedBy(anyOf(fleet))])
-      // The clock may have been moved past its end meanwhile.
+      const [{ status, text }, published] = await Promise.all([
+        anyOf(cluster).bearer(token), publishedBy(anyOf(cluster))
+      ])
+      // The test may have moved the clock past the token's end meanwhile.
       if (!aliveAt(token, clock.now())) continue
       seen.uses++
       if (status !== 200) seen.refused.push(`${status} ${text} ${kidOf(token)}`)
@@ -101,7 +103,7 @@ function load (fleet: readonly TestServer[], client: ClientAnswer) {
     async during (work: () => Promise<unknown>) {
       await work()
       const { uses, mints } = seen
-      // Of either who asks for tokens, one was begun after the work.
+      // So many more that each of the callers has begun at least one after the work.
       while (seen.uses < uses + 12 || seen.mints < mints + 4) await sleep(5)
     },
     async stop () {
@@ -113,19 +115,19 @@ function load (fleet: readonly TestServer[], client: ClientAnswer) {
 }
 
 for (
-  const { database, fleet } of await Promise.all(
-    databases.map(async database => ({ database, fleet: await startFleet(database) }))
+  const { database, cluster } of await Promise.all(
+    databases.map(async database => ({ database, cluster: await startCluster(database) }))
   )
 ) {
   const { name } = database
-  const [first] = fleet
+  const [first] = cluster
   const rotations = async (): Promise<Json[]> => (await first.admin('GET', '/audit?type=signing_key.rotated')).json.data
 
   tap.test(`K1: no token is refused, and each one's key is published, while keys rotate by command, at once and on schedule [${name}]`, async t => {
-    const last = fleet.at(-1)!
+    const last = cluster.at(-1)!
     const { clock } = first
     const client = await first.createClient()
-    const { during, stop } = load(fleet, client)
+    const { during, stop } = load(cluster, client)
     const rotate = async (server: TestServer, body: Json) => {
       t.equal(
         (await server.send({
@@ -138,7 +140,7 @@ for (
       )
     }
     const tend = async () => {
-      for (const { latchkey } of fleet) await checkKeyRotation(latchkey.signingKeys, latchkey.operation, 90)
+      for (const { latchkey } of cluster) await checkKeyRotation(latchkey.signingKeys, latchkey.operation, 90)
     }
     const pass = (seconds: number) => async () => {
       clock.advance(seconds)
@@ -183,9 +185,9 @@ for (
       (await first.admin('POST', '/organizations', { name: 'Acme', features: ['embedding'] })).json.id
     const client = await first.createClient({ organization, introspects: [first.issuer] })
     const session = await sessionOf(first, organization)
-    const tokens = await Promise.all(Array.from({ length: 20 }, () => anyOf(fleet).tokenFor(client)))
+    const tokens = await Promise.all(Array.from({ length: 20 }, () => anyOf(cluster).tokenFor(client)))
     const [leaked] = await publishedBy(first) as [string]
-    for (const server of fleet) for (const token of tokens) t.equal((await server.bearer(token)).status, 200)
+    for (const server of cluster) for (const token of tokens) t.equal((await server.bearer(token)).status, 200)
     t.equal((await first.bearer(session, '/v1/embed')).status, 200)
 
     let answered = Infinity
@@ -193,7 +195,7 @@ for (
     const forgers = Array.from({ length: 6 }, async (_, i) => {
       for (let n = 0; n < 40 || late.calls < 200; n++) {
         const began = performance.now()
-        const { status } = await fleet[i % fleet.length]!.bearer(anyOf(tokens))
+        const { status } = await cluster[i % cluster.length]!.bearer(anyOf(tokens))
         if (began < answered) continue
         late.calls++
         if (status !== 401) late.passes++
@@ -217,13 +219,13 @@ for (
       headers: { etag: '"4"' },
       json: { id: leaked, state: 'revoked', revokedReason: 'a backup was stolen', revokedAt: String }
     })
-    const after = await Promise.all(fleet.map(server => server.tokenFor(client)))
+    const after = await Promise.all(cluster.map(server => server.tokenFor(client)))
     await Promise.all(forgers)
     t.equal(late.passes, 0, `of ${late.calls}`)
 
     const [next] = await publishedBy(first) as [string]
     t.not(next, leaked)
-    for (const server of fleet) {
+    for (const server of cluster) {
       t.strictSame(await publishedBy(server), [next])
       for (const token of after) t.equal((await server.bearer(token)).status, 200, 'the next key signs on every server')
       const refused = await server.bearer(tokens[0]!)
@@ -258,7 +260,7 @@ for (
       state: 'active', retiredAt: null, publishedUntil: null
     }, 'the one that signs goes on')
     first.clock.advance(400)
-    for (const server of fleet) t.equal(kidOf(await server.tokenFor(client)), next)
+    for (const server of cluster) t.equal(kidOf(await server.tokenFor(client)), next)
     first.clock.advance(day + 3_700)
     await runHousekeeping(first.latchkey.operation)
     t.strictSame(
@@ -271,22 +273,22 @@ for (
     const before = (await rotations()).length
     for (let round = 1; round <= 4; round++) {
       first.clock.advance(90 * day)
-      await Promise.all([...fleet, ...fleet, ...fleet].map(async ({ latchkey }) => {
+      await Promise.all([...cluster, ...cluster, ...cluster].map(async ({ latchkey }) => {
         await checkKeyRotation(latchkey.signingKeys, latchkey.operation, 90)
       }))
       const [signing, pending, ...rest] = await publishedBy(first)
       t.ok(pending)
       t.strictSame(rest, [])
       first.clock.advance(301)
-      for (const { latchkey: { signingKeys } } of fleet) {
+      for (const { latchkey: { signingKeys } } of cluster) {
         t.equal(signingKeys.ring().signing.kid, pending, 'without being asked for anything')
       }
-      t.not(kidOf(await fleet.at(-1)!.tokenFor(client)), signing)
+      t.not(kidOf(await cluster.at(-1)!.tokenFor(client)), signing)
       first.clock.advance(day + 4_000)
       await runHousekeeping(first.latchkey.operation)
     }
     t.equal((await rotations()).length, before + 4)
-    await Promise.all(fleet.map(async ({ latchkey }) => {
+    await Promise.all(cluster.map(async ({ latchkey }) => {
       await checkKeyRotation(latchkey.signingKeys, latchkey.operation, 0)
     }))
     first.clock.advance(400 * day)
@@ -309,7 +311,7 @@ for (
     t.equal((await first.bearer(token)).status, 200)
     await first.admin('POST', '/signing-keys/rotate', { now: true })
     t.equal(
-      (await fleet.at(-1)!.bearer(await first.tokenFor(client))).status, 200,
+      (await cluster.at(-1)!.bearer(await first.tokenFor(client))).status, 200,
       'one that another server made a moment ago is met'
     )
   })
@@ -387,7 +389,7 @@ for (
   })
 }
 
-/** A session on the resource of CraftKit, by the whole way. */
+/** A session on the resource of CraftKit, through the real endpoints. */
 async function sessionOf (server: TestServer, organization: string): Promise<string> {
   const { signingKey, publishableKey } =
     (await server.admin('POST', '/publishable-keys', {

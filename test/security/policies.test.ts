@@ -1,4 +1,4 @@
-/** Policies where somebody would like to get around them. */
+/** Attempts to evade policies. */
 import tap from 'tap'
 import { styles, type ErrorStyleName } from '../../src/domain/resources/style.ts'
 import { createResource } from '../../src/domain/declaration/resource-declaration.ts'

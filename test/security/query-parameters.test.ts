@@ -1,7 +1,4 @@
-/**
- * One rule for the query on every route of the management API: what a route does not know is refused, and credentials
- * are.
- */
+/** One rule for the query on every route of the management API: unknown parameters and credentials are refused. */
 import tap from 'tap'
 import { exampleOf, type Schema } from '../../src/management/documentation/examples.ts'
 import { startServer, type Answer, type Json } from '../support/test-server.ts'
@@ -22,7 +19,7 @@ const document = (await send({ path: '/api/v1/openapi.json' })).json as {
   paths: Record<string, Record<string, Operation>>, components: { schemas: Record<string, Schema> }
 }
 
-/** Every route that takes a credential, with a body that its schema lets pass. */
+/** Every route that takes a credential, with a valid body. */
 const calls: Call[] = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).flatMap(([method, operation]) => {
     if (
@@ -38,7 +35,7 @@ const calls: Call[] = Object.entries(document.paths).flatMap(([path, methods]) =
   })
 )
 
-/** The document has shapes that several routes share in one place. */
+/** The document defines shapes that several routes share in one place. */
 function resolved (schema: Schema): Schema {
   if (typeof schema.$ref === 'string') return resolved(document.components.schemas[schema.$ref.split('/').at(-1)!]!)
   return JSON.parse(JSON.stringify(schema), (_, value) => typeof value?.$ref === 'string' ? resolved(value) : value)

@@ -1,7 +1,4 @@
-/**
- * Everything that works once, or so many times: a hundred callers at once, on two servers where the database serves
- * two.
- */
+/** Single use and limited use under races: a hundred callers at once, on two servers where the database serves two. */
 import tap, { type Test } from 'tap'
 import { findHalves } from '../crash/halves.ts'
 import { worldOf } from '../crash/world.ts'
@@ -11,7 +8,7 @@ import { embeddingKey, signedClient, tokenByAssertion, withSpending } from '../s
 
 const callers = 100
 
-/** Two servers of one deployment; on SQLite, which serves one, that one twice. */
+/** Two servers of one deployment; on SQLite, which serves one, the same server twice. */
 async function startPair (name: 'sqlite' | 'postgresql', database: string): Promise<readonly [TestServer, TestServer]> {
   const quiet = { LATCHKEY_LOG_LEVEL: 'silent' }
   const first = await startServer({ database, environment: quiet, ...withSpending })
@@ -42,7 +39,10 @@ for (const { name, fresh } of databases) {
     const { admin, adminToken, issuer } = server
     const { id: organization } = await server.createOrganization('raced')
 
-    /** The same by everybody at once. Each has an address of its own: a limit to failures is not what is raced for. */
+    /**
+     * The same call by all callers at once. Each has an address of its own: the limit to failures per address is not
+     * under test.
+     */
     const race = (call: (server: TestServer, from: string, i: number) => Promise<Answer>) =>
       Promise.all(Array.from({ length: callers }, (_, i) => call(pair[i % 2]!, `127.0.2.${i + 1}`, i)))
     const asAdmin = (method: string, path: string, body?: Json, headers: Record<string, string> = {}) =>
@@ -206,7 +206,7 @@ for (const { name, fresh } of databases) {
   })
 }
 
-/** How many answers have which status; a 503 is said with its reason. */
+/** Counts the answers by status; the message lists a 503 with its reason. */
 function counts (t: Test, answers: readonly Answer[], expected: Record<number, number>): void {
   const found = Object.fromEntries(
     [...Map.groupBy(answers, ({ status }) => status)].map(([status, { length }]) => [status, length])

@@ -1,6 +1,6 @@
 /**
- * Every regular expression and every pattern of a schema in src/: what it reads, how long that may be, and that its
- * time grows no faster than that.
+ * Every regular expression and every schema pattern in src/: its input, the longest length of it, and that its time
+ * grows no faster than that length.
  */
 import ajvCompiler from '@fastify/ajv-compiler'
 import Fastify from 'fastify'
@@ -14,25 +14,24 @@ import { startServer } from '../support/test-server.ts'
 
 const { bodyLimit, http } = serverOptions({ logLevel: 'silent', trustProxy: [] })
 
-/** The longest text of each origin, in characters. Node reads no more headers, Fastify no longer body, than these. */
+/** The longest text of each origin, in characters: the limits of Node for headers and of Fastify for bodies. */
 const longest = {
   headers: http!.maxHeaderSize!,
   body: bodyLimit!,
   session: 16_384,
-  /** What a server answers to the command line has no limit; half a megabyte is more than any page. */
+  /** Answers of a server to the command line are unlimited; half a megabyte is more than any page. */
   answer: 524_288,
-  /** A field with a limit of its own, at most this, that is looked at first. */
+  /** A field whose own limit, at most this, is checked first. */
   field: 2_048,
   /**
-   * Configuration, a command line, a message of a driver, an answer of the database: no stranger's, and measured all
-   * the same.
+   * Trusted input: configuration, a command line, a driver's message, an answer of the database. Measured all the same.
    */
   own: 16_384,
 } as const
 
 type Origin = keyof typeof longest
 
-/** File, expression, what it reads. */
+/** File, expression, origin of its input. */
 const table: readonly (readonly [file: string, expression: string, reads: Origin])[] = [
   ['base/ip-address.ts', '/^(0|[1-9]\\d{0,2})$/', 'field'],
   ['base/ip-address.ts', '/^(?:(\\d+\\.\\d+\\.\\d+\\.\\d+)|\\[([\\da-f:.]{2,45})\\])(?::\\d{1,5})?$/i', 'headers'],
@@ -126,7 +125,10 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ],
   [
     'management/conventions/schemas.ts',
-    'pattern ^[ \\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000\\ufeff]*[^\\u0000-\\u0020\\u007f-\\u00a0\\u061c\\u1680\\u2000-\\u200a\\u200e\\u200f\\u2028-\\u202f\\u205f\\u2066-\\u2069\\u3000\\ufeff][^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$',
+    'pattern ^[ \\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000\\ufeff]*' +
+      '[^\\u0000-\\u0020\\u007f-\\u00a0\\u061c\\u1680\\u2000-\\u200a\\u200e\\u200f\\u2028-\\u202f\\u205f' +
+      '\\u2066-\\u2069\\u3000\\ufeff]' +
+      '[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$',
     'body'
   ],
   [
@@ -186,11 +188,11 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
 interface Found { file: string, expression: string }
 
 const src = resolve(import.meta.dirname, '../../src')
-const asked = new Set(['match', 'matchAll', 'search'])
-/** Members of options for keys (node:crypto), which are no formats of a schema. */
+const patternMethods = new Set(['match', 'matchAll', 'search'])
+/** Options for keys (node:crypto), which are no formats of a schema. */
 const keyFormats = new Set(["'jwk'", "'pem'"])
 
-/** Expressions of a source: literals, what is made at run time, and what ajv compiles for a schema. */
+/** Expressions of a source: literals, those built at run time, and those that ajv compiles for a schema. */
 function expressionsOf (file: string, text: string): Found[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true)
   const found: Found[] = []
@@ -212,13 +214,13 @@ function isExpression (node: ts.Node, source: ts.SourceFile): boolean {
       (name === 'pattern' || (name === 'format' && !keyFormats.has(node.initializer.getText(source))))
   }
   if (ts.isNewExpression(node) || ts.isCallExpression(node)) {
-    // One of a schema's own pattern is in the table by that pattern.
+    // A format defined by a pattern is in the table by that pattern.
     if (node.expression.getText(source) === 'RegExp') {
       return !/^\w+\.pattern$/.test(node.arguments?.[0]?.getText(source) ?? '')
     }
     const [first] = node.arguments ?? []
     const { expression: called } = node
-    return ts.isPropertyAccessExpression(called) && asked.has(called.name.text) && first !== undefined &&
+    return ts.isPropertyAccessExpression(called) && patternMethods.has(called.name.text) && first !== undefined &&
       !ts.isRegularExpressionLiteral(first)
   }
   return false
@@ -289,7 +291,7 @@ tap.test('no schema of a route has a pattern that the table lacks', async t => {
   t.strictSame([...found].filter(each => !known.has(each)), [])
 })
 
-/** What is measured: all the work that an expression does on a text. */
+/** The measured work: all that an expression does on a text. */
 type Work = (text: string) => unknown
 
 const compile = ajvCompiler()({}, { customOptions: {} } as never)
@@ -302,7 +304,7 @@ function workOf (expression: string): Work {
     ) as Work
   }
   const pattern = kind === 'pattern' ? new RegExp(schema, 'u') : literal(expression)
-  // As the sources use them: one with `g` goes over the whole text, the others look for one match.
+  // As in the sources: an expression with `g` scans the whole text, any other looks for one match.
   return pattern.global ? text => text.replace(pattern, '') : text => pattern.test(text)
 }
 
@@ -311,7 +313,7 @@ function literal (text: string): RegExp {
   return new RegExp(text.slice(1, end), text.slice(end + 1))
 }
 
-/** Pieces of which the worst texts consist: what an expression itself names, and one character of each usual class. */
+/** Building blocks of the worst texts: the literals of the expression, and one character of each usual class. */
 function piecesOf (expression: string): string[] {
   const named = expression.replace(/\[[^\]]*\]/g, ' ').replace(/\\[a-zA-Z]/g, ' ').match(/[\w:%"'.@=-]+/g) ?? []
   return [
@@ -322,12 +324,6 @@ function piecesOf (expression: string): string[] {
   ]
 }
 
-interface Attack {
-  start: string
-  piece: string
-  end: string
-}
-
 interface Attack { start: string, piece: string, end: string }
 
 function attacksOn (expression: string): Attack[] {
@@ -336,7 +332,7 @@ function attacksOn (expression: string): Attack[] {
     'bearer ', 'Basic ', 'application/x-www-form-urlencoded', '"', 'https://', 'lkmat_', 'a_live_',
     '2027-01-31T00:00:00.'
   ]
-  // What is not tied to the beginning of a text begins everywhere in it.
+  // An expression that is not anchored can start anywhere in the text.
   const starts = expression.includes('^') ? ['', ...new Set(pieces.slice(0, 4)), ...begins] : ['']
   return pieces.flatMap(piece => starts.flatMap(start => ['', '\u0000'].map(end => ({ start, piece, end }))))
 }
@@ -345,7 +341,7 @@ function textOf ({ start, piece, end }: Attack, length: number): string {
   return (start + piece.repeat(Math.ceil(length / piece.length))).slice(0, length - end.length) + end
 }
 
-/** Milliseconds of CPU of the fastest of several runs: what else goes on here only ever adds. */
+/** Milliseconds of CPU of the fastest of several runs: interference only ever adds time. */
 function timeOf (work: Work, text: string, runs: number): number {
   let least = Infinity
   for (let i = 0; i < runs; i++) {
@@ -357,16 +353,16 @@ function timeOf (work: Work, text: string, runs: number): number {
   return least
 }
 
-/** Four times the length takes four times as long where time is linear, sixteen times where it is quadratic. */
+/** Four times the length takes four times as long in linear time, sixteen times in quadratic time. */
 const mostGrowth = 12
-/** Milliseconds below which a difference says nothing. */
+/** Milliseconds below which a difference is noise. */
 const noise = 0.3
-/** A collection of garbage or a cold cache spoils one comparison, never all. */
+/** Garbage collection or a cold cache spoils one comparison, never all. */
 const tries = 5
 
 function growsTooFast (work: Work, attack: Attack, length: number): boolean {
   const [short, long] = [textOf(attack, length / 4), textOf(attack, length)]
-  // Looked at once first: nearly always it is fast, and that is all there is to know.
+  // One run first: it nearly always is fast enough to stop here.
   if (timeOf(work, long, 1) < noise) return false
   for (let i = 0; i < tries; i++) {
     const time = timeOf(work, long, 4)
@@ -381,7 +377,7 @@ function growsTooFast (work: Work, attack: Attack, length: number): boolean {
 function worstOf (work: Work, attacks: readonly Attack[], most: number): string | null {
   let slowest: { attack: Attack, time: number } | null = null
   for (const attack of attacks) {
-    // Exponential time would never end at a length at which quadratic time shows.
+    // Exponential time shows at these lengths; at one that shows quadratic time it would never end.
     for (const length of [20, 30, 40]) {
       if (timeOf(work, textOf(attack, attack.start.length + length), 2) > 5) {
         return `${JSON.stringify(attack)} at ${length} characters`

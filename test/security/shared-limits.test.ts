@@ -18,10 +18,7 @@ tap.teardown(async () => {
   await database.drop()
 })
 
-/**
- * Milliseconds between two tries: a bucket of 200 in a minute loses more than they fill it with, so none is full by
- * them alone.
- */
+/** Milliseconds between two tries: a bucket of 200 per minute drains faster than the tries fill it. */
 const rarely = 500
 
 tap.test('CD-10: a minute that was used up on one server is used up on the other, and no more was let through than was owed [postgresql]', async t => {
@@ -36,7 +33,7 @@ tap.test('CD-10: a minute that was used up on one server is used up on the other
   const { status, headers } = await other.withKey(key)
   t.equal(status, 429)
   t.match(headers, { 'ratelimit-policy': '"minute";q=200;w=60', ratelimit: /^"minute";r=0;t=\d+$/ })
-  // The other one takes all that the bucket loses meanwhile, so that the first is refused for what it hears alone.
+  // The other server takes all that drains meanwhile, so that only shared counts can make the first refuse.
   const over = new AbortController()
   const taking = (async () => { while (!over.signal.aborted) await call(other) })()
   t.equal(

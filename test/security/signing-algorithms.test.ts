@@ -1,6 +1,6 @@
 /**
- * A resource chooses what its access tokens are signed by; of each algorithm one key signs, and all that holds of one
- * holds of each.
+ * A resource chooses the algorithm of its access tokens; each algorithm has one active key, with the same rules for
+ * all.
  */
 import type { FastifyInstance } from 'fastify'
 import { createHmac, createPublicKey, randomUUID } from 'node:crypto'
@@ -25,8 +25,8 @@ const jwksOf = async (server: TestServer) =>
 const algorithmOf = (token: string): string => decodeJwt(token).header.alg
 const kidOf = (token: string): string => decodeJwt(token).header.kid
 
-/** Two servers on PostgreSQL; on SQLite the one that there can be. Each guards one resource. */
-async function startFleet (database: typeof databases[number]): Promise<[TestServer, ...TestServer[]]> {
+/** Two servers on PostgreSQL; one on SQLite, which serves one. Each guards one resource. */
+async function startCluster (database: typeof databases[number]): Promise<[TestServer, ...TestServer[]]> {
   const { url, drop } = await database.fresh()
   const options = {
     database: url,
@@ -57,13 +57,13 @@ async function startFleet (database: typeof databases[number]): Promise<[TestSer
 }
 
 for (
-  const { database, fleet } of await Promise.all(
-    databases.map(async database => ({ database, fleet: await startFleet(database) }))
+  const { database, cluster } of await Promise.all(
+    databases.map(async database => ({ database, cluster: await startCluster(database) }))
   )
 ) {
   const { name } = database
-  const [first] = fleet
-  const last = fleet.at(-1)!
+  const [first] = cluster
+  const last = cluster.at(-1)!
   const { admin, clock } = first
   clock.stop()
   const created = first.createOrganization()
@@ -97,7 +97,7 @@ for (
   const verify = async (jwks: { keys: Json[] }, token: string) =>
     await jwtVerify(token, createLocalJWKSet(jwks as never), { currentDate: clock.now(), issuer: first.issuer })
   const tend = async () => {
-    for (const { latchkey } of fleet) await checkKeyRotation(latchkey.signingKeys, latchkey.operation, 90)
+    for (const { latchkey } of cluster) await checkKeyRotation(latchkey.signingKeys, latchkey.operation, 90)
   }
 
   tap.test(`C2: a resource chooses, and every server signs, publishes and takes what it chose [${name}]`, async t => {
@@ -135,18 +135,18 @@ for (
       if (algorithm === 'RS256') {
         t.ok(Buffer.from(jwks.keys.find(({ alg }) => alg === algorithm)!.n, 'base64url').length >= 256, '2048 bits')
       }
-      for (const server of fleet) {
+      for (const server of cluster) {
         const token = await server.tokenFor(client, { resource: resource.identifier })
         t.strictSame(decodeJwt(token).header, {
           alg: algorithm, typ: 'at+jwt', kid: jwks.keys.find(({ alg }) => alg === algorithm)!.kid
         })
         t.match((await verify(jwks, token)).payload, { aud: resource.identifier, scope: 'read' })
-        for (const other of fleet) {
+        for (const other of cluster) {
           t.match(await introspection(other, client, token), { active: true, aud: resource.identifier })
         }
       }
     }
-    for (const server of fleet) {
+    for (const server of cluster) {
       const { keys } = await jwksOf(server)
       t.strictSame(keys.map(({ alg }) => alg), ['ES256', 'RS256', 'EdDSA'])
       for (const key of keys) {
@@ -173,7 +173,7 @@ for (
     for (const signingAlgorithm of ['RS256', 'EdDSA', 'ES256']) {
       t.equal((await admin('PATCH', `/resources/${encodeURIComponent(guarded)}`, { signingAlgorithm })).status, 200)
       const short = await first.tokenFor(client)
-      // A media type with a parameter goes the long way.
+      // A media type with a parameter skips the fast path.
       const long = (await first.send({
         method: 'POST',
         path: '/api/v1/auth/token',
@@ -186,7 +186,7 @@ for (
       })).json.access_token
       t.strictSame(decodeJwt(long).header, decodeJwt(short).header)
       t.equal(algorithmOf(short), signingAlgorithm)
-      for (const server of fleet) {
+      for (const server of cluster) {
         for (const token of [short, long]) t.equal((await server.bearer(token, '/any/thing')).status, 200)
       }
     }
@@ -272,12 +272,12 @@ for (
       await server.tokenFor(client, { resource: resources[algorithm] })
     const all: string[] = []
     const mintAll = async () => {
-      for (const server of fleet) for (const algorithm of signingAlgorithms) all.push(await mint(server, algorithm))
+      for (const server of cluster) for (const algorithm of signingAlgorithms) all.push(await mint(server, algorithm))
     }
     const allGood = async (why: string) => {
       for (const token of all) {
         t.match(
-          await introspection(fleet[all.indexOf(token) % fleet.length]!, client, token), { active: true },
+          await introspection(cluster[all.indexOf(token) % cluster.length]!, client, token), { active: true },
           `${why}: ${algorithmOf(token)}`
         )
       }
@@ -296,7 +296,7 @@ for (
     await mintAll()
     t.strictSame(await active(), before)
     clock.advance(301)
-    for (const server of fleet) {
+    for (const server of cluster) {
       const token = await mint(server, 'RS256')
       t.equal(kidOf(token), next.id)
       await verify(published, token)
@@ -305,7 +305,7 @@ for (
     await mintAll()
     const at = (await admin('POST', '/signing-keys/rotate', { algorithm: 'RS256', now: true })).json
     t.match(at, { algorithm: 'RS256', state: 'active' })
-    for (const server of fleet) t.equal(kidOf(await mint(server, 'RS256')), at.id)
+    for (const server of cluster) t.equal(kidOf(await mint(server, 'RS256')), at.id)
     t.match((await admin('POST', '/signing-keys/rotate', { now: true })).json, { algorithm: 'ES256', state: 'active' })
     await mintAll()
     await allGood('after all of it')
@@ -321,7 +321,7 @@ for (
     const young = await active()
     for (const algorithm of signingAlgorithms) {
       t.not(young[algorithm], old[algorithm], algorithm)
-      for (const server of fleet) t.equal(kidOf(await mint(server, algorithm)), young[algorithm])
+      for (const server of cluster) t.equal(kidOf(await mint(server, algorithm)), young[algorithm])
     }
     clock.advance(day + 4_000)
     await runHousekeeping(first.latchkey.operation)
@@ -336,13 +336,13 @@ for (
       await first.tokenFor(client, { resource: ec.identifier })
     ]
     t.equal((await admin('POST', `/signing-keys/${kidOf(doomed)}/revoke`, { reason: 'leaked' })).json.state, 'revoked')
-    for (const server of fleet) {
+    for (const server of cluster) {
       t.strictSame(await introspection(server, client, doomed), { active: false })
       t.match(await introspection(server, client, other), { active: true })
       const again = await server.tokenFor(client, { resource: rsa.identifier })
       t.equal(algorithmOf(again), 'RS256')
       t.not(kidOf(again), kidOf(doomed))
-      for (const each of fleet) t.match(await introspection(each, client, again), { active: true })
+      for (const each of cluster) t.match(await introspection(each, client, again), { active: true })
       t.notOk((await jwksOf(server)).keys.some(({ kid }) => kid === kidOf(doomed)))
     }
     t.match((await admin('GET', `/audit?subject=${kidOf(doomed)}`)).json.data[0], {
@@ -407,7 +407,7 @@ for (
       forged[`none with the ${by} kid`] = `${encode({ alg: 'none', typ: 'at+jwt', kid: jwk.kid })}.${encode(claims)}.`
     }
     for (const [what, token] of Object.entries(forged)) {
-      for (const server of fleet) t.equal((await server.bearer(token, '/any/thing')).status, 401, what)
+      for (const server of cluster) t.equal((await server.bearer(token, '/any/thing')).status, 401, what)
     }
   })
 

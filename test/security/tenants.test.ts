@@ -1,4 +1,7 @@
-/** Who may see and change what on the management API. Titles carry the ids of the security requirements. */
+/**
+ * Isolation of organizations on the management API: who may see and change which record. Titles carry the ids of the
+ * security requirements.
+ */
 import tap, { type Test } from 'tap'
 import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../support/test-server.ts'
 import { digestOf } from '../../src/secrets/digest.ts'
@@ -14,7 +17,7 @@ const managementScopes = [
   'audit:read', 'audit:write', 'usage:read', 'server:read', 'replicas:read', 'replicas:write'
 ]
 
-/** What only the admin token may do, also for the organization's own. */
+/** Routes of the admin token alone, even for the organization's own records. */
 const deploymentOnly = [
   'POST /organizations',
   'POST /organizations/:id/credits',
@@ -39,7 +42,7 @@ const deploymentOnly = [
   'POST /audit/recover'
 ]
 
-/** An organization with one of everything, and keys of the management API that belong to it. */
+/** An organization with one of everything, and its keys of the management API. */
 async function tenant (server: TestServer, name: string) {
   const organization = (await server.createOrganization(name)).id
   const management = `${server.issuer}/api/v1`
@@ -91,7 +94,7 @@ async function tenant (server: TestServer, name: string) {
 
 type Tenant = Awaited<ReturnType<typeof tenant>>
 
-/** A request for every route of the management API that would succeed for the owner, by the scope that it takes. */
+/** A request for every route of the management API that succeeds for the owner, by the scope that it requires. */
 function requestsFor (
   {
     organization,
@@ -345,7 +348,7 @@ function requestsFor (
   }
 }
 
-/** Everything that a request could have changed. */
+/** The whole state that a request could have changed. */
 async function stateOf (server: TestServer): Promise<Json> {
   const state: Json = {}
   for (const collection of collections) {

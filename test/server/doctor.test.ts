@@ -1,4 +1,4 @@
-/** `latchkey doctor`: each thing that can be wrong with a deployment is found and comes with what to do. */
+/** `latchkey doctor`: it finds each fault of a deployment, and says how to repair it. */
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -150,13 +150,13 @@ tap.test('each thing that can be wrong is found, and says what to do', async t =
 
 type Environment = Record<string, string>
 
-/** A deployment as doctor finds it; `uid`: the account that asks, where this one may be another. */
+/** A deployment to examine; `uid`: the account that runs doctor, if not this one. */
 interface Deployment { environment: Environment, folder: string, uid?: number }
 
 interface SetUp {
   title: string
   make (t: Test): Promise<Deployment>
-  /** The first finding that failed; null: all is well. */
+  /** The first finding that failed; null: none. */
   first: { check: string, found: RegExp, remedy: RegExp } | null
 }
 
@@ -173,8 +173,8 @@ async function listen (t: Test, server: Server): Promise<number> {
 const answering = async (t: Test, listener: RequestListener): Promise<number> => await listen(t, createServer(listener))
 
 /**
- * A server behind a proxy that ends TLS with `certified`, and what doctor is told of it. `change`: what the proxy does
- * to answers.
+ * A server behind a proxy that terminates TLS with `certified`, and doctor's variables for it. `change`: the proxy's
+ * changes to answers.
  */
 async function behindProxy (
   t: Test, {
@@ -607,7 +607,7 @@ const setUps: readonly SetUp[] = [
   },
 ]
 
-/** As an operator runs it: in a process of its own, whose authorities Node reads at its start. */
+/** As an operator runs it: in a process of its own, because Node reads the certificate authorities at its start. */
 async function diagnose ({ environment, folder, uid }: Deployment): Promise<Finding[]> {
   const { code, stdout, stderr } = await run(
     process.execPath,

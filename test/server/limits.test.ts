@@ -1,4 +1,6 @@
-/** N5: what is too large, too deep or too slow is refused early and cheaply, and holds up nobody. */
+/**
+ * N5: input that is too large, too deep or too slow is refused early and cheaply, and does not delay other requests.
+ */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import tap from 'tap'
@@ -89,13 +91,13 @@ tap.test('N5: five hundred slow senders hold up nobody, take little memory, and 
   const drip = setInterval(() => { for (const socket of slow) if (!socket.destroyed) socket.write('x') }, 300)
   const bound = Math.max(before * 3, 50)
   let during = Infinity
-  // A busy machine is late sometimes; a server that is held up is so every time.
+  // A busy machine is late sometimes; a blocked server is late every time.
   for (let tries = 0; tries < 8 && during >= bound; tries++) during = await percentile()
   t.ok(
     during < bound, `99 of 100 are answered within ${during.toFixed(1)} ms beside them, ${before.toFixed(1)} ms without`
   )
   t.ok(process.memoryUsage.rss() - memory < 100e6, `${Math.round((process.memoryUsage.rss() - memory) / 1e6)} MB more`)
-  // Sooner than in production, so that the test need not wait that long; the interval of looking is the production one.
+  // Shorter timeouts than in production, to save time; the interval of the checks is the production one.
   Object.assign(server.app.server, { headersTimeout: 2_000, requestTimeout: 4_000 })
   await eventually(() => slow, sockets => sockets.every(socket => socket.closed))
   clearInterval(drip)

@@ -1,4 +1,4 @@
-/** How a server leaves: told by a signal, in the order that balancers, callers and the database need. */
+/** Graceful shutdown on a signal, in the order that load balancers, callers and the database need. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -35,7 +35,7 @@ async function serving (t: Test, environment: Record<string, string>) {
   return { child, url: `http://127.0.0.1:${port}`, port, file: join(folder, 'data', 'latchkey.db'), said: () => said }
 }
 
-/** A request whose body is not there yet. Resolves once the server has it, which says `100 Continue`. */
+/** A request whose body is incomplete. Resolves once the server has it, which answers `100 Continue`. */
 async function begin (port: number): Promise<{ socket: Socket, answer: Promise<string> }> {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
@@ -217,7 +217,7 @@ tap.test('usage and refusals are written before the database is let go', async t
   }])
 })
 
-/** Has the database refuse that rows are added to a table, until it is called. */
+/** Makes the database refuse new rows of a table, until the result is called. */
 function refuseRows (database: string, table: string): () => void {
   const run = (sql: string) => {
     const connection = new Database(database, { timeout: 5_000 })

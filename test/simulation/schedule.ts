@@ -1,4 +1,4 @@
-/** What a simulation runs on: things that happen one after the other, and repeatable chance. */
+/** The basis of a simulation: a queue of events in the order of time, and seeded random numbers. */
 
 export type Random = () => number
 
@@ -14,7 +14,7 @@ export function random (seed: number): Random {
 
 interface Happening { at: number, order: number, act: () => void }
 
-/** A heap of what is to happen, the next of it on top. */
+/** A heap of future events, the next one on top. */
 export class Schedule {
   now = 0
   readonly #heap: Happening[] = []
@@ -31,7 +31,7 @@ export class Schedule {
     }
   }
 
-  /** Lets the next thing happen. There has to be one. */
+  /** Runs the next event. @throws if there is none. */
   step (): void {
     const heap = this.#heap
     const next = heap[0]!

@@ -1,33 +1,33 @@
 /**
- * The acknowledgement protocol of docs/replicas.md among more servers than a machine can run, in a world that does its
- * worst: messages are late, lost and overtaken, servers are stopped, put to sleep and forgotten, clocks run at
- * different rates and jump, connections break. What is judged are the rules that the server itself runs by
- * (src/storage/replication/lease.ts); the rest of a server is modelled after src/storage/replication/replica.ts and
- * acknowledgements.ts. Time is in milliseconds.
+ * Simulates the acknowledgement protocol of docs/replicas.md with more servers than a machine can run, under faults:
+ * messages are late, lost and reordered, servers are stopped, put to sleep and never resumed, clocks run at different
+ * rates and jump, connections break. The rules under test are the server's own (src/storage/replication/lease.ts); the
+ * rest of a server is modelled after src/storage/replication/replica.ts and acknowledgements.ts. Time is in
+ * milliseconds.
  */
 import * as real from '../../src/storage/replication/lease.ts'
 import { random, Schedule, type Random } from './schedule.ts'
 
-/** The rules as they are; each may be replaced by a wrong one, to see that it is found out. */
+/** The rules as they are; a test replaces one by a wrong one, to show that the simulation detects it. */
 export interface Rules
   extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 'isVisible' | 'mayAcknowledge' | 'mayEvict'> {
-  /** From which moment of a poll trust is counted. */
+  /** The moment of a poll from which the lease is counted. */
   countsFrom: 'sent' | 'answered'
-  /** Whether an answer of the database is kept that was asked for before a change which has been applied meanwhile. */
+  /** Whether an answer of the database is cached although a change was applied since its request. */
   keepsLate: boolean
-  /** Whether what a server sent before it joined again is void when it arrives. */
+  /** Whether a message that a server sent before it joined again is void on arrival. */
   voidsLate: boolean
-  /** Whether what changes nothing, because it is so already, is waited for like a change. */
+  /** Whether a change that finds nothing to do waits for acknowledgement like any other. */
   announcesFound: boolean
-  /** Whether the server that answers waits for its own feed, too. */
+  /** Whether the acknowledging server waits for its own feed, too. */
   waitsForItself: boolean
-  /** Whether a server that did not go by its view when it answered may do so again by a poll that was sent before. */
-  forgetsDoubt: boolean
-  /** Whether what has to be known as a whole may be read while it is being read already. */
+  /** Whether a server without a valid lease at an acknowledgement may get one from a poll sent before. */
+  forgetsInvalidation: boolean
+  /** Whether the complete set may be read while another read of it runs. */
   readsAtWill: boolean
-  /** Whether a server goes by its view while that is being read. */
+  /** Whether a server answers from its cache before its first read of the complete set has ended. */
   trustsUnread: boolean
-  /** Whether what is applied while that is being read counts for nothing once it has been. */
+  /** Whether changes applied during a read of the complete set are lost when it ends. */
   losesMeanwhile: boolean
 }
 
@@ -38,7 +38,7 @@ export const rules: Rules = {
   voidsLate: true,
   announcesFound: true,
   waitsForItself: true,
-  forgetsDoubt: false,
+  forgetsInvalidation: false,
   readsAtWill: false,
   trustsUnread: false,
   losesMeanwhile: false
@@ -47,31 +47,31 @@ export const rules: Rules = {
 export interface Setting { seed: number, servers: number, changes: number, lease: number }
 
 export interface Outcome {
-  /** The first thing stale that passed, in words; null: nothing. */
+  /** The first stale answer, in words; null: none. */
   violation: string | null
   acknowledged: number
-  /** Of these, those that waited for the whole lease. */
+  /** Acknowledgements after a whole lease. */
   lapsed: number
-  /** How often it was looked at what a server would say. */
+  /** The number of checks of a server's answers. */
   looks: number
-  /** Share of the looks at which a server went by its view. */
+  /** The share of the checks at which a server answered from its cache. */
   trusted: number
   polls: number
   joins: number
-  /** Milliseconds that acknowledgements took, in ascending order. */
+  /** Milliseconds until acknowledgement, in ascending order. */
   waits: number[]
 }
 
-/** `record` null: the change found nothing to do. `version`: what it was changed to. */
+/** `record` null: the change found nothing to do. `version`: the record's new version. */
 interface Entry { xid: bigint, record: number | null, writer: number, version?: number }
 interface Row { position: string, joined: number, beat: number, left: boolean }
 
 const records = 6
 
-/** How many of them are read at a time, where all have to be. */
+/** The page size of a read of the complete set. */
 const page = 3
 
-/** The database: every message is handled at once when it arrives, and a snapshot says what has committed by then. */
+/** The database: it handles a message at once on arrival, and a snapshot contains what has committed by then. */
 class Database {
   readonly rows = new Map<number, Row>()
   readonly versions: number[] = Array.from({ length: records }, () => 0)
@@ -117,7 +117,7 @@ class Database {
     ) => ({ id, beat }))
   }
 
-  countOut (id: number, beat: number): void {
+  evict (id: number, beat: number): void {
     const row = this.rows.get(id)
     if (row?.beat === beat) row.left = true
   }
@@ -131,8 +131,7 @@ class Database {
 }
 
 /**
- * A change that is committed, as its server knows it. `committed`, `observed`: by its own clock; `began`: by the
- * world's.
+ * A committed change, as its server knows it. `committed`, `observed`: by the server's clock; `began`: by the world's.
  */
 interface Pending {
   xid: bigint,
@@ -140,8 +139,8 @@ interface Pending {
   began: number,
   thaws: number,
   observed: number | null,
-  silent: Map<number, number> | null,
-  heard: Map<number, string>,
+  unconfirmed: Map<number, number> | null,
+  reported: Map<number, string>,
   record: number,
   version: number,
   over: boolean
@@ -150,9 +149,9 @@ interface Pending {
 class Server {
   readonly id: number
   readonly world: World
-  /** What its view holds, by record. */
-  readonly view = new Map<number, number>()
-  /** What it has to know as a whole, as it has to know which tokens are revoked: a version of every record. */
+  /** The cached versions, by record. */
+  readonly cache = new Map<number, number>()
+  /** The complete set, like that of revoked tokens: a version of every record. */
   whole = new Map<number, number>()
   readonly pending = new Set<Pending>()
   until = real.never
@@ -161,17 +160,17 @@ class Server {
   readonly #rate: number
   readonly #start: number
   #slept = 0
-  /** When the last poll was sent of which everything has been applied. */
+  /** The time of the last poll of which everything has been applied. */
   #applied = -Infinity
-  /** No poll that was sent before is a reason to go by the view. */
-  #doubted = -Infinity
+  /** Polls sent before this time do not extend the lease. */
+  #invalidated = -Infinity
   #sleeps: number | null = null
   #jumped = 0
   #changes = 0
   #attempt = 0
-  /** Whether all of `whole` was read after it joined. */
+  /** Whether all of `whole` was read since it joined. */
   #hasRead = false
-  /** For each time that the whole is being read: what has been applied since that began. */
+  /** For each running read of the complete set: the changes applied since it began. */
   readonly #meanwhile = new Set<Map<number, number>>()
   #isReading = false
   #toRead: ((isDone: boolean) => void)[] = []
@@ -182,7 +181,7 @@ class Server {
   constructor (world: World, id: number) {
     this.world = world
     this.id = id
-    // Two of them differ by as much as the margin allows, and no more.
+    // Two rates differ by at most the margin.
     this.#rate = 1 + (world.random() - 0.5) * real.margin
     this.#start = world.random() * 1e6
   }
@@ -199,7 +198,7 @@ class Server {
     return this.world.rules.isTrusted(this.until, this.now(), this.wall())
   }
 
-  /** Something happens to this server: now, or when it goes on. */
+  /** Runs an action on this server: now, or when it resumes. */
   take (act: () => void): void {
     if (this.frozen === 'running') act()
     else this.#backlog.push(act)
@@ -209,10 +208,7 @@ class Server {
     this.world.schedule.after(Math.max(milliseconds, 0.01) / this.#rate, () => { this.take(act) })
   }
 
-  /**
-   * Sends to the database and comes back with its answer; either way may be lost. `lost`: what then happens at once, or
-   * never.
-   */
+  /** Sends a request to the database, and passes on its answer; either message may be lost. */
   ask <T> (act: (database: Database) => T, answered: (answer: T) => void): void {
     const { world } = this
     if (world.loses()) return
@@ -232,7 +228,7 @@ class Server {
     this.#sleeps = null
     this.frozen = 'running'
     this.thaws++
-    // The first thing that it does may be to answer somebody.
+    // Its first action after resuming may be an answer.
     this.world.look(this)
     const backlog = this.#backlog
     this.#backlog = []
@@ -250,7 +246,7 @@ class Server {
     this.world.outcome.joins++
     this.ask(database => database.join(this.id, attempt, this.world.rules.voidsLate), position => {
       if (attempt !== this.#attempt || position === null) return
-      this.view.clear()
+      this.cache.clear()
       this.#changes++
       this.#hasRead = false
       this.#reload(isDone => {
@@ -264,36 +260,36 @@ class Server {
     this.#giveUp(attempt, () => !this.#polling)
   }
 
-  /** Its connection broke, and it knows. */
+  /** Its connection broke, and it has noticed. */
   lose (): void {
     this.join()
   }
 
-  /** Everything is read again while it is in use. */
+  /** Reads everything again while in use. */
   repair (): void {
-    this.view.clear()
+    this.cache.clear()
     this.#changes++
     this.#reload(() => {})
   }
 
-  /** Reads the whole, or, while that is under way, once more after it. */
+  /** Reads the complete set; during another read, once more after it. */
   #reload (ended: (isDone: boolean) => void): void {
     if (this.world.rules.readsAtWill) {
       this.#readWhole(ended)
       return
     }
     this.#toRead.push(ended)
-    if (!this.#isReading) this.#readForThoseWhoWait()
+    if (!this.#isReading) this.#readForWaiting()
   }
 
-  #readForThoseWhoWait (): void {
+  #readForWaiting (): void {
     const waiting = this.#toRead
     this.#toRead = []
     this.#isReading = waiting.length > 0
     if (!this.#isReading) return
     this.#readWhole(isDone => {
       for (const ended of waiting) ended(isDone)
-      this.#readForThoseWhoWait()
+      this.#readForWaiting()
     })
   }
 
@@ -304,8 +300,10 @@ class Server {
     const end = (isDone: boolean) => {
       this.#meanwhile.delete(meanwhile)
       if (isDone) this.whole = read
-      // As with tokens, of which none is ever good again: what was known to be newer stays so.
-      if (isDone && !this.world.rules.losesMeanwhile) for (const [record, version] of meanwhile) this.#learn(read, record, version)
+      // As with revoked tokens, which never become valid again: a known newer version stays.
+      if (isDone && !this.world.rules.losesMeanwhile) {
+        for (const [record, version] of meanwhile) this.#learn(read, record, version)
+      }
       ended(isDone)
     }
     const readFrom = (first: number) => {
@@ -334,7 +332,7 @@ class Server {
 
   #wake: (() => void) | null = null
 
-  /** Joins again, unless by then it got on. */
+  /** Joins again if it still makes no progress. */
   #giveUp (attempt: number, isStuck: () => boolean): void {
     this.after(2 * this.world.lease, () => { if (attempt === this.#attempt && isStuck()) this.join() })
   }
@@ -350,7 +348,9 @@ class Server {
     world.outcome.polls++
     this.ask(database => {
       const found = database.poll(this.id, attempt, position)
-      if (found !== null) for (const writer of waiting) world.tell(writer, server => { server.hear(this.id, position) })
+      if (found !== null) {
+        for (const writer of waiting) world.tell(writer, server => { server.report(this.id, position) })
+      }
       return found
     }, found => {
       if (attempt !== this.#attempt) return
@@ -362,7 +362,7 @@ class Server {
       for (const { record, version } of found.entries) if (record !== null) this.apply(record, version!)
       const mayTrust = this.#hasRead || world.rules.trustsUnread
       if (mayTrust) this.#applied = sent.monotonic
-      if (mayTrust && sent.monotonic > this.#doubted) {
+      if (mayTrust && sent.monotonic > this.#invalidated) {
         this.until = world.rules.trustedUntil(
           world.rules.countsFrom === 'sent' ? sent : { monotonic: this.now(), wall: this.wall() }, world.lease
         )
@@ -390,7 +390,7 @@ class Server {
 
   apply (record: number, version: number): void {
     this.#changes++
-    this.view.delete(record)
+    this.cache.delete(record)
     for (const known of [this.whole, ...this.#meanwhile]) this.#learn(known, record, version)
   }
 
@@ -398,19 +398,19 @@ class Server {
     known.set(record, Math.max(known.get(record) ?? 0, version))
   }
 
-  /** Somebody is checked, and what has to be read is read. */
+  /** Checks a credential, and reads the record if it is not cached. */
   check (record: number): void {
     const { world } = this
-    if (!this.isTrusted() || this.view.has(record)) return
+    if (!this.isTrusted() || this.cache.has(record)) return
     const changes = this.#changes
     const promised = world.promised[record]!
     this.ask(database => database.versions[record]!, version => {
       if (version < promised) world.fail(`server ${this.id} read something stale`)
-      if (changes === this.#changes || world.rules.keepsLate) this.view.set(record, version)
+      if (changes === this.#changes || world.rules.keepsLate) this.cache.set(record, version)
     })
   }
 
-  /** Changes a record, and tells whoever asked for it when it is so everywhere. */
+  /** Changes a record, and acknowledges when the change is in force everywhere. */
   change (record: number): void {
     const { world } = this
     this.ask(database => database.begin(), xid => {
@@ -421,7 +421,8 @@ class Server {
   }
 
   /**
-   * Finds that a record is already as somebody wants it, by whichever change, and tells them when it is so everywhere.
+   * Finds a record already in the requested state, whichever change caused it, and acknowledges when that is in force
+   * everywhere.
    */
   repeat (record: number): void {
     const { world } = this
@@ -461,8 +462,8 @@ class Server {
       began: this.world.schedule.now,
       thaws: this.thaws,
       observed: null,
-      silent: null,
-      heard: new Map(),
+      unconfirmed: null,
+      reported: new Map(),
       over: false
     }
     this.pending.add(pending)
@@ -473,9 +474,9 @@ class Server {
   #readRows (pending: Pending): void {
     if (pending.over) return
     this.ask(database => database.behind(this.id, pending.xid), rows => {
-      const still = pending.silent
+      const still = pending.unconfirmed
       pending.observed ??= this.now()
-      pending.silent = still === null
+      pending.unconfirmed = still === null
         ? new Map(rows.map(({ id, beat }) => [id, beat]))
         : new Map([...still].filter(([id]) => rows.some(row => row.id === id)))
       this.#consider(pending)
@@ -483,9 +484,9 @@ class Server {
     this.after(100, () => { this.#readRows(pending) })
   }
 
-  hear (id: number, position: string): void {
+  report (id: number, position: string): void {
     for (const pending of this.pending) {
-      pending.heard.set(id, position)
+      pending.reported.set(id, position)
       this.#consider(pending)
     }
   }
@@ -493,13 +494,13 @@ class Server {
   #consider (pending: Pending): void {
     const { world } = this
     if (pending.over) return
-    for (const [id, position] of pending.heard) {
-      if (world.rules.isVisible(pending.xid, position)) pending.silent?.delete(id)
+    for (const [id, position] of pending.reported) {
+      if (world.rules.isVisible(pending.xid, position)) pending.unconfirmed?.delete(id)
     }
     const isBehind = world.rules.waitsForItself && this.isTrusted() && this.#applied < pending.committed
     if (
       !isBehind &&
-      world.rules.mayAcknowledge(pending.silent?.size ?? Infinity, pending.committed, this.now(), world.lease)
+      world.rules.mayAcknowledge(pending.unconfirmed?.size ?? Infinity, pending.committed, this.now(), world.lease)
     ) this.#acknowledge(pending)
     else {
       this.after(pending.committed + world.lease - this.now(), () => {
@@ -511,18 +512,18 @@ class Server {
   #acknowledge (pending: Pending): void {
     pending.over = true
     this.pending.delete(pending)
-    if (this.world.rules.waitsForItself && !this.world.rules.forgetsDoubt && this.#applied < pending.committed) {
-      this.#doubted = Math.max(this.#doubted, pending.committed)
+    if (this.world.rules.waitsForItself && !this.world.rules.forgetsInvalidation && this.#applied < pending.committed) {
+      this.#invalidated = Math.max(this.#invalidated, pending.committed)
     }
     this.world.acknowledged(pending, this)
-    if (pending.observed !== null && pending.silent!.size > 0) this.#countOut(pending)
+    if (pending.observed !== null && pending.unconfirmed!.size > 0) this.#evict(pending)
   }
 
-  #countOut (pending: Pending): void {
+  #evict (pending: Pending): void {
     const { world } = this
     if (world.rules.mayEvict(pending.observed!, this.now(), world.lease)) {
-      for (const [id, beat] of pending.silent!) this.ask(database => { database.countOut(id, beat) }, () => {})
-    } else this.after(pending.observed! + world.lease - this.now(), () => { this.#countOut(pending) })
+      for (const [id, beat] of pending.unconfirmed!) this.ask(database => { database.evict(id, beat) }, () => {})
+    } else this.after(pending.observed! + world.lease - this.now(), () => { this.#evict(pending) })
   }
 }
 
@@ -533,13 +534,13 @@ class World {
   readonly random: Random
   readonly rules: Rules
   readonly lease: number
-  /** By record, the newest version that somebody was told of. */
+  /** The newest acknowledged version, by record. */
   readonly promised: number[] = Array.from({ length: records }, () => 0)
   readonly outcome: Outcome = {
     violation: null, acknowledged: 0, lapsed: 0, looks: 0, trusted: 0, polls: 0, joins: 0, waits: []
   }
 
-  /** How much goes wrong, 0 to 1: another measure in each world. */
+  /** The rate of faults, 0 to 1, different in each world. */
   readonly #trouble: number
 
   constructor ({ seed, servers, lease }: Setting, rules: Rules) {
@@ -560,44 +561,45 @@ class World {
     return chance < 0.1 * this.#trouble ? this.random() * this.lease / 4 : 0.1 + this.random() * 2
   }
 
-  /** By a notification. It may be late or lost. */
+  /** Notifies a server. The notification may be late or lost. */
   tell (id: number, act: (server: Server) => void): void {
     const server = this.servers[id]!
     if (this.random() < 0.2 * this.#trouble) return
     this.schedule.after(this.delay(), () => { server.take(() => { act(server) }) })
   }
 
-  acknowledged ({ record, version, began, committed, thaws, silent }: Pending, writer: Server): void {
+  acknowledged ({ record, version, began, committed, thaws, unconfirmed }: Pending, writer: Server): void {
     this.outcome.acknowledged++
-    if (silent === null || silent.size > 0) this.outcome.lapsed++
-    // Whoever was stopped itself cannot but be late.
+    if (unconfirmed === null || unconfirmed.size > 0) this.outcome.lapsed++
+    // A writer that was stopped itself is necessarily late.
     if (thaws === writer.thaws) {
       this.outcome.waits.push(this.schedule.now - began)
       if (writer.now() > committed + this.lease + 1) {
-        this.fail(`server ${writer.id} held a change up for longer than a lease`)
+        this.fail(`server ${writer.id} delayed a change for longer than a lease`)
       }
     }
     this.promise(record, version)
   }
 
-  /** Somebody is told that a record is at least so new. */
+  /** Acknowledges that a record has at least this version. */
   promise (record: number, version: number): void {
     this.promised[record] = Math.max(this.promised[record]!, version)
     for (const server of this.servers) this.look(server)
   }
 
-  /** What would this server say if it were asked now? */
+  /** Checks the answers that this server would give now. */
   look (server: Server): void {
     if (server.frozen !== 'running') return
     this.outcome.looks++
     if (!server.isTrusted()) return
     this.outcome.trusted++
     for (const [record, promised] of this.promised.entries()) {
-      const versions = [server.view.get(record) ?? promised, server.whole.get(record) ?? 0]
+      const versions = [server.cache.get(record) ?? promised, server.whole.get(record) ?? 0]
       for (const version of versions) {
         if (version < promised) {
           this.fail(
-            `server ${server.id} goes by version ${version} of record ${record}, when ${promised} has been acknowledged`
+            `server ${server.id} answers from version ${version} of record ${record}, ` +
+              `when ${promised} has been acknowledged`
           )
         }
       }
@@ -608,7 +610,7 @@ class World {
     this.outcome.violation ??= `after ${Math.round(this.schedule.now)} ms: ${what}`
   }
 
-  /** Lets something happen again and again, every so many milliseconds in the mean. */
+  /** Repeats an action, every so many milliseconds in the mean. */
   nowAndThen (mean: number, act: () => void): void {
     this.schedule.after(mean * (0.5 + this.random()), () => {
       act()
@@ -616,7 +618,7 @@ class World {
     })
   }
 
-  /** As whoever got no answer in time, and is led to any server. */
+  /** As a client that got no answer in time, and retries on any server. */
   askAgain (record: number): void {
     const server = this.oneOf(this.servers)
     this.schedule.after(this.random() * this.lease / 4, () => { server.take(() => { server.repeat(record) }) })
@@ -634,13 +636,13 @@ class World {
     else if (chance < 0.4) server.jump()
     else {
       server.freeze(chance < 0.7 ? 'stopped' : 'asleep')
-      // Some never come back.
+      // Some never resume.
       if (this.random() < 0.9) this.schedule.after(this.random() * 3 * this.lease, () => { server.thaw() })
     }
   }
 }
 
-/** One world, until so many changes were begun and what they led to is over, or something stale has passed. */
+/** Runs one world until so many changes have begun and had their effects, or an answer was stale. */
 export function simulate (setting: Setting, under: Rules = rules): Outcome {
   const world = new World(setting, under)
   const { schedule, servers, lease, outcome } = world

@@ -16,7 +16,7 @@ import { sqlitePath } from '../../src/storage/engine/sqlite/sqlite.ts'
 import { databases } from '../support/databases.ts'
 import { administer, freshDatabase } from '../support/postgres.ts'
 import { patience, patientLimits } from '../support/waiting.ts'
-import { layWire } from '../support/network-proxy.ts'
+import { startNetworkProxy } from '../support/network-proxy.ts'
 
 const now = new Date('2027-03-15T12:00:00Z')
 const longAgo = '2020-01-01T00:00:00.000Z'
@@ -196,7 +196,7 @@ tap.test('[sqlite] keys that were made elsewhere are read page by page', async t
 
 tap.test('a server becomes ready although it loads revoked tokens for longer than a lease, while others make changes all the time [postgresql]', async t => {
   const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
-  const wire = await layWire(database.url)
+  const wire = await startNetworkProxy(database.url)
   const options = { limits: patientLimits, secrets: [newSecret()], lease: 600 }
   const elsewhere = await openStorage(database.url, options)
   await elsewhere.join()

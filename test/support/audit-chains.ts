@@ -15,7 +15,7 @@ export const at = new Date('2027-01-01T00:00:00.123Z')
 
 export interface Result { checked: number, fault: ChainFault | null }
 
-/** The whole verification, in small steps. */
+/** Runs the whole verification, in small steps. */
 export async function verify ({ store }: Storage, secrets: readonly string[] = [secret], limit = 3): Promise<Result> {
   const verification = { audit: store.audit, keys: auditKeys(secrets) }
   let checked = 0

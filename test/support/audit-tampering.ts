@@ -1,9 +1,9 @@
-/** Somebody who has the database, and the right to do anything in it, but not LATCHKEY_SECRET. */
+/** An attacker with every right in the database, but without LATCHKEY_SECRET. */
 import Database from 'better-sqlite3'
 import { administer } from './postgres.ts'
 import { patience } from './waiting.ts'
 
-/** Runs statements on a database behind the server's back. */
+/** Runs statements on a database without the server knowing. */
 export async function behindTheServer (url: string, statements: readonly string[]): Promise<void> {
   if (url.startsWith('postgres')) {
     for (const statement of statements) await administer(url, statement)
@@ -17,7 +17,7 @@ export async function behindTheServer (url: string, statements: readonly string[
   }
 }
 
-/** Takes the triggers away that refuse to change audit rows. */
+/** Drops the triggers that refuse changes to audit rows. */
 export async function dropTriggers (url: string): Promise<void> {
   await behindTheServer(
     url,
@@ -31,8 +31,8 @@ export async function dropTriggers (url: string): Promise<void> {
 }
 
 /**
- * Has the database refuse rows of this type from now on: an operation that would write one fails at that. The result
- * takes it back.
+ * Makes the database refuse new rows of this type: an operation that writes one fails at that statement. The result
+ * undoes it.
  */
 export async function refuseAuditRows (url: string, type: string): Promise<() => Promise<void>> {
   const [refuse, allow] = url.startsWith('postgres')

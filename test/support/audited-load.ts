@@ -1,4 +1,4 @@
-// node test/support/audited-load.ts URL SECRET: makes organizations until it is killed.
+// node test/support/audited-load.ts URL SECRET: creates organizations until it is killed.
 import { systemActor } from '../../src/domain/core/actor.ts'
 import { createOrganization } from '../../src/domain/tenancy/organization.ts'
 import { openStorage } from '../../src/storage/index.ts'

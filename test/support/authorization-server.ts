@@ -32,12 +32,12 @@ export interface Setup {
   registration?: RegistrationMode
   limits?: Partial<ProtocolLimits>
   issuer?: string
-  /** Takes the place of the registry, to make it fail say. */
+  /** Replaces the registry, for instance by a failing one. */
   registry?: (registry: Registry) => Registry
   adminTokenDigest?: string
   trustProxy?: string
   database?: typeof databases[number]
-  /** Of which there are keys besides the default's. */
+  /** Algorithms with a signing key, beside the default one. */
   algorithms?: readonly SigningAlgorithm[]
 }
 
@@ -58,9 +58,9 @@ export interface TestServer {
   other: Resource
   client (input?: Partial<ClientInput>): Promise<{ client: Client, secret: string }>
   registrationToken (input?: Partial<RegistrationTokenInput>): Promise<string>
-  /** Posts a form; a text is sent as it is. */
+  /** Posts a form; a string is sent unchanged. */
   post (path: string, body: Record<string, string> | string, headers?: Record<string, string>): Promise<Answer>
-  /** Gets a token for a client, with Basic. */
+  /** Gets a token for a client, with HTTP Basic. */
   token (client: Client, secret: string, more?: Record<string, string>): Promise<Answer>
   send (method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
 }
@@ -89,7 +89,7 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
   }])
   const secrets = ['a secret of the tests, long enough']
   const signingKeys = await openSigningKeys(store, clock, secrets)
-  // Long ago, so that resources may change to them.
+  // Published long ago, so that resources may switch to these algorithms.
   const earlier: Operation<Repositories> = { ...operation, clock: () => secondsAfter(now, -publicationTime) }
   for (const algorithm of setup.algorithms ?? []) await signingKeys.provide(earlier, algorithm, true)
   await signingKeys.reload()

@@ -1,6 +1,4 @@
-/**
- * Certificates (RFC 5280) as an operator's own authority makes them: what no package of ours makes, and a test needs.
- */
+/** Certificates (RFC 5280) as an operator's own authority issues them: no dependency of ours makes one. */
 import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
 
 export interface Certified {
@@ -11,7 +9,9 @@ export interface Certified {
 }
 
 export interface Authority extends Certified {
-  /** A certificate for a host name or an IPv4 address, by this authority. `until`: ten years from now unless given. */
+  /**
+   * A certificate for a host name or an IPv4 address, issued by this authority. `until`: ten years from now by default.
+   */
   certify (host: string, until?: Date): Certified
 }
 
@@ -79,7 +79,7 @@ function pem (key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
-/** X.690: a tag, a length and the content. */
+/** Encodes a tag, a length and the content (X.690). */
 function der (tag: number, content: Buffer): Buffer {
   const { length } = content
   const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
@@ -98,7 +98,7 @@ function boolean (value: boolean): Buffer {
   return der(0x01, Buffer.from([value ? 0xff : 0]))
 }
 
-/** GeneralizedTime is for years from 2050 on alone, but every reader takes it. */
+/** RFC 5280 uses GeneralizedTime from 2050 on, but every reader accepts it for earlier years. */
 function time (date: Date): Buffer {
   return der(0x18, Buffer.from(date.toISOString().replace(/[-:T]|\.\d+/g, '')))
 }

@@ -13,24 +13,24 @@ export interface Member { url: string, process: ChildProcess }
 
 export interface Reply { status: number, json: Record<string, any> }
 
-export interface Fleet {
+export interface Cluster {
   members: readonly Member[]
   issuer: string
   adminToken: string
-  /** To the management API of the server at `url`. @throws unless it was done. */
+  /** Calls the management API of the server at `url`. @throws unless it succeeds. */
   manage (url: string, method: string, path: string, body?: object): Promise<Record<string, any>>
-  /** Whether a key, of the management API, passes at `url`: the answer's status. */
+  /** Sends a management API key to the server at `url`; resolves to the status of the answer. */
   check (url: string, key: string): Promise<number>
-  /** A key that can read which keys there are. */
+  /** Creates a key that can list keys. */
   createKey (url: string): Promise<{ id: string, key: string }>
-  /** Ends the n-th of them in good order, and starts it again. */
+  /** Stops the n-th server gracefully, and starts it again. */
   restart (n: number): Promise<void>
   stop (): Promise<void>
 }
 
-/** Starts `size` of them; `lease` in milliseconds. */
-export async function startFleet (database: string, size: number, lease: number): Promise<Fleet> {
-  const folder = await mkdtemp(join(tmpdir(), 'latchkey-fleet-'))
+/** Starts `size` servers; `lease` in milliseconds. */
+export async function startCluster (database: string, size: number, lease: number): Promise<Cluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-cluster-'))
   const adminToken = `lkadm_${newSecret()}`
   const ports = await Promise.all(Array.from({ length: size }, freePort))
   const issuer = `http://localhost:${ports[0]}`
@@ -51,7 +51,7 @@ export async function startFleet (database: string, size: number, lease: number)
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    // One after the other: the first migrates.
+    // One after the other: the first one migrates.
     for (const port of ports) {
       members.push(await startMember(join(folder, String(port)), { ...shared, PORT: String(port) }))
     }
@@ -80,7 +80,7 @@ export async function startFleet (database: string, size: number, lease: number)
     async restart (n) {
       await stop(members[n]!.process)
       const port = String(ports[n])
-      // By this one sees that it listens.
+      // This line says that the server listens.
       await rm(join(folder, port, 'server.json'), { force: true })
       members[n] = await startMember(join(folder, port), { ...shared, PORT: port })
     },
@@ -118,7 +118,7 @@ async function exchange (
   return { status: incoming.statusCode!, json: text === '' ? {} : JSON.parse(text) }
 }
 
-/** Hands each request to the next of `urls`, as a balancer does. */
+/** Forwards each request to the next of `urls`, as a load balancer does. */
 export async function roundRobin (urls: readonly string[]): Promise<{ url: string, close (): Promise<void> }> {
   const agent = new Agent({ keepAlive: true })
   let turn = 0

@@ -1,7 +1,7 @@
 /**
- * A database administrator: may do anything in the database, knows how rows are hashed, has kept copies of what was
- * there, and has not LATCHKEY_SECRET. Each way to rewrite history is tried on a server that runs, followed by ordinary
- * changes and a restart.
+ * Attacks of a database administrator with every right in the database, the algorithm of the row hashes and old copies
+ * of the rows, but without LATCHKEY_SECRET. Each way to rewrite history is tried on a running server, followed by
+ * ordinary changes and a restart.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,28 +12,28 @@ import type { FreshDatabase } from './databases.ts'
 import { startServer, type Json, type TestServer } from './test-server.ts'
 import { latchkeyCommand, run } from './running-server.ts'
 
-/** What the administrator has before them: the rows of each chain, by the names of the organizations. */
+/** What the administrator sees: the rows of each chain, by organization. */
 interface World {
-  /** The organization whose history is rewritten, one beside it, and one of whose rows retention has removed some. */
+  /** The organization whose history is rewritten, a bystander, and one with rows removed by retention. */
   chains: Record<'victim' | 'other' | 'pruned', string>
   rows: Record<string, ChainedEvent[]>
 }
 
-/** What verification says: of which chain, and what. Null: nothing. */
+/** The finding of verification: the chain and the problem. Null: none. */
 export type Named = readonly [chain: keyof World['chains'] | 'deployment' | '', problem: string] | null
 
 export interface Way {
   what: string
-  /** The statements that do it. */
+  /** The statements of the attack. */
   tamper (world: World): string[]
-  /** Those that follow once a change was made. */
+  /** The statements that follow after an ordinary change. */
   afterwards? (world: World): string[]
   /**
-   * Whether the change of the victim is refused, and the creation of an organization, which is the deployment's to
-   * record.
+   * Whether a change of the victim is refused, and the creation of an organization, which goes to the deployment's
+   * chain.
    */
   refused: { victim: boolean, deployment: boolean }
-  /** What verification names without heads from outside, and with them. */
+  /** The finding of verification without external heads, and with them. */
   named: Named
   namedWithHeads: Named
 }
@@ -54,7 +54,7 @@ const whole = { events: '"wholeEvent"', heads: '"wholeChain"' }
 const at = (chain: string, condition = 'TRUE') => `"chain" = '${chain}' AND ${condition}`
 const text = (value: string | null) => value === null ? 'NULL' : `'${value.replaceAll("'", "''")}'`
 
-/** Rows as they would have to be from the first that differs on, hashed anew as anybody can. */
+/** Rows renumbered and hashed again, which needs no secret. */
 function rehashed (rows: readonly ChainedEvent[]): ChainedEvent[] {
   let previous = ''
   return rows.map((row, i) => {
@@ -64,7 +64,9 @@ function rehashed (rows: readonly ChainedEvent[]): ChainedEvent[] {
   })
 }
 
-/** The rows of a chain, replaced by these, and the head set to the last of them; what is not hashed stays as it is. */
+/**
+ * Replaces the rows of a chain, and sets its head to the last of them; columns outside of the hash stay as they are.
+ */
 function rewrite (chain: string, rows: readonly ChainedEvent[], key?: string): string[] {
   const columns = [
     'id', 'createdAt', 'type', 'actor', 'organizationId', 'subject', 'address', 'requestId', 'detail', 'chain',
@@ -96,14 +98,14 @@ const both = { victim: true, deployment: true }
 const victim = { victim: true, deployment: false }
 const neither = { victim: false, deployment: false }
 
-/** Found by the database alone, whatever heads there are. */
+/** Found from the database alone, without external heads. */
 function found (
   what: string, refused: Way['refused'], named: Named, tamper: Way['tamper'], afterwards?: Way['tamper']
 ): Way {
   return { what, tamper, refused, named, namedWithHeads: named, ...(afterwards && { afterwards }) }
 }
 
-/** As a row of the victim's, with another id and in another place. */
+/** As a row of the victim's chain, with another id and another place. */
 const copied = (chain: string, sequence: number) => ({ chains }: World) => {
   const columns =
     '"createdAt", "type", "actor", "organizationId", "subject", "address", "requestId", "detail", "previous", ' +
@@ -134,10 +136,14 @@ export const ways: readonly Way[] = [
     return [`UPDATE "AuditEvent" SET "actor" = 'somebody', "hash" = '${row!.hash}', "key" = 'invented' WHERE "id" = ` +
       `'${row!.id}'`]
   }),
-  found('says that a row happened at another time', neither, ['victim', 'edited'], ({ chains }) => [`UPDATE "AuditEvent" SET "createdAt" = (SELECT MIN("createdAt") FROM ${whole.events}) WHERE ${at(chains.victim, '"sequence" = 3')}`]),
+  found('says that a row happened at another time', neither, ['victim', 'edited'], ({ chains }) => [
+    `UPDATE "AuditEvent" SET "createdAt" = (SELECT MIN("createdAt") FROM ${whole.events}) ` +
+      `WHERE ${at(chains.victim, '"sequence" = 3')}`
+  ]),
   found('says that something else was changed', neither, ['victim', 'edited'], ({ chains }) => ['UPDATE "AuditEvent" ' +
     `SET "detail" = '{"name":"harmless"}' WHERE ${at(chains.victim, '"sequence" = 3')}`]),
-  found('puts two rows in each other\'s place, and hashes anew', victim, ['victim', 'head_edited'], ({ chains, rows }) => {
+  found('puts two rows in each other\'s place, and hashes anew', victim, ['victim', 'head_edited'], world => {
+    const { chains, rows } = world
     const [first, second, third, ...more] = rows[chains.victim]!
     return rewrite(chains.victim, rehashed([first!, third!, second!, ...more]))
   }),
@@ -329,7 +335,7 @@ export const ways: readonly Way[] = [
   },
 ]
 
-/** Plays every way, one after the other, on a database of its own. */
+/** Plays every way, one after the other, each on a database of its own. */
 export async function playAdministrator (
   { url, drop }: FreshDatabase, played: readonly Way[], onOutcome: (outcome: Outcome, way: Way) => void
 ): Promise<void> {
@@ -358,11 +364,14 @@ export async function playAdministrator (
 
 const copy = (from: string, to: string) => [`DELETE FROM ${to}`, `INSERT INTO ${to} SELECT * FROM ${from}`]
 
-/** Some history, a copy from the middle of it and one from its end, and the heads of then: the last is in `folder`. */
+/**
+ * Writes some history, a copy from its middle and one from its end, and the heads at that time; `folder` holds the last
+ * copy.
+ */
 async function prepare (server: TestServer, url: string): Promise<{ world: World, token: string, heads: Json[] }> {
   const { admin, clock } = server
   const made = async (name: string) => (await server.createOrganization(name)).id
-  // Ways that delete the row of one chain's opening must not meet those of which retention has removed others.
+  // Ways that delete a chain's opening row must not meet rows that retention has removed.
   const chains = { other: await made('other'), pruned: await made('pruned'), victim: '' }
   const { token } =
     (await admin('POST', '/access-tokens', {
@@ -417,7 +426,7 @@ let names = 0
 const changeName = async (server: TestServer, token: string, id: string) =>
   await asked(server, token, 'PATCH', `/organizations/${id}`, { name: `name ${++names}` })
 
-/** What goes on as usual: one change of the victim, one that the deployment records. */
+/** Makes ordinary changes: one of the victim, one that the deployment's chain records. */
 async function change (server: TestServer, token: string, { chains }: World): Promise<Way['refused']> {
   const answers = [
     await changeName(server, token, chains.victim),
@@ -431,7 +440,7 @@ async function change (server: TestServer, token: string, { chains }: World): Pr
   return { victim: ofVictim!, deployment: ofDeployment! }
 }
 
-/** What every way of asking says. */
+/** The findings of every way to verify: API and command, with heads and without. */
 async function verdicts (
   server: TestServer, token: string, world: World, heads: Json[], way: Way
 ): Promise<Omit<Outcome, 'what' | 'refused'>> {
@@ -452,7 +461,7 @@ async function verdicts (
       env: { ...server.environment, LATCHKEY_URL: server.url, LATCHKEY_TOKEN: token }
     })
   const compared = await command('--heads', file)
-  // With heads, the command compares them only once it has found nothing else.
+  // With heads, the command compares them only after it has found nothing else.
   const plain = inWords(way.named) === inWords(way.namedWithHeads) ? compared : await command()
   return {
     api: named(api.fault),
@@ -463,5 +472,5 @@ async function verdicts (
   }
 }
 
-/** A place in a chain that is named, as a line says it. */
+/** A finding in one line: the problem and the chain. */
 export const inWords = (named: Named): string => named === null ? '-' : `${named[1]} (${named[0]})`

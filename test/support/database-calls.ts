@@ -1,26 +1,26 @@
-/** Calls of every kind that reach for the database, for tests that let the database fail in the middle of each. */
+/** Calls of every kind that use the database, for tests in which the database fails in the middle of each. */
 import { randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, importPKCS8, SignJWT, type CryptoKey } from 'jose'
 import { newApiKeyText } from '../../src/secrets/credential-text.ts'
 import { digestOf } from '../../src/secrets/digest.ts'
 import { basic, type Answer, type Json, type ServerOptions, type TestServer } from './test-server.ts'
 
-/** Which words a refusal has to be in. */
+/** The part of the server whose format a refusal has. */
 export type Edge = 'management' | 'protocol' | 'guard'
 
-export interface Visit {
+export interface DatabaseCall {
   name: string
   edge: Edge
-  /** The status when all is well; 503 is the only other one that there may be. */
+  /** The status when the database works; 503 is the only other allowed one. */
   right: number
-  /** Makes what the call needs, anew for each call. */
+  /** Creates what the call needs, anew for each call. */
   prepare (): Promise<() => Promise<Answer>>
 }
 
-/** What `POST /paid/spend` costs. */
+/** The price of `POST /paid/spend`. */
 const cost = 3
 
-/** The small protected API with one more route, that costs credits. */
+/** The small protected API with one more route, which costs credits. */
 export const withSpending: Pick<ServerOptions, 'mount'> = {
   mount: async (app, latchkey) => await app.register(async api => {
     await api.register(latchkey.guard, { resource: latchkey.config.issuer })
@@ -28,19 +28,19 @@ export const withSpending: Pick<ServerOptions, 'mount'> = {
   }, { prefix: '/paid' }),
 }
 
-export async function visitsOf (server: TestServer): Promise<readonly Visit[]> {
+export async function databaseCallsOf (server: TestServer): Promise<readonly DatabaseCall[]> {
   const { admin, issuer } = server
-  const { id: organization } = await server.createOrganization('visited')
+  const { id: organization } = await server.createOrganization('calls')
   const newKey = { organization, resource: issuer, environment: 'live', name: 'k', scopes: ['invoices:read'] }
   const made = async (path: string, body: Json): Promise<Json> => {
     const { status, json, text } = await admin('POST', path, body)
     if (status !== 201) throw new Error(`POST ${path}: ${status} ${text}`)
     return json
   }
-  const management = (name: string, right: number, prepare: Visit['prepare']): Visit => ({
+  const management = (name: string, right: number, prepare: DatabaseCall['prepare']): DatabaseCall => ({
     name, edge: 'management', right, prepare
   })
-  /** A call that needs something to be there first. */
+  /** A call that needs an existing record. */
   const onNew = (path: string, body: () => Json, call: (one: Json) => Promise<Answer>) => async () => {
     const one = await made(path, body())
     return () => call(one)
@@ -113,25 +113,25 @@ export async function visitsOf (server: TestServer): Promise<readonly Visit[]> {
     management('GET /audit/verify', 200, async () => () => admin('GET', '/audit/verify')),
     management('GET usage of a key', 200, onKey(({ id }) => admin('GET', `/api-keys/${id}/usage`))),
     create('/signing-keys/rotate', () => ({ now: true })),
-    ...await guardVisits(server, organization, made),
-    ...await protocolVisits(server, organization, made),
+    ...await guardCalls(server, organization, made),
+    ...await protocolCalls(server, organization, made),
   ]
 }
 
 type Made = (path: string, body: Json) => Promise<Json>
 
-/** Who is let in, and who must not be, whatever happens to the question about it. */
-async function guardVisits (server: TestServer, organization: string, made: Made): Promise<Visit[]> {
+/** Credentials that pass and credentials that must not, whatever happens to the look-up. */
+async function guardCalls (server: TestServer, organization: string, made: Made): Promise<DatabaseCall[]> {
   const { admin, issuer } = server
   const key = async (more: Json = {}) => await server.createKey({ organization, ...more })
-  const visit = (name: string, right: number, prepare: Visit['prepare']): Visit => ({
+  const databaseCall = (name: string, right: number, prepare: DatabaseCall['prepare']): DatabaseCall => ({
     name,
     edge: 'guard',
     right,
     prepare
   })
   const withKey = (name: string, right: number, more: Json, path?: string) =>
-    visit(name, right, async () => {
+    databaseCall(name, right, async () => {
       const { key: text } = await key(more)
       return () => server.withKey(text, path)
     })
@@ -144,43 +144,43 @@ async function guardVisits (server: TestServer, organization: string, made: Made
   return [
     withKey('a good key', 200, {}),
     withKey('a key without the scope', 403, { scopes: ['company:read'] }),
-    visit('a revoked key', 401, ended(({ id }) => admin('POST', `/api-keys/${id}/revoke`))),
-    visit(
+    databaseCall('a revoked key', 401, ended(({ id }) => admin('POST', `/api-keys/${id}/revoke`))),
+    databaseCall(
       'a key that was rotated away', 401,
       ended(({ id }) => admin('POST', `/api-keys/${id}/rotate`, { overlapSeconds: 0 }))
     ),
-    visit('an unknown key', 401, async () => () => server.withKey(newApiKeyText('lb', 'live'))),
-    visit('a good token', 200, async () => {
+    databaseCall('an unknown key', 401, async () => () => server.withKey(newApiKeyText('lb', 'live'))),
+    databaseCall('a good token', 200, async () => {
       const token = await server.tokenFor(await server.createClient({ organization }))
       return () => server.bearer(token)
     }),
-    visit('a token of a revoked client', 401, async () => {
+    databaseCall('a token of a revoked client', 401, async () => {
       const client = await server.createClient({ organization })
       const token = await server.tokenFor(client)
       await admin('POST', `/clients/${client.clientId}/revoke`)
       return () => server.bearer(token)
     }),
-    visit('a key of a suspended organization', 403, async () => {
+    databaseCall('a key of a suspended organization', 403, async () => {
       const { id } = await made('/organizations', { name: 'suspended' })
       const { key: text } = await server.createKey({ organization: id })
       await admin('POST', `/organizations/${id}/suspend`)
       return () => server.withKey(text)
     }),
-    visit('the last call of a month', 200, async () => {
+    databaseCall('the last call of a month', 200, async () => {
       const { key: text } = await key({ callsPerMonth: 1 })
       return () => server.withKey(text)
     }),
-    visit('a call too many', 429, async () => {
+    databaseCall('a call too many', 429, async () => {
       const { key: text } = await key({ callsPerMonth: 1 })
       await server.withKey(text)
       return () => server.withKey(text)
     }),
-    visit('credits to spend', 200, async () => {
+    databaseCall('credits to spend', 200, async () => {
       const { key: text } = await key()
       await made(`/organizations/${organization}/credits`, { environment: 'live', amount: cost, reason: 'r' })
       return () => spend(text)
     }),
-    visit('no credits left', 402, async () => {
+    databaseCall('no credits left', 402, async () => {
       const { id } = await made('/organizations', { name: 'poor' })
       const { key: text } = await server.createKey({ organization: id, resource: issuer })
       return () => spend(text)
@@ -188,8 +188,8 @@ async function guardVisits (server: TestServer, organization: string, made: Made
   ]
 }
 
-async function protocolVisits (server: TestServer, organization: string, made: Made): Promise<Visit[]> {
-  const visit = (name: string, right: number, prepare: Visit['prepare']): Visit => ({
+async function protocolCalls (server: TestServer, organization: string, made: Made): Promise<DatabaseCall[]> {
+  const databaseCall = (name: string, right: number, prepare: DatabaseCall['prepare']): DatabaseCall => ({
     name, edge: 'protocol', right, prepare
   })
   const form = (path: string, body: Record<string, string>, headers: Record<string, string> = {}) =>
@@ -214,35 +214,35 @@ async function protocolVisits (server: TestServer, organization: string, made: M
       })
   }
   return [
-    visit('a token for a secret', 200, withClient(client => server.tokenRequest(client))),
-    visit(
+    databaseCall('a token for a secret', 200, withClient(client => server.tokenRequest(client))),
+    databaseCall(
       'a token for a wrong secret', 401, withClient(client => server.tokenRequest({ ...client, clientSecret: 'wrong' }))
     ),
-    visit('a token for an assertion', 200, async () => {
+    databaseCall('a token for an assertion', 200, async () => {
       const text = await signed.assertion()
       return () => form('/api/v1/auth/token', tokenByAssertion(text))
     }),
-    visit('an assertion that was used', 401, async () => {
+    databaseCall('an assertion that was used', 401, async () => {
       const text = await signed.assertion()
       await form('/api/v1/auth/token', tokenByAssertion(text))
       return () => form('/api/v1/auth/token', tokenByAssertion(text))
     }),
-    visit(
+    databaseCall(
       'introspection',
       200,
       withClient((client, token) =>
         form('/api/v1/oauth/introspect', { token }, { authorization: basic(client.clientId, client.clientSecret) })
       )
     ),
-    visit(
+    databaseCall(
       'revocation',
       200,
       withClient((client, token) =>
         form('/api/v1/oauth/revoke', { token }, { authorization: basic(client.clientId, client.clientSecret) })
       )
     ),
-    visit('registration', 201, registered),
-    visit('a registration changed', 200, async () => {
+    databaseCall('registration', 201, registered),
+    databaseCall('a registration changed', 200, async () => {
       const { json: { client_id: id, registration_access_token: token } } = await (await registered())()
       return () =>
         server.send({
@@ -258,7 +258,7 @@ async function protocolVisits (server: TestServer, organization: string, made: M
           }
         })
     }),
-    visit('a session', 200, async () => {
+    databaseCall('a session', 200, async () => {
       const text = await embedding.assertion()
       return () =>
         form('/api/v1/auth/session', { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: text })
@@ -275,7 +275,7 @@ export function tokenByAssertion (text: string): Record<string, string> {
   }
 }
 
-/** A client that proves itself by `private_key_jwt`. */
+/** A client that authenticates by `private_key_jwt`. */
 export async function signedClient (
   server: TestServer, organization: string
 ): Promise<{ id: string, assertion(): Promise<string> }> {

@@ -1,4 +1,4 @@
-/** Both databases, so that one suite can be run on each. Put `[name]` into the titles: `npm test` counts by it. */
+/** Both databases, to run one suite on each. Put `[name]` into the titles: `npm test` counts by it. */
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,8 @@ import { patientLimits } from './waiting.ts'
 export type { FreshDatabase }
 
 /**
- * `fresh`: nothing in it yet, and mostly migrated already, which takes longer than many a test. `empty`: not even that.
+ * `fresh`: without rows, and mostly migrated already, because a migration takes longer than many a test. `empty`:
+ * without tables.
  */
 export const databases: readonly {
   name: 'sqlite' | 'postgresql', fresh(): Promise<FreshDatabase>, empty(): Promise<FreshDatabase>
@@ -32,13 +33,13 @@ async function freshFile (fill?: (file: string) => Promise<void>): Promise<Fresh
   }
 }
 
-/** Makes a migrated SQLite database at `file`, where there is one to copy. */
+/** Makes a migrated SQLite database at `file`, if there is a template to copy. */
 export async function copyTemplate (file: string): Promise<void> {
   const template = process.env.LATCHKEY_TEST_SQLITE_TEMPLATE
   if (template !== undefined) await cp(template, file)
 }
 
-/** Migrates one database of each kind for all tests of a run; returns the environment by which they find them. */
+/** Migrates one database of each kind for all tests of a run; returns the environment variables that name them. */
 export async function makeTemplates (folder: string, postgresUrl: string): Promise<Record<string, string>> {
   const file = join(folder, 'template.db')
   const name = 'latchkey_template'

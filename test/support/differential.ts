@@ -1,6 +1,6 @@
 /**
- * Two servers that differ in one thing: one takes the fast path around oidc-provider, the other does not. Whatever is
- * sent goes to both, byte by byte, and what comes back and what it left behind are compared.
+ * Differential tests of the fast path around oidc-provider: one of two otherwise equal servers takes it. Both get the
+ * same bytes, and their answers and side effects are compared.
  */
 import type { FastifyInstance } from 'fastify'
 import { connect, type AddressInfo } from 'node:net'
@@ -16,37 +16,39 @@ import type { TestServer } from './authorization-server.ts'
 import { eventually, patience } from './waiting.ts'
 import { serve } from './serving.ts'
 
-/** What one of the servers did: what it sent, and what it noted, counted, logged and traced meanwhile. */
+/** The answer of one server, and the records, metrics, log lines and spans that it left. */
 export interface Observed { text: string, effects: string[] }
 
 export interface Compared {
-  withShortcut: Observed
+  withFastPath: Observed
   without: Observed
-  /** Whether the fast path answered, all or a part of what was sent. */
+  /** Whether the fast path answered all or a part of the requests. */
   short: boolean
 }
 
-export interface Twins {
-  /** Sends pieces with a pause between them, to both; the last request has to say `Connection: close`. */
+export interface Differential {
+  /** Sends pieces to both servers with a pause between them; the last request has to say `Connection: close`. */
   compare (...pieces: string[]): Promise<Compared>
-  /** Look-ups that fail, by the name of the registry's method. */
+  /** Methods of the registry whose look-ups fail. */
   failing: Set<keyof Registry>
   close (): Promise<void>
 }
 
-interface Twin { app: FastifyInstance, port: number, effects: string[], short: () => boolean }
+interface ComparedServer { app: FastifyInstance, port: number, effects: string[], short: () => boolean }
 
-export async function twins (server: TestServer, limits: Partial<ProtocolLimits>): Promise<Twins> {
+export async function startDifferential (server: TestServer, limits: Partial<ProtocolLimits>): Promise<Differential> {
   const failing = new Set<keyof Registry>()
   const registry = failingRegistry(server.registry, failing)
-  const pair = [await twin(server, registry, limits, true), await twin(server, registry, limits, false)] as const
+  const pair = [
+    await startCompared(server, registry, limits, true), await startCompared(server, registry, limits, false)
+  ] as const
   return {
     failing,
     async compare (...pieces) {
-      const [withShortcut, without] = await Promise.all(pair.map(each => observe(server, each, pieces))) as [
+      const [withFastPath, without] = await Promise.all(pair.map(each => observe(server, each, pieces))) as [
         Observed, Observed
       ]
-      return { withShortcut, without, short: pair[0].short() }
+      return { withFastPath, without, short: pair[0].short() }
     },
     async close () {
       for (const { app } of pair) await app.close()
@@ -54,9 +56,9 @@ export async function twins (server: TestServer, limits: Partial<ProtocolLimits>
   }
 }
 
-async function twin (
+async function startCompared (
   server: TestServer, registry: Registry, limits: Partial<ProtocolLimits>, fastPath: boolean
-): Promise<Twin> {
+): Promise<ComparedServer> {
   const { issuer, store, clock, ring } = server
   const effects: string[] = []
   let short = false
@@ -126,22 +128,24 @@ function failingRegistry (real: Registry, failing: ReadonlySet<keyof Registry>):
   return new Proxy(real, {
     get (target, name: keyof Registry) {
       if (failing.has(name)) return async () => { throw new Failure('storage_unavailable') }
-      // A database that is gone leaves nothing that could be gone by.
+      // A lost database must not leave entries in the cache.
       if (name === 'state') return failing.size > 0 ? null : target.state
       return (target[name] as (argument: string) => unknown).bind(target)
     },
   })
 }
 
-async function observe (server: TestServer, { port, effects }: Twin, pieces: readonly string[]): Promise<Observed> {
+async function observe (
+  server: TestServer, { port, effects }: ComparedServer, pieces: readonly string[]
+): Promise<Observed> {
   effects.length = 0
   const text = comparable(await exchange(port, pieces))
-  // What the last request left behind is logged after its answer.
+  // The log line of the last request follows its answer.
   await eventually(
     () => effects.filter(each => each.includes('request completed')).length, completed => completed >= answersIn(text)
   )
   const seen = effects.map(comparable)
-  // Requests that were sent at once are answered at once: in which order they come to what is their own affair.
+  // Pipelined requests run concurrently: the order of their effects is undefined.
   return { text: await withReadableTokens(server, text), effects: answersIn(text) > 1 ? seen.sort() : seen }
 }
 
@@ -170,7 +174,7 @@ function exchange (port: number, pieces: readonly string[]): Promise<string> {
   })
 }
 
-/** Without what differs from one request to the next: ids of requests, and times and places of the machine. */
+/** Without the parts that differ between requests: request ids, times and paths of this machine. */
 function comparable (text: string): string {
   return text
     .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'ID')
@@ -179,7 +183,7 @@ function comparable (text: string): string {
     .replaceAll(/127\.0\.0\.1:\d+/g, 'HERE')
 }
 
-/** Tokens as what they say, in its order, with a `jti` of the right form; and whether they hold. */
+/** Tokens as their claims, in order, with a `jti` of the right form; and whether they verify. */
 async function withReadableTokens (server: TestServer, text: string): Promise<string> {
   const tokens = text.match(/(?<="access_token":")[\w.-]+/g) ?? []
   const reader = tokenReader(server.issuer, { ring: () => server.ring })

@@ -2,12 +2,9 @@
  * Emergency rotations of the signing key under load: callers get tokens from one server and use them at once on
  * another.
  */
-import type { Fleet } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
 
-/**
- * What stands against a rotation: tokens that were refused though nobody revoked their key, and servers that would not
- * say.
- */
+/** Faults of a rotation: tokens that were refused although their key was not revoked, and servers that answered 503. */
 export interface Seen {
   rotations: number,
   revocations: number,
@@ -21,17 +18,17 @@ export interface Seen {
 
 export interface Wanted {
   rotations: number
-  /** Of how many rotations one is a revocation of the key that signs; 0: none. */
+  /** Every n-th rotation is a revocation of the active key; 0: none. */
   revokeEvery?: number
   callers?: number
 }
 
-/** Rotates on each server in turn while there is load; `fleet` has at least two servers. */
+/** Rotates on each server in turn under load; `cluster` has at least two servers. */
 export async function rotateUnderLoad (
-  fleet: Fleet, { rotations, revokeEvery = 0, callers = 8 }: Wanted
+  cluster: Cluster, { rotations, revokeEvery = 0, callers = 8 }: Wanted
 ): Promise<Seen> {
-  const urls = fleet.members.map(({ url }) => url)
-  const client = await clientOf(fleet)
+  const urls = cluster.members.map(({ url }) => url)
+  const client = await clientOf(cluster)
   const seen: Seen = {
     rotations: 0, revocations: 0, tokens: 0, uses: 0, keys: 0, refused: [], unavailable: [], took: []
   }
@@ -60,7 +57,7 @@ export async function rotateUnderLoad (
       }
       seen.tokens++
       kids.add(kidOf(token))
-      // The others first: they may not have heard of its key.
+      // The other servers first: they may not have its key yet.
       for (const url of [...urls, ...urls].slice((turn + 1) % urls.length, (turn + 1) % urls.length + urls.length)) {
         await use(token, url)
       }
@@ -69,12 +66,12 @@ export async function rotateUnderLoad (
   const all = Promise.all(Array.from({ length: callers }, (_, i) => caller(i)))
   const rotate = async (url: string): Promise<void> => {
     if (revokeEvery > 0 && (seen.rotations + 1) % revokeEvery === 0) {
-      const { data } = await fleet.manage(url, 'GET', '/signing-keys?state=active') as { data: { id: string }[] }
-      // What it signed may be refused from the moment at which this is asked for.
+      const { data } = await cluster.manage(url, 'GET', '/signing-keys?state=active') as { data: { id: string }[] }
+      // Its tokens may be refused as soon as this request is sent.
       revoked.add(data[0]!.id)
-      await fleet.manage(url, 'POST', `/signing-keys/${data[0]!.id}/revoke`, { reason: 'it leaked' })
+      await cluster.manage(url, 'POST', `/signing-keys/${data[0]!.id}/revoke`, { reason: 'it leaked' })
       seen.revocations++
-    } else await fleet.manage(url, 'POST', '/signing-keys/rotate', { now: true })
+    } else await cluster.manage(url, 'POST', '/signing-keys/rotate', { now: true })
     seen.rotations++
   }
   try {
@@ -94,11 +91,11 @@ export async function rotateUnderLoad (
   return seen
 }
 
-async function clientOf (fleet: Fleet): Promise<{ client_id: string, client_secret: string }> {
-  const { url } = fleet.members[0]!
-  const { id: organization } = await fleet.manage(url, 'POST', '/organizations', { name: 'Callers' })
-  const { clientId, clientSecret } = await fleet.manage(url, 'POST', '/clients', {
-    organization, name: 'caller', grants: [{ resource: `${fleet.issuer}/api/v1`, scopes: ['api-keys:read'] }]
+async function clientOf (cluster: Cluster): Promise<{ client_id: string, client_secret: string }> {
+  const { url } = cluster.members[0]!
+  const { id: organization } = await cluster.manage(url, 'POST', '/organizations', { name: 'Callers' })
+  const { clientId, clientSecret } = await cluster.manage(url, 'POST', '/clients', {
+    organization, name: 'caller', grants: [{ resource: `${cluster.issuer}/api/v1`, scopes: ['api-keys:read'] }]
   })
   return { client_id: clientId, client_secret: clientSecret }
 }

@@ -1,37 +1,37 @@
 /**
- * A wire to PostgreSQL that fails as it is told: refuses, swallows, delays, hangs up. It knows so much of the protocol
- * that it can tell one question from the next: everything up to Sync or a simple Query, and the answer up to
+ * A proxy to PostgreSQL that fails on demand: refuses, swallows, delays or resets connections. It parses the protocol
+ * far enough to tell one question from the next: everything up to Sync or a simple Query, and the answer up to
  * ReadyForQuery.
  */
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
 /**
- * What happens to the question that a fault was set on. `lost answer`: it is carried out, and half of the answer
- * arrives.
- * `disk full`: PostgreSQL itself answers as when it has no room for it.
+ * The fate of the question that a fault was set on.
+ * `lost answer`: it is executed, and half of the answer arrives.
+ * `disk full`: PostgreSQL itself answers that it has no space left.
  */
 export const faults = ['lost question', 'lost answer', 'disk full'] as const
 export type Fault = typeof faults[number]
 
 export interface FaultyProxy {
-  /** The database, by this wire. */
+  /** The database through this proxy. */
   url: string
-  /** Sets a fault on the n-th question from now, 1 being the next. */
+  /** Sets a fault on the n-th question from now; 1 is the next. */
   failAt (n: number, fault: Fault): void
-  /** Whether the fault that was set last has happened; takes it away if not. */
+  /** Whether the last fault that was set has happened; removes it if not. */
   disarm (): boolean
   /** Questions that passed or failed since `failAt`. */
   questions (): number
-  /** Hangs up on everybody, and takes nobody. */
+  /** Resets all connections, and refuses new ones. */
   cut (): void
-  /** Every answer comes so many milliseconds later. */
+  /** Delays every answer by so many milliseconds. */
   delay (milliseconds: number): void
-  /** From now on nothing arrives any more in either direction, and nobody is told. */
+  /** Drops all data in both directions from now on, without closing a connection. */
   swallow (): void
-  /** After so many bytes more of answers, everybody is hung up on. */
+  /** Resets all connections after so many more bytes of answers. */
   cutAfter (bytes: number): void
-  /** As good as new; whoever was hung up on or swallowed has to connect again. */
+  /** Clears all faults; clients of reset or swallowed connections have to reconnect. */
   mend (): void
   close (): Promise<void>
 }
@@ -61,7 +61,7 @@ export async function startFaultyProxy (databaseUrl: string): Promise<FaultyProx
     for (const socket of [near, far]) {
       sockets.add(socket)
       socket.setNoDelay(true)
-      // Whoever is hung up on hears of it by the end.
+      // The `close` event handles a reset.
       socket.on('error', () => {})
       socket.on('close', () => {
         sockets.delete(socket)
@@ -130,7 +130,7 @@ function carry (near: Socket, far: Socket, state: State, hangUp: () => void): vo
     if (loseAnswer) {
       answer = Buffer.concat([answer, bytes])
       if (!isReady(answer)) return
-      // Only now is it certain that it was carried out.
+      // Only now is it certain that the question was executed.
       near.end(answer.subarray(0, Math.floor(answer.length / 2)), () => { near.resetAndDestroy() })
       return
     }
@@ -145,8 +145,8 @@ function carry (near: Socket, far: Socket, state: State, hangUp: () => void): vo
 }
 
 /**
- * A question that fails like `question` on a full disk: a transaction that cannot be committed is over, any other
- * statement spoils its own.
+ * A question that fails like `question` on a full disk: a failed COMMIT ends its transaction, any other failed
+ * statement aborts it.
  */
 function withoutRoom (question: Buffer): Buffer {
   const over = question.includes('COMMIT') ? 'ROLLBACK; ' : ''
@@ -166,9 +166,7 @@ function isReady (answer: Buffer): boolean {
 
 interface Question { bytes: Buffer, /** And not one of those with which a connection begins. */ isWhole: boolean }
 
-/**
- * Hands on what one side says in pieces of which each is one question. The first message has no type before its length.
- */
+/** Forwards the data of one side in pieces of one question each. The first message has no type before its length. */
 function questionReader (handOn: (question: Question) => void): (bytes: Buffer) => void {
   let unread = Buffer.alloc(0)
   let hasBegun = false

@@ -1,6 +1,6 @@
 /**
- * What client libraries of other languages are judged with: a server, credentials of both kinds, and the program that
- * uses them.
+ * The test bed for client libraries of other languages: a server, credentials of both kinds, and the program that uses
+ * them.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -15,29 +15,29 @@ import { publicationTime, type SigningAlgorithm } from '../../src/domain/tokens/
 import { run } from './foreign-tools.ts'
 import { startServer } from './test-server.ts'
 
-/** What a program says of a client that got through, and which settings of ours or its own it took. */
+/** A program's report on a client that got through, with the settings that it needed. */
 export interface Passed { client: string, settings: string }
 
-/** Where judges of this language stand, and where what is built of them is kept between runs. */
+/** The folder with the judges of this language, and the one that keeps their builds between runs. */
 export function foldersOf (language: string): { sources: string, built: string } {
   const root = join(import.meta.dirname, '../..')
   return {
-    sources: join(import.meta.dirname, 'judges', language),
+    sources: join(root, 'test/judges', language),
     built: join(root, 'node_modules', '.cache', 'judges', language)
   }
 }
 
 /**
- * A server on a port of its own, and as variables of the environment what a foreign client needs to know: a client with
- * a secret, one with an RSA key whose assertions may be as RFC 7523 allows (`assertionProfile`), and a token of the
- * first. Tokens are signed by `algorithm`.
+ * Starts a server on a port of its own. Returns the environment variables of a foreign client: a client with a secret,
+ * one with an RSA key whose assertions may be as RFC 7523 allows (`assertionProfile`), and a token of the first.
+ * `algorithm` signs the tokens.
  */
 export async function startJudged (t: Test, algorithm: SigningAlgorithm): Promise<Record<string, string>> {
   const sent: Sent[] = []
   const server = await startServer({ mount: async app => { hearAssertions(app.server, sent) } })
   t.teardown(async () => { await keepAssertions(server.issuer, sent, jwks.keys[0]!) })
   const { signingKeys, operation } = server.latchkey
-  // Long ago, so that a resource may change to it.
+  // Published long ago, so that a resource may switch to this algorithm.
   const earlier = { ...operation, clock: () => secondsAfter(operation.clock(), -publicationTime) }
   await signingKeys.provide(earlier, algorithm, true)
   const { json } = await server.admin('PATCH', '/resources/res_host', { signingAlgorithm: algorithm })
@@ -79,12 +79,12 @@ export async function startJudged (t: Test, algorithm: SigningAlgorithm): Promis
 }
 
 /**
- * The file that `npm test` reads: what these clients sign does not change with us, so it need not be made anew each
- * time.
+ * The recorded assertions that `npm test` reads: our changes do not affect what these clients sign, so one recording is
+ * enough.
  */
 const assertionsFile = join(import.meta.dirname, '../protocol/foreign-assertions.json')
 
-/** An assertion that a foreign client signed: which client, for which issuer, when, and the public half of its key. */
+/** An assertion that a foreign client signed: the client, the issuer, the time, and the public half of its key. */
 export interface ForeignAssertion { client: string, issuer: string, sentAt: number, jwk: JWK, assertion: string }
 
 export async function foreignAssertions (): Promise<ForeignAssertion[]> {
@@ -93,7 +93,7 @@ export async function foreignAssertions (): Promise<ForeignAssertion[]> {
 
 type Sent = Pick<ForeignAssertion, 'assertion' | 'sentAt'>
 
-/** Notes every assertion in a body that comes to `server`. */
+/** Records every assertion in a request body that `server` receives. */
 function hearAssertions (server: Server, sent: Sent[]): void {
   server.prependListener('request', request => {
     const push = request.push.bind(request)
@@ -105,7 +105,10 @@ function hearAssertions (server: Server, sent: Sent[]): void {
   })
 }
 
-/** JUDGES_RECORD=on npm run judges: adds what was sent to the file; who sent it is to be written there. */
+/**
+ * JUDGES_RECORD=on npm run judges: adds the recorded assertions to the file; the library's name is to be written there
+ * by hand.
+ */
 async function keepAssertions (issuer: string, sent: readonly Sent[], jwk: JWK): Promise<void> {
   if (process.env.JUDGES_RECORD !== 'on' || sent.length === 0) return
   const kept = await foreignAssertions().catch(() => [])
@@ -113,10 +116,7 @@ async function keepAssertions (issuer: string, sent: readonly Sent[], jwk: JWK):
   await writeFile(assertionsFile, `${JSON.stringify([...kept, ...added], null, 2)}\n`)
 }
 
-/**
- * Runs a judge; resolves to what it says. @throws with what it wrote on standard error when it ends with anything but
- * 0.
- */
+/** Runs a judge; resolves to its output. @throws its standard error when it exits with another code than 0. */
 export async function judge (
   command: string, parameters: string[], environment: Record<string, string>
 ): Promise<Passed[]> {
@@ -124,7 +124,7 @@ export async function judge (
   return stdout.trim().split('\n').map(line => JSON.parse(line) as Passed)
 }
 
-/** Builds a judge. @throws with what the compiler wrote when it fails. */
+/** Builds a judge. @throws the compiler's output when it fails. */
 export async function build (command: string, parameters: string[], cwd: string): Promise<void> {
   const { code, output } = await run(command, parameters, { cwd })
   if (code !== 0) throw new Error(`${command} ${parameters.join(' ')} ended with ${code}\n${output}`)

@@ -1,3 +1,4 @@
+/** Tests without their program are skipped with a reason, or fail where judges are required. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -7,7 +8,7 @@ import { foreignProgram } from './foreign-programs.ts'
 
 const ours = pathToFileURL(join(import.meta.dirname, 'foreign-programs.ts')).href
 
-/** The TAP of a test that needs a program which no machine has. */
+/** The TAP of a test that needs a program that no machine has. */
 function outputOf (judges: string): { status: number | null, stdout: string } {
   const script = `import tap from 'tap'; import { foreignProgram } from '${ours}'
     const nothing = foreignProgram('no-such-program', 'apt-get install nothing')

@@ -9,20 +9,20 @@
 import tap from 'tap'
 import { programPath } from './program-path.ts'
 
-/** What a test needs to know of a program. It is itself the options of a tap test: `skip` is the reason, or false. */
+/** A program that a test needs. It is itself the options of a tap test: `skip` is the reason, or false. */
 export interface ForeignProgram {
-  /** Where it is; its name when it is missing. */
+  /** The path of the program; its name when it is missing. */
   path: string
   skip: string | false
 }
 
-/** Looks for a program on the path. `hint`: the command that installs it. */
+/** Finds a program on the path. `hint`: the command that installs it. */
 export function foreignProgram (name: string, hint: string): ForeignProgram {
   const path = programPath(name)
   return path === null ? missing(name, hint) : { path, skip: false }
 }
 
-/** What is not there. `name`: what is missing, which may be a library; `hint`: the command that installs it. */
+/** A missing dependency. `name`: a program or a library; `hint`: the command that installs it. */
 export function missing (name: string, hint: string): ForeignProgram {
   const skip = `${name} is not installed: ${hint}`
   if (process.env.LATCHKEY_JUDGES === 'required') tap.fail(`${skip} (LATCHKEY_JUDGES=required)`)

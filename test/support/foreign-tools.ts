@@ -1,7 +1,6 @@
 /**
- * Tools that come from npm, PyPI and Go's module proxy, in the versions that stand beside the judges that use them.
- * Each is installed once, into a folder of its own in the user's cache, and found there from then on; nothing of it is
- * in `npm ci`.
+ * Tools from npm, PyPI and Go's module proxy, in the versions pinned beside the judges that use them. Each is installed
+ * once, into a folder of its own in the user's cache; `npm ci` installs none of them.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -12,7 +11,7 @@ import { foreignProgram, missing, type ForeignProgram } from './foreign-programs
 
 const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'latchkey-judges')
 
-/** The programs of `folder`/package.json. `path` is the folder that they are in. */
+/** The programs of `folder`/package.json. `path` is their folder. */
 export async function npmTools (folder: string): Promise<ForeignProgram> {
   return await installed(folder, 'package.json', async target => {
     await cp(join(folder, 'package.json'), join(target, 'package.json'))
@@ -23,7 +22,7 @@ export async function npmTools (folder: string): Promise<ForeignProgram> {
   }, join('node_modules', '.bin'))
 }
 
-/** The programs of `folder`/requirements.txt, in an environment of their own. `path` is the folder that they are in. */
+/** The programs of `folder`/requirements.txt, in a virtual environment of their own. `path` is their folder. */
 export async function pythonTools (folder: string): Promise<ForeignProgram> {
   const python = foreignProgram('python3', 'apt-get install python3 python3-venv')
   if (python.skip !== false) return python
@@ -51,7 +50,7 @@ export async function goTool (module: string): Promise<ForeignProgram> {
 
 export interface Ended { code: number, output: string }
 
-/** Runs a program; resolves to its exit code, -1 when a signal ended it, and what it wrote. */
+/** Runs a program; resolves to its exit code, -1 when a signal ended it, and its output. */
 export function run (
   program: string, parameters: readonly string[], options: { cwd?: string, env?: NodeJS.ProcessEnv } = {}
 ): Promise<Ended> {
@@ -68,11 +67,11 @@ export function run (
   })
 }
 
-/** Resolves to null, or to what went wrong. */
+/** Resolves to null, or to the reason of the failure. */
 type Install = (target: string) => Promise<string | null>
 
 /**
- * By the text of the list, so that other versions are another folder. An environment of Python cannot be moved: it is
+ * Named by the text of the list, so that other versions get another folder. A Python environment cannot be moved: it is
  * made in its place.
  */
 async function installed (folder: string, list: string, install: Install, programs: string): Promise<ForeignProgram> {

@@ -1,6 +1,6 @@
 /**
  * A property-based run over the served OpenAPI document: requests that follow it, almost follow it, or do not at all.
- * What is in the document is tried, so a new route is as soon as it is there.
+ * The cases come from the document, so a new route is covered as soon as it is documented.
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -13,7 +13,7 @@ import type { Answer, Json, Outgoing, TestServer } from './test-server.ts'
 
 export interface FuzzOptions {
   seed: number
-  /** Whichever comes first. */
+  /** The run ends at the first of these two limits. */
   seconds: number
   requests?: number
 }
@@ -28,48 +28,45 @@ export interface FuzzReport {
   /** Operations that answered 2xx at least once. */
   reached: Set<string>
   operations: number
-  /**
-   * What to tell when a request broke the rule: the seed, the request and what is wrong with the answer. Null: none
-   * did.
-   */
+  /** The report on a request that broke the rule: the seed, the request and the fault of the answer. Null: none did. */
   failure: string | null
 }
 
-/** Whom a request comes from. */
+/** The senders of requests. */
 const callers = ['admin', 'organization', 'anonymous'] as const
 
 interface Case {
   operation: Operation
   caller: typeof callers[number]
-  /** Null: the operation's own. */
+  /** Null: the operation's own method. */
   method: string | null
-  /** For the path; null: the id of something that is there. */
+  /** For the path; null: the id of an existing record. */
   ids: (string | null)[]
   query: [string, string][]
   body: BodyCase
   contentType: string | null
   headers: [string, string][]
-  /** Header lines that no client would send, on a connection of their own; null: an honest client's. */
+  /** Header lines that no real client sends, on a connection of their own; null: none. */
   garbage: string | null
-  /** Milliseconds after which the connection is reset (SO_LINGER 0); null: the answer is waited for. */
+  /** Milliseconds after which the connection is reset (SO_LINGER 0); null: the client waits for the answer. */
   reset: number | null
 }
 
 type BodyCase =
   | { kind: 'none' }
-  /** Sent as it is. */
+  /** Sent unchanged. */
   | { kind: 'text', text: string }
   /** The example of the document, with members replaced. */
   | { kind: 'example', replaced: [number, unknown][], added: [string, unknown][] }
 
-/** Things that are there, by the collection that they were created in, and what stands for them in the examples. */
+/** Existing records by the collection that they were created in, and their substitutes for values of the examples. */
 interface World { ids: Map<string, string>, examples: Map<string, string>, organizationKey: string }
 
-/** Milliseconds: more than a busy machine takes for the longest answer there is, a verification of the audit log. */
+/** Milliseconds: more than a busy machine takes for the slowest answer, a verification of the audit log. */
 const slowMs = 5_000
 const insides = /\bat .+\.(?:ts|js):\d|node_modules|prisma|SQLITE|\bSELECT\b|"stack"/i
 
-/** Runs until time or requests are used up, or a request breaks the rule; then it is made as small as it can be. */
+/** Runs until time or requests are used up, or a request breaks the rule; that request is then shrunk. */
 export async function fuzz (
   server: TestServer, { seed, seconds, requests = Number.MAX_SAFE_INTEGER }: FuzzOptions
 ): Promise<FuzzReport> {
@@ -90,7 +87,7 @@ export async function fuzz (
   const began = performance.now()
   const run = async (each: Case): Promise<void> => {
     if (report.requests % 400 === 399) world = await populate(server, operations)
-    // So that limits by the minute and the hour do not answer for the routes.
+    // Keeps limits by the minute and the hour from answering in place of the routes.
     if (report.requests % 50 === 49) server.clock.advance(3_600)
     const request = requestOf(server, world, each)
     report.requests++
@@ -137,7 +134,7 @@ export async function fuzz (
       String(outcome.errorInstance instanceof Error ? outcome.errorInstance.message : outcome.errorInstance)
     }`
   }
-  // What was reset last may still be being done.
+  // The last requests that were reset may still run.
   await pause(200)
   const failed = unanswered(server)
   if (report.failure === null && failed.length > 0) report.failure = failed.join('\n')
@@ -153,12 +150,12 @@ function heapInUse (): number {
   return process.memoryUsage().heapUsed
 }
 
-/** Failures that no answer told of: its caller had gone, or there was none. */
+/** Failures that no answer reported: the caller had disconnected, or there was none. */
 function unanswered ({ latchkey: { telemetry: { metrics } } }: TestServer): string[] {
   const failed = metrics.requests.entries().filter(([, , status]) => status === '5xx').map(([route, method]) =>
     `a 5xx of ${method} ${route}`
   )
-  // A machine that does other work besides may be late with the feed.
+  // A busy machine may be late with the feed.
   const jobs = metrics.jobFailures.entries().filter(([job]) => job !== 'feed')
   return [...failed, ...jobs.map(([job, , times]) => `${times} failures of ${job}`)]
 }
@@ -177,8 +174,8 @@ async function sendAndReset (
 }
 
 /**
- * One of everything that can be created from the examples, and a key of the management API that may do whatever an
- * organization may.
+ * Creates one of everything from the examples, and a key of the management API that may do whatever an organization
+ * may.
  */
 async function populate (server: TestServer, operations: readonly Operation[]): Promise<World> {
   const organization = await server.createOrganization('fuzzed')
@@ -196,7 +193,7 @@ async function populate (server: TestServer, operations: readonly Operation[]): 
     method === 'POST' && !path.includes('{') && path.startsWith('/api/v1/') && responses[201] !== undefined &&
     !path.endsWith('/organizations')
   )
-  // Twice, since some are made of others.
+  // Twice, because some records need others.
   for (const operation of [...creating, ...creating]) {
     const body = exampleBody(world, operation, { kind: 'example', replaced: [], added: [] })
     remember(
@@ -213,11 +210,9 @@ async function populate (server: TestServer, operations: readonly Operation[]): 
   return world
 }
 
-/**
- * What an answer gave out is there from now on, and stands where the examples have such a thing: ids, secrets, tokens.
- */
+/** Remembers the ids, secrets and tokens of an answer, to replace their like in the examples. */
 function remember (world: World, operation: Operation, { status, json }: Answer): void {
-  // The one that everything else was made in stays.
+  // The first organization stays: all other records belong to it.
   if ((status !== 201 && json.access_token === undefined) || collectionOf(operation.path) === 'organizations') return
   const id: unknown = json.id ?? json.clientId ?? json.client_id
   if (typeof id === 'string') world.ids.set(collectionOf(operation.path), id)
@@ -263,12 +258,12 @@ function credentialOf (server: TestServer, world: World, caller: Case['caller'],
   const schemes = new Set((security as Json[]).flatMap(Object.keys))
   if (caller === 'anonymous') return []
   if (schemes.has('registrationAccessToken')) return ['authorization', `Bearer ${world.examples.get('lkrat_…') ?? ''}`]
-  // The endpoints of OAuth would look at nothing but a second credential.
+  // The endpoints of OAuth would refuse a second credential and check nothing else.
   if (!schemes.has('apiKey')) return []
   return caller === 'admin' ? ['authorization', `Bearer ${server.adminToken}`] : ['x-api-key', world.organizationKey]
 }
 
-/** By percent-encoding, except for what is encoded already and half characters. */
+/** Percent-encodes, except for escapes, and replaces lone surrogates. */
 function encoded (text: string): string {
   return /^%[0-9a-f]{2}$/i.test(text) ? text : encodeURIComponent(text.toWellFormed())
 }
@@ -286,7 +281,7 @@ function exampleBody (
     const member = members[index % Math.max(members.length, 1)]
     if (member !== undefined) member[1] = value
   }
-  // As text, since an object would take some of these names for its own.
+  // As text: an object would treat some of these names specially (`__proto__`).
   const all: [string, unknown][] = [...members, ...added]
   if (type === 'application/x-www-form-urlencoded') {
     return new URLSearchParams(
@@ -305,7 +300,7 @@ function withRealIds (world: World, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withRealIds(world, each)]))
 }
 
-/** A machine that does other work besides is slow once; a server that hangs is slow again. */
+/** Repeats a slow request: a busy machine is slow once, a server that hangs is slow again. */
 async function timely (request: Outgoing, send: () => Promise<Answer>): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     const started = performance.now()
@@ -343,7 +338,7 @@ async function sendRaw (
   )
   const [, status = '400'] = /^HTTP\/1\.1 (\d{3}) /.exec(text) ?? []
   const body = text.slice(text.indexOf('\r\n\r\n') + 4)
-  // Nothing in it is held against the document: what was read of it is for the parser to say.
+  // Not checked against the document: the parser may have read another request than the one meant.
   return {
     status: Number(status),
     headers: { 'content-type': 'application/json' },
@@ -357,7 +352,7 @@ function problemsOf (
   { method, path, headers }: { method: string, path: string, headers: string[] }, answer: Answer
 ): string[] {
   const { status, text } = answer
-  // A registration access token is in the answers to it, as RFC 7592 §3 has it.
+  // Answers to a registration access token contain it (RFC 7592 §3).
   const sent = headers.filter((_, i) => i % 2 === 1).filter(value => /^lk_(?:live|test)_\w{30}/.test(value))
   const secrets = [server.adminToken, server.secret, ...sent]
   return [
@@ -439,7 +434,7 @@ function valueOf (name: string): fc.Arbitrary<string> {
   return name === 'limit' ? limits : name === 'cursor' ? cursors : hostile
 }
 
-/** Names of the operation, and others. */
+/** Parameter names of the operation, and others. */
 function queries ({ parameters = [] }: Operation): fc.Arbitrary<[string, string][]> {
   const known = (parameters as Json[]).filter(each => each.in === 'query').map(each => String(each.name))
   const one = fc.oneof({ weight: known.length > 0 ? 4 : 0, arbitrary: fc.constantFrom(...known, 'limit') }, {

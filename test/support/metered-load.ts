@@ -1,6 +1,6 @@
 /**
- * A process under load, to be killed in the middle: `node metered-load.ts URL KEY_ID`. Prints a line for everything
- * that was admitted.
+ * A process under load, to be killed in the middle: `node metered-load.ts URL KEY_ID`. Prints a line for each admitted
+ * request.
  */
 import type { ApiKey } from '../../src/domain/credentials/api-key.ts'
 import { noLimits } from '../../src/domain/tenancy/limits.ts'
@@ -11,7 +11,7 @@ import { patientLimits } from './waiting.ts'
 const { store } = await openStorage(process.argv[2]!, { limits: patientLimits })
 const key = await store.apiKeys.get(process.argv[3]!) as ApiKey
 const calls = meter(store, () => new Date())
-// The month is the test's: a run over midnight of a month's end must not look like a lost credit.
+// The test's month: a run over the end of a month must not look like a lost credit.
 const now = new Date('2026-01-15T12:00:00Z')
 
 async function load (): Promise<void> {

@@ -1,4 +1,4 @@
-/** A store with what metering needs in it: a resource, and an organization with keys for each test. */
+/** A store prepared for metering: a resource, and an organization with keys for each test. */
 import type { Test } from 'tap'
 import type { ApiKey } from '../../src/domain/credentials/api-key.ts'
 import { systemActor } from '../../src/domain/core/actor.ts'
@@ -27,9 +27,7 @@ export function clockAt (instant: Date | string): MovableClock {
   return clock
 }
 
-/**
- * An organization of its own on a database that others use too, and what a test does with it. Its clock stands at noon.
- */
+/** An organization of its own on a shared database, and the operations of a test on it. Its clock stands at noon. */
 export interface Tenant {
   store: Store
   organizationId: string
@@ -39,7 +37,7 @@ export interface Tenant {
   operation: Operation<Repositories>
   /** Closed with the test. */
   newMeter (): Meter
-  /** On another server of the same database; on SQLite, which serves one, on the same. */
+  /** On another server of the same database; SQLite serves one server, so on the same one there. */
   newMeterElsewhere (): Meter
   elsewhere: Store
   newKey (properties?: Partial<ApiKey>): Promise<ApiKey>
@@ -51,7 +49,7 @@ export interface Metering extends Storage {
   newTenant (t: Test): Promise<Tenant>
 }
 
-/** Open until the test is over. */
+/** Stays open until the test ends. */
 export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>): Promise<Metering> {
   const { url, drop } = await fresh()
   const storage = await openStorage(url, { limits: patientLimits })

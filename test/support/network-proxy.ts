@@ -1,43 +1,43 @@
-/** What lies between a server and its PostgreSQL: a proxy that is slow, swallows what it should carry, or is cut. */
+/** A proxy between a server and its PostgreSQL that delays, swallows or cuts the traffic. */
 import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
-/** Whose connections: those that follow the change feed, or all others. */
+/** The group of connections: those that follow the change feed, or all others. */
 export type Kind = 'listener' | 'pool'
 
-export interface Wire {
-  /** The database as it is reached through here. */
+export interface NetworkProxy {
+  /** The URL of the database through this proxy. */
   url: string
-  /** Milliseconds that what the database says takes to arrive. */
+  /** Milliseconds of delay of the data from the database. */
   delay: Record<Kind, number>
-  /** Emits whose connection it is when the database has said something, be it delayed. */
+  /** Emits the kind of a connection when the database has sent data on it, delayed or not. */
   said: EventEmitter
   /**
-   * From now on what the database says to these is kept here: `caught` resolves with the first of it, `release` lets it
-   * arrive.
+   * Holds back data from the database to these connections from now on: `caught` resolves with the first of it,
+   * `release` delivers it.
    */
   hold (kind: Kind): { caught: Promise<void>, release (): void }
-  /** While true nothing is carried either way, and nobody is told. */
+  /** While true, drops all data in both directions without closing a connection. */
   swallow: boolean
-  /** Once somebody has said this, nobody is heard any more; answers still arrive. */
+  /** After a client has sent this text, drops all data from clients; answers still arrive. */
   deafAfter: string | null
   /**
-   * Ends every connection, and takes no new one until it is mended, which ends deafness too. Resolves when their ends
-   * have been seen.
+   * Closes all connections, and refuses new ones until `mend`, which also ends `deafAfter`. Resolves after all have
+   * closed.
    */
   cut (): Promise<void>
   mend (): Promise<void>
-  /** From now on new connections are led to another database server. */
+  /** Connects to another database server from now on. */
   lead (database: string): void
   close (): Promise<void>
 }
 
-export async function layWire (database: string): Promise<Wire> {
+export async function startNetworkProxy (database: string): Promise<NetworkProxy> {
   let target = new URL(database)
   const pairs = new Set<[Socket, Socket]>()
   const delay = { listener: 0, pool: 0 }
   const said = new EventEmitter()
-  const wire = { swallow: false, deafAfter: null as string | null }
+  const proxy = { swallow: false, deafAfter: null as string | null }
   let deaf = false
   let held: { kind: Kind, keep (piece: () => void): void } | null = null
   const server = createServer(near => {
@@ -48,7 +48,7 @@ export async function layWire (database: string): Promise<Wire> {
     near.once('data', (bytes: Buffer) => { if (bytes.includes('latchkey replica')) kind = 'listener' })
     carry(near, far, () => ({ delay: 0, keep: null }), bytes => {
       if (deaf) return false
-      deaf = wire.deafAfter !== null && bytes.includes(wire.deafAfter)
+      deaf = proxy.deafAfter !== null && bytes.includes(proxy.deafAfter)
       return true
     })
     carry(far, near, () => ({ delay: delay[kind], keep: held?.kind === kind ? held.keep : null }))
@@ -66,7 +66,7 @@ export async function layWire (database: string): Promise<Wire> {
     hears: (bytes: Buffer) => boolean = () => true
   ) => {
     from.on('data', (bytes: Buffer) => {
-      if (wire.swallow || !hears(bytes)) return
+      if (proxy.swallow || !hears(bytes)) return
       const { delay, keep } = how()
       const arrive = () => { to.write(bytes) }
       if (keep !== null) keep(arrive)
@@ -83,7 +83,7 @@ export async function layWire (database: string): Promise<Wire> {
     for (const pair of pairs) pair.forEach(socket => socket.destroy())
     await Promise.all(closed)
   }
-  return Object.assign(wire, {
+  return Object.assign(proxy, {
     url: Object.assign(new URL(database), { port: String(port) }).href,
     delay,
     said,
@@ -106,7 +106,7 @@ export async function layWire (database: string): Promise<Wire> {
     cut,
     async mend () {
       deaf = false
-      wire.deafAfter = null
+      proxy.deafAfter = null
       server.listen(port, '127.0.0.1')
       await once(server, 'listening')
     },

@@ -1,10 +1,10 @@
-/** The served OpenAPI document as a judge of answers: what it does not announce, no route may say. */
+/** Checks answers against the served OpenAPI document: a route may answer only with what it documents. */
 import type { ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import type { Json } from './test-server.ts'
 
-/** An operation of the document, with the path that leads to it. */
+/** An operation of the document, with its path. */
 export interface Operation extends Json { method: string, path: string, operationId: string }
 
 export interface Judged { status: number, headers: Record<string, unknown>, text: string }
@@ -17,8 +17,8 @@ export function operationsOf (document: Json): Operation[] {
 }
 
 /**
- * What is wrong with an answer, in a sentence each: a status that the operation does not announce, a content type, a
- * body that is not what its schema says, or that has members besides. Null: the document has no such operation.
+ * The faults of an answer, a sentence each: an undocumented status, an undocumented content type, a body that does not
+ * match its schema or has further members. Null: the document has no such operation.
  */
 export function judgeOf (served: Json): (method: string, target: string, answer: Judged) => string[] | null {
   const document = closed(served) as Json
@@ -76,21 +76,21 @@ function responseOf (
   return { pointer: `/components/responses/${name}`, response: document.components.responses[name] }
 }
 
-/** NDJSON has one on each line. */
+/** NDJSON has a value on each line. */
 function documentsIn (type: string, text: string): unknown[] {
   return type.endsWith('ndjson')
     ? text.split('\n').filter(line => line !== '').map(line => JSON.parse(line))
     : [JSON.parse(text)]
 }
 
-/** The last parameter of a path may hold slashes. */
+/** The last parameter of a path may contain slashes. */
 function patternOf (path: string): RegExp {
   return new RegExp(
     `^${path.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace('{path}', '.+').replace(/\{\w+\}/g, '[^/]+')}$`
   )
 }
 
-/** What is too long to be read or to be an id, or cannot be decoded, reaches no operation. */
+/** A path that is too long, or cannot be decoded, reaches no operation. */
 function isRouted (path: string, status: number): boolean {
   try {
     return status !== 431 && path.split('/').every(step => decodeURIComponent(step).length <= 1_536)
@@ -103,7 +103,7 @@ function escaped (name: string): string {
   return encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))
 }
 
-/** The same document, in which an object has the members that are named and no others. */
+/** The same document with objects closed to further members. */
 function closed (schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed)
   if (typeof schema !== 'object' || schema === null) return schema

@@ -1,4 +1,4 @@
-/** PgBouncer in front of a PostgreSQL, with the defaults of its package but for the mode. */
+/** PgBouncer in front of a PostgreSQL, with its package's defaults except for the mode. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -13,7 +13,7 @@ import { until } from './waiting.ts'
 export const program = programPath('pgbouncer')
 
 export interface Pgbouncer {
-  /** The database, by the pooler. */
+  /** The URL of the database through the pooler. */
   url: string
   close (): Promise<void>
 }
@@ -45,7 +45,7 @@ export async function startPgbouncer (
       ''
     ].join('\n')
   )
-  // It refuses to run as root, and is to read its files as whoever it runs by.
+  // PgBouncer refuses to run as root; its files have to be readable for its account.
   for (const [path, mode] of [[folder, 0o755], [users, 0o644], [file, 0o644]] as const) await chmod(path, mode)
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
   const child = spawn(program ?? 'pgbouncer', [file], { stdio: ['ignore', 'ignore', 'pipe'], ...nobody })

@@ -1,6 +1,4 @@
-/**
- * A real PostgreSQL for tests: the one that `npm test` started, or, for a single file run by itself, one of its own.
- */
+/** A real PostgreSQL for tests: the one that `npm test` started, or one of its own for a single file. */
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
@@ -12,24 +10,24 @@ import pg from 'pg'
 import { freePort } from './running-server.ts'
 import { patience, until } from './waiting.ts'
 
-/** A PostgreSQL server, and a superuser's URL to it. */
+/** A PostgreSQL server, and a superuser's URL of it. */
 export interface Postgres {
   url: string
-  /** Where its data is. */
+  /** The data directory. */
   dataFolder: string
-  /** Ends all its processes at once, as a power cut would. Its data stays. */
+  /** Kills all its processes at once, as a power cut would. Its data stays. */
   kill (): Promise<void>
   /** Starts it again on the same data, after `kill`. */
   restart (): Promise<void>
   stop (): Promise<void>
 }
 
-/** Quick, and good for nothing once the machine fails: what tests that only read and write can do with. */
+/** Fast, without durability: enough for tests that only read and write. */
 const careless = { fsync: 'off', full_page_writes: 'off' }
 
 /**
- * Starts a server on loopback only, on a free port, with its data in a new temporary folder that `stop` removes. A
- * durable one keeps what it acknowledged as PostgreSQL does unless told otherwise.
+ * Starts a server on loopback, on a free port, with its data in a new temporary folder that `stop` removes. A durable
+ * one uses PostgreSQL's defaults for durability.
  */
 export async function startPostgres (
   { durable = false, settings: more = {} }: { durable?: boolean, settings?: Record<string, string> } = {}
@@ -44,7 +42,7 @@ export async function startPostgres (
     password,
     port,
     persistent: false,
-    // PostgreSQL refuses to run as root; data and programs must then be reachable for the user postgres.
+    // PostgreSQL refuses to run as root; the user postgres then needs access to data and programs.
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C', ...(durable ? [] : ['--no-sync'])],
     postgresFlags: settings({
@@ -79,15 +77,15 @@ export async function startPostgres (
     },
     async stop () {
       dismiss()
-      // There is no process left to wait for.
+      // The process has already ended.
       await (isKilled ? rm(databaseDir, { recursive: true, force: true }) : server.stop())
     },
   }
 }
 
 /**
- * Has a shell stop the server and remove its data once this process is gone, because a test that is killed cannot.
- * @returns what sends the shell away.
+ * Has a shell stop the server and remove its data when this process ends: a killed test cannot.
+ * @returns a function that ends the shell.
  */
 export async function stopWithUs (databaseDir: string): Promise<() => void> {
   const script =
@@ -98,7 +96,7 @@ export async function stopWithUs (databaseDir: string): Promise<() => void> {
   return () => { guard.kill() }
 }
 
-/** The postmaster first: it would replace the others, and they would have time to end in good order. */
+/** The postmaster first: otherwise it would replace the others, and they could shut down gracefully. */
 async function killAll (databaseDir: string): Promise<void> {
   const postmaster = await postmasterOf(databaseDir)
   const alive = [postmaster, ...childrenOf(postmaster)]
@@ -110,7 +108,7 @@ async function postmasterOf (databaseDir: string): Promise<number> {
   return Number((await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n')[0])
 }
 
-/** The processes that the one with this id has started. */
+/** The child processes of the process with this id. */
 export function childrenOf (pid: number): number[] {
   const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
   return stdout.trim().split(/\s+/).filter(text => text !== '').map(Number)
@@ -120,7 +118,7 @@ function end (pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // It has ended by itself.
+    // It has already ended.
   }
 }
 
@@ -147,16 +145,16 @@ function settings (values: Record<string, string>): string[] {
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
 
-/** A database of its own, empty. `drop` also ends whatever is still connected to it. */
+/** A database of its own, empty. `drop` also closes the remaining connections to it. */
 export interface FreshDatabase {
   url: string
   drop (): Promise<void>
 }
 
 /**
- * Makes the new database `name` what this run wants its databases to be; returns the URL of it.
- * `LATCHKEY_TEST_POSTGRES_AS=german`: every database writes dates in another way, and has its tables in a schema of its
- * own, which connections of tests find by its search_path, and those of servers by the URL alone.
+ * Prepares the new database `name` as this run wants; returns its URL.
+ * `LATCHKEY_TEST_POSTGRES_AS=german`: every database has another date format, and its tables in a schema of its own.
+ * Connections of tests find it by the database's search_path, those of servers by the URL alone.
  */
 export async function asWanted (server: string, name: string): Promise<string> {
   const url = Object.assign(new URL(server), { pathname: `/${name}` })
@@ -175,8 +173,8 @@ let own: Promise<Postgres> | undefined
 let inUse = 0
 
 /**
- * Makes a database on the server at LATCHKEY_TEST_POSTGRES, as a copy of `template` if there is one; where that is not
- * set, on one that lives until its last database is dropped.
+ * Makes a database on the server at LATCHKEY_TEST_POSTGRES, as a copy of `template` if given. Without the variable it
+ * starts a server that lives until its last database is dropped.
  */
 export async function freshDatabase (template?: string): Promise<FreshDatabase> {
   const given = process.env.LATCHKEY_TEST_POSTGRES

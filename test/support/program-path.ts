@@ -1,8 +1,10 @@
-/** Where a program of this machine is. For scripts, too: what imports tap is a test, and ends after its time. */
+/**
+ * Finds a program of this machine. Scripts use it too, so it does not import tap, which would end them after a timeout.
+ */
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-// Debian puts servers into sbin, which is not on everybody's path.
+// Debian puts servers into sbin, which is not on every account's path.
 const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'].filter(folder =>
   folder !== ''
 )

@@ -1,9 +1,9 @@
-/** Reads the text format of Prometheus, strictly enough to be a judge of it. */
+/** Parses the text format of Prometheus, strictly enough to validate it. */
 
 export interface Sample { name: string, labels: Record<string, string>, value: number }
 export interface Family { type: string, help: string, samples: Sample[] }
 
-/** @throws for a line that is none of the format, a sample without its family, or a series that is there twice. */
+/** @throws for a line outside of the format, a sample without its family, or a duplicate series. */
 export function readExposition (text: string): Map<string, Family> {
   const families = new Map<string, Family>()
   const seen = new Set<string>()

@@ -1,6 +1,6 @@
 /**
- * What the contracts of the APIs with keys as bearer credentials share: an example behind a real server, on either
- * database.
+ * Shared set-up of the contracts of the APIs with keys as bearer credentials: an example behind a real server, on
+ * either database.
  */
 import tap, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
@@ -11,7 +11,7 @@ import {
 } from './test-server.ts'
 
 export interface ProtectedApi {
-  /** Where its routes are mounted, and what its resource is called by after the issuer. */
+  /** The prefix of its routes, and the part of its resource identifier after the issuer. */
   path: string
   /** Sent with every request. */
   headers?: Record<string, string>
@@ -26,7 +26,7 @@ export type Call = (
   credential: string | null, method: string, path: string, body?: Json, more?: Partial<Outgoing>
 ) => Promise<Answer>
 
-/** A server with the API, and what tests do to it. */
+/** A server with the API, and the operations of a test on it. */
 export async function startApi ({ path, headers = {}, options = {}, mount }: ProtectedApi, more: ServerOptions = {}) {
   const clock = more.clock ?? new MovableClock()
   clock.stop()
@@ -60,7 +60,7 @@ export function callTo (server: TestServer, path: string, always: Record<string,
 export async function onBothDatabases (
   api: ProtectedApi, contract: (test: (title: string, body: (t: Test) => Promise<void>) => unknown, served: Api) => void
 ): Promise<void> {
-  // All of them before the first test: tap ends a file that has nothing to do while a database starts.
+  // All servers before the first test: tap ends a file without a running test while a database starts.
   const ready = await Promise.all(databases.map(async ({ name, fresh }) => {
     const database = await fresh()
     return { name, database, served: await startApi(api, { database: database.url }) }
@@ -74,21 +74,21 @@ export async function onBothDatabases (
   }
 }
 
-/** The whole answer of a refusal: status, body, and that nobody keeps it. */
+/** The whole answer of a refusal: status, body, and that no cache may store it. */
 export function refused (t: Test, answer: Answer, status: number, body: Json, what = `${status} with its body`): void {
   t.strictSame([answer.status, answer.json], [status, body], what)
   t.equal(answer.headers['content-type'], 'application/json; charset=utf-8')
   t.equal(answer.headers['cache-control'], 'no-store')
 }
 
-/** What the management API says of a key's usage this month. */
+/** The usage of a key this month, from the management API. */
 export async function usageOf ({ admin }: Api, keyId: string): Promise<Json> {
   const answer = await admin('GET', `/api-keys/${keyId}/usage`)
   if (answer.status !== 200) throw new Error(answer.text)
   return answer.json
 }
 
-/** The reasons in the audit log for which credentials were refused, newest first. */
+/** The reasons of refused credentials in the audit log, newest first. */
 export async function refusalsOf ({ admin }: Api, subject?: string): Promise<string[]> {
   const answer = await admin(
     'GET', `/audit?type=credential.refused${subject === undefined ? '' : `&subject=${subject}`}`
@@ -96,7 +96,7 @@ export async function refusalsOf ({ admin }: Api, subject?: string): Promise<str
   return (answer.json.data as Json[]).map(({ detail }) => detail.reason)
 }
 
-/** The reasons that the server's log names for refusals, oldest first. */
+/** The reasons of refusals in the server's log, oldest first. */
 export function loggedReasons ({ lines }: TestServer): string[] {
   return lines.map(line => JSON.parse(line) as Json).filter(({ msg }) => msg === 'refused').map(({ reason }) => reason)
 }

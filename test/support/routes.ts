@@ -1,4 +1,4 @@
-/** Every route that Latchkey has, as Fastify is told of them, so that no test forgets a new one. */
+/** Every route of Latchkey, as Fastify registers them, so that no test misses a new one. */
 import Fastify from 'fastify'
 import type { Latchkey } from '../../src/app.ts'
 import { serverOptions } from '../../src/server/http-server.ts'

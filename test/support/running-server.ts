@@ -11,20 +11,20 @@ import { until } from './waiting.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
-/** The command itself, as the package names it. */
+/** The command itself, as package.json names it. */
 export const latchkeyCommand = join(root, 'bin', 'latchkey.js')
 
 export interface RunningServer {
   url: string
   dataFolder: string
   environment: Record<string, string>
-  /** What it has said so far, on standard output and standard error. */
+  /** Its output so far, standard output and standard error. */
   said (): string
 }
 
 interface Cleaner { teardown (work: () => unknown): void }
 
-/** Starts it and waits until it has said where it listens; stopped and removed with the test. */
+/** Starts it and waits for the address in its output; the end of the test stops and removes it. */
 export async function startServer (t: Cleaner, more: Record<string, string> = {}): Promise<RunningServer> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-cli-'))
   const port = await freePort()
@@ -60,7 +60,7 @@ export async function run (
   return ran
 }
 
-/** This process's environment without anything that is meant for another Latchkey. */
+/** This process's environment without the variables of another Latchkey. */
 export function ownEnvironment (more: Record<string, string>): Record<string, string> {
   const inherited = Object.entries(process.env).filter(([name, value]) =>
     value !== undefined && !/^(LATCHKEY_|DATABASE_URL$|PORT$|HOST$)/.test(name)
@@ -68,10 +68,7 @@ export function ownEnvironment (more: Record<string, string>): Record<string, st
   return { ...Object.fromEntries(inherited) as Record<string, string>, ...more }
 }
 
-/**
- * A port of this machine that is free. Below those that the system gives to connections: none of them takes it
- * meanwhile.
- */
+/** A free port of this machine, below the range of outgoing connections, so that none of them takes it meanwhile. */
 export async function freePort (): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 32_000)
@@ -84,7 +81,7 @@ export async function freePort (): Promise<number> {
   }
 }
 
-/** Ends a process that was started here, politely, and waits for it. */
+/** Ends a process that was started here with SIGTERM, and waits for it. */
 export async function stop (child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill('SIGTERM')
@@ -92,8 +89,8 @@ export async function stop (child: ChildProcess): Promise<void> {
 }
 
 /**
- * Resolves once the `latchkey serve` in `child`, whose data is in `dataFolder`, listens. @throws with what it said when
- * it ends instead.
+ * Resolves once the `latchkey serve` in `child`, whose data is in `dataFolder`, listens. @throws its output when it
+ * ends instead.
  */
 export async function listening (dataFolder: string, child: ChildProcess, said: () => string): Promise<void> {
   await until('the server listens', () => {

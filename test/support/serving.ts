@@ -1,6 +1,6 @@
 /**
- * The authorization server alone on a port of this machine, with what an application puts around it: an id for each
- * request, and helmet's headers.
+ * The authorization server alone on a port of this machine, with the parts that an application adds: request ids, and
+ * helmet's headers.
  */
 import Fastify, { type FastifyHttpOptions, type FastifyInstance, type RawServerDefault } from 'fastify'
 import helmet from 'helmet'
@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { protocol } from '../../src/protocol/index.ts'
 import type { ProtocolOptions } from '../../src/protocol/shared/options.ts'
 
-/** `port` 0: any. `headers` are set on every answer before anybody else sets them. */
+/** `port` 0: any. `headers` are set on every answer first. */
 export interface Serving {
   port: number,
   headers?: Record<string, string>,

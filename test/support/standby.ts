@@ -10,18 +10,18 @@ import { freePort } from './running-server.ts'
 import { eventually, until } from './waiting.ts'
 
 export interface Standby {
-  /** A superuser's. */
+  /** A superuser's URL. */
   url: string
   /** Resolves once it has everything that was committed on the primary before the call. */
   caughtUp (): Promise<void>
-  /** Stops the process that receives what the primary writes: from now on the standby falls behind. */
+  /** Stops the process that receives the primary's writes: from now on the standby lags behind. */
   freeze (): Promise<void>
-  /** Makes a primary of it, with what it has. */
+  /** Promotes it to a primary, with the data that it has. */
   promote (): Promise<void>
   stop (): Promise<void>
 }
 
-/** Starts one on a copy of the data of `primary`, which is interrupted for as long as it is copied. */
+/** Starts one on a copy of the data of `primary`, which stops while it is copied. */
 export async function startStandby (primary: Postgres, settings: Record<string, string> = {}): Promise<Standby> {
   const { port: primaryPort, password } = new URL(primary.url)
   const databaseDir = join(tmpdir(), `latchkey-standby-${randomBytes(6).toString('hex')}`)
@@ -57,7 +57,7 @@ export async function startStandby (primary: Postgres, settings: Record<string, 
     onLog: line => { said.push(line) },
     onError: line => { said.push(String(line)) },
   })
-  // It resolves for a primary alone: what a standby says is another sentence.
+  // `started` resolves for a primary alone: a standby logs another line.
   server.start().catch(() => {})
   const url = Object.assign(new URL(primary.url), { port: String(port) }).href
   const answers = await eventually(
@@ -70,7 +70,7 @@ export async function startStandby (primary: Postgres, settings: Record<string, 
     (await administer(url, "SELECT pid FROM pg_stat_wal_receiver WHERE status = 'streaming'")).rows[0]?.pid as
       | number | undefined
   const isPrimary = async () => (await administer(url, 'SELECT NOT pg_is_in_recovery() AS is')).rows[0]?.is === true
-  /** What has arrived for it meanwhile is lost with it. PostgreSQL starts anew without it. */
+  /** Discards what has arrived for it meanwhile. PostgreSQL starts a new one without being asked. */
   const endFrozen = () => {
     if (frozen !== null) process.kill(frozen, 'SIGKILL')
     frozen = null

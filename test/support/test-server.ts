@@ -1,4 +1,6 @@
-/** A real Latchkey on a real socket, with a small protected API behind its guard, and what tests do to it over HTTP. */
+/**
+ * A real Latchkey on a real socket, with a small protected API behind its guard, and helpers to call both over HTTP.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { connect } from 'node:net'
@@ -19,7 +21,7 @@ import { patientLimits } from './waiting.ts'
 
 export type Json = Record<string, any>
 
-/** A clock that tests move. It runs with the machine's until it is stopped. */
+/** A clock that tests move. It follows the system clock until it is stopped. */
 export class MovableClock {
   #offset = 0
   #stopped: number | null = null
@@ -31,7 +33,8 @@ export class MovableClock {
   }
 
   /**
-   * From now on it only moves by `advance`. Begins at the next whole second: what was made before is not in its future.
+   * Stops the clock: from now on only `advance` moves it. Begins at the next whole second, so that no earlier record
+   * lies in its future.
    */
   stop (): void {
     this.#stopped = Math.ceil(this.now().getTime() / 1000) * 1000
@@ -45,13 +48,13 @@ export interface ServerOptions {
   registration?: 'closed' | 'token' | 'open'
   trustProxy?: string
   clock?: MovableClock
-  /** What the server says it is; its own address unless given. */
+  /** The issuer; its own address unless given. */
   issuer?: string
   /** Further variables of the environment. */
   environment?: Record<string, string>
-  /** How soon storage is given up; with the patience of a test unless given. */
+  /** Timeouts of the storage; the patience of a test unless given. */
   limits?: Partial<Limits>
-  /** Leaves the small protected API out: `mount` brings what stands in its place. */
+  /** Leaves out the small protected API; `mount` replaces it. */
   bare?: boolean
   /** Registers more routes before the server listens. */
   mount?: (app: FastifyInstance, latchkey: Latchkey) => Promise<void>
@@ -59,9 +62,9 @@ export interface ServerOptions {
 
 export interface Outgoing {
   method?: string
-  /** Sent as it is; a path that no URL parser has touched. */
+  /** Sent unchanged; no URL parser has touched the path. */
   path: string
-  /** A list of names and values where one name is to be sent several times. */
+  /** A list of names and values, to send one name several times. */
   headers?: Record<string, string> | string[]
   body?: string | Buffer | URLSearchParams | Json
   /** The caller's address: any of 127.0.0.0/8. */
@@ -169,7 +172,7 @@ export async function startServer (options: ServerOptions = {}) {
       if (!has('content-type')) flat.push('content-type', 'application/json')
       payload = Buffer.from(JSON.stringify(body))
     }
-    // Node would announce a body in chunks.
+    // Without this Node would send the body in chunks.
     if (payload === undefined && method !== 'GET' && method !== 'HEAD' && !has('transfer-encoding')) {
       flat.push('content-length', '0')
     }
@@ -194,7 +197,7 @@ export async function startServer (options: ServerOptions = {}) {
     })
   }
 
-  /** Bytes as they are, on a connection of their own; resolves to everything that came back. */
+  /** Sends bytes unchanged on a connection of their own; resolves to everything that came back. */
   const raw = (bytes: string | Buffer): Promise<string> => new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
     const chunks: Buffer[] = []
@@ -291,7 +294,7 @@ export async function startServer (options: ServerOptions = {}) {
   return { ...state, ...exchanges, createOrganization, createClient, createKey, createRegistrationToken, close }
 }
 
-/** One server on each database, all of them up before the first test begins; `close` ends servers and databases. */
+/** One server on each database, all started before the first test begins; `close` ends servers and databases. */
 export async function startOnEachDatabase (options: Omit<ServerOptions, 'database'> = {}) {
   const started = await Promise.all(databases.map(async ({ name, fresh }) => {
     const database = await fresh()
@@ -306,7 +309,7 @@ export async function startOnEachDatabase (options: Omit<ServerOptions, 'databas
   return { servers: started.map(({ name, server }) => ({ name, server })), close }
 }
 
-/** RFC 6749 §2.3.1, without form encoding: what real SDKs send. */
+/** RFC 6749 §2.3.1 without form encoding, as real SDKs send it. */
 export function basic (id: string, secret: string): string {
   return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
 }

@@ -1,4 +1,4 @@
-/** A collector of traces on loopback that takes OTLP over HTTP as JSON, and keeps what it was sent. */
+/** A collector of traces on loopback that accepts OTLP over HTTP as JSON, and keeps it. */
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -51,7 +51,7 @@ export async function startCollector () {
   const resource = () => readAttributes((JSON.parse(bodies[0]!) as WireBody).resourceSpans[0]!.resource.attributes)
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    /** What was sent, as it came. */
+    /** The received bodies, unchanged. */
     bodies,
     headers,
     paths,

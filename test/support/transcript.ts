@@ -1,7 +1,6 @@
 /**
- * Transcripts of a terminal as tests: `$ command`, then what it prints. In commands and in output `{name}` stands for a
- * word that is not known beforehand: the same one wherever the name comes back. `{}` is any word, a line `...` any
- * lines.
+ * Transcripts of a terminal as tests: `$ command`, then its output. In commands and in output `{name}` stands for an
+ * unknown word, and for the same word wherever the name comes back. `{}` is any word, a line `...` any lines.
  */
 
 export interface Step {
@@ -9,7 +8,7 @@ export interface Step {
   output: string
 }
 
-/** The steps of a transcript; a line before the first command is an error, it would never be checked. */
+/** The steps of a transcript. @throws for a line before the first command: no step would check it. */
 export function readTranscript (text: string): Step[] {
   const steps: Step[] = []
   for (const line of text.replace(/^\n+|\s+$/g, '').split('\n')) {
@@ -20,23 +19,23 @@ export function readTranscript (text: string): Step[] {
   return steps
 }
 
-/** What the placeholders of a transcript stood for so far. */
+/** The words that the placeholders of a transcript stood for so far. */
 export class Words {
   readonly #known = new Map<string, string>()
 
-  /** What a name stands for. */
+  /** The word of a name. */
   get (name: string): string {
     const word = this.#known.get(name)
     if (word === undefined) throw new Error(`nothing was printed for {${name}}`)
     return word
   }
 
-  /** The command as it can be run. */
+  /** The command with its placeholders filled in. */
   fill (command: string): string {
     return command.replace(/\{(\w+)\}/g, (_, name: string) => this.get(name))
   }
 
-  /** Whether a real output is the expected one; learns the words that were not known. */
+  /** Whether a real output matches the expected one; learns the unknown words. */
   matches (expected: string, real: string): boolean {
     const fresh: string[] = []
     const pattern = expected.split(/(\{\w*\}|^\.\.\.\n)/m).map(piece => this.#patternOf(piece, fresh)).join('')

@@ -1,17 +1,11 @@
-/**
- * How tests wait: for what has to happen, as long as it takes. A machine that is busy with other work is slow, not
- * wrong.
- */
+/** How tests wait: for an event, as long as it takes. A busy machine is slow, not wrong. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Limits } from '../../src/storage/engine/timeouts.ts'
 
-/**
- * Milliseconds after which what has not happened is taken never to happen. It guards against hanging, and bounds
- * nothing else.
- */
+/** Milliseconds after which an event is considered missing. It guards against hanging, and bounds nothing else. */
 export const patience = 60_000
 
-/** Storage is not given up because the machine is busy. For tests whose database answers as soon as it can. */
+/** Storage timeouts that a busy machine does not reach. For tests whose database always answers. */
 export const patientLimits: Partial<Limits> = {
   connect: patience,
   statement: patience,
@@ -22,8 +16,8 @@ export const patientLimits: Partial<Limits> = {
 }
 
 /**
- * Asks until the answer will do, with a pause of `every` milliseconds between two tries; returns the last answer, also
- * when none did within the patience: the test says what is wrong with it.
+ * Asks until the answer is acceptable, every `every` milliseconds; returns the last answer, also when none was
+ * acceptable within the patience: the test says what is wrong with it.
  */
 export async function eventually<T> (
   ask: () => T | Promise<T>, enough: (answer: T) => boolean, every = 10
@@ -35,7 +29,7 @@ export async function eventually<T> (
   }
 }
 
-/** Resolves once `holds` does. @throws when it does not within the patience. */
+/** Resolves once `holds` returns true. @throws when it does not within the patience. */
 export async function until (what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   if (!await eventually(holds, held => held)) {
     throw new Error(`it did not happen within ${patience / 1_000} seconds: ${what}`)
@@ -43,8 +37,8 @@ export async function until (what: string, holds: () => boolean | Promise<boolea
 }
 
 /**
- * Milliseconds that `act` took the quickest time out of a few: for what is quick every time, unless the machine is
- * busy. Ends with the first time that is below `bound`.
+ * Milliseconds of the fastest of a few runs of `act`: for an operation that is fast unless the machine is busy. Ends
+ * with the first run below `bound`.
  */
 export async function quickest (bound: number, act: () => Promise<unknown>): Promise<number> {
   let least = Infinity

@@ -1,3 +1,4 @@
+/** Bounds of the refusal log and of batched usage; with rules of addresses, metadata URLs and key sets. */
 import tap from 'tap'
 import { addressBlock } from '../../../src/base/ip-address.ts'
 import type { AuditEvent } from '../../../src/domain/audit/event.ts'
@@ -217,7 +218,7 @@ tap.test('of more credentials than are written at once those that wait the longe
     writes[1].count(id, clock())
   }
   advance(1_000)
-  // Used again: it does not go back to the end of the line.
+  // Used again: it keeps its place in the queue.
   writes[0].touch('key_0')
   writes[1].count('key_0', clock())
   await until('all are written', () => touched.flat().length >= ids.length && added.flat().length >= ids.length)

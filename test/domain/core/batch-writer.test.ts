@@ -1,3 +1,4 @@
+/** Write-behind batches: intervals, retries while the database is away, and no lost or repeated write. */
 import { mock } from 'node:test'
 import { setImmediate, setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
@@ -9,7 +10,7 @@ import { until } from '../../support/waiting.ts'
 
 const noon = new Date('2026-01-15T12:00:00Z')
 
-/** A place to write to that can be away, and when it was tried. */
+/** A destination of writes that can fail, with the times of its tries. */
 function place<T> () {
   const here = { away: false, tries: [] as number[], written: [] as T[] }
   const write = async (rows: Iterable<T>) => {
@@ -96,7 +97,7 @@ tap.test('one turn at a time, and as many in an interval as what waits needs', a
       writing--
     },
   }, interval, 10)
-  /** How many turns there have been so many milliseconds later. */
+  /** The number of turns so many milliseconds later. */
   const after = async (milliseconds: number): Promise<number> => {
     mock.timers.tick(milliseconds)
     for (let i = 0; i < 5; i++) await setImmediate()

@@ -1,4 +1,4 @@
-/** What is removed by itself, when, and what stays. */
+/** What housekeeping deletes, when, and what it keeps. */
 import tap from 'tap'
 import { systemActor } from '../../../src/domain/core/actor.ts'
 import { runHousekeeping } from '../../../src/domain/maintenance/housekeeping.ts'
@@ -25,7 +25,7 @@ for (const { name, database } of fresh) {
     for (const month of ['2027-03', '2027-02', '2027-01', '2026-12']) {
       await store.allowances.takeCalls('key_x', month, 1, 10)
     }
-    // A day longer than until their end, should the clock be ahead.
+    // A day past their end, in case the clock is ahead.
     const dayBefore = new Date(now.getTime() - 86_400_000)
     await store.usedAssertions.remember('spent', new Date(dayBefore.getTime() - 1))
     await store.revokedTokens.insert({

@@ -1,3 +1,4 @@
+/** Monthly quotas, rate limits and credits of a key, on both databases and over the death of a server. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -14,7 +15,7 @@ import { patientLimits } from '../../support/waiting.ts'
 
 const january = { from: '2026-01-01', to: '2026-01-31' }
 const everyDay = { from: '2025-01-01', to: '2026-12-31' }
-/** What January has left at noon of the 15th. */
+/** The rest of January at noon of the 15th. */
 const restOfJanuary = 16.5 * 86_400
 
 const month = (quota: number, remaining: number, days = 31, resetSeconds = restOfJanuary) =>
@@ -531,7 +532,7 @@ for (const { name, fresh } of databases) {
   })
 
   t.test(`CL-08: a server that is killed under load loses no credit, spends none twice, and at most a block of calls [${name}]`, async t => {
-    // One server on a SQLite file at a time: the second is opened when the first is dead.
+    // One server on a SQLite file at a time: the second starts after the first has died.
     const { url, drop } = await fresh()
     t.teardown(drop)
     let prepared: ApiKey | undefined
@@ -581,8 +582,8 @@ for (const { name, fresh } of databases) {
 }
 
 /**
- * Runs a server under load, kills it once it has admitted so many calls, and returns the spendings of all that it
- * admitted.
+ * Runs a server under load, kills it once it has admitted so many calls, and returns the spendings of all admitted
+ * calls.
  */
 async function killUnderLoad (url: string, keyId: string, calls: number): Promise<string[]> {
   const child = spawn(process.execPath, [join(import.meta.dirname, '../../support/metered-load.ts'), url, keyId], {

@@ -1,3 +1,4 @@
+/** The leaky bucket of the rate limits, and the headers that report it. */
 import fc from 'fast-check'
 import t from 'tap'
 import { rateLimiter } from '../../../src/domain/metering/rate-limiter.ts'
@@ -28,7 +29,7 @@ t.test('CD-10: calls that are judged in another order than they began let no mor
   const limiter = rateLimiter()
   const at = (ms: number) => limiter.take('key_a', 60, new Date(noon.getTime() + ms)).waitSeconds
   for (let i = 0; i < 60; i++) t.equal(at(0), null)
-  // In half a second there is room for none; for each of these it was half a second again.
+  // After half a second there is no room yet; each step back and forth must not count as another half second.
   for (let i = 0; i < 10; i++) t.strictSame([at(500), at(0)], [1, 1])
   t.equal(at(1_000), null)
 })

@@ -1,3 +1,4 @@
+/** Counters that several servers share: what each lets through, and what it learns of the others. */
 import fc from 'fast-check'
 import t from 'tap'
 import { rateLimiter } from '../../../src/domain/metering/rate-limiter.ts'
@@ -7,8 +8,8 @@ import {
 import { windowLimiter } from '../../../src/domain/metering/window-limiter.ts'
 import { clockAt, noon } from '../../support/metering.ts'
 
-/** Servers that hear each other; what is told is delivered when the test says so. */
-function wire (longest = 7_500) {
+/** Servers that broadcast to each other; the test decides when messages are delivered. */
+function network (longest = 7_500) {
   const ears: ((news: string) => void)[] = []
   const underWay: { from: number, news: string }[] = []
   const peers = (): Peers => {
@@ -28,13 +29,13 @@ function wire (longest = 7_500) {
 
 function severalServers (n: number) {
   const clock = clockAt(noon)
-  const { peers, deliver } = wire()
+  const { peers, deliver } = network()
   const counts = Array.from({ length: n }, () => sharedCounters(peers(), clock.now))
   return { clock, counts, limiters: counts.map(each => rateLimiter(each.of('calls'))), exchange: () => deliver(counts) }
 }
 
 t.test('CD-10: what is counted for very many keys is told at once, all of it', async t => {
-  const { peers, underWay } = wire()
+  const { peers, underWay } = network()
   const counts = sharedCounters(peers(), clockAt(noon).now)
   const count = counts.of('calls')!(() => {})
   for (let key = 0; key < 25_000; key++) {
@@ -73,10 +74,10 @@ t.test('CD-10: what several servers let through at once is owed: in the long run
           await exchange()
           clock.advance(0.5)
         }
-        // A full bucket at each, and what leaked since.
+        // A full bucket at each, and the drain since.
         const most = servers * perMinute + choices.length * 0.5 * perMinute / 60
         if (passed > most) return false
-        // However much that was, whoever waits as long as it is told gets through.
+        // However many passed, a caller that waits as told gets through.
         const { waitSeconds } = limiters[0]!.take('key_a', perMinute, clock.now())
         clock.advance(waitSeconds ?? 0)
         return waitSeconds === null || limiters[0]!.take('key_a', perMinute, clock.now()).waitSeconds === null
@@ -117,7 +118,7 @@ t.test('Y4: what was heard long ago has leaked, also where nobody asked meanwhil
 
 t.test('N3: failures on one server count on every other', async t => {
   const clock = clockAt(noon)
-  const { peers, deliver } = wire()
+  const { peers, deliver } = network()
   const counts = [sharedCounters(peers(), clock.now), sharedCounters(peers(), clock.now)]
   const [one, other] = counts.map(each => windowLimiter({ max: 30, windowSeconds: 60 }, clock.now, each.of('failures')))
   for (let i = 0; i < 30; i++) (i % 2 === 0 ? one! : other!).count('cli_a 127.0.0.1')
@@ -132,12 +133,12 @@ t.test('N3: failures on one server count on every other', async t => {
 
 t.test('N3: a window ends on all servers at the same time, also on one that started in the middle of it', async t => {
   const clock = clockAt(noon)
-  const { peers, deliver } = wire()
+  const { peers, deliver } = network()
   const counts = Array.from({ length: 3 }, () => sharedCounters(peers(), clock.now))
   const start = (i: number) => windowLimiter({ max: 30, windowSeconds: 60 }, clock.now, counts[i]!.of('failures'))
   const servers = counts.map((_, i) => start(i))
   const passed: number[] = []
-  // Tries one server every 20 seconds, as often as it lets it.
+  // Tries one server every 20 seconds, as often as it allows.
   for (let turn = 0; turn < 12; turn++) {
     if (turn === 1 || turn === 2) servers[turn] = start(turn)
     let tries = 0
@@ -153,7 +154,7 @@ t.test('N3: a window ends on all servers at the same time, also on one that star
 })
 
 t.test('N3: the end of a window that another clock told makes none longer than it is to be', async t => {
-  const { peers, ears } = wire()
+  const { peers, ears } = network()
   const clock = clockAt(noon)
   const counts = sharedCounters(peers(), clock.now)
   const counter = windowLimiter({ max: 1, windowSeconds: 60 }, clock.now, counts.of('failures'))
@@ -169,7 +170,7 @@ t.test('N3: the end of a window that another clock told makes none longer than i
 
 t.test('N3: much news goes in pieces of the length that can be told, and nothing is lost of it', async t => {
   const clock = clockAt(noon)
-  const { peers, deliver, underWay } = wire(200)
+  const { peers, deliver, underWay } = network(200)
   const counts = [sharedCounters(peers(), clock.now), sharedCounters(peers(), clock.now)]
   const [one, other] = counts.map(each => windowLimiter({ max: 1, windowSeconds: 60 }, clock.now, each.of('failures')))
   const keys = Array.from({ length: 100 }, (_, i) => `cli_ü${i}`)
@@ -181,7 +182,7 @@ t.test('N3: much news goes in pieces of the length that can be told, and nothing
 })
 
 t.test('N3: what is no news of ours changes nothing, and servers that cannot be told stop nobody', async t => {
-  const { peers, ears } = wire()
+  const { peers, ears } = network()
   const counts = sharedCounters({ ...peers(), broadcast: async () => { throw new Error('gone') } }, () => noon)
   const counter = windowLimiter({ max: 1, windowSeconds: 60 }, () => noon, counts.of('failures'))
   for (

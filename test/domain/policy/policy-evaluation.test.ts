@@ -1,4 +1,4 @@
-/** How policies are weighed: a table of what the rule says, and properties that hold for every set of policies. */
+/** The evaluation of policies: a table of the rule, and properties that hold for every set of policies. */
 import fc from 'fast-check'
 import tap from 'tap'
 import { addressClasses, isAllowed } from '../../../src/base/ip-address.ts'
@@ -121,7 +121,7 @@ const conditions: fc.Arbitrary<PolicyConditions> = fc.record({
   })
 }, { requiredKeys: [] })
 const names = ['kinds', 'groups', 'resources', 'organizations', 'scopes', 'addresses', 'times'] as const
-/** Of two policies with many conditions hardly ever both are about the same request. */
+/** Two policies with many conditions hardly ever match the same request. */
 const few = fc.tuple(conditions, fc.subarray([...names], { maxLength: 2 }))
   .map(([given, kept]): PolicyConditions =>
     Object.fromEntries(Object.entries(given).filter(([name]) => kept.some(each => each === name)))
@@ -144,7 +144,7 @@ const anywhere = fc.record({
   now: fc.constantFrom(monday, new Date('2027-02-02T23:00:00Z'))
 })
 
-/** The rule of docs/policies.md once more, in the words of the document and without regard to cost. */
+/** The rule of docs/policies.md once more, in the words of the document and without optimization. */
 function byTheDocument (
   owners: readonly Policy[][], who: Subject, wanted: string, { address, now }: Circumstances
 ): boolean {
@@ -210,7 +210,7 @@ tap.test('for every set of policies: what doubt refuses is refused wherever it i
   }), { numRuns: 2_000 })
 })
 
-/** Facts that cannot be told, each in the ways in which that shows. */
+/** Unknown facts, each in all its representations. */
 const untold = fc.record({
   groups: fc.constant(null),
   resourceId: fc.constant(null),

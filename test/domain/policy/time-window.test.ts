@@ -1,4 +1,4 @@
-/** Windows of time, on the clock of UTC and on those of walls. */
+/** Time windows in UTC and in local time zones. */
 import tap from 'tap'
 import { compileWindow, problemOfWindow, type TimeWindow } from '../../../src/domain/policy/time-window.ts'
 

@@ -1,3 +1,4 @@
+/** The cache of verified tokens: its memory, and what it keeps of a request. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
@@ -18,7 +19,7 @@ t.test('N3: tokens are kept in mind by how long they are, so that long ones take
   const reader = jwtReader(
     'at+jwt', { ring: () => ({ verifying }) as KeyRing }, claims => claims, long.length + short[0]!.length
   )
-  /** Whether the signature was in mind: then the answer is there in the same turn. */
+  /** Whether the signature was cached: then the answer comes synchronously. */
   const isKnown = async (token: string) => {
     const read = reader.read(token)
     t.not(await read, null)
@@ -43,7 +44,7 @@ t.test('N3: of a request only the token is kept in mind, not what it came with',
   t.ok(heldNow() - before < bodies.length * 20_000, 'not all of each body')
 })
 
-/** How many bytes there are in the heap that anything refers to. */
+/** The bytes of reachable objects in the heap. */
 function heldNow (): number {
   setFlagsFromString('--expose_gc')
   const collect = runInNewContext('gc') as () => void

@@ -1,3 +1,4 @@
+/** The signing keys of a deployment at its start: which need their secret, and which tokens they verify. */
 import t from 'tap'
 import { openSigningKeys } from '../../../src/domain/tokens/key-ring.ts'
 import { newSigningKey } from '../../../src/domain/tokens/signing-key-generation.ts'

@@ -1,5 +1,5 @@
-// An API that guards itself with express-oauth2-jwt-bearer, and a caller of it with a token of a running Latchkey. Reads its
-// variables, prints one line of JSON for each that got through, and ends with an exception at the first that did not.
+// An API protected by express-oauth2-jwt-bearer, and a caller with a token of a running Latchkey. Reads its variables,
+// prints one line of JSON for each client that passes, and ends with an exception at the first that fails.
 import { equal } from 'node:assert/strict'
 import express from 'express'
 import { auth, requiredScopes } from 'express-oauth2-jwt-bearer'
@@ -7,7 +7,8 @@ import { auth, requiredScopes } from 'express-oauth2-jwt-bearer'
 const { ISSUER: issuer, RESOURCE: audience, TOKEN: token, ALGORITHM: tokenSigningAlg } = process.env
 const settings = tokenSigningAlg === undefined ? {} : { tokenSigningAlg }
 const api = express()
-api.get('/', auth({ issuerBaseURL: issuer, audience, ...settings }), requiredScopes('invoices:read'), (request, response) => {
+const guards = [auth({ issuerBaseURL: issuer, audience, ...settings }), requiredScopes('invoices:read')]
+api.get('/', guards, (request, response) => {
   response.json({ client: request.auth.payload.client_id })
 })
 const server = api.listen(0, '127.0.0.1', async () => {

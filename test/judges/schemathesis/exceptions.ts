@@ -1,9 +1,9 @@
 /**
- * What schemathesis holds against the server and is right all the same. Everything else that it reports is a failure.
- * Most are of one kind: a schema says what form a value has, and the server refuses the value for what it means.
+ * Findings of schemathesis that are right behaviour of the server. Every other finding is a failure. Most are of one
+ * kind: a schema describes the form of a value, and the server refuses the value for its meaning.
  */
 export interface Finding {
-  /** The code of the check: ST202 says that a request was refused that the schema lets pass. */
+  /** The code of the check: ST202 is a refused request that the schema accepts. */
   check: string
   /** `POST /api/v1/clients`. */
   operation: string
@@ -26,7 +26,7 @@ function refusalOf ({ answer }: Finding): Refusal {
   }
 }
 
-/** Of a value that has the form that the schema demands. */
+/** A refused value of the form that the schema demands. */
 function refuses (code: string, ...fields: string[]): Exception['covers'] {
   return finding => {
     const { code: said, details } = refusalOf(finding)
@@ -44,7 +44,10 @@ function refusesAsOAuth (operations: RegExp, errors: readonly string[], descript
 }
 
 export const exceptions: readonly Exception[] = [
-  { because: 'a resource is named that there is not, or is not the caller\'s to see', covers: refuses('UNKNOWN_RESOURCE') },
+  {
+    because: 'a resource is named that there is not, or is not the caller\'s to see',
+    covers: refuses('UNKNOWN_RESOURCE')
+  },
   { because: 'a scope is named that the resource does not declare', covers: refuses('UNKNOWN_SCOPE') },
   { because: 'a scope is API-key only', covers: refuses('SCOPE_API_KEY_ONLY') },
   {

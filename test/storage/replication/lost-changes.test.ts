@@ -7,7 +7,7 @@ import { retentionMs, RememberedEntries } from '../../../src/storage/lost-change
 import { startServer, type Answer, type Json, type TestServer } from '../../support/test-server.ts'
 import { administer, asWanted, freshDatabase } from '../../support/postgres.ts'
 import { eventually, until } from '../../support/waiting.ts'
-import { layWire, type Wire } from '../../support/network-proxy.ts'
+import { startNetworkProxy, type NetworkProxy } from '../../support/network-proxy.ts'
 
 const issuer = 'http://localhost:3998'
 const environment = {
@@ -16,7 +16,7 @@ const environment = {
 const database = await freshDatabase()
 const name = new URL(database.url).pathname.slice(1)
 const elsewhere = Object.assign(new URL(database.url), { pathname: '/postgres' }).href
-const wire = await layWire(database.url)
+const wire = await startNetworkProxy(database.url)
 const start = () => startServer({ database: wire.url, issuer, environment })
 const [a, b] = [await start(), await start()]
 const servers = [a, b]
@@ -40,7 +40,7 @@ const trusting = (those = servers) =>
   until('the caches are in use', async () => (await Promise.all(those.map(isTrusted))).every(trusted => trusted))
 
 /** A database, the proxy before it, and the servers on it. */
-interface Place { name: string, wire: Wire, servers: TestServer[] }
+interface Place { name: string, wire: NetworkProxy, servers: TestServer[] }
 const place: Place = { name, wire, servers }
 
 /** Runs `work` while no server is connected. */
@@ -440,7 +440,7 @@ tap.test('a server that starts on a database of another history than the servers
 
 tap.test('a server that joined after a change remembers it, also when the earlier servers have ended [postgresql]', async t => {
   const own = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
-  const ownWire = await layWire(own.url)
+  const ownWire = await startNetworkProxy(own.url)
   const on: Place = { name: new URL(own.url).pathname.slice(1), wire: ownWire, servers: [] }
   const startThere = async () => {
     on.servers.push(await startServer({ database: ownWire.url, issuer, environment }))
@@ -470,7 +470,7 @@ tap.test('a server that joined after a change remembers it, also when the earlie
 
 tap.test('the only server there ever was reports it too, if it cannot compare everything [postgresql]', async t => {
   const own = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
-  const ownWire = await layWire(own.url)
+  const ownWire = await startNetworkProxy(own.url)
   const on: Place = { name: new URL(own.url).pathname.slice(1), wire: ownWire, servers: [] }
   const server = await startServer({ database: ownWire.url, issuer, environment })
   t.teardown(async () => {

@@ -9,7 +9,7 @@ import { newTelemetry } from '../../../src/telemetry/telemetry.ts'
 import { administer, freshDatabase } from '../../support/postgres.ts'
 import { decodeJwt, startServer, type Answer, type Json, type TestServer } from '../../support/test-server.ts'
 import { eventually, patience, timed, until } from '../../support/waiting.ts'
-import { layWire } from '../../support/network-proxy.ts'
+import { startNetworkProxy } from '../../support/network-proxy.ts'
 
 const lease = 1_200
 /** Milliseconds within which a change is answered that waited for one lease, not for two. */
@@ -19,7 +19,7 @@ const environment = {
   LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}`, LATCHKEY_REPLICA_LEASE: String(lease)
 }
 const database = await freshDatabase()
-const wire = await layWire(database.url)
+const wire = await startNetworkProxy(database.url)
 const servers: TestServer[] = []
 const start = async (url = database.url) => {
   const server = await startServer({ database: url, issuer, environment })
@@ -535,7 +535,7 @@ tap.test('servers that join adopt the lease of those that are there [postgresql]
 })
 
 tap.test('a server that has not joined, and whose database goes away after COMMIT, answers by no shorter lease than the others have [postgresql]', async t => {
-  const own = await layWire(database.url)
+  const own = await startNetworkProxy(database.url)
   const { store, close } = await openStorage(own.url, { secrets: [environment.LATCHKEY_SECRET], lease: lease / 3 })
   t.teardown(async () => {
     wire.swallow = false
