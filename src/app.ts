@@ -8,7 +8,7 @@ import { systemClock, type Clock } from './base/clock.ts'
 import { pinNextTickShape } from './base/next-tick-shape.ts'
 import { loadConfig, type Config } from './config/config.ts'
 import { version } from './config/version.ts'
-import { credentialChecks } from './domain/access/credential-checks.ts'
+import { credentialChecks } from './domain/access/authenticator.ts'
 import { systemActor } from './domain/core/actor.ts'
 import type { Operation } from './domain/core/operation.ts'
 import type { Repositories } from './domain/store.ts'
@@ -66,7 +66,7 @@ export async function openLatchkey (
   ])
   await services.start()
 
-  const checks = credentialChecks({ issuer, registry, signingKeys, clock, adminTokenDigest })
+  const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
   const { authenticator, reader, sessions, webhooks } = checks
   const guarded = guard({
     authenticator, registry, sessions, webhooks, clock, meter, keyUsage, managementTokenUsage, refusals, telemetry

@@ -1,7 +1,8 @@
 /** The public interface of the library: open a server, mount its routes, guard your own. */
 export { openLatchkey, type Latchkey } from './app.ts'
 export { loadConfig, type Config } from './config/config.ts'
-export { mayTouch, type Principal } from './domain/access/principal.ts'
+export type { Principal } from './domain/access/principal.ts'
+export { mayTouch } from './domain/credentials/api-key.ts'
 export { createApiKey } from './domain/credentials/api-key-creation.ts'
 export { createClient } from './domain/credentials/client-change.ts'
 export { createOrganization } from './domain/tenancy/organization.ts'

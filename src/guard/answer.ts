@@ -1,10 +1,9 @@
 /**
- * How a guard answers: in the words of its resource's style, with the challenge of RFC 6750, and with a row for what
- * was refused.
+ * How a guard answers a request that does not pass: in its resource's style, with the challenge of RFC 6750, and with a
+ * row of the audit log.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { addressOf } from '../base/ip-address.ts'
-import { whenKnown, type Awaitable } from '../base/awaitable.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Reason, Refusal } from '../domain/access/principal.ts'
 import type { RefusalLog } from '../domain/audit/refusal-log.ts'
@@ -18,10 +17,10 @@ import type { GuardedResource } from './guarded-resource.ts'
 import { pathOf } from './log.ts'
 import { errorStyles, type Answer, type Occasion } from './styles.ts'
 
-/** What an answer is made with. */
+/** The parts that answers are made with. */
 export interface AnswerDependencies { refusals: RefusalLog, clock: Clock, telemetry: Telemetry }
 
-/** For the numbers and the span: a reason and a kind of credential, both from closed sets. */
+/** For metrics and the span: a reason and a kind of credential, both from closed sets. */
 export function noteVerdict (
   { telemetry: { metrics, tracing } }: AnswerDependencies, outcome: 'admitted' | Reason, credential: string
 ): void {
@@ -32,39 +31,44 @@ export function noteVerdict (
 /** The statuses that speak of credentials (RFC 6750 §3.1). */
 const challenged = new Set([400, 401, 403])
 
-/** Answers a refusal and records it with its precise reason. Always false: the request does not pass. */
-export function refuse (
-  dependencies: AnswerDependencies,
-  of: GuardedResource,
-  resource: Resource | null,
-  refusal: Refusal,
-  request: FastifyRequest,
+/** A request that is refused, and the reply to write to. */
+interface RefusedRequest {
+  dependencies: AnswerDependencies
+  guarded: GuardedResource
+  /** As it was when the request was judged. */
+  resource: Resource | null
+  request: FastifyRequest
   reply: FastifyReply
-): Awaitable<false> {
+}
+
+/** Answers a refusal and records it with its precise reason. Always false: the request does not pass. */
+export async function refuse (
+  { dependencies, guarded, resource, request, reply }: RefusedRequest, refusal: Refusal
+): Promise<false> {
   const { refusals, clock } = dependencies
   const { reason, subject, organizationId, presented, policy } = refusal
   const detail = policy === undefined ? {} : { policy }
   noteVerdict(dependencies, reason, presented ?? 'none')
   request.log.info({ reason, subject, organizationId, ...detail }, 'refused')
   if (reason !== 'no_credential') {
-    const about = { reason, subject, organizationId, address: addressOf(request), requestId: request.id, detail }
-    refusals.record({ ...about, type: 'credential.refused' })
-    // Its holder was told to use the new one: whoever comes with it now may have found it (RFC 9700 §4.14.2 of refresh
+    const entry = { reason, subject, organizationId, address: addressOf(request), requestId: request.id, detail }
+    refusals.record({ ...entry, type: 'credential.refused' })
+    // Its holder was told to use the new one: the sender of the old one may have found it (RFC 9700 §4.14.2 of refresh
     // tokens).
-    if (reason === 'rotated') refusals.record({ ...about, type: 'credential.reuse_detected' })
+    if (reason === 'rotated') refusals.record({ ...entry, type: 'credential.reuse_detected' })
   }
-  return whenKnown(of.metadataUrl(resource), metadataUrl => {
-    const style = of.style(resource)
-    const answer = errorStyles[style.errors].refusal(refusal, occasion(request, style, clock))
-    if (challenged.has(answer.status)) reply.header('www-authenticate', challenge(refusal, metadataUrl))
-    return send(reply, answer)
-  })
+  const style = guarded.style(resource)
+  const answer = errorStyles[style.errors].refusal(refusal, occasion(request, style, clock))
+  if (challenged.has(answer.status)) {
+    reply.header('www-authenticate', challenge(refusal, await guarded.metadataUrl(resource)))
+  }
+  return send(reply, answer)
 }
 
-/** Seconds after which a caller may ask again; what an operator has to decide about takes longer. */
+/** Seconds after which a caller may try again; a decision of an operator takes longer. */
 const retryAfter: Readonly<Partial<Record<FailureCode, string>>> = { change_lost: '60' }
 
-/** The check could not be made: never a pass, whatever broke. */
+/** Answers a request that could not be judged: an error never lets it pass. */
 export function fail (
   dependencies: AnswerDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply
 ): false {
@@ -77,20 +81,23 @@ export function fail (
   return send(reply, errorStyles[style.errors].failure(failure, occasion(request, style, clock)))
 }
 
-/**
- * Its holder tries in vain, maybe for days: that belongs into the audit log, as other refusals do, and is no error of
- * the server.
- */
+/** A refusal like others, for the audit log, and no error of the server: it may last for days. */
 function recordLost (
   { refusals }: AnswerDependencies, { code, detail: refused }: Failure, request: FastifyRequest
 ): void {
   request.log.info({ reason: code, refused }, 'refused')
-  const nobody = { subject: null, organizationId: null }
-  const by = { address: addressOf(request), requestId: request.id }
-  refusals.record({ type: 'credential.refused', reason: code, ...nobody, ...by, detail: { refused } })
+  refusals.record({
+    type: 'credential.refused',
+    reason: code,
+    subject: null,
+    organizationId: null,
+    address: addressOf(request),
+    requestId: request.id,
+    detail: { refused }
+  })
 }
 
-/** A key in the URL is taken where a style allows it; the caller is told, and nobody keeps the answer. */
+/** A key in the URL is taken where a style allows it; the caller is warned, and the answer is not stored. */
 export function discourageQuery (style: Style, reply: FastifyReply): void {
   const header = style.transports.find(transport => transport.in === 'header')
   if (header) {

@@ -1,19 +1,17 @@
 /**
- * What caches may do with the answer to a credential: RFC 9111 §3.5 keeps only answers to `Authorization` out of shared
- * ones.
+ * Cache headers of answers to credentials: RFC 9111 §3.5 keeps only answers to `Authorization` out of shared caches.
  */
 import type { FastifyReply } from 'fastify'
 import type { Style } from '../domain/resources/style.ts'
 
 /**
- * Keeps an answer out of shared caches, unless its route has said what caches may do, and apart from the answers to
- * other credentials. Runs when the headers are complete, because a route or a plugin may set its own `Vary` at any time
- * before.
+ * Keeps an answer out of shared caches, unless its route has set `Cache-Control`, and apart from the answers to other
+ * credentials. Runs when the headers are complete, because a route or a plugin may set `Vary` at any time before.
  */
 export function keepApart (reply: FastifyReply, style: Style): void {
   const control = reply.getHeader('cache-control')
   if (control === undefined) reply.header('cache-control', 'private')
-  // What is not stored needs nothing to be told apart by.
+  // An answer that is not stored needs no `Vary`.
   else if (String(control).toLowerCase().includes('no-store')) return
   const vary = reply.getHeader('vary')
   const { text, names } = credentialHeaders(style)
@@ -38,7 +36,7 @@ function credentialHeaders (style: Style): CredentialHeaders {
   return made
 }
 
-/** A `Vary` with what it lacks of `names`; `*` says more already (RFC 9110 §12.5.5). */
+/** A `Vary` with `names` added; `*` covers them already (RFC 9110 §12.5.5). */
 function withNames (vary: string, names: readonly string[]): string {
   const there = vary.toLowerCase().split(',').map(name => name.trim())
   if (there.includes('*')) return vary

@@ -1,3 +1,4 @@
+/** The challenge of a refusal (RFC 6750 §3), and the public description of each reason. */
 import type { Refusal } from '../domain/access/principal.ts'
 
 const descriptions: Record<Refusal['reason'], string> = {
@@ -31,7 +32,7 @@ const descriptions: Record<Refusal['reason'], string> = {
 
 /**
  * The `WWW-Authenticate` of a refusal (RFC 6750 §3, RFC 9728 §5.1). Without any credential it names the metadata and
- * no error (RFC 6750 §3.1). The same for API keys as for tokens: a caller learns from it what would be accepted.
+ * no error (RFC 6750 §3.1). The same for API keys as for tokens: it says what would be accepted.
  */
 export function challenge (refusal: Refusal, resourceMetadata: string | null): string {
   const parameters: [string, string][] = []
@@ -54,8 +55,8 @@ export function errorCode ({ reason }: Refusal): 'invalid_request' | 'invalid_to
 }
 
 /**
- * What a caller is told. Nobody learns more about an API key than that it is not valid: whether it exists, is revoked
- * or belongs elsewhere is for the log.
+ * The public description of a refusal. Of an API key it says no more than that it is not valid: whether it exists, is
+ * revoked or belongs elsewhere is for the log.
  */
 export function publicDescription ({ reason, presented }: Refusal): string {
   const collapses = presented === 'api_key' &&

@@ -1,13 +1,14 @@
 /**
  * The guard: a Fastify plugin that lets a request through with exactly one valid credential whose scopes cover the
  * route, and answers everything else in the resource's own words. Mount it in a context of its own; every route of that
- * context says what it needs, or the server does not boot.
+ * context declares what it requires, or the server does not start.
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import plugin from 'fastify-plugin'
 import { addressOf } from '../base/ip-address.ts'
-import { whenKnown, type Awaitable } from '../base/awaitable.ts'
+import type { Awaitable } from '../base/awaitable.ts'
 import { requireAvailable } from '../base/availability.ts'
+import { refusal } from '../domain/access/facts.ts'
 import type { Principal, Refusal } from '../domain/access/principal.ts'
 import type { RefusalEntry } from '../domain/audit/refusal-log.ts'
 import type { Resource } from '../domain/resources/resource.ts'
@@ -16,7 +17,7 @@ import type { BoundObject } from '../domain/credentials/webhook-token.ts'
 import type { Environment } from '../secrets/credential-text.ts'
 import { isOverTls } from '../http/forwarded.ts'
 import { newTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
-import { admission, anonymous, Call, type Admission, type AdmissionDependencies, type Admitted } from './admission.ts'
+import { admission, Call, type Admission, type AdmissionDependencies, type Admitted } from './admission.ts'
 import { discourageQuery, fail, noteVerdict, refuse, type AnswerDependencies } from './answer.ts'
 import { keepApart } from './caching.ts'
 import { guardedResource, type GuardedOption, type GuardedResource } from './guarded-resource.ts'
@@ -27,26 +28,25 @@ import { rateLimitHeaders } from './rate-limit-headers.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What a guard let it in as, in one; null: no guard did yet. */
+    /** The outcome of its admission by a guard; null: no guard has admitted it yet. */
     admission: Admitted | null
-    /** Who is asking. Set on every guarded route before its handler runs. */
+    /** The principal that its credential proves. Set on every guarded route before its handler runs. */
     readonly principal: Principal
     /** The organization that the path names, or the principal's own; null: none. */
     readonly organizationId: string | null
     /** The object that a webhook's token is bound to; null on every other route. */
     readonly boundObject: BoundObject | null
-    /** What the call has cost, for `meter.refund`; null: nothing. */
+    /** The entry that took its credits, for `meter.refund`; null: none were taken. */
     readonly spending: string | null
   }
 }
 
-/** What a guard decides and answers with. */
+/** The parts that a guard decides and answers with. */
 export interface GuardDependencies extends AdmissionDependencies, Omit<AnswerDependencies, 'telemetry'> {
-  /** Where verdicts are counted and traced, and who is let in at all; a telemetry of its own unless given. */
+  /** Where verdicts are counted and traced, and whether requests are taken at all; its own unless given. */
   telemetry?: Telemetry
 }
 
-/** As given, and with a telemetry. */
 type Dependencies = Required<GuardDependencies>
 
 export interface GuardOptions {
@@ -59,9 +59,9 @@ export interface GuardOptions {
 export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOptions> {
   const dependencies: Dependencies = { telemetry: newTelemetry(), ...given }
   return plugin(async (app: FastifyInstance, { resource, environment }: GuardOptions) => {
-    const of = await guardedResource(dependencies.registry, resource, environment ?? null)
-    const needs: RouteRequirements[] = []
-    // One place for all of it, which requests have from the start; the hook below sets it before a handler can look.
+    const guarded = await guardedResource(dependencies.registry, resource, environment ?? null)
+    const required: RouteRequirements[] = []
+    // One property for all of it, which requests have from the start; the hook below sets it before a handler runs.
     app.decorateRequest('admission', null)
     app.decorateRequest('principal', { getter () { return this.admission?.principal as Principal } })
     app.decorateRequest('organizationId', { getter () { return this.admission?.organizationId ?? null } })
@@ -73,40 +73,46 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
         logger.child(bindings, { ...options, serializers: { ...options.serializers, req: loggedRequest } }))
     }
     app.addHook('onRoute', route => {
-      const need = requirementsOf(route)
-      if (need === null) return
-      needs.push(need)
-      route.config = { ...route.config, errorStyle: of.style(null).errors }
-      // Per route, and in front of the route's own: what is asked for is settled now, not looked up at every request.
+      const requirements = requirementsOf(route)
+      if (requirements === null) return
+      required.push(requirements)
+      route.config = { ...route.config, errorStyle: guarded.style(null).errors }
+      // Per route, and before the route's own: the requirements are settled now, not looked up at every request.
       route.onRequest = [(request, reply, done) => {
-        whenKnown(orStop(admit, { dependencies, of, need, request, reply }), goOn, done)
+        goOn(orStop(admit, { dependencies, guarded, requirements, request, reply }), done)
       }, ...hooksOf(route.onRequest)]
-      // Behind the route's own, and behind those of its context: they may say what caches may do, or add to `Vary`.
+      // After the route's own and those of its context: they may set `Cache-Control`, or add to `Vary`.
       route.onSend = [...hooksOf(route.onSend), (request, reply, payload, done) => {
-        // What was not admitted was answered here, and is stored nowhere.
-        if (request.admission !== null) keepApart(reply, of.latestStyle())
+        // A request that was not admitted was answered by the guard, with `no-store`.
+        if (request.admission !== null) keepApart(reply, guarded.latestStyle())
         done(null, payload)
       }]
       if (mayHaveBody(route)) {
         route.preValidation = [(request, reply, done) => {
-          whenKnown(orStop(admitBody, { dependencies, of, need, request, reply }), goOn, done)
+          goOn(orStop(admitBody, { dependencies, guarded, requirements, request, reply }), done)
         }, ...hooksOf(route.preValidation)]
       }
     })
     app.addHook('onReady', async () => {
-      const current = await of.current()
-      if (current !== null) requireKnownScopes(current, needs)
+      const current = await guarded.current()
+      if (current !== null) requireKnownScopes(current, required)
     })
   }, { name: 'latchkey-guard', fastify: '5.x' })
 }
 
-/** Whether an application has a logger: the one that Fastify puts in its place is its own child. */
+/** Whether an application has a logger: the one that Fastify puts in the place of none is its own child. */
 function isLogged ({ log }: FastifyInstance): boolean {
   return log.child({}) !== log
 }
 
-function goOn (passes: boolean, done: () => void): void {
-  if (passes) done()
+/** Goes on with a request that passes; the others were answered. */
+function goOn (passes: Awaitable<boolean>, done: () => void): void {
+  if (passes instanceof Promise) goOnLater(passes, done)
+  else if (passes) done()
+}
+
+async function goOnLater (passes: Promise<boolean>, done: () => void): Promise<void> {
+  if (await passes) done()
 }
 
 function mayHaveBody ({ method }: RouteOptions): boolean {
@@ -117,42 +123,45 @@ function hooksOf<T> (hooks: T | T[] | undefined): T[] {
   return hooks === undefined ? [] : [hooks].flat() as T[]
 }
 
-/** A request in front of a guard, and what its answer will be written to. */
+/** A request in front of a guard, and the reply to write to. */
 interface Arrival {
-  dependencies: Dependencies, of: GuardedResource, need: RouteRequirements, request: FastifyRequest, reply: FastifyReply
+  dependencies: Dependencies
+  guarded: GuardedResource
+  requirements: RouteRequirements
+  request: FastifyRequest
+  reply: FastifyReply
 }
 
 /** Whether the request may pass. If not, the answer is sent. */
 function admit (arrival: Arrival): Awaitable<boolean> {
   const { tracing, availability } = arrival.dependencies.telemetry
   requireAvailable(availability)
-  return tracing === null ? judge(arrival) : tracing.span('verdict', () => judge(arrival))
+  return tracing === null ? decide(arrival) : tracing.span('verdict', () => decide(arrival))
 }
 
-/** The outcome of `pass`; whatever breaks in it, now or later, is answered, and the request does not pass. */
-function orStop (pass: (arrival: Arrival) => Awaitable<boolean>, arrival: Arrival): Awaitable<boolean> {
+/** The outcome of a step; a request for which it fails, now or later, is answered and does not pass. */
+function orStop (step: (arrival: Arrival) => Awaitable<boolean>, arrival: Arrival): Awaitable<boolean> {
   try {
-    const passes = pass(arrival)
+    const passes = step(arrival)
     return passes instanceof Promise ? passes.catch(stopAt(arrival)) : passes
   } catch (error) {
     return stopAt(arrival)(error)
   }
 }
 
-function stopAt ({ dependencies, of, request, reply }: Arrival): (error: unknown) => false {
-  return error => fail(dependencies, of.style(null), error, request, reply)
+function stopAt ({ dependencies, guarded, request, reply }: Arrival): (error: unknown) => false {
+  return error => fail(dependencies, guarded.style(null), error, request, reply)
 }
 
-function judge (arrival: Arrival): Awaitable<boolean> {
-  const { dependencies, of, need, request } = arrival
-  const adminToken = of.takesAdminToken ? adminTokenOf(arrival) : null
-  if (adminToken !== null) {
-    return whenKnown(
-      admission(new Call(dependencies, need, null, of.environment, request), adminToken), answerTo, arrival, null,
-      adminToken
-    )
-  }
-  return whenKnown(arrival.of.current(), judgeAt, arrival)
+function decide (arrival: Arrival): Awaitable<boolean> {
+  const adminToken = arrival.guarded.takesAdminToken ? adminTokenOf(arrival) : null
+  if (adminToken !== null) return answer(arrival, null, adminToken)
+  const resource = arrival.guarded.current()
+  return resource instanceof Promise ? decideLater(arrival, resource) : decideFor(arrival, resource)
+}
+
+async function decideLater (arrival: Arrival, resource: Promise<Resource | null>): Promise<boolean> {
+  return await decideFor(arrival, await resource)
 }
 
 /**
@@ -166,33 +175,44 @@ function adminTokenOf ({ dependencies: { authenticator }, request }: Arrival): P
     : null
 }
 
-/** Judges the request as things are now. */
-function judgeAt (resource: Resource | null, arrival: Arrival): Awaitable<boolean> {
-  const { dependencies, of, need, request, reply } = arrival
-  const style = of.style(resource)
-  // Before its credential is looked at: whoever sent it in clear is told, whether it is good or not (CL-02).
-  if (style.requireTls === true && !isOverTls(request)) {
-    return refuse(dependencies, of, resource, anonymous('tls_required'), request, reply)
-  }
-  const presented = presentedCredential(request, style)
-  return whenKnown(
-    admission(new Call(dependencies, need, resource, of.environment, request), presented), answerTo, arrival, resource,
-    presented
-  )
+/** Decides by the resource as it is now. */
+function decideFor (arrival: Arrival, resource: Resource | null): Awaitable<boolean> {
+  const { guarded, request } = arrival
+  const style = guarded.style(resource)
+  // Before its credential is looked at: the sender of one in clear is told, whether it is good or not (CL-02).
+  return style.requireTls === true && !isOverTls(request)
+    ? refuse({ ...arrival, resource }, refusal('tls_required', null))
+    : answer(arrival, resource, presentedCredential(request, style))
 }
 
-/** Hands the route of an admitted request what its judgement brought; answers the others. */
-function answerTo (
-  admitted: Admission, { dependencies, of, request, reply }: Arrival, resource: Resource | null,
-  presented: PresentedCredential
+function answer (
+  arrival: Arrival, resource: Resource | null, presented: PresentedCredential
 ): Awaitable<boolean> {
+  const { dependencies, guarded, requirements, request } = arrival
+  const admitted = admission(new Call(dependencies, requirements, resource, guarded.environment, request), presented)
+  return admitted instanceof Promise
+    ? answerLater(arrival, resource, presented, admitted)
+    : answerTo(arrival, resource, presented, admitted)
+}
+
+async function answerLater (
+  arrival: Arrival, resource: Resource | null, presented: PresentedCredential, admitted: Promise<Admission>
+): Promise<boolean> {
+  return await answerTo(arrival, resource, presented, await admitted)
+}
+
+/** Hands an admitted request to its route, with the outcome of the admission; answers the others. */
+function answerTo (
+  arrival: Arrival, resource: Resource | null, presented: PresentedCredential, admitted: Admission
+): Awaitable<boolean> {
+  const { dependencies, guarded, request, reply } = arrival
   if (admitted.limits.length > 0) reply.headers(rateLimitHeaders(admitted.limits))
   if (!admitted.ok) {
     if (admitted.retryAfterSeconds !== null) reply.header('retry-after', String(admitted.retryAfterSeconds))
-    return refuse(dependencies, of, resource, admitted.refusal, request, reply)
+    return refuse({ ...arrival, resource }, admitted.refusal)
   }
   const { principal } = admitted
-  if ('inQuery' in presented && presented.inQuery) discourageQuery(of.style(resource), reply)
+  if ('inQuery' in presented && presented.inQuery) discourageQuery(guarded.style(resource), reply)
   if (principal.kind === 'admin_token') dependencies.refusals.record(adminUse(request))
   request.admission = admitted
   noteVerdict(dependencies, 'admitted', principal.kind)
@@ -212,10 +232,13 @@ function adminUse (request: FastifyRequest): RefusalEntry {
   }
 }
 
-function admitBody ({ dependencies, of, request, reply }: Arrival): Awaitable<boolean> {
-  const refusal = tokenInBody(request)
-  if (refusal === null) return true
-  return whenKnown(of.current(), resource => refuse(dependencies, of, resource, refusal, request, reply))
+function admitBody (arrival: Arrival): Awaitable<boolean> {
+  const against = tokenInBody(arrival.request)
+  return against === null ? true : refuseBody(arrival, against)
+}
+
+async function refuseBody (arrival: Arrival, against: Refusal): Promise<boolean> {
+  return await refuse({ ...arrival, resource: await arrival.guarded.current() }, against)
 }
 
 /** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */

@@ -1,22 +1,19 @@
-/** Which resource a guard stands in front of. */
-import { whenKnown, type Awaitable } from '../base/awaitable.ts'
+/** The resource that a guard protects, as it is at each request. */
+import type { Awaitable } from '../base/awaitable.ts'
 import type { Registry } from '../domain/access/registry.ts'
 import { hostResourceId, managementResourceId, type Resource } from '../domain/resources/resource.ts'
 import { resourceMetadataUrl } from '../domain/resources/resource-metadata.ts'
 import type { Style } from '../domain/resources/style.ts'
 import type { Environment } from '../secrets/credential-text.ts'
 
-/**
- * The identifier of the resource that the routes belong to; `any`: whatever resource of this deployment the credential
- * is for.
- */
+/** The identifier of the resource that the routes belong to; `any`: every resource of this deployment. */
 export type GuardedOption = string | { any: true, style: Style }
 
 /** The resource as it is now, looked up at every request; null: any. */
 export interface GuardedResource {
   /** The one environment that is served; null: both. */
   environment: Environment | null
-  /** Whether the break-glass token is good here: for the management API, and where any resource will do. */
+  /** Whether the break-glass token is taken: by the management API, and where any resource will do. */
   takesAdminToken: boolean
   current (): Awaitable<Resource | null>
   style (resource: Resource | null): Style
@@ -47,10 +44,11 @@ export async function guardedResource (
   }
   /** What was found when the registry was in this state. */
   let known: { state: object | null, resource: Resource } = { state: null, resource: found }
-  const look = (state: object | null) => whenKnown(registry.resource(found.id), resource => {
+  const look = async (state: object | null): Promise<Resource> => {
+    const resource = await registry.resource(found.id)
     if (resource !== null) known = { state, resource }
     return resource ?? found
-  })
+  }
   return {
     environment,
     takesAdminToken: found.id === managementResourceId,

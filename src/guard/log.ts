@@ -1,16 +1,16 @@
+/** What logs hold of a request: no query, no secret, and of its path only words and ids. */
 import type { FastifyRequest } from 'fastify'
 import { addressOf } from '../base/ip-address.ts'
 import { withoutSecrets, withoutWebhookToken } from '../secrets/redaction.ts'
 
 type Located = Pick<FastifyRequest, 'url'> & Partial<Pick<FastifyRequest, 'routeOptions'>>
 
-/** The part of a target in absolute form (RFC 9112 §3.2.2) that says which host its sender means. */
+/** The scheme and host of a target in absolute form (RFC 9112 §3.2.2). */
 const absoluteForm = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i
 
 /**
- * The path of a request, as it may be repeated: the query may hold a credential, a webhook's path does (LB-04, CK-11),
- * and somebody may take a key for its id. A webhook is named by its route: whatever was sent in the token's place stays
- * out.
+ * The path of a request without its secrets: the query may hold a credential, a webhook's path does (LB-04, CK-11), and
+ * a key may stand where its id belongs. A webhook is named by its route, without the text in the token's place.
  */
 export function pathOf ({ url, routeOptions }: Located): string {
   if (routeOptions?.config?.webhook !== undefined && routeOptions.url !== undefined) return routeOptions.url
@@ -19,20 +19,20 @@ export function pathOf ({ url, routeOptions }: Located): string {
   return withoutSecrets(withoutWebhookToken(end === -1 ? target : target.slice(0, end)))
 }
 
-/** What a log line may say of a request. */
+/** A request as log lines show it. */
 export function loggedRequest (request: Pick<FastifyRequest, 'method' | 'ip'> & Located): Record<string, unknown> {
   return { method: request.method, path: loggedPath(request), remoteAddress: addressOf(request) }
 }
 
-/** An id of ours, a UUID or a number: what a path holds in the place of a parameter when it is not a mistake. */
+/** An id of ours, a UUID or a number: the usual values of a path's parameters. */
 const idPattern = /^([a-z]{2,8}_([0-9A-Za-z]{22}|host|management)|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{1,12})$/
 
-/** A word of a path that somebody guessed, as in `/wp-admin` or `/.env`. */
+/** A word of an unknown path, as in `/wp-admin` or `/.env`. */
 const wordPattern = /^[.]?[a-z]{1,12}([-_.][a-z]{1,12})?$|^v\d$|^$/
 
 /**
- * The path as far as it cannot hold a secret, whoever's: a route's own segments and ids in its parameters, of an
- * unknown path its words. Somebody may have put a key of another system where an id belongs.
+ * The segments of the path that hold no secret, of whatever system: a route's own, ids in its parameters, and the words
+ * of an unknown path. The others are left out.
  */
 function loggedPath (request: Located): string {
   const { routeOptions } = request

@@ -1,11 +1,11 @@
-/** What a guarded route asks for: declared with the route, settled when it is registered. */
+/** The requirements of a guarded route: declared in its config, settled when it is registered. */
 import type { RouteOptions } from 'fastify'
 import type { Resource } from '../domain/resources/resource.ts'
 import type { ErrorStyleName } from '../domain/resources/style.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What a guarded route needs: every one of these scopes. Empty: any valid credential. */
+    /** The scopes of a guarded route, every one of which is required. Empty: any valid credential. */
     scopes?: readonly string[]
     /** A route of a guarded context that needs no credential at all. */
     public?: boolean
@@ -47,7 +47,7 @@ export interface RouteRequirements {
   webhook: { param: string, type: string } | null
 }
 
-/** Null: the route is public. @throws when it does not say what it needs, or says what cannot be. */
+/** Null: the route is public. @throws when it declares no requirements, or impossible ones. */
 export function requirementsOf ({ method, url, config = {} }: RouteOptions): RouteRequirements | null {
   const route = `${String(method)} ${url}`
   if (config.public === true) return null
@@ -79,9 +79,9 @@ export function requirementsOf ({ method, url, config = {} }: RouteOptions): Rou
   }
 }
 
-/** @throws when a route asks for a scope that nobody can have. */
-export function requireKnownScopes (resource: Resource, needs: readonly RouteRequirements[]): void {
-  for (const { route, scopes } of needs) {
+/** @throws when a route requires a scope that its resource does not declare. */
+export function requireKnownScopes (resource: Resource, required: readonly RouteRequirements[]): void {
+  for (const { route, scopes } of required) {
     const unknown = scopes.find(name => !resource.scopes.some(scope => scope.name === name))
     if (unknown !== undefined) {
       throw new Error(

@@ -1,16 +1,17 @@
-/** What a request presents as its proof, read by the rules of a resource's style. Decides nothing but form. */
+/** The credential that a request presents, read by the rules of a resource's style. Decides nothing but form. */
 import type { FastifyRequest } from 'fastify'
-import type { Credential, Reason, Refusal } from '../domain/access/principal.ts'
+import { notFound, type NotFound } from '../domain/access/facts.ts'
+import type { Credential } from '../domain/access/principal.ts'
 import { takesKeysAsBearer, takesKeysInQuery, type Style } from '../domain/resources/style.ts'
 import { isJwtByForm } from '../domain/tokens/access-token.ts'
 import { resemblesApiKey } from '../secrets/credential-text.ts'
 
-/** A credential and whether it came in the URL, or why nothing on the request can be one. */
-export type PresentedCredential = { credential: Credential, inQuery: boolean } | { refusal: Refusal }
+/** A credential and whether it came in the URL, or the reason why the request has none to look up. */
+export type PresentedCredential = { credential: Credential, inQuery: boolean } | NotFound
 
 interface Found { in: 'authorization' | 'header' | 'query' | 'misplaced' | 'access_token', text: string }
 
-/** Said of a place that holds more than one, and of a request that has several places with one. */
+/** A place holds more than one, or several places hold one. */
 const several = Symbol('several')
 
 /**
@@ -19,17 +20,17 @@ const several = Symbol('several')
  */
 export function presentedCredential (request: FastifyRequest, style: Style): PresentedCredential {
   const found = findOnly(request, style)
-  if (found === several) return refused('several_credentials', null)
-  if (found === null) return refused('no_credential', null)
-  if (found.in === 'access_token') return refused('credential_in_query', 'access_token')
-  if (found.in === 'misplaced') return refused('credential_in_query', 'api_key')
+  if (found === several) return notFound('several_credentials', null)
+  if (found === null) return notFound('no_credential', null)
+  if (found.in === 'access_token') return notFound('credential_in_query', 'access_token')
+  if (found.in === 'misplaced') return notFound('credential_in_query', 'api_key')
   if (found.in === 'authorization') return readAuthorization(found.text, style)
   return { credential: { kind: 'api_key', text: found.text }, inQuery: found.in === 'query' }
 }
 
 /**
- * What follows `Bearer` in the one Authorization header of a request that has no credential besides, whatever it looks
- * like; null: none does.
+ * The text after `Bearer`, in any form, of a request whose only credential is in its one Authorization header; null:
+ * there is none.
  */
 export function onlyBearer (request: FastifyRequest, style: Style): string | null {
   if (request.headers.authorization === undefined) return null
@@ -42,13 +43,13 @@ const bearerPattern = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
 
 function readAuthorization (value: string, style: Style): PresentedCredential {
   const keysToo = takesKeysAsBearer(style)
-  // What may be a JWT is not looked through here: whoever reads one takes nothing but base64url, and the patterns alone
-  // take as long as all other checks of a token that is known.
+  // A text that may be a JWT is not matched here: its reader takes nothing but base64url, and the patterns alone take
+  // as long as all other checks of a token that is known.
   if (!keysToo && value.startsWith('Bearer eyJ')) return accessToken(value.slice('Bearer '.length))
   const text = bearerPattern.exec(value)?.[1]
   if (keysToo) return readKeyOrToken(text)
-  if (text === undefined) return refused('malformed', 'access_token')
-  return resemblesApiKey(text) ? refused('key_as_bearer', 'api_key') : accessToken(text)
+  if (text === undefined) return notFound('malformed', 'access_token')
+  return resemblesApiKey(text) ? notFound('key_as_bearer', 'api_key') : accessToken(text)
 }
 
 function accessToken (text: string): PresentedCredential {
@@ -56,10 +57,10 @@ function accessToken (text: string): PresentedCredential {
 }
 
 /**
- * Where both travel as bearer, a JWT is a token, and everything else a key: one that was made elsewhere may hold dots.
+ * Where both travel as bearer, a JWT is a token and everything else a key: one that was made elsewhere may hold dots.
  */
 function readKeyOrToken (text: string | undefined): PresentedCredential {
-  if (text === undefined) return refused('malformed', 'api_key')
+  if (text === undefined) return notFound('malformed', 'api_key')
   return { credential: { kind: isJwtByForm(text) ? 'access_token' : 'api_key', text }, inQuery: false }
 }
 
@@ -70,8 +71,7 @@ function findOnly (request: FastifyRequest, style: Style): Found | typeof severa
   for (const transport of style.transports) {
     if (transport.in === 'header') {
       found = add(found, 'header', headerNamed(request, transport.name))
-      // By the name of the header it is a key in the query: to pass over it would leave it in logs, and its sender in
-      // the dark.
+      // By the name of the header it is a key, sent in the query: its sender learns that it is in logs now.
       if (query[transport.name] !== undefined && !takesKeysInQuery(style, transport.name)) {
         found = add(found, 'misplaced', valueOf(query[transport.name]))
       }
@@ -81,8 +81,8 @@ function findOnly (request: FastifyRequest, style: Style): Found | typeof severa
 }
 
 /**
- * The Authorization header, where its scheme is one that the guard knows. Another scheme proves nothing here and is no
- * credential: a proxy in front of a staging system has its own (RFC 6750 §2 is about tokens alone).
+ * The Authorization header, if its scheme is Bearer. Another scheme is no credential here: a proxy in front of a
+ * staging system has its own (RFC 6750 §2 is about tokens alone).
  */
 function bearerNamed (request: FastifyRequest): string | typeof several | null {
   const value = headerNamed(request, 'authorization')
@@ -98,9 +98,7 @@ function add (
   return found === null && text !== several ? { in: place, text } : several
 }
 
-/**
- * The header of a name. Node keeps only the first of several Authorization headers in `headers`; they must not hide.
- */
+/** The header of a name. Node keeps only the first of several Authorization headers in `headers`; all count here. */
 function headerNamed ({ raw: { headers, rawHeaders } }: FastifyRequest, name: string): string | typeof several | null {
   if (headers[name] === undefined) return null
   let value: string | null = null
@@ -117,8 +115,4 @@ function valueOf (value: unknown): string | typeof several | null {
   if (value === undefined) return null
   if (!Array.isArray(value)) return String(value)
   return value.length > 1 ? several : value.length === 0 ? null : String(value[0])
-}
-
-function refused (reason: Reason, presented: Refusal['presented']): PresentedCredential {
-  return { refusal: { reason, presented, subject: null, organizationId: null } }
 }

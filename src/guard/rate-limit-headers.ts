@@ -18,7 +18,7 @@ export function rateLimitHeaders (limits: readonly RateLimitState[]): Record<str
   }
 }
 
-/** `qu`, the unit, is told where it is not the default of requests. */
+/** `qu`, the unit, is given where it is not requests, the default. */
 function policyItem ({ policy, quota, windowSeconds }: RateLimitState): string {
   return `"${policy}";q=${quota};w=${windowSeconds}${policy.endsWith('credits') ? ';qu="credits"' : ''}`
 }

@@ -70,7 +70,7 @@ export function operationalRoutes ({ prober, key, exposition }: OperationalOptio
       request.log.warn({ checks }, failures.not_ready.message)
       return await reply.code(503).headers({ ...noStore, 'retry-after': '1' })
         .send({
-          error: `The server is not ready to serve: ${notReady.join(', ')}.`, code: 'NOT_READY', details: { notReady }
+          error: `The server is not ready: ${notReady.join(', ')}.`, code: 'NOT_READY', details: { notReady }
         })
     })
 

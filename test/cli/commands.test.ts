@@ -435,7 +435,7 @@ addresses   192.0.2.1
 ...
 $ latchkey --token {mattext} org list
 ! latchkey: The credential may not be used from this address. (UNAUTHORIZED)
-! {} refuses the token that was used. Set LATCHKEY_TOKEN, or pass --token.
+! {} refuses the token in use. Set LATCHKEY_TOKEN, or pass --token.
 [1]
 $ latchkey access-token revoke {mat} --reason left
 ...
@@ -753,7 +753,7 @@ tap.test('what is made with a token that is confined to an organization belongs 
     t.equal(JSON.parse(stdout).organization, words.fill('{org}'), command)
     const refused = await latchkey(command)
     t.match(
-      refused, { code: 1, stderr: /Name the organization that it is to belong to\. \(INVALID_REQUEST\)/ },
+      refused, { code: 1, stderr: /Name the organization that it should belong to\. \(INVALID_REQUEST\)/ },
       'the admin token is confined to none'
     )
   }

@@ -103,7 +103,7 @@ tap.test('a server that has ended leaves no address behind, and no token is sent
     ]
     for (const [environment, parameters] of ways) {
       t.match(await latchkey(environment, 'whoami', ...parameters), {
-        code: 1, stderr: /is not the server that wrote server\.json into the data folder: that one has ended/,
+        code: 1, stderr: /is not the one that wrote server\.json to the data folder\. That server has ended/,
       })
     }
   }
@@ -119,7 +119,7 @@ tap.test('no token is sent where server.json names another machine', async t => 
     for (const name of ['LATCHKEY_ADMIN_TOKEN', 'LATCHKEY_TOKEN']) {
       t.match(
         await latchkey({ LATCHKEY_DATA: folder, [name]: server.adminToken }, 'whoami'),
-        { code: 1, stdout: '', stderr: `server.json names ${url}, where no server of this machine listens` }
+        { code: 1, stdout: '', stderr: `server.json names ${url}, which is not an http address of this machine` }
       )
     }
   }

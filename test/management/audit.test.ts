@@ -247,7 +247,7 @@ for (const { name, database, server } of ready) {
     await admin('PATCH', `/organizations/${old}`, { name: 'older' })
     clock.advance(1)
     t.match(await command('audit', 'prune', '--org', old, '--before', '2020-01-01'), {
-      code: 2, stderr: /export them first, then say --yes/
+      code: 2, stderr: /export them first, then add --yes/
     })
     t.match(await command('audit', 'prune', '--org', old, '--before', '2020-01-01', '--yes'), {
       code: 0, stdout: new RegExp(`${old} +0 +0\\n`)
@@ -272,7 +272,7 @@ for (const { name, database, server } of ready) {
     t.match(await command('audit', 'recover', '--org', later, '--yes'), {
       code: 0,
       stdout: new RegExp(
-        `chain .*${later}\nfound .*Row 1 of the chain ${later}.* the head was altered.\nclosed off .*1 rows\ngoes on ` +
+        `chain .*${later}\nfound .*Row 1 of the chain ${later}.* the head was altered.\nclosed off .*1 rows\ncontinues ` +
           'at .*row 2\n'
       )
     })

@@ -63,8 +63,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'I1: introspection tells the owner and who serves the resource; everybody else hears active:false',
-    find: 'resource => resource !== null && asker.introspects.includes(resource.id))',
-    replace: 'resource => resource !== null)',
+    find: 'facts.resource !== null && asker.introspects.includes(facts.resource.id)',
+    replace: 'facts.resource !== null',
   },
   {
     title: 'CL-03: live and test credits are two accounts, and spending from one leaves the other [${name}]',
@@ -93,9 +93,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CL-13: no key appears in a log, an error body or the audit log',
-    find: 'const about = { reason, subject, organizationId, address: addressOf(request)',
+    find: 'const entry = { reason, subject, organizationId, address: addressOf(request)',
     replace:
-      'const about = { reason, subject: subject ?? request.headers.authorization ?? null, organizationId, address: addressOf(request)'
+      'const entry = { reason, subject: subject ?? request.headers.authorization ?? null, organizationId, address: addressOf(request)'
   },
   {
     title: 'an address that a stranger puts into a header is none that policies go by [${database}]',
@@ -163,8 +163,12 @@ export const mutations: readonly Mutation[] = [
   {
     title:
       'introspection tells what policies leave; where they go by the address it takes client_address [${database}]',
-    find: 'principal.scopes, { address, now: clock() })',
-    replace: 'principal.scopes, { address, now: clock() }, \'passes\')',
+    find: `address, now
+  })
+  return refusedBy === null ? describe`,
+    replace: `address, now
+  }, 'passes')
+  return refusedBy === null ? describe`,
   },
   {
     title:
@@ -237,14 +241,14 @@ export const mutations: readonly Mutation[] = [
   {
     title: 'T15: a revoked client and a suspended organization stop at once [${name}]',
     find: `if (against !== null) return against
-  return allowsFrom(client, presentation)`,
-    replace: 'return allowsFrom(client, presentation)',
+  return isFromAllowed(client, presentation)`,
+    replace: 'return isFromAllowed(client, presentation)',
   },
   {
     title:
       'each record that a pass follows from is looked at on the next request, however often it passed before [${name}]',
-    find: 'if (known === undefined || state === null || state !== known.state) { return lookAroundKey(',
-    replace: 'if (known === undefined) { return lookAroundKey(',
+    find: 'return state !== null && #state in subject && subject.#state === state ? subject.#facts : null',
+    replace: 'return #state in subject ? subject.#facts : null',
   },
   {
     title: 'LB-24, N1: the address is the one that a trusted proxy tells, and nobody else',
@@ -258,8 +262,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CK-11: a webhook\'s token reaches its one object in the name of its key [${database.name}]',
-    find: 'objects: { ...principal.objects, [object.type]: [object.id] } }',
-    replace: 'objects: principal.objects }',
+    find: 'objects: { ...principal!.objects, [type]: [id] } }',
+    replace: 'objects: principal!.objects }',
   },
   {
     title: 'L1: no secret is in a row of the audit log',
@@ -428,8 +432,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CK-13: a key of another deployment is invalid_credentials, and log and audit say why',
-    find: 'const foreignKey = refuse(\'foreign_deployment\', \'api_key\')',
-    replace: 'const foreignKey = refuse(\'unknown\', \'api_key\')',
+    find: 'const foreignKey = notFound(\'foreign_deployment\', \'api_key\')',
+    replace: 'const foreignKey = notFound(\'unknown\', \'api_key\')',
   },
   {
     title: 'the fast path and the provider answer a token request alike, for any client [${database.name}]',
@@ -522,7 +526,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'LB-24: a client\'s allowlist is enforced where its tokens are minted and where they are used',
-    find: 'return allowsFrom(client, presentation) ? null : \'address_not_allowed\'',
+    find: 'return isFromAllowed(client, presentation) ? null : \'address_not_allowed\'',
     replace: 'return null',
   },
   {

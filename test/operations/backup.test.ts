@@ -78,7 +78,7 @@ tap.test('a copy that `latchkey backup` made while the server runs is served aga
   writing.abort()
   await writer
   t.equal(made.code, 0, made.stderr)
-  t.match(made.stdout, /^.*copy\.db\nKeep LATCHKEY_SECRET beside it/)
+  t.match(made.stdout, /^.*copy\.db\nKeep LATCHKEY_SECRET too/)
   t.equal(statSync(file).mode & 0o777, 0o600, 'nobody else may read it')
   t.strictSame(readdirSync(folder), ['copy.db'], 'and nothing else is left')
   t.equal((await first.withKey(before.key.key)).status, 200, 'the server serves on')

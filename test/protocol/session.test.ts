@@ -4,7 +4,8 @@ import { randomUUID, sign } from 'node:crypto'
 import tap, { type Test } from 'tap'
 import { systemActor } from '../../src/domain/core/actor.ts'
 import { updateOrganization, createOrganization } from '../../src/domain/tenancy/organization.ts'
-import type { Verdict } from '../../src/domain/access/principal.ts'
+import { judgeCredential, type Verdict } from '../../src/domain/access/judge.ts'
+import { principalOf } from '../../src/domain/access/facts.ts'
 import {
   createPublishableKey, getPublishableKey, revokePublishableKey, type PrivateSigningKey, type PublishableKey
 } from '../../src/domain/credentials/publishable-key.ts'
@@ -12,8 +13,9 @@ import type { Resource } from '../../src/domain/resources/resource.ts'
 import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
 import { revokeResource, updateResource } from '../../src/domain/declaration/resource-change.ts'
 import {
-  assertionProblems, resemblesSession, sessionChecks, type AssertionProblem
+  assertionProblems, sessionAuthenticator, type AssertionProblem
 } from '../../src/domain/access/end-user-session.ts'
+import { resemblesSession } from '../../src/domain/tokens/session-token.ts'
 import { signJwt } from '../../src/domain/tokens/jws.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import { tokenReader } from '../../src/domain/tokens/access-token.ts'
@@ -96,9 +98,12 @@ class Embedding {
 
   async check (text: string, resource: Resource | null = this.resource): Promise<Verdict> {
     const { issuer, registry, clock, ring } = this.server
-    return await sessionChecks({ issuer, registry, clock, keys: { ring: () => ring } }).check(text, {
-      resource, address: '192.0.2.1'
-    })
+    const presentation = { resource, address: '192.0.2.1', now: clock() }
+    const facts = await sessionAuthenticator({ issuer, registry, keys: { ring: () => ring } }).gather(
+      text, presentation
+    )
+    const refusal = judgeCredential(facts, presentation)
+    return refusal === null ? { ok: true, principal: principalOf(facts) } : { ok: false, refusal }
   }
 
   async reasonAgainst (text: string, resource: Resource | null = this.resource): Promise<string> {
@@ -157,7 +162,6 @@ for (const database of databases) {
     })
     t.same(await embedding.check(body.access_token), {
       ok: true,
-      key: null,
       principal: {
         kind: 'session',
         id: key.id,

@@ -68,7 +68,7 @@ tap.test('SIGTERM: not ready first, then new requests are told to go, who has be
   t.equal(readiness.status, 503, 'balancers are told')
   t.match(readiness.headers.get('retry-after'), /^\d+$/)
   t.strictSame(await readiness.json(), {
-    error: 'The server is not ready to serve: serving.', code: 'NOT_READY', details: { notReady: ['serving'] }
+    error: 'The server is not ready: serving.', code: 'NOT_READY', details: { notReady: ['serving'] }
   })
   t.equal((await fetch(`${url}/.well-known/jwks.json`)).status, 200, 'while everybody is served on')
   const refused = await eventually(() => fetch(`${url}/api/v1/organizations`), ({ status }) => status === 503)

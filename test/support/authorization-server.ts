@@ -5,7 +5,7 @@ import { systemActor } from '../../src/domain/core/actor.ts'
 import type { Client } from '../../src/domain/credentials/client.ts'
 import { createClient, type ClientInput } from '../../src/domain/credentials/client-change.ts'
 import { createOrganization, type Organization } from '../../src/domain/tenancy/organization.ts'
-import { authenticator } from '../../src/domain/access/principal.ts'
+import { authenticator } from '../../src/domain/access/authenticator.ts'
 import { refusalLog, type RefusalLog } from '../../src/domain/audit/refusal-log.ts'
 import type { Registry } from '../../src/domain/access/registry.ts'
 import {
@@ -104,7 +104,7 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
     ring: () => ring,
     reader,
     refusals,
-    authenticator: authenticator({ registry, reader, clock, adminTokenDigest: setup.adminTokenDigest ?? null }),
+    authenticator: authenticator({ registry, reader, adminTokenDigest: setup.adminTokenDigest ?? null }),
     registration: setup.registration ?? 'token',
     ...(setup.limits ? { limits: setup.limits } : {}),
   }, { port, fastify: { trustProxy: setup.trustProxy ?? false } })

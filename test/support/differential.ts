@@ -5,7 +5,7 @@
 import type { FastifyInstance } from 'fastify'
 import { connect, type AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
-import { authenticator } from '../../src/domain/access/principal.ts'
+import { authenticator } from '../../src/domain/access/authenticator.ts'
 import type { Registry } from '../../src/domain/access/registry.ts'
 import { tokenReader } from '../../src/domain/tokens/access-token.ts'
 import { Failure } from '../../src/base/errors.ts'
@@ -93,7 +93,7 @@ async function twin (
       flush: async () => {},
       stop: async () => 0
     },
-    authenticator: authenticator({ registry, reader, clock, adminTokenDigest: null }),
+    authenticator: authenticator({ registry, reader, adminTokenDigest: null }),
     registration: 'closed',
     limits,
     telemetry,

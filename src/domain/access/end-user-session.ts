@@ -2,51 +2,33 @@
  * Sessions of end users (CK-10, after RFC 7523): the holder of a signing key says who the end user is, and gets a token
  * that stands for that user on the resource of its publishable key, for minutes.
  */
-import type { PublishableKeyPort } from '../credentials/publishable-key.ts'
-import type { UsedAssertionPort } from '../core/used-assertions.ts'
-import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
-import { whenBothKnown, whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import { compactVerify, decodeJwt } from 'jose'
+import type { Awaitable } from '../../base/awaitable.ts'
 import { epochSeconds, secondsAfter, type Clock } from '../../base/clock.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
-import { signJwt } from '../tokens/jws.ts'
-import { reasonAgainstOrganization, type Organization } from '../tenancy/organization.ts'
-import type { Presentation, Principal, Reason, Verdict } from './principal.ts'
-import type { PublishableKey } from '../credentials/publishable-key.ts'
-import type { Registry } from './registry.ts'
+import {
+  reasonAgainstPublishableKey, type PublishableKey, type PublishableKeyPort
+} from '../credentials/publishable-key.ts'
 import type { Resource } from '../resources/resource.ts'
 import { grantableNow, splitScope } from '../resources/scope.ts'
-import type { KeyRing } from '../tokens/signing-key.ts'
+import type { UsedAssertionPort } from '../core/used-assertions.ts'
+import { bringsItsOwnKey, isNumericDate, type Signed, type TrustedKeys } from '../tokens/access-token.ts'
 import { assertionTolerance, problemOfTimes } from '../tokens/assertion.ts'
+import { signJwt } from '../tokens/jws.ts'
 import {
-  bringsItsOwnKey, isExpired, isFromTheFuture, isKeyRevoked, isNumericDate, jwtReader, type TrustedKeys
-} from '../tokens/access-token.ts'
-
-/** The claims of a session token. Its type is `session+jwt`: nothing takes it for an access token, and the reverse. */
-export interface SessionClaims {
-  iss: string
-  aud: string
-  /** The end user, as the holder of the signing key calls them. */
-  sub: string
-  /** The id of the publishable key. */
-  client_id: string
-  jti: string
-  /** Seconds since the epoch, whole. */
-  iat: number
-  exp: number
-  /** Space-delimited; absent when nothing was granted. */
-  scope?: string
-  org_id: string
-  env: PublishableKey['environment']
-}
+  sessionLifetime, sessionTokenReader, sessionType, type SessionClaims
+} from '../tokens/session-token.ts'
+import { isKeyRevoked, type KeyRing } from '../tokens/signing-key.ts'
+import { factsMemory, notFound, type NotFound, type SessionFacts } from './facts.ts'
+import { judgeCredential, reasonAgainstClaims } from './judge.ts'
+import { policiesFor } from './policy-lookup.ts'
+import type { Presentation, Principal } from './principal.ts'
+import type { Registry } from './registry.ts'
 
 /** The claims of an assertion, once they were read: who the end user is, and for how long the statement is good. */
 interface AssertionClaims { sub: string, jti: string, exp: number }
 
-/** Seconds that a session token lives. */
-export const sessionLifetime = 900
-
-const sessionType = 'session+jwt'
 const longestAssertion = 4_096
 
 /** Every reason for which an assertion is refused, and what its sender is told: how to make a good one. */
@@ -96,7 +78,8 @@ export function sessionExchange (options: SessionExchangeOptions): SessionExchan
       const checked = claims === null ? 'not_authentic' : readAssertion(options, claims)
       if (typeof checked === 'string') return { ok: false, problem: checked, key: named }
       const resource = await options.registry.resource(named.resourceId)
-      const problem = standing(named, resource, await options.registry.organization(named.organizationId))
+      const organization = await options.registry.organization(named.organizationId)
+      const problem = reasonAgainstPublishableKey(named, resource, organization)
       if (problem !== null) return { ok: false, problem, key: named }
       if (!await firstUse(options, named, checked)) return { ok: false, problem: 'replayed', key: named }
       return await mint(options, named, resource!, checked.sub)
@@ -150,18 +133,6 @@ function readAssertion (
   return problemOfTimes({ exp, iat, nbf }, now) ?? { sub, jti, exp }
 }
 
-/** What stands against a publishable key now, for its assertions as for its sessions; null: nothing. */
-function standing (
-  key: PublishableKey, resource: Resource | null, organization: Organization | null
-): AssertionProblem & Reason | null {
-  if (key.revokedAt !== null) return 'revoked'
-  if (resource === null || resource.revokedAt !== null) return 'wrong_resource'
-  const against = reasonAgainstOrganization(organization)
-  if (against !== null) return against
-  const { sessionFeature } = resource.style
-  return sessionFeature === undefined || organization!.features.includes(sessionFeature) ? null : 'feature_missing'
-}
-
 /** Remembered until it would be refused as expired. */
 async function firstUse (
   { store }: SessionExchangeOptions, { id }: PublishableKey, { jti, exp }: AssertionClaims
@@ -192,81 +163,60 @@ async function mint (
   return { ok: true, key, token: await signJwt(ring().signing, sessionType, claims), scopes }
 }
 
-export interface SessionChecks {
-  /** From a session token to a principal of kind `session`. Whatever else is presented is `malformed`. */
-  check (text: string, presentation: Presentation): Awaitable<Verdict>
+/** Gathers the facts of session tokens. */
+export interface SessionAuthenticator {
+  /** What is not a session token of this issuer is `malformed`. */
+  gather (text: string, presentation: Presentation): Awaitable<SessionFacts | NotFound>
 }
 
-/**
- * Checks session tokens; the publishable key behind one is looked up every time, so revoking it ends its sessions at
- * once.
- */
-export function sessionChecks (
-  { issuer, registry, keys, clock }: Pick<SessionExchangeOptions, 'issuer' | 'registry' | 'clock'> & {
-    keys: TrustedKeys
+/** Revoking a publishable key ends its sessions at once: what they are judged by is what the registry has now. */
+export function sessionAuthenticator (
+  { issuer, registry, keys }: Pick<SessionExchangeOptions, 'issuer' | 'registry'> & { keys: TrustedKeys }
+): SessionAuthenticator {
+  const reader = sessionTokenReader(issuer, keys)
+  const gatherRead = (claims: SessionClaims & Signed | null, presentation: Presentation) => {
+    if (claims === null) return notASession
+    return remembered.current(claims, registry.state) ?? gatherFacts(registry, claims, presentation)
   }
-): SessionChecks {
-  const reader = jwtReader(sessionType, keys, payload => readClaims(issuer, payload))
+  const gatherLater = async (
+    claims: Promise<SessionClaims & Signed | null>, presentation: Presentation
+  ) => await gatherRead(await claims, presentation)
   return {
-    check (text, presentation) {
-      return whenKnown(reader.read(text), claims => {
-        const now = clock()
-        if (claims === null || isFromTheFuture(claims, now)) return refuse('malformed', null)
-        if (presentation.resource !== null && presentation.resource.identifier !== claims.aud) {
-          return refuse('wrong_resource', claims)
-        }
-        if (isExpired(claims, now)) return refuse('expired', claims)
-        return whenBothKnown(
-          registry.publishableKey(claims.client_id), isKeyRevoked(registry, claims),
-          (key, revoked) => key === null || revoked ? refuse('revoked', claims) : judge(registry, key, claims)
-        )
-      })
+    gather (text, presentation) {
+      const claims = reader.read(text, presentation.now)
+      return claims instanceof Promise ? gatherLater(claims, presentation) : gatherRead(claims, presentation)
     },
   }
 }
 
-function judge (registry: Registry, key: PublishableKey, claims: SessionClaims): Awaitable<Verdict> {
-  return whenBothKnown(
-    registry.resource(key.resourceId),
-    registry.organization(key.organizationId),
-    (resource, organization) => {
-      const reason = standing(key, resource, organization)
-      if (reason !== null) return refuse(reason, claims)
-      // The resource took another name after the token was made: it is not what the token is for any more.
-      if (resource!.identifier !== claims.aud) return refuse('wrong_resource', claims)
-      return { ok: true, key: null, principal: sessionPrincipal(key, resource!, claims) }
-    }
-  )
-}
+const notASession = notFound('malformed', 'access_token')
+const remembered = factsMemory<SessionClaims, SessionFacts>()
 
-/**
- * Whether a bearer credential says of itself that it is a session token. Decides which check it goes to, and nothing
- * else.
- */
-export function resemblesSession (text: string): boolean {
-  try {
-    return decodeProtectedHeader(text).typ === sessionType
-  } catch {
-    return false
+/** Looks up all that a session token follows from. */
+async function gatherFacts (
+  registry: Registry, claims: SessionClaims & Signed, presentation: Presentation
+): Promise<SessionFacts> {
+  const { state } = registry
+  const unknown: SessionFacts = {
+    kind: 'session',
+    claims,
+    key: null,
+    isRevoked: false,
+    resource: null,
+    organization: null,
+    principal: null,
+    policies: []
   }
-}
-
-function readClaims (issuer: string, payload: Record<string, unknown>): SessionClaims | null {
-  const { iss, aud, sub, client_id: keyId, jti, iat, exp, scope, org_id: organizationId, env } = payload
-  const wellFormed = iss === issuer &&
-    [aud, sub, keyId, jti, organizationId].every(claim => typeof claim === 'string' && claim !== '') &&
-    isNumericDate(iat) && isNumericDate(exp) && (scope === undefined || typeof scope === 'string') &&
-    (env === 'live' || env === 'test')
-  return wellFormed ? payload as unknown as SessionClaims : null
-}
-
-function refuse (reason: Reason, claims: SessionClaims | null): Verdict {
-  return {
-    ok: false,
-    refusal: {
-      reason, presented: 'access_token', subject: claims?.client_id ?? null, organizationId: claims?.org_id ?? null
-    }
-  }
+  if (reasonAgainstClaims(claims, presentation) !== null) return unknown
+  const [key, signingKeys] = await Promise.all([registry.publishableKey(claims.client_id), registry.signingKeys()])
+  if (key === null || isKeyRevoked(signingKeys, claims)) return { ...unknown, key, isRevoked: true }
+  const [resource, organization] = await Promise.all([
+    registry.resource(key.resourceId), registry.organization(key.organizationId)
+  ])
+  const facts = { ...unknown, key, resource, organization }
+  if (judgeCredential(facts, presentation) !== null) return facts
+  const policies = await policiesFor(registry, key.organizationId)
+  return remembered.keep(claims, state, { ...facts, principal: sessionPrincipal(key, resource!, claims), policies })
 }
 
 function sessionPrincipal (key: PublishableKey, resource: Resource, claims: SessionClaims): Principal {

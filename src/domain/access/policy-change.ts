@@ -4,10 +4,12 @@ import { newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import { requireExpected, requireVisible, type Operation } from '../core/operation.ts'
 import {
-  auditDetail, invalid, mostPolicies, type Policy, type Effect, type PolicyConditions, type PolicyPort,
-  unique, type PlannedPolicy, type PolicyPlan
+  auditDetail, invalid, mostPolicies, type Policy, type Effect, type PolicyConditions, type PolicyPort, unique, type
+  PlannedPolicy, type PolicyPlan
 } from '../policy/policy.ts'
-import { requireActiveOrganization, requireVisibleOrganization, type OrganizationPort } from '../tenancy/organization.ts'
+import {
+  requireActiveOrganization, requireVisibleOrganization, type OrganizationPort
+} from '../tenancy/organization.ts'
 import { requireStillAdministered } from './policy-impact.ts'
 import type { GroupPort } from './group.ts'
 import { requireUsableResource, type ResourcePort } from '../resources/resource.ts'

@@ -1,3 +1,4 @@
+/** The registry: the records that checks follow from, as they are now, from memory wherever that is safe. */
 import type { Awaitable } from '../../base/awaitable.ts'
 import type { ApiKey } from '../credentials/api-key.ts'
 import type { Client } from '../credentials/client.ts'
@@ -12,21 +13,20 @@ import type { SigningKey } from '../tokens/signing-key.ts'
 import type { WebhookToken } from '../credentials/webhook-token.ts'
 
 /**
- * What a check needs to know, as it is now. An answer is never older than the last change that was acknowledged: where
- * a view in memory cannot promise that, the database is asked. Throws Failure `storage_unavailable`, never guesses.
- * Records are shared and frozen in spirit: nobody changes one. The same unchanged record is the same object where a
- * view in memory serves it. What is in memory is answered at once, not by a promise.
+ * Records by what checks have of them. An answer is never older than the last change that was acknowledged: where the
+ * cache cannot guarantee that, the database is asked. Throws Failure `storage_unavailable`, never guesses. Records are
+ * shared, and never changed. The cache serves the same object for an unchanged record, and without a promise.
  */
 export interface Registry {
   /**
-   * The same object until anything changes: as long as it is, what was found after it was taken would be found again,
-   * and need not be asked for. What was not found may come into being at any time. Null: nothing may be gone by from
-   * one question to the next.
+   * The same object until anything changes: until then, a record that was found after it was taken would be found
+   * again, and need not be looked up. A record that was not found may come into being at any time. Null: nothing may be
+   * kept from one look-up to the next.
    */
   readonly state: object | null
   /** A key that was made here: its digest says which. */
   apiKey (digest: string): Awaitable<ApiKey | null>
-  /** As `apiKey`, as far as memory can answer: null where it cannot, or there is none. */
+  /** As `apiKey`, from memory alone; null: it is not there. */
   cachedApiKey (digest: string): ApiKey | null
   /**
    * The key that was imported for a resource; for null, for a resource of the deployment: null as well where several
@@ -39,7 +39,7 @@ export interface Registry {
   managementToken (digest: string): Awaitable<ManagementToken | null>
   member (id: string): Awaitable<Member | null>
   organization (id: string): Awaitable<Organization | null>
-  /** The policies of an organization, or, for null, the deployment's; compiled when they were read. */
+  /** The policies of an organization; null: the deployment's. Compiled when they were read. */
   policies (organizationId: string | null): Awaitable<PolicySet>
   publishableKey (id: string): Awaitable<PublishableKey | null>
   resource (id: string): Awaitable<Resource | null>
@@ -47,7 +47,7 @@ export interface Registry {
   resourceByIdentifier (identifier: string): Awaitable<Resource | null>
   /** Never kept in memory: each use of one changes it. */
   registrationToken (digest: string): Awaitable<RegistrationToken | null>
-  /** All that there are, by kid: a token whose key is not among them is nobody's. */
+  /** All signing keys, by kid: a token whose key is not among them is not good. */
   signingKeys (): Awaitable<ReadonlyMap<string, SigningKey>>
   webhookToken (digest: string): Awaitable<WebhookToken | null>
   isTokenRevoked (jti: string): Awaitable<boolean>

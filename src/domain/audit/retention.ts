@@ -10,7 +10,6 @@ import type { AuditLog } from './log.ts'
 import { systemActor } from '../core/actor.ts'
 import { isBegun, verifyChain } from './verification.ts'
 import { placeBehindRetention, followRows, headProblem } from './chain-walk.ts'
-
 import type { VerifiedPlace, ChainFault } from './chain-fault.ts'
 import type { Operation } from '../core/operation.ts'
 import type { AuditPort } from './log.ts'

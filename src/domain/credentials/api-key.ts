@@ -22,6 +22,11 @@ export type AccessLevel = typeof accessLevels[number]
 /** Type of object → the ids that a key is restricted to. A type that is not named is not restricted. */
 export type ObjectRestriction = Readonly<Record<string, readonly string[]>>
 
+/** Whether an object of a type may be touched: for lists, and where a route's declaration cannot say it. */
+export function mayTouch ({ objects }: { objects: ObjectRestriction }, type: string, id: string): boolean {
+  return !Object.hasOwn(objects, type) || objects[type]!.includes(id)
+}
+
 /**
  * A long-lived secret of an organization for one resource. Whatever happens to it, its row stays, so that the answer
  * stays precise.

@@ -5,9 +5,9 @@ import { Failure } from '../../base/errors.ts'
 import { newPublishableText, type Environment } from '../../secrets/credential-text.ts'
 import { newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
-import { requireActiveOrganization } from '../tenancy/organization.ts'
+import { reasonAgainstOrganization, requireActiveOrganization, type Organization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { requireUsableResource } from '../resources/resource.ts'
+import { requireUsableResource, type Resource } from '../resources/resource.ts'
 import { requireDelegable } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
@@ -55,6 +55,18 @@ export interface PublishableKeyRepository {
 }
 
 export interface PublishableKeyPort { publishableKeys: PublishableKeyRepository }
+
+/** What speaks against a publishable key now, for its assertions as for its sessions; null: nothing. */
+export function reasonAgainstPublishableKey (
+  key: PublishableKey, resource: Resource | null, organization: Organization | null
+): 'revoked' | 'wrong_resource' | 'organization_suspended' | 'feature_missing' | null {
+  if (key.revokedAt !== null) return 'revoked'
+  if (resource === null || resource.revokedAt !== null) return 'wrong_resource'
+  const against = reasonAgainstOrganization(organization)
+  if (against !== null) return against
+  const { sessionFeature } = resource.style
+  return sessionFeature === undefined || organization!.features.includes(sessionFeature) ? null : 'feature_missing'
+}
 
 export interface PublishableKeyInput {
   organizationId: string

@@ -1,16 +1,13 @@
 import { change, type RecordKind } from '../audit/change.ts'
-import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
 import { Failure } from '../../base/errors.ts'
-import { hintOf, isWebhookToken, newWebhookToken } from '../../secrets/credential-text.ts'
+import { hintOf, newWebhookToken } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
-import { requireNoMoreThanOwn, type ApiKey } from './api-key.ts'
+import { mayTouch, requireNoMoreThanOwn, type ApiKey } from './api-key.ts'
 import { auditEvent } from '../audit/event.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { mayTouch, type KeyVerdict, type Presentation, type Reason, type Refusal } from '../access/principal.ts'
-import type { Registry } from '../access/registry.ts'
-import { requireUsableResource, type Resource } from '../resources/resource.ts'
+import { requireUsableResource } from '../resources/resource.ts'
 import { requireVisible } from '../core/operation.ts'
 import { type Revised } from '../core/operation.ts'
 import { type Operation } from '../core/operation.ts'
@@ -62,64 +59,6 @@ export interface WebhookTokenRepository {
 }
 
 export interface WebhookTokenPort { webhookTokens: WebhookTokenRepository }
-
-/** As `Verdict`, with the object that the token is bound to and the key that owns what comes of it. */
-export type WebhookVerdict = (KeyVerdict & { ok: true } & { object: BoundObject }) | { ok: false, refusal: Refusal }
-
-export interface WebhookChecks {
-  /**
-   * Checks the secret of a webhook's path for a route whose objects are of `type`. The key's allowlist is not asked: it
-   * says from where the key itself may come, and webhooks come from somebody else's servers.
-   */
-  check (text: string, presentation: { resource: Resource | null, type: string }): Awaitable<WebhookVerdict>
-}
-
-export interface WebhookChecksOptions {
-  registry: Registry
-  /** Whether a key that was found may be used now: `judgeApiKey`. */
-  judgeKey (key: ApiKey, presentation: Presentation): Awaitable<KeyVerdict>
-}
-
-export function webhookChecks ({ registry, judgeKey }: WebhookChecksOptions): WebhookChecks {
-  return {
-    check (text, { resource, type }) {
-      if (!isWebhookToken(text)) return refuse('malformed', null)
-      // Found by its SHA-256, like an API key: there is nothing left to compare.
-      return whenKnown(registry.webhookToken(digestOf(text)), token => {
-        const reason = token === null ? 'unknown' : reasonAgainst(token, resource, type)
-        if (reason !== null) return refuse(reason, token)
-        return whenKnown(registry.apiKeyById(token!.apiKeyId), key =>
-          key === null
-            ? refuse('revoked', token)
-            : whenKnown(judgeKey(key, { resource, address: null, leavesAllowlist: true }), verdict =>
-              verdict.ok ? inTheNameOf(verdict, token!) : verdict))
-      })
-    },
-  }
-}
-
-function reasonAgainst (token: WebhookToken, resource: Resource | null, type: string): Reason | null {
-  if (resource !== null && resource.id !== token.resourceId) return 'wrong_resource'
-  if (token.revokedAt !== null) return 'revoked'
-  return token.object.type === type ? null : 'object_not_allowed'
-}
-
-/** The key's principal, restricted to the one object, if the key itself may touch it. */
-function inTheNameOf (verdict: KeyVerdict & { ok: true }, token: WebhookToken): WebhookVerdict {
-  const { principal } = verdict
-  const { object } = token
-  if (!mayTouch(principal, object.type, object.id)) return refuse('object_not_allowed', token)
-  return {
-    ...verdict, object, principal: { ...principal, objects: { ...principal.objects, [object.type]: [object.id] } }
-  }
-}
-
-function refuse (reason: Reason, token: WebhookToken | null): WebhookVerdict {
-  return {
-    ok: false,
-    refusal: { reason, presented: 'api_key', subject: token?.id ?? null, organizationId: token?.organizationId ?? null }
-  }
-}
 
 /**
  * Creates a token for one object in the name of an API key; `text` is shown now and never again.

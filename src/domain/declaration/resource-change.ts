@@ -1,18 +1,17 @@
 /** Changes of declared resources: update and revocation. */
 import {
-  auditDetail, find, hostResourceId, isBuiltIn, managementResourceId, requireReadable, type ClientGenerations, type Resource, type ResourcePort
+  auditDetail, find, hostResourceId, isBuiltIn, managementResourceId, requireReadable, type ClientGenerations, type
+  Resource, type ResourcePort
 } from '../resources/resource.ts'
 import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireExpected, type Operation } from '../core/operation.ts'
-
 import { requireStyle, requireKnownSigner } from './resource-declaration.ts'
 import { requireScopes, declared, requireDefaults, stillGrantable } from './scope-declaration.ts'
 import type { Scope } from '../resources/scope.ts'
 import type { Style } from '../resources/style.ts'
 import type { SigningAlgorithm, SigningKeyPort } from '../tokens/signing-key.ts'
-
 import type { AuditPort } from '../audit/log.ts'
 
 export interface ResourceChange {

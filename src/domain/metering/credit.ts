@@ -12,7 +12,6 @@ import { organizationHolder, type Limits } from '../tenancy/limits.ts'
 import { requireVisibleOrganization, type OrganizationPort } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Operation, Transactional } from '../core/operation.ts'
-
 import type { AuditPort } from '../audit/log.ts'
 import type { UsagePort } from './key-usage-meter.ts'
 import type { AllowancePort } from './quota-lease.ts'

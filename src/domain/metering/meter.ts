@@ -2,11 +2,11 @@
  * The cost of a call with an API key, checked in order: rate, month's calls, credits; each of the key, then of its
  * organization.
  */
-import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import type { Awaitable } from '../../base/awaitable.ts'
 import { repeatedly, type Background } from '../../telemetry/background.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newTelemetry } from '../../telemetry/telemetry.ts'
-import { quotaLeases, monthState } from './quota-lease.ts'
+import { quotaLeases, monthState, type TakenCall } from './quota-lease.ts'
 import type { ApiKey } from '../credentials/api-key.ts'
 import { monthEnd, secondsUntil } from '../core/calendar.ts'
 import { refundCredits } from './credit.ts'
@@ -134,12 +134,24 @@ export function meter (
     if (bound === undefined) return call.credits === 0 ? admitted(call, taken, null) : charge(call, taken)
     const { holder, of, limits: { callsPerMonth } } = bound
     if (callsPerMonth === null) return takeMonths(call, rest, taken)
-    return whenKnown(calls.take(holder, callsPerMonth, call.now, `${of}month`), month => {
-      taken.limits.push(month.state)
-      if (!month.taken) return refuse(taken, 'quota_exceeded', month.state.resetSeconds)
-      taken.giveBacks.push(month.giveBack)
-      return takeMonths(call, rest, taken)
-    })
+    const month = calls.take(holder, callsPerMonth, call.now, `${of}month`)
+    return month instanceof Promise
+      ? takeMonthsLater(call, month, rest, taken)
+      : takeRest(call, month, rest, taken)
+  }
+
+  /** As `takeRest`, once another block of the month was taken in the database. */
+  const takeMonthsLater = async (
+    call: MeteredCall, month: Promise<TakenCall>, rest: readonly Bound[], taken: Taken
+  ): Promise<MeterVerdict> => await takeRest(call, await month, rest, taken)
+
+  const takeRest = (
+    call: MeteredCall, month: TakenCall, rest: readonly Bound[], taken: Taken
+  ): Awaitable<MeterVerdict> => {
+    taken.limits.push(month.state)
+    if (!month.taken) return refuse(taken, 'quota_exceeded', month.state.resetSeconds)
+    taken.giveBacks.push(month.giveBack)
+    return takeMonths(call, rest, taken)
   }
 
   const charge = async (call: MeteredCall, taken: Taken): Promise<MeterVerdict> => {

@@ -4,9 +4,7 @@
  * allow is about a credential, everything outside the allows is denied.
  */
 import { isWithin } from '../../base/ip-address.ts'
-import { whenBothKnown, type Awaitable } from '../../base/awaitable.ts'
 import type { CredentialKind, Policy, PolicyConditions } from './policy.ts'
-import type { Registry } from '../access/registry.ts'
 import { coverage } from '../resources/scope.ts'
 import { compileWindow, type CompiledWindow } from './time-window.ts'
 
@@ -77,29 +75,6 @@ export function compilePolicies (policies: readonly Policy[]): PolicySet {
     ) => compiled ?? denyingAll(policy)),
     allows: enabled.flatMap(({ policy, compiled }) => compiled === null || policy.effect !== 'allow' ? [] : compiled)
   }
-}
-
-/**
- * The sets that bind a credential of `own` at data of `place`: the deployment's, its organization's, the place's. Omits
- * empty sets: mostly all are.
- */
-export function policiesFor (
-  registry: Registry, own: string | null, place: string | null = own
-): Awaitable<readonly PolicySet[]> {
-  const ofOwn = own === null ? noPolicies : registry.policies(own)
-  if (place === own || place === null) return whenBothKnown(registry.policies(null), ofOwn, nonEmpty)
-  return whenBothKnown(whenBothKnown(registry.policies(null), ofOwn, nonEmpty), registry.policies(place), withSet)
-}
-
-const nothing: readonly PolicySet[] = []
-
-function nonEmpty (one: PolicySet, other: PolicySet): readonly PolicySet[] {
-  if (isEmpty(other)) return isEmpty(one) ? nothing : [one]
-  return isEmpty(one) ? [other] : [one, other]
-}
-
-function withSet (sets: readonly PolicySet[], more: PolicySet): readonly PolicySet[] {
-  return isEmpty(more) ? sets : [...sets, more]
 }
 
 /** Whether the set has nothing to evaluate for any request. */

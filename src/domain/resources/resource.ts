@@ -4,7 +4,6 @@ import type { KeyUse, SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Actor } from '../core/actor.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Scope } from './scope.ts'
-
 import type { Style } from './style.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 

@@ -6,9 +6,7 @@ import type { Actor } from '../core/actor.ts'
 import { limitsOf, noLimits, type Limits } from './limits.ts'
 import { change, load, type RecordKind } from '../audit/change.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import type { Reason } from '../access/principal.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
-
 import type { AuditPort } from '../audit/log.ts'
 
 export const organizationStatuses = ['active', 'suspended', 'deleted'] as const
@@ -133,7 +131,7 @@ export async function deleteOrganization (
 /** Why the credentials of an organization are refused now; null: they are not. */
 export function reasonAgainstOrganization (
   organization: Organization | null
-): Reason & ('revoked' | 'organization_suspended') | null {
+): 'revoked' | 'organization_suspended' | null {
   if (organization?.status === 'deleted') return 'revoked'
   return organization?.status === 'active' ? null : 'organization_suspended'
 }

@@ -1,12 +1,11 @@
-/** Access tokens as JWTs: claims, verification and revocation (RFC 9068). */
+/** Access tokens (RFC 9068): their claims, the readers that verify them, and their revocation. */
 import { compactVerify, type CompactVerifyGetKey, type CryptoKey } from 'jose'
 import { lru } from '../../base/lru.ts'
-import { whenBothKnown, whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import type { Awaitable } from '../../base/awaitable.ts'
 import { epochSeconds } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { isBase64url } from '../../base/plain-text.ts'
 import { auditEvent } from '../audit/event.ts'
-import type { Registry } from '../access/registry.ts'
 import { signingAlgorithms, type KeyRing, type SigningKeys } from './signing-key.ts'
 import type { Operation } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
@@ -84,18 +83,6 @@ const remembered = 30_000_000
 
 export function tokenReader (issuer: string, keys: TrustedKeys): TokenReader {
   return jwtReader('at+jwt', keys, payload => readClaims(issuer, payload))
-}
-
-/** Whether a token was revoked, or the key that signed it. */
-export function isRevoked (registry: Registry, claims: AccessTokenClaims & Signed): Awaitable<boolean> {
-  return whenBothKnown(
-    registry.isTokenRevoked(claims.jti), isKeyRevoked(registry, claims), (token, key) => token || key
-  )
-}
-
-/** Whether the key that signed a token was revoked or removed: then none of its tokens is valid. */
-export function isKeyRevoked (registry: Registry, { kid }: Signed): Awaitable<boolean> {
-  return whenKnown(registry.signingKeys(), keys => keys.get(kid)?.revokedAt !== null)
 }
 
 /**

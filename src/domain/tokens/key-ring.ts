@@ -1,7 +1,7 @@
 /** The signing keys in memory: unsealed once, reloaded after changes, switched by the clock. */
 import type { SigningPorts } from './signing-key.ts'
 import { importJWK, type CryptoKey, type JWK } from 'jose'
-import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import type { Awaitable } from '../../base/awaitable.ts'
 import type { Clock } from '../../base/clock.ts'
 import { ConfigurationError, Failure } from '../../base/errors.ts'
 import { serialReload } from '../../base/serial-reload.ts'
@@ -83,7 +83,10 @@ export async function openSigningKeys (
     signAtOnce,
     rotateWhenDue: async (operation, days) => { await rotateWhenDue(operation, secrets, days) },
     revoke: async (operation, kid, reason) => await revokeSigningKey(operation, secrets, kid, reason),
-    catchUp: () => whenKnown(look(), compare),
+    catchUp () {
+      const seen = look()
+      return seen instanceof Promise ? seen.then(compare) : compare(seen)
+    },
   }
 }
 

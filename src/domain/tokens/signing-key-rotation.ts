@@ -1,16 +1,15 @@
 /** The life of signing keys: first key, rotation, succession and removal. Every step is audited. */
 import {
-  defaultAlgorithm, isProvided, publicationTime, signingAlgorithms, signingAt, stateOfSigningKey, type SigningPorts, type KeyUsePort, type SigningAlgorithm, type SigningKey, type SigningKeyPort
+  defaultAlgorithm, isProvided, publicationTime, signingAlgorithms, signingAt, stateOfSigningKey, type SigningPorts,
+  type KeyUsePort, type SigningAlgorithm, type SigningKey, type SigningKeyPort
 } from './signing-key.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
-import { sessionLifetime } from '../access/end-user-session.ts'
-
 import type { Operation } from '../core/operation.ts'
 import { newSigningKey } from './signing-key-generation.ts'
-
 import type { AuditPort } from '../audit/log.ts'
+import { sessionLifetime } from './session-token.ts'
 
 /** Seconds that clock differences and running requests may add to the life of a key's last token. */
 const leeway = 60

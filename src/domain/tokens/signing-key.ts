@@ -1,4 +1,4 @@
-/** Signing keys: their states over time, and the port that stores them. */
+/** Signing keys: their states, which one signs, and the ring of those that sign and verify now. */
 import type { CryptoKey, JWK } from 'jose'
 import type { AuditPort } from '../audit/log.ts'
 import { secondsAfter } from '../../base/clock.ts'
@@ -89,6 +89,11 @@ export function freshUntil (keys: readonly SigningKey[], now: Date, algorithm: S
 /** Whether a key signs by `algorithm`, or will. */
 export function isProvided (keys: readonly SigningKey[], now: Date, algorithm: SigningAlgorithm): boolean {
   return keys.some(key => key.algorithm === algorithm && ['active', 'pending'].includes(stateOfSigningKey(key, now)))
+}
+
+/** Whether the key that signed a token was revoked, or is missing among `keys`: then none of its tokens is valid. */
+export function isKeyRevoked (keys: ReadonlyMap<string, SigningKey>, { kid }: { kid: string }): boolean {
+  return keys.get(kid)?.revokedAt !== null
 }
 
 export interface SigningKeyRepository {

@@ -1,28 +1,28 @@
-/** Introspection (RFC 7662): the guard's own verdict, for those who may know it. */
+/** Introspection (RFC 7662): the guard's own verdict on a credential, for clients that may know it. */
 import { addressOf } from '../../base/ip-address.ts'
-import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import type { Awaitable } from '../../base/awaitable.ts'
 import { isManagementTokenText } from '../../secrets/credential-text.ts'
-import { digestOf } from '../../secrets/digest.ts'
 import { epochSeconds, type Clock } from '../../base/clock.ts'
-import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { Client } from '../../domain/credentials/client.ts'
-import { policiesFor, evaluate } from '../../domain/policy/policy-evaluation.ts'
-import type { Authenticator, Presentation, Principal } from '../../domain/access/principal.ts'
+import { evaluate } from '../../domain/policy/policy-evaluation.ts'
+import type { Authenticator } from '../../domain/access/authenticator.ts'
+import {
+  principalOf, type CredentialFacts, type KeyFacts, type ManagementTokenFacts, type TokenFacts
+} from '../../domain/access/facts.ts'
+import { judgeCredential } from '../../domain/access/judge.ts'
+import type { Presentation, Principal } from '../../domain/access/principal.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
-import type { Registry } from '../../domain/access/registry.ts'
-import { managementResourceId } from '../../domain/resources/resource.ts'
 import type { AccessTokenClaims, Signed, TokenReader } from '../../domain/tokens/access-token.ts'
 import { OAuthError } from '../shared/oauth-error.ts'
 
 export interface IntrospectionOptions {
-  registry: Registry
   reader: TokenReader
   authenticator: Authenticator
   clock: Clock
   refusals: RefusalLog
 }
 
-/** How a credential was asked about. */
+/** The request of a client that introspects. */
 export interface Question {
   /** Where the credential came from; null: the asking server did not say. */
   address: string | null
@@ -36,27 +36,34 @@ const tokenStart = 'eyJ'
 const inactive = '{"active":false}'
 
 /**
- * What `asker` may know of a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment` and `org_id` are
- * extensions). A token is told about to its own client and to who may introspect for its resource, an API key to the
- * latter only; everybody else, and whatever does not pass, hears `{"active":false}`. Null: a client that introspects
- * for no resource asks about something else than a token of its own, which is a refusal of the client, whatever the
- * text is.
+ * The answer to `asker` about a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment` and `org_id` are
+ * extensions). A token is described to its own client and to clients that introspect for its resource, an API key to
+ * the latter only; all others, and all about a credential that does not pass, get `{"active":false}`. Null: a client
+ * that introspects for no resource asks about something else than a token of its own, whatever the text is.
  */
 export function introspect (
   options: IntrospectionOptions, asker: Client, text: string, question: Question
 ): Awaitable<string | null> {
-  const mayAsk = asker.introspects.length > 0
-  if (isManagementTokenText(text)) return mayAsk ? introspectManagementToken(options, asker, text, question) : null
-  // Also a key that was made elsewhere may be a JWT by its form: what no key of ours signed is none of our tokens.
-  return whenKnown(text.startsWith(tokenStart) ? options.reader.read(text) : null, claims => {
-    if (!mayAsk && claims?.client_id !== asker.id) return null
-    return claims === null
-      ? introspectKey(options, asker, text, question)
-      : introspectToken(options, asker, claims, question)
-  })
+  const presentation = presentationOf(asker, question, options.clock())
+  const facts = gather(options, asker, text, presentation)
+  return facts instanceof Promise
+    ? answerLater(options, asker, facts, presentation, question)
+    : answerBy(options, asker, facts, presentation, question)
 }
 
-/** The refusal of a client for which `introspect` is null; it is in the deployment's audit log. */
+async function answerLater (
+  options: IntrospectionOptions, asker: Client, facts: Promise<CredentialFacts | null>, presentation: Presentation,
+  question: Question
+): Promise<string | null> {
+  return answerBy(options, asker, await facts, presentation, question)
+}
+
+/** Where the caller is, only the asking server knows: unless it says so, it gets the allowlist instead. */
+function presentationOf ({ introspects }: Client, { address }: Question, now: Date): Presentation {
+  return { resource: null, among: introspects, address, leavesAllowlist: address === null, now }
+}
+
+/** The refusal of a client for which `introspect` is null, recorded in the audit log of the deployment. */
 export function notEntitled (
   { refusals }: IntrospectionOptions, { id: subject }: Client, { request }: Question
 ): OAuthError {
@@ -76,61 +83,65 @@ export function notEntitled (
   )
 }
 
-function introspectToken (
-  options: IntrospectionOptions, asker: Client, claims: AccessTokenClaims & Signed, question: Question
-): Awaitable<string> {
-  return whenKnown(options.authenticator.checkClaims(claims, presentationOf(question)), verdict => {
-    if (!verdict.ok) return inactive
-    return whenKnown(claims.client_id === asker.id || serves(options.registry, asker, claims.aud), mayKnow => {
-      if (mayKnow) {
-        return underPolicies(options, verdict.principal, 'access_token', question, principal =>
-          aboutToken(principal, claims))
-      }
-      refuse(options, asker, claims.client_id, question)
-      return inactive
-    })
-  })
+/** The facts of the credential that is asked about; null: the client may not ask about it. */
+function gather (
+  { reader, authenticator }: IntrospectionOptions, asker: Client, text: string, presentation: Presentation
+): Awaitable<CredentialFacts | null> {
+  const mayAsk = asker.introspects.length > 0
+  if (isManagementTokenText(text)) {
+    return mayAsk ? authenticator.gather({ kind: 'access_token', text }, presentation) : null
+  }
+  // An API key that was made elsewhere may be a JWT by its form, too: what no key of ours signed is no token of ours.
+  const claims = text.startsWith(tokenStart) ? reader.read(text, presentation.now) : null
+  return claims instanceof Promise
+    ? gatherLater(authenticator, asker, text, claims, presentation)
+    : gatherRead(authenticator, asker, text, claims, presentation)
 }
 
-function introspectKey (
-  options: IntrospectionOptions, asker: Client, text: string, question: Question
-): Awaitable<string> {
-  return whenKnown(
-    options.authenticator.check({ kind: 'api_key', text }, { ...presentationOf(question), among: asker.introspects }),
-    verdict => {
-      const key = verdict.ok ? verdict.key : null
-      if (!verdict.ok || key === null) return inactive
-      if (asker.introspects.includes(key.resourceId)) {
-        return underPolicies(options, verdict.principal, 'api_key', question, principal =>
-          aboutKey(principal, key))
-      }
-      refuse(options, asker, key.id, question)
-      return inactive
-    }
-  )
+async function gatherLater (
+  authenticator: Authenticator, asker: Client, text: string, claims: Promise<AccessTokenClaims & Signed | null>,
+  presentation: Presentation
+): Promise<CredentialFacts | null> {
+  return await gatherRead(authenticator, asker, text, await claims, presentation)
 }
 
-async function introspectManagementToken (
-  options: IntrospectionOptions, asker: Client, text: string, question: Question
-): Promise<string> {
-  const { registry, authenticator } = options
-  const verdict = await authenticator.check({ kind: 'access_token', text }, presentationOf(question))
-  const token = verdict.ok ? await registry.managementToken(digestOf(text)) : null
-  if (!verdict.ok || token === null || !asker.introspects.includes(managementResourceId)) return inactive
-  return await underPolicies(
-    options, verdict.principal, 'management_token', question,
-    principal => answer(principal, aboutSecret(principal, 'Bearer', token.createdAt))
-  )
+function gatherRead (
+  authenticator: Authenticator, asker: Client, text: string, claims: AccessTokenClaims & Signed | null,
+  presentation: Presentation
+): Awaitable<CredentialFacts | null> {
+  if (asker.introspects.length === 0 && claims?.client_id !== asker.id) return null
+  return claims === null
+    ? authenticator.gather({ kind: 'api_key', text }, presentation)
+    : authenticator.gatherClaims(claims, presentation)
 }
 
-/** Where the caller is, only the asking server knows: unless it says so, it gets the allowlist instead. */
-function presentationOf ({ address }: Question): Presentation {
-  return { resource: null, address, leavesAllowlist: address === null }
+/** Judges the credential, and says what the client may know of it. */
+function answerBy (
+  options: IntrospectionOptions, asker: Client, facts: CredentialFacts | null, presentation: Presentation,
+  question: Question
+): string | null {
+  if (facts === null) return null
+  if (judgeCredential(facts, presentation) !== null || !isDescribed(facts)) return inactive
+  if (mayKnow(asker, facts)) return underPolicies(facts, presentation)
+  if (facts.kind !== 'management_token') refuse(options, asker, principalOf(facts).id, question)
+  return inactive
+}
+
+/** What introspection has an answer for. */
+type Described = TokenFacts | KeyFacts | ManagementTokenFacts
+
+function isDescribed (facts: CredentialFacts): facts is Described {
+  return facts.kind === 'access_token' || facts.kind === 'api_key' || facts.kind === 'management_token'
+}
+
+function mayKnow (asker: Client, facts: Described): boolean {
+  if (facts.kind === 'access_token' && facts.claims.client_id === asker.id) return true
+  return facts.resource !== null && asker.introspects.includes(facts.resource.id)
 }
 
 /**
- * The credential is good, but who asks may not know it. Its organization would read it in its own audit log, so it is
- * in the deployment's.
+ * The credential is good, but the client may not know it. Its organization would read that in its own audit log, so it
+ * is in the deployment's.
  */
 function refuse (
   { refusals }: IntrospectionOptions, { id: subject }: Client, credential: string, { request }: Question
@@ -146,49 +157,46 @@ function refuse (
   })
 }
 
-function serves (registry: Registry, asker: Client, identifier: string): Awaitable<boolean> {
-  return whenKnown(
-    registry.resourceByIdentifier(identifier), resource => resource !== null && asker.introspects.includes(resource.id)
-  )
-}
+/** Descriptions by principal: as soon as anything about it changes, another principal is made. */
+const described = new WeakMap<Principal, string>()
 
 /**
- * What was said of a principal stays true: as soon as anything about it changes, the authenticator makes another one.
+ * Describes a credential with the scopes that policies leave it. Where they depend on the address and none was given,
+ * that which refuses more counts.
  */
-const said = new WeakMap<Principal, string>()
-
-/**
- * What is to be said of a principal, in `say`'s words, when policies have taken from it what they take. Where they go
- * by the address and none was said, that which refuses more is taken to be so.
- */
-function underPolicies (
-  { registry, clock }: IntrospectionOptions,
-  principal: Principal,
-  kind: 'api_key' | 'access_token' | 'management_token',
-  { address }: Question,
-  say: (principal: Principal) => string
-): Awaitable<string> {
+function underPolicies (facts: Described, { address, now }: Presentation): string {
+  const { kind, policies } = facts
+  const principal = principalOf(facts)
+  if (policies.length === 0) return described.get(principal) ?? describeOnce(facts, principal)
   const { organizationId, groups, resourceId } = principal
-  return whenKnown(policiesFor(registry, organizationId), sets => {
-    if (sets.length === 0) return said.get(principal) ?? sayOnce(principal, say)
-    const { refusedBy, scopes } = evaluate(sets, { kind, organizationId, groups, resourceId }, principal.scopes, {
-      address, now: clock()
-    })
-    return refusedBy === null ? say({ ...principal, scopes }) : inactive
+  const { refusedBy, scopes } = evaluate(policies, { kind, organizationId, groups, resourceId }, principal.scopes, {
+    address, now
   })
+  return refusedBy === null ? describe(facts, { ...principal, scopes }) : inactive
 }
 
-function sayOnce (principal: Principal, say: (principal: Principal) => string): string {
-  const text = say(principal)
-  said.set(principal, text)
+function describeOnce (facts: Described, principal: Principal): string {
+  const text = describe(facts, principal)
+  described.set(principal, text)
   return text
 }
 
+function describe (facts: Described, principal: Principal): string {
+  switch (facts.kind) {
+    case 'access_token': return answer(principal, aboutToken(principal, facts.claims))
+    case 'management_token': return answer(principal, aboutSecret(principal, 'Bearer', facts.token.createdAt))
+    case 'api_key': return answer(principal, {
+      ...aboutSecret(principal, 'api_key', facts.key.createdAt), environment: principal.environment
+    })
+  }
+}
+
 function aboutToken (
-  principal: Principal, { client_id: clientId, exp, iat, sub, aud, iss, jti, org_id: organizationId }: AccessTokenClaims
-): string {
-  return answer(principal, {
-    scope: principal.scopes.join(' ') || undefined,
+  { scopes }: Principal,
+  { client_id: clientId, exp, iat, sub, aud, iss, jti, org_id: organizationId }: AccessTokenClaims
+): Record<string, unknown> {
+  return {
+    scope: scopes.join(' ') || undefined,
     client_id: clientId,
     token_type: 'Bearer',
     exp,
@@ -198,14 +206,10 @@ function aboutToken (
     iss,
     jti,
     org_id: organizationId
-  })
+  }
 }
 
-function aboutKey (principal: Principal, { createdAt }: ApiKey): string {
-  return answer(principal, { ...aboutSecret(principal, 'api_key', createdAt), environment: principal.environment })
-}
-
-/** What there is to say of a secret that has a row of its own, and carries nothing itself. */
+/** A secret carries nothing itself: its description comes from its record. */
 function aboutSecret (principal: Principal, tokenType: 'api_key' | 'Bearer', createdAt: Date) {
   return {
     scope: principal.scopes.join(' ') || undefined,
@@ -218,7 +222,7 @@ function aboutSecret (principal: Principal, tokenType: 'api_key' | 'Bearer', cre
   }
 }
 
-/** What is undefined of `members` is left out of the JSON. */
+/** Members that are undefined are left out of the JSON. */
 function answer ({ allowlist }: Principal, members: Record<string, unknown>): string {
   return JSON.stringify({ active: true, ...members, allowed_addresses: allowlist.length > 0 ? allowlist : undefined })
 }

@@ -6,9 +6,8 @@ import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
-import {
-  assertionProblems, sessionExchange, sessionLifetime, type SessionAnswer
-} from '../../domain/access/end-user-session.ts'
+import { assertionProblems, sessionExchange, type SessionAnswer } from '../../domain/access/end-user-session.ts'
+import { sessionLifetime } from '../../domain/tokens/session-token.ts'
 import type { SharedCounters } from '../../domain/metering/shared-counters.ts'
 import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
 import { windowLimiter, type WindowLimiter } from '../../domain/metering/window-limiter.ts'

@@ -1,13 +1,12 @@
 /**
- * The shortcut around oidc-provider: a plain request that succeeds is answered here, as the provider would have
- * answered it to the last byte. Everything else, whatever is unusual, refused or in doubt, goes to the provider with
- * its body unread, so that there is one judge of it. Nothing is counted or recorded before it is certain that the
- * answer is given here.
+ * The fast path around oidc-provider: a plain request that succeeds is answered here, as the provider would have
+ * answered it to the last byte. Every other request, unusual, refused or in doubt, goes to the provider with its body
+ * unread. Nothing is counted or recorded before it is certain that the answer is given here.
  */
 import type { FastifyRequest } from 'fastify'
 import { randomFillSync } from 'node:crypto'
 import { addressOf, countedAddress, readAddress } from '../../base/ip-address.ts'
-import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import type { Awaitable } from '../../base/awaitable.ts'
 import { epochSeconds } from '../../base/clock.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { inSpan } from '../../telemetry/tracing.ts'
@@ -23,13 +22,13 @@ import {
 import { introspect, type IntrospectionOptions } from '../endpoints/introspection.ts'
 import { paths } from '../shared/paths.ts'
 import {
-  plainBodyLength, presentedSecret, readPlainForm, takeBody, type PlainForm, type PresentedSecret
+  plainBodyLength, presentedSecret, readPlainForm, takeBody, type PlainForm
 } from './plain-request.ts'
 import {
   decideGrant, longestScope, noScope, underPolicies, type Granted, type GrantOptions
 } from '../grants/client-credentials.ts'
 
-export interface ShortcutOptions extends Omit<GrantOptions, 'onPolicyDenied'>, IntrospectionOptions {
+export interface FastPathOptions extends Omit<GrantOptions, 'onPolicyDenied'>, IntrospectionOptions {
   issuer: string
   ring: () => KeyRing
   usage: LastUsedRecorder
@@ -38,15 +37,15 @@ export interface ShortcutOptions extends Omit<GrantOptions, 'onPolicyDenied'>, I
 }
 
 /**
- * A request, and the client that was looked up for it: the provider need not do so again. `warning`: what is to be said
- * beside the answer; null: nothing.
+ * A request, and the client that was looked up for it, which the provider need not look up again. `warning`: a header
+ * of the answer; null: none.
  */
 export interface Passing { request: FastifyRequest, lookedUp: LookedUp | null, warning: string | null }
 
 interface Endpoint {
   parameters: ReadonlySet<string>
-  /** The body of the answer to an authenticated client. Null: it is not for the shortcut to give. */
-  answer (options: ShortcutOptions, client: Client, form: PlainForm, passing: Passing): Awaitable<string | null>
+  /** The body of the answer to an authenticated client. Null: the provider has to answer. */
+  answer (options: FastPathOptions, client: Client, form: PlainForm, passing: Passing): Awaitable<string | null>
 }
 
 const endpoints: ReadonlyMap<string | undefined, Endpoint> = new Map<string, Endpoint>([
@@ -55,72 +54,69 @@ const endpoints: ReadonlyMap<string | undefined, Endpoint> = new Map<string, End
   }],
   [paths.introspection, {
     parameters: new Set(['token', 'token_type_hint', 'client_address', 'client_id', 'client_secret']),
-    answer: tellOfToken
+    answer: answerIntrospection
   }]
 ])
 
 /** The body of the answer with status 200. Null: the provider has to answer, and finds the request's body unread. */
-export async function tryFastPath (options: ShortcutOptions, passing: Passing): Promise<string | null> {
+export async function tryFastPath (options: FastPathOptions, passing: Passing): Promise<string | null> {
   const { raw } = passing.request
   const endpoint = endpoints.get(raw.url)
   const length = endpoint === undefined ? null : plainBodyLength(raw)
   const body = length === null ? null : await takeBody(raw, length)
   if (endpoint === undefined || body === null) return null
-  const answer = await unlessItFails(() => answerTo(options, endpoint, passing, body))
+  const answer = await unlessItFails(options, endpoint, passing, body)
   if (answer === null) raw.unshift(body)
   else raw.resume()
   return answer
 }
 
-/** Whatever goes wrong goes wrong for the provider too, which knows what to say of it. */
-function unlessItFails (work: () => Awaitable<string | null>): Awaitable<string | null> {
+/** An error occurs for the provider, too, which has the answer to it. */
+async function unlessItFails (
+  options: FastPathOptions, endpoint: Endpoint, passing: Passing, body: Buffer
+): Promise<string | null> {
   try {
-    const done = work()
-    return done instanceof Promise ? done.catch(() => null) : done
+    return await answerTo(options, endpoint, passing, body)
   } catch {
     return null
   }
 }
 
-function answerTo (
-  options: ShortcutOptions, { parameters, answer }: Endpoint, passing: Passing, body: Buffer
-): Awaitable<string | null> {
+// Awaits nothing that is in memory: each turn of the loop would cost as much as a look-up.
+async function answerTo (
+  options: FastPathOptions, { parameters, answer }: Endpoint, passing: Passing, body: Buffer
+): Promise<string | null> {
   const { request } = passing
   const form = readPlainForm(body, parameters)
   const presented = form === null ? null : presentedSecret(request.headers, form)
   if (form === null || presented === null) return null
-  return whenKnown(authenticate(options, passing, presented), client =>
-    client === null ? null : whenKnown(answer(options, client, form, passing), noteUnlessNull, options, client))
-}
-
-function noteUnlessNull (answer: string | null, { usage }: ShortcutOptions, { id }: Client): string | null {
-  if (answer !== null) usage.touch(id)
-  return answer
-}
-
-/** The client, if it proves who it is and nothing stands in its way. */
-function authenticate (
-  { registry, clock, failures }: ShortcutOptions, passing: Passing, { clientId, secret }: PresentedSecret
-): Awaitable<Client | null> {
-  if (failures.exhausted(failureKey(clientId, countedAddress(passing.request))) !== null) return null
-  // Made before it is known whether there is such a client: that must not be told by how long an answer takes (SECURITY
-  // T9).
+  const { registry, clock, failures, usage } = options
+  const { clientId, secret } = presented
+  if (failures.exhausted(failureKey(clientId, countedAddress(request))) !== null) return null
+  // Made before it is known whether there is such a client: the time of an answer must not tell (SECURITY T9).
   const digest = digestOf(secret)
-  passing.lookedUp = { id: clientId, client: registry.client(clientId) }
-  return whenKnown(passing.lookedUp.client, client => {
-    const now = clock()
-    if (
-      client === null || client.revokedAt !== null || isAbandoned(client, now) || !sharesSecret(client) ||
-      !holdsSecret(client, digest, now)
-    ) return null
-    return whenKnown(
-      reasonAgainstClient(registry, client, addressOf(passing.request)), obstacle => obstacle === null ? client : null
-    )
-  })
+  const found = registry.client(clientId)
+  passing.lookedUp = { id: clientId, client: found }
+  const client = found instanceof Promise ? await found : found
+  const now = clock()
+  if (client === null || !proves(client, digest, now)) return null
+  const owner = client.organizationId === null ? null : registry.organization(client.organizationId)
+  const organization = owner instanceof Promise ? await owner : owner
+  if (reasonAgainstClient(client, organization, addressOf(request)) !== null) return null
+  const answered = answer(options, client, form, passing)
+  const text = answered instanceof Promise ? await answered : answered
+  if (text !== null) usage.touch(client.id, now)
+  return text
+}
+
+/** Whether a client may authenticate with a secret, and `digest` is that of one of its own. */
+function proves (client: Client, digest: string, now: Date): boolean {
+  return client.revokedAt === null && !isAbandoned(client, now) && sharesSecret(client) &&
+    holdsSecret(client, digest, now)
 }
 
 async function issueToken (
-  options: ShortcutOptions, client: Client, form: PlainForm, passing: Passing
+  options: FastPathOptions, client: Client, form: PlainForm, passing: Passing
 ): Promise<string | null> {
   if (
     form.grant_type !== 'client_credentials' || !client.metadata.grant_types.includes(form.grant_type) ||
@@ -150,7 +146,7 @@ function isPlainScope (scope: string | undefined): boolean {
 
 /** The claims of RFC 9068 §2.2 and ours, in the provider's order. */
 function claimsOf (
-  { issuer, clock }: ShortcutOptions, client: Client, { resource }: Granted, scope: string | undefined
+  { issuer, clock }: FastPathOptions, client: Client, { resource }: Granted, scope: string | undefined
 ): object {
   const iat = epochSeconds(clock())
   return {
@@ -181,8 +177,8 @@ function newJti (): string {
   return random.toString('base64url', used - jtiLength, used)
 }
 
-function tellOfToken (
-  options: ShortcutOptions, client: Client, { token, client_address: from }: PlainForm, { request }: Passing
+function answerIntrospection (
+  options: FastPathOptions, client: Client, { token, client_address: from }: PlainForm, { request }: Passing
 ): Awaitable<string | null> {
   const address = from === undefined ? null : readAddress(from)
   if (token === undefined || (from !== undefined && address === null)) return null

@@ -1,11 +1,11 @@
 /**
- * Who the client is, for oidc-provider: clients come from the registry, secrets are digests, assertions follow the
- * strict profile. Whatever is wrong, a stranger gets one and the same answer (RFC 6749 §5.2); only who has proved to be
- * the client learns that its address or its organization stands in the way.
+ * Client authentication for oidc-provider: clients come from the registry, secrets are digests, assertions follow the
+ * strict profile. Every failure has one and the same answer (RFC 6749 §5.2); only an authenticated client learns that
+ * its address or its organization keeps it out.
  */
 import { Provider, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { addressBlock, isAllowed } from '../../base/ip-address.ts'
-import { whenKnown, type Awaitable } from '../../base/awaitable.ts'
+import type { Awaitable } from '../../base/awaitable.ts'
 import { epochSeconds, type Clock } from '../../base/clock.ts'
 import { digestOf, sameDigest } from '../../secrets/digest.ts'
 import { currentSecrets, type Client as ClientRecord } from '../../domain/credentials/client.ts'
@@ -18,17 +18,17 @@ import { slowDown } from '../shared/oauth-error.ts'
 
 type ProviderClient = KoaContextWithOIDC['oidc']['client'] & object
 
-/** What a request is known to have presented, kept with its context. */
+/** The client that a request presented, kept with its context. */
 export interface ClientPresentation {
   /** The `client_id` as sent. */
   clientId: string
   /** The client of this id, a revoked one included; null: there is none. */
   record: ClientRecord | null
-  /** What was good once and is not any more: a secret that was rotated away, an assertion that was sent before. */
+  /** A proof that was good once: a secret that was rotated away, an assertion that was sent before. */
   reused?: 'secret_rotated' | 'assertion_replayed'
 }
 
-/** A client that was looked up, or is being looked up, by what was sent as its id. */
+/** A client that was looked up, or is being looked up, by the id that was sent. */
 export interface LookedUp { id: string, client: Awaitable<ClientRecord | null> }
 
 export interface ClientAuthenticationOptions {
@@ -38,7 +38,7 @@ export interface ClientAuthenticationOptions {
   clock: Clock
   /** Counts failures by client and address. */
   failures: WindowLimiter
-  /** What was looked up for this request before the provider got it; null: nothing was. */
+  /** The client that was looked up for this request before the provider got it; null: none was. */
   lookedUpBefore (ctx: KoaContextWithOIDC): LookedUp | null
   /** The address that failures are counted by. */
   countedAddressOf (ctx: KoaContextWithOIDC): string
@@ -47,7 +47,7 @@ export interface ClientAuthenticationOptions {
 /** The grants that a client can be allowed here. */
 export const supportedGrantTypes = ['client_credentials'] as const
 
-/** The precise reason of the one `invalid_client` that a client gets after it proved who it is. */
+/** The precise reason of the one `invalid_client` that an authenticated client gets. */
 export const addressRefused = 'ip_whitelist_mismatch'
 
 // The provider insists on a secret in clear and never gets to compare it.
@@ -63,12 +63,12 @@ export function recordOf (client: ProviderClient): ClientRecord {
   return record
 }
 
-/** What the request presented; undefined as long as no client was named. */
+/** The client that the request presented; undefined as long as it has named none. */
 export function presentedBy (ctx: KoaContextWithOIDC): ClientPresentation | undefined {
   return presented.get(ctx)
 }
 
-/** Whom a failed authentication is counted against: the client as named, from where it was named. */
+/** What failed authentications are counted by: the client as named, and the block of the address. */
 export function failureKey (clientId: string, address: string): string {
   return `${clientId.slice(0, 128)} ${addressBlock(address)}`
 }
@@ -84,7 +84,7 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
         if (heldSecret(record, digest)) noteReuse('secret_rotated')
         return false
       }
-      await requireWelcome(options.registry, record, contextOf().ip)
+      await requireAdmissible(options.registry, record, contextOf().ip)
       return true
     },
     grantTypeAllowed (this: ProviderClient, type: string): boolean {
@@ -112,7 +112,7 @@ function noteReuse (reused: NonNullable<ClientPresentation['reused']>): void {
 function clientFinder (
   provider: Provider, { registry, failures, lookedUpBefore, countedAddressOf }: ClientAuthenticationOptions
 ) {
-  // Keyed by the record: what was made from it is true as long as the record is the registry's.
+  // Keyed by the record: a client that was made from it holds as long as the record is the registry's.
   const made = new WeakMap<ClientRecord, ProviderClient>()
   return async (id: string): Promise<ProviderClient | undefined> => {
     const ctx = contextOf()
@@ -140,10 +140,7 @@ export function makeClient (provider: Provider, metadata: Record<string, unknown
   return Reflect.construct(provider.Client, [metadata]) as ProviderClient
 }
 
-/**
- * What the provider has to know of a client: how it authenticates and for which grants. Nothing that gives it
- * authority.
- */
+/** The metadata that the provider needs: how the client authenticates, and its grants. None of it is authority. */
 function providerMetadata ({ id, metadata }: ClientRecord) {
   const method = metadata.token_endpoint_auth_method
   return {
@@ -168,7 +165,7 @@ export function sharesSecret ({ metadata: { token_endpoint_auth_method: method }
 
 /** Whether `digest` is that of a secret that is the client's now. */
 export function holdsSecret (record: ClientRecord, digest: string, now: Date): boolean {
-  // Every secret is compared: how long it takes does not tell which one it was.
+  // Every secret is compared: the time that it takes does not tell which one matched.
   return currentSecrets(record, now).filter(held => sameDigest(held.digest, digest)).length > 0
 }
 
@@ -177,30 +174,20 @@ function heldSecret (record: ClientRecord, digest: string): boolean {
   return record.secrets.some(held => sameDigest(held.digest, digest))
 }
 
-/** What is required of an assertion, and of its client, once the signature has verified. */
+/** The rules for an assertion, and for its client, once the signature has verified. */
 export function assertionRules (
   { issuer, registry, clock }: Pick<ClientAuthenticationOptions, 'issuer' | 'registry' | 'clock'>
 ) {
   return async (ctx: KoaContextWithOIDC, claims: Record<string, unknown>): Promise<void> => {
     const record = recordOf(ctx.oidc.client!)
     requireAssertion(record, issuer, ctx.path, claims, epochSeconds(clock()))
-    await requireWelcome(registry, record, ctx.ip)
+    await requireAdmissible(registry, record, ctx.ip)
   }
 }
 
-/**
- * What keeps an authenticated client out; null: nothing. It has proved who it is, so the answer may be plain (LB-24).
- */
+/** The error that keeps an authenticated client out; null: none. It may be precise: the client is known (LB-24). */
 export function reasonAgainstClient (
-  registry: Registry, record: ClientRecord, address: string
-): Awaitable<errors.CustomOIDCProviderError | null> {
-  return whenKnown(
-    record.organizationId === null ? null : registry.organization(record.organizationId), obstacleIn, record, address
-  )
-}
-
-function obstacleIn (
-  organization: Organization | null, record: ClientRecord, address: string
+  record: ClientRecord, organization: Organization | null, address: string
 ): errors.CustomOIDCProviderError | null {
   const against = record.organizationId === null ? null : reasonAgainstOrganization(organization)
   if (against === 'revoked') {
@@ -218,9 +205,10 @@ function obstacleIn (
   )
 }
 
-async function requireWelcome (registry: Registry, record: ClientRecord, address: string): Promise<void> {
-  const obstacle = await reasonAgainstClient(registry, record, address)
-  if (obstacle !== null) throw obstacle
+async function requireAdmissible (registry: Registry, record: ClientRecord, address: string): Promise<void> {
+  const organization = record.organizationId === null ? null : await registry.organization(record.organizationId)
+  const error = reasonAgainstClient(record, organization, address)
+  if (error !== null) throw error
 }
 
 function refusal (status: number, error: string, description: string, detail: string): errors.CustomOIDCProviderError {

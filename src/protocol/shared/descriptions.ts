@@ -5,7 +5,7 @@
 import type { FastifySchema } from 'fastify'
 import type { TProperties } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
-import { sessionLifetime } from '../../domain/access/end-user-session.ts'
+import { sessionLifetime } from '../../domain/tokens/session-token.ts'
 import { broken, malformed, refusal, slow, texts } from './schemas.ts'
 
 const tags = ['oauth']

@@ -1,7 +1,7 @@
 /** The dependencies and settings of the authorization server. */
 import type { Clock } from '../../base/clock.ts'
 import type { RegistrationMode } from '../../config/settings.ts'
-import type { Authenticator } from '../../domain/access/principal.ts'
+import type { Authenticator } from '../../domain/access/authenticator.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import type { SharedCounters } from '../../domain/metering/shared-counters.ts'

@@ -1,0 +1,150 @@
+/**
+ * Facts: the records from which the verdict on a request follows, gathered before it is judged. They hold no registry
+ * and no clock, and are the same wherever they were gathered.
+ */
+import type { ApiKey } from '../credentials/api-key.ts'
+import type { Client } from '../credentials/client.ts'
+import type { ManagementToken } from '../credentials/management-token.ts'
+import type { PublishableKey } from '../credentials/publishable-key.ts'
+import type { WebhookToken } from '../credentials/webhook-token.ts'
+import type { Member } from '../members/permissions.ts'
+import type { PolicySet } from '../policy/policy-evaluation.ts'
+import type { Resource } from '../resources/resource.ts'
+import type { Organization } from '../tenancy/organization.ts'
+import type { AccessTokenClaims, Signed } from '../tokens/access-token.ts'
+import type { SessionClaims } from '../tokens/session-token.ts'
+import type { Principal, Reason, Refusal } from './principal.ts'
+
+/** What was found of the credential that a request presents: plain records. */
+export type CredentialFacts =
+  | NotFound | KeyFacts | TokenFacts | ManagementTokenFacts | SessionFacts | WebhookFacts | AdminTokenFacts
+
+interface Found {
+  /** Its own; null: it has none, or that is missing. */
+  organization: Organization | null
+  /** Null: not made, because something speaks against the credential. */
+  principal: Principal | null
+  /** The policies of the deployment and of its organization, as far as there are any to evaluate. */
+  policies: readonly PolicySet[]
+}
+
+/** Nothing was presented that could be looked up, or nothing was found. */
+export interface NotFound extends Found { kind: 'not_found', refusal: Refusal }
+
+export interface KeyFacts extends Found {
+  kind: 'api_key'
+  key: ApiKey
+  /** The key's own; null: it is missing. */
+  resource: Resource | null
+  /** The member that bounds it; null: none does, or that member is missing. */
+  member: Member | null
+}
+
+export interface TokenFacts extends Found {
+  kind: 'access_token'
+  claims: AccessTokenClaims & Signed
+  client: Client | null
+  /** The token, or the key that signed it. */
+  isRevoked: boolean
+  /** The resource that it was presented for; null: any. */
+  presentedFor: Resource | null
+  /** That resource, or the one of its audience; null: it is missing. */
+  resource: Resource | null
+}
+
+export interface ManagementTokenFacts extends Found {
+  kind: 'management_token'
+  token: ManagementToken
+  /** The management API's; null: it is missing. */
+  resource: Resource | null
+}
+
+export interface SessionFacts extends Found {
+  kind: 'session'
+  claims: SessionClaims & Signed
+  key: PublishableKey | null
+  /** The key that signed it. */
+  isRevoked: boolean
+  resource: Resource | null
+}
+
+/** A webhook's token acts in the name of an API key, restricted to one object. */
+export interface WebhookFacts extends Found {
+  kind: 'webhook_token'
+  token: WebhookToken
+  /** The key that it acts for; null: it is missing, or not looked up as the token itself is refused. */
+  keyFacts: KeyFacts | null
+}
+
+export interface AdminTokenFacts extends Found { kind: 'admin_token' }
+
+/** What was found of an organization that the path names and that is not the credential's own. */
+export interface PlaceFacts {
+  organization: Organization | null
+  /** Those that bind the credential there: the deployment's, its own organization's, this one's. */
+  policies: readonly PolicySet[]
+}
+
+/** The principal that a credential proves against which nothing speaks. */
+export function principalOf ({ kind, principal }: CredentialFacts): Principal {
+  if (principal === null) throw new TypeError(`incomplete facts of a credential: ${kind}`)
+  return principal
+}
+
+/** What was found of the API key that answers for a request; null: none does. */
+export function keyFactsOf (facts: CredentialFacts): KeyFacts | null {
+  return facts.kind === 'api_key' ? facts : facts.kind === 'webhook_token' ? facts.keyFacts : null
+}
+
+export function refusal (
+  reason: Reason, presented: Refusal['presented'], subject: string | null = null, organizationId: string | null = null
+): Refusal {
+  return { reason, presented, subject, organizationId }
+}
+
+/** Facts of a credential that was not found. */
+export function notFound (reason: Reason, presented: Refusal['presented']): NotFound {
+  return {
+    kind: 'not_found', organization: null, principal: null, policies: [], refusal: refusal(reason, presented)
+  }
+}
+
+/** Remembers facts with the record that they were gathered for. */
+export interface FactsMemory<Subject extends object, Facts extends Found> {
+  /** The facts of a subject that were kept in this state of the registry; null: they have to be gathered. */
+  current (subject: Subject, state: object | null): Facts | null
+  /** The facts that were kept last, in whatever state. */
+  latest (subject: Subject): Facts | null
+  /** `state`: the registry's before anything was gathered; null: something may come into being without a new state. */
+  keep (subject: Subject, state: object | null, facts: Facts): Facts
+}
+
+/** A class that extends it adds its private fields to the very object that it is given. */
+class Itself { constructor (subject: object) { return subject } }
+
+/**
+ * While the registry is in the state in which facts were gathered, they would be found again. Nothing in them depends
+ * on the time, on the address or on the route: these are judged every time. They are kept in private fields of the
+ * subject: a `WeakMap` of a million keys would cost each check a look-up in a table that no processor cache holds.
+ */
+export function factsMemory<Subject extends object, Facts extends Found> (): FactsMemory<Subject, Facts> {
+  return class Remembered extends Itself {
+    #state: object | null = null
+    #facts: Facts | null = null
+
+    static current (subject: Subject, state: object | null): Facts | null {
+      return state !== null && #state in subject && subject.#state === state ? subject.#facts : null
+    }
+
+    static latest (subject: Subject): Facts | null {
+      return #facts in subject ? subject.#facts : null
+    }
+
+    static keep (subject: Subject, state: object | null, facts: Facts): Facts {
+      const remembered = #facts in subject ? subject : new Remembered(subject)
+      remembered.#state = state
+      remembered.#facts = facts
+      return facts
+    }
+  }
+}

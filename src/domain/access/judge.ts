@@ -1,0 +1,235 @@
+/**
+ * The verdict on a request: a pure function of what was gathered, of what the request asks for, and of one moment. It
+ * asks no registry and no clock, so a guard in another process judges by this very function. The order of the checks is
+ * fixed: found → state → organization and its plan → address → environment → place → kind → scope → policies → object;
+ * the first that fails is the reason. The limits of a key are taken afterwards, and only from what passed.
+ */
+import { isAllowed } from '../../base/ip-address.ts'
+import { mayTouch, planLacks } from '../credentials/api-key.ts'
+import { reasonAgainstPublishableKey } from '../credentials/publishable-key.ts'
+import type { WebhookToken } from '../credentials/webhook-token.ts'
+import { evaluate, type PolicySet } from '../policy/policy-evaluation.ts'
+import type { Environment } from '../../secrets/credential-text.ts'
+import { reasonAgainstOrganization, type Organization } from '../tenancy/organization.ts'
+import { isExpired, isFromTheFuture } from '../tokens/access-token.ts'
+import {
+  keyFactsOf, principalOf, refusal, type CredentialFacts, type KeyFacts, type ManagementTokenFacts, type PlaceFacts,
+  type SessionFacts, type TokenFacts, type WebhookFacts
+} from './facts.ts'
+import type { Presentation, Principal, Reason, Refusal } from './principal.ts'
+
+/** What a route requires of a credential. */
+export interface Requirements {
+  scopes: readonly string[]
+  apiKeyOnly: boolean
+  session: boolean
+  /** What the plan of the organization has to include; null: nothing. */
+  feature: string | null
+  /** The type of the object that the path names; null: it names none. */
+  object: { type: string } | null
+}
+
+/** A request as it is judged. */
+export interface JudgedRequest extends Presentation {
+  readonly requirements: Requirements
+  /** The one environment that is served; null: both. */
+  readonly environment: Environment | null
+  /** The organization that the path names; null: it names none. */
+  readonly organizationId: string | null
+  /** The id of the object that the path names; null: it names none. */
+  readonly objectId: string | null
+}
+
+/** "No" is a value. `principal`: with the scopes that policies leave. */
+export type Verdict = { ok: true, principal: Principal } | { ok: false, refusal: Refusal }
+
+/** The verdict on a request. `place` null: it is about the credential's own organization. */
+export function judge (facts: CredentialFacts, place: PlaceFacts | null, request: JudgedRequest): Verdict {
+  const refusal = judgeCredential(facts, request)
+  if (refusal !== null) return { ok: false, refusal }
+  const principal = principalOf(facts)
+  const { requirements: { apiKeyOnly, scopes, object } } = request
+  if (principal.kind === 'admin_token') {
+    return apiKeyOnly ? refuse(facts, principal, 'api_key_required') : { ok: true, principal }
+  }
+  const reason = reasonAgainstPrincipal(principal, (place ?? facts).organization, request)
+  if (reason !== null) {
+    return refuse(facts, principal, reason, reason === 'insufficient_scope' ? { requiredScopes: scopes } : undefined)
+  }
+  const left = underPolicies((place ?? facts).policies, facts, principal, request)
+  if (typeof left === 'string') return refuse(facts, principal, 'policy_denied', { policy: left })
+  if (object !== null && !mayTouch(principal, object.type, request.objectId ?? '')) {
+    return refuse(facts, principal, 'object_not_allowed')
+  }
+  return { ok: true, principal: left }
+}
+
+/** Judges a credential by itself, wherever it is used: up to its address. Null: nothing speaks against it. */
+export function judgeCredential (facts: CredentialFacts, presentation: Presentation): Refusal | null {
+  switch (facts.kind) {
+    case 'not_found': return facts.refusal
+    case 'api_key': return refusalOfKey(facts, reasonAgainstKey(facts, presentation))
+    case 'access_token': return refusalOfClaims(facts.claims, reasonAgainstToken(facts, presentation))
+    case 'management_token': {
+      const reason = reasonAgainstManagementToken(facts, presentation)
+      return reason && refusal(reason, 'access_token', facts.token.id, facts.token.organizationId)
+    }
+    case 'session': return refusalOfClaims(facts.claims, reasonAgainstSession(facts, presentation))
+    case 'webhook_token': return judgeWebhookToken(facts, presentation)
+    case 'admin_token': return null
+  }
+}
+
+function refuse (
+  facts: CredentialFacts, { id, organizationId }: Principal, reason: Reason,
+  more?: Pick<Refusal, 'requiredScopes' | 'policy'>
+): Verdict {
+  const presented = keyFactsOf(facts) === null ? 'access_token' : 'api_key'
+  return { ok: false, refusal: { ...refusal(reason, presented, id, organizationId), ...more } }
+}
+
+function refusalOfKey ({ key }: KeyFacts, reason: Reason | null): Refusal | null {
+  return reason && refusal(reason, 'api_key', key.id, key.organizationId)
+}
+
+function reasonAgainstKey (facts: KeyFacts, presentation: Presentation): Reason | null {
+  const { key, resource: own, organization } = facts
+  const { resource, now } = presentation
+  if (own === null || own.revokedAt !== null || (resource !== null && resource.id !== own.id)) return 'wrong_resource'
+  if (key.revokedAt !== null) return 'revoked'
+  if (key.expiresAt !== null && key.expiresAt <= now) return key.rotatedTo === null ? 'expired' : 'rotated'
+  const against = reasonAgainstOrganization(organization)
+  if (against !== null) return against
+  if (planLacks(key, own, organization)) return 'feature_missing'
+  return isFromAllowed(key, presentation) ? null : 'address_not_allowed'
+}
+
+/** Whether a credential may be used from where it was presented; the address is read only if it matters. */
+function isFromAllowed ({ allowlist }: { allowlist: readonly string[] }, presentation: Presentation): boolean {
+  return allowlist.length === 0 || presentation.leavesAllowlist === true || isAllowed(presentation.address, allowlist)
+}
+
+/** A token that claims to come from the future says nothing that could be believed, not even whose it is. */
+function refusalOfClaims (
+  claims: { client_id: string, org_id?: string }, reason: Reason | null
+): Refusal | null {
+  if (reason === 'malformed') return refusal(reason, 'access_token')
+  return reason && refusal(reason, 'access_token', claims.client_id, claims.org_id ?? null)
+}
+
+/** What speaks against the claims of a token themselves, before anything is looked up. */
+export function reasonAgainstClaims (
+  claims: { aud: string, iat: number, nbf?: number, exp: number }, { resource, now }: Presentation
+): Reason | null {
+  if (isFromTheFuture(claims, now)) return 'malformed'
+  if (resource !== null && resource.identifier !== claims.aud) return 'wrong_resource'
+  return isExpired(claims, now) ? 'expired' : null
+}
+
+function reasonAgainstToken (facts: TokenFacts, presentation: Presentation): Reason | null {
+  const { claims, client, isRevoked, resource, organization } = facts
+  const reason = reasonAgainstClaims(claims, presentation)
+  if (reason !== null) return reason
+  if (client === null || client.revokedAt !== null || isRevoked) return 'revoked'
+  if (client.generation !== claims.gen) return 'superseded'
+  if (resource === null || resource.revokedAt !== null) return 'wrong_resource'
+  const against = client.organizationId === null ? null : reasonAgainstOrganization(organization)
+  if (against !== null) return against
+  return isFromAllowed(client, presentation) ? null : 'address_not_allowed'
+}
+
+function reasonAgainstManagementToken (facts: ManagementTokenFacts, presentation: Presentation): Reason | null {
+  const { token, resource: own, organization } = facts
+  const { resource, now } = presentation
+  if (own === null || (resource !== null && resource.id !== own.id)) return 'wrong_resource'
+  if (token.revokedAt !== null) return 'revoked'
+  if (token.expiresAt !== null && token.expiresAt <= now) return 'expired'
+  const against = token.organizationId === null ? null : reasonAgainstOrganization(organization)
+  if (against !== null) return against
+  return isFromAllowed(token, presentation) ? null : 'address_not_allowed'
+}
+
+function reasonAgainstSession (facts: SessionFacts, presentation: Presentation): Reason | null {
+  const { claims, key, isRevoked, resource, organization } = facts
+  const reason = reasonAgainstClaims(claims, presentation)
+  if (reason !== null) return reason
+  if (key === null || isRevoked) return 'revoked'
+  const against = reasonAgainstPublishableKey(key, resource, organization)
+  if (against !== null) return against
+  // The resource was renamed after the token was made: it is not what the token is for any more.
+  return resource!.identifier === claims.aud ? null : 'wrong_resource'
+}
+
+/**
+ * A webhook's token is refused for itself, or with its key. The key's allowlist does not count: it says from where the
+ * key itself may come, and webhooks come from other servers.
+ */
+function judgeWebhookToken ({ token, keyFacts }: WebhookFacts, presentation: Presentation): Refusal | null {
+  const reason = reasonAgainstWebhookToken(token, presentation) ?? (keyFacts === null ? 'revoked' : null)
+  if (reason !== null) return refusal(reason, 'api_key', token.id, token.organizationId)
+  const against = reasonAgainstKey(keyFacts!, fromAnywhere(presentation))
+  if (against !== null) return refusalOfKey(keyFacts!, against)
+  return mayTouch(keyFacts!.key, token.object.type, token.object.id)
+    ? null
+    : refusal('object_not_allowed', 'api_key', token.id, token.organizationId)
+}
+
+/** What speaks against a webhook's token itself, before its key is looked up. */
+export function reasonAgainstWebhookToken (
+  { resourceId, revokedAt, object }: WebhookToken, { resource, webhookType }: Presentation
+): Reason | null {
+  if (resource !== null && resource.id !== resourceId) return 'wrong_resource'
+  if (revokedAt !== null) return 'revoked'
+  return object.type === webhookType ? null : 'object_not_allowed'
+}
+
+/** As presented, with no allowlist to apply. */
+export function fromAnywhere ({ resource, now }: Presentation): Presentation {
+  return { resource, now, address: null, leavesAllowlist: true }
+}
+
+/** Environment → place → kind → scope: what a good credential may fail at. `organization`: of the place. */
+function reasonAgainstPrincipal (
+  principal: Principal, organization: Organization | null, request: JudgedRequest
+): Reason | null {
+  const { environment, requirements: { apiKeyOnly, session, scopes } } = request
+  if (environment !== null && principal.environment !== environment) return 'wrong_environment'
+  const against = reasonAgainstPlace(principal, organization, request)
+  if (against !== null) return against
+  if (apiKeyOnly && principal.kind !== 'api_key') return 'api_key_required'
+  if (session && principal.kind !== 'session') return 'session_required'
+  return hasAll(principal.scopes, scopes) ? null : 'insufficient_scope'
+}
+
+/** Foreign and missing organizations get one answer (CL-05). */
+function reasonAgainstPlace (
+  { organizations, organizationId: own }: Principal, organization: Organization | null, request: JudgedRequest
+): Reason | null {
+  const { organizationId: named, requirements: { feature } } = request
+  if (named !== null && !organizations.includes(named)) return 'organization_not_found'
+  // Its own organization was judged with the credential.
+  if (feature === null && (named === null || named === own)) return null
+  if (organization === null || organization.status === 'deleted') return 'organization_not_found'
+  if (organization.status !== 'active') return 'organization_suspended'
+  return feature === null || organization.features.includes(feature) ? null : 'feature_missing'
+}
+
+function hasAll (scopes: readonly string[], needed: readonly string[]): boolean {
+  for (const scope of needed) if (!scopes.includes(scope)) return false
+  return true
+}
+
+/** What the policies leave of a principal for this request, or the id of the one that refuses it. */
+function underPolicies (
+  sets: readonly PolicySet[], { kind }: CredentialFacts, principal: Principal, request: JudgedRequest
+): Principal | string {
+  if (sets.length === 0 || kind === 'admin_token' || kind === 'not_found') return principal
+  const { organizationId, groups, resourceId, scopes } = principal
+  const { address, now, requirements } = request
+  const { refusedBy, scopes: left, withheld } = evaluate(sets, { kind, organizationId, groups, resourceId }, scopes, {
+    address, now
+  })
+  if (refusedBy !== null) return refusedBy
+  for (const scope of requirements.scopes) if (withheld.has(scope)) return withheld.get(scope)!
+  return left === scopes ? principal : { ...principal, scopes: left }
+}
