@@ -168,7 +168,7 @@ async function letAgentIn (
     (await http.send('POST', endpoints.introspection, { headers: program.login, form: { token: text } })).body
   const known = await introspect(token.access_token)
   http.expect('it is active and the agent\'s', known.active === true && known.client_id === id)
-  http.expect('a made-up one is not, without further members', JSON.stringify(await introspect('made-up')) === '{"active":false}')
+  http.expect('a made-up one is not, and no more', JSON.stringify(await introspect('made-up')) === '{"active":false}')
 
   return { id, secret, login, withToken }
 }

@@ -3,7 +3,7 @@
 //
 // npm run mutate -- --only 7,20-25     these entries alone, by their number in --list
 // npm run mutate -- --list             the tests that the seed draws, and which of them have an entry
-// npm run mutate -- --check            runs nothing; checks that every entry names one test and one place in the sources
+// npm run mutate -- --check            checks that every entry names one test and one place in the sources
 // npm run mutate -- --jobs 4           the number of concurrent tests; default: 2
 //
 // Exit code 1 if a break goes undetected, a test does not run or fails without its break, or an entry is stale.

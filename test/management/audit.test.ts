@@ -296,7 +296,8 @@ for (const { name, database, server } of ready) {
     })
     await server.close()
     t.match(
-      await command('audit', 'verify', '--offline'), { code: 1, stderr: new RegExp(`${organization} is missing, with its whole chain`) },
+      await command('audit', 'verify', '--offline'),
+      { code: 1, stderr: new RegExp(`${organization} is missing, with its whole chain`) },
       'and without a server'
     )
     t.match(await command('audit', 'recover', '--org', organization, '--yes', '--offline', '--json'), {
