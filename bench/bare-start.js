@@ -1,4 +1,4 @@
-// What a start is compared with: a bare Fastify that loads the packages that Latchkey on SQLite has loaded by its first
+// The comparison for the start: a bare Fastify that loads the packages that Latchkey on SQLite has loaded by its first
 // token, listens, and answers.
 import { enableCompileCache } from 'node:module'
 

@@ -1,6 +1,6 @@
 /**
- * A guarded route against the same route bare; introspection against that bare route, which is sent nothing, and
- * against one that reads what introspection has to read (RFC 7662 §2.1: a form, by POST), and does nothing with it.
+ * A guarded route against the same bare route; introspection against the bare route, which receives no body, and
+ * against one that reads what introspection has to read (RFC 7662 §2.1: a form, by POST), and ignores it.
  */
 import {
   alternate, get, start, throughput, tokenFor, type Part, type Row, type Server, type Settings
@@ -9,8 +9,8 @@ import {
 interface Latchkey { url: string, key: string, clients: string[] }
 
 /**
- * Against the bare route that is sent the same request, and against it without a credential: then the server reads a
- * header less, which is no work of the guard's.
+ * Against the bare route with the same request, and without a credential: then the server reads one header less, which
+ * is not the guard's work.
  */
 export const guard: Part = settings => withServer(settings, async ({ url, pid, key, clients }) => {
   const withKey = get({ 'x-api-key': key })
@@ -48,7 +48,7 @@ export const introspection: Part = settings =>
     )
   })
 
-/** An introspection that says no is answered with 200, too. */
+/** Introspection answers 200 for inactive credentials too. */
 async function requireActive (url: string, client: string, token: string): Promise<void> {
   const response = await fetch(`${url}/api/v1/oauth/introspect`, {
     method: 'POST', headers: { authorization: `Basic ${client}` }, body: new URLSearchParams({ token })

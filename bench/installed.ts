@@ -1,4 +1,4 @@
-/** Latchkey as somebody runs it who installed the package: `latchkey serve` on SQLite. */
+/** An installed package under measurement: `latchkey serve` on SQLite. */
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -12,7 +12,7 @@ export interface Installed {
   clients: string[]
 }
 
-/** A data folder with some clients in it, and the environment in which a server serves it at `port`. */
+/** A data folder with some clients, and the environment of a server for it at `port`. */
 export async function installed (name: string, port: number, clientCount: number): Promise<Installed> {
   const url = `http://127.0.0.1:${port}`
   const variables = { PORT: String(port), LATCHKEY_DATA: join(scratch, name), LATCHKEY_ISSUER: url }
@@ -32,8 +32,8 @@ export async function installed (name: string, port: number, clientCount: number
 }
 
 /**
- * Asks again and again, on a new connection each time, until the answer is 200. Returns how long that took from
- * `began`, in milliseconds.
+ * Repeats `ask`, on a new connection each time, until the answer is 200. Returns the time since `began`, in
+ * milliseconds.
  */
 export async function firstAnswer (began: number, ask: () => Promise<number>): Promise<number> {
   for (;;) {

@@ -1,7 +1,7 @@
 /**
- * A server with any number of API keys in its database, and one guarded route. The first key is made as all are; the
- * others are copies of its row with texts of their own, made as fast as SQLite takes them. Writes the texts to a file
- * and prints where.
+ * A server with any number of API keys in its database, and one guarded route. The first key is created normally; the
+ * others are copies of its row with their own texts, inserted as fast as SQLite allows. Writes the texts to a file and
+ * prints its path.
  */
 import Database from 'better-sqlite3'
 import Fastify from 'fastify'

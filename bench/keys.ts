@@ -1,4 +1,4 @@
-/** A server with many keys, all of them in use, against one with a thousand. */
+/** A server with many keys, all in use, against one with a thousand. */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import {
@@ -9,7 +9,7 @@ interface Keyed {
   url: string, pid: number, keys: string
 }
 
-/** How many keys the one has; wrk has as many ready for either, so that taking one costs it about the same. */
+/** The keys of the smaller server; wrk holds as many texts for either, so that picking one costs it about the same. */
 const few = 1_000
 
 export const keys: Part = async settings => {
@@ -28,7 +28,7 @@ export const keys: Part = async settings => {
     for (let round = 0; round < settings.rounds; round++) {
       for (const [server, figures] of measured) {
         awake(server, [small, large])
-        // What it has to catch up with after it was stopped is nobody's case.
+        // Discards the work that a paused server has to catch up with.
         measure(atRandom(server, settings.keys), 1)
         figures.push(measure(atRandom(server, settings.keys), settings.seconds))
       }
@@ -61,7 +61,7 @@ function milliseconds (measured: readonly Measured[]): string {
   return `${median(measured.map(({ p99 }) => p99)).toFixed(2)} ms`
 }
 
-/** Only one runs at a time: what the other still has to write is not to be paid for by this one. */
+/** Only one server runs at a time, so that the pending writes of the other do not count against it. */
 function awake (server: Server<Keyed>, all: readonly Server<Keyed>[]): void {
   for (const each of all) if (each !== server) each.process.kill('SIGSTOP')
   server.process.kill('SIGCONT')
@@ -70,14 +70,14 @@ function awake (server: Server<Keyed>, all: readonly Server<Keyed>[]): void {
 /** Uses every key once. */
 function warm (server: Server<Keyed>, count: number, slots: number): void {
   for (let used = 0; used < count;) {
-    // What was on its way when wrk stopped is sent again.
+    // Requests that were under way when wrk stopped are repeated.
     used += measure(inTurn(server, slots, used), count > few ? 10 : 1).requests - 64
   }
 }
 
 /**
- * All keys are in memory before the first is sent, in one text: of a table of a million texts Lua's collector makes
- * pauses that would be taken for the server's. A file with fewer than `slots` is gone through again.
+ * All keys are in memory before the first request, in one text: with a table of a million texts, Lua's collector would
+ * pause for times that look like the server's. A file with fewer than `slots` keys is repeated.
  */
 function sending ({ url, pid, keys }: Keyed, slots: number, first: number, next: string): Load {
   const { host } = new URL(url)
@@ -94,8 +94,7 @@ function sending ({ url, pid, keys }: Keyed, slots: number, first: number, next:
     'request = function()',
     `  ${next}`,
     '  local key = keys:sub((at - 1) * width + 1, at * width - 1)',
-    // Lua looks at the last characters of a text, and at some in its middle, to find out whether it has it: the key
-    // stands there.
+    // Lua hashes the last characters of a text, and some of its middle, to intern it: the key stands there.
     `  return "GET /guarded HTTP/1.1\\r\\nx-api-key: " .. key .. "\\r\\nHost: ${host}\\r\\n\\r\\n"`,
     'end',
   ].join('\n')

@@ -1,6 +1,6 @@
 /**
- * The server under measurement: Latchkey, and beside it, in the same process, the bare routes that it is compared with.
- * Prints one line of JSON when it listens: where, and the credentials to use.
+ * The server under measurement: Latchkey, and in the same process the bare routes for comparison. Prints one line of
+ * JSON when it listens: the address, and the credentials to use.
  */
 import formbody from '@fastify/formbody'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -57,8 +57,8 @@ await app.listen({ port, host: '127.0.0.1' })
 process.stdout.write(JSON.stringify({ url: issuer, key, clients, organization: organization.id }) + '\n')
 
 /**
- * The least that a token endpoint can do: sign one ES256 JWT with the claims of ours, on the thread pool. Reads no
- * body. `/sign` as one writes it with `node:crypto`, `/sign-quickly` by what the token endpoint signs with.
+ * The minimum of a token endpoint: signs one ES256 JWT with the claims of Latchkey's, on the thread pool. Reads no
+ * body. `/sign` uses `node:crypto` directly, `/sign-quickly` the signer of the token endpoint.
  */
 async function bareSigner (context: FastifyInstance): Promise<void> {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })

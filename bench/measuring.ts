@@ -1,6 +1,6 @@
 /**
- * How all parts measure: server processes pinned to one core, the load (wrk) on the other; what is compared in
- * alternating rounds, so that a machine that drifts drifts for all of it.
+ * Measurement: server processes are pinned to one core, the load (wrk) to the other; candidates run in alternating
+ * rounds, so that drift of the machine affects all of them.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,21 +8,21 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** What a run of the bench is asked for. */
+/** The settings of a run. */
 export interface Settings {
   rounds: number
   /** Of one measurement. */
   seconds: number
   clients: number
-  /** How many keys the server has that is compared with one of a thousand. */
+  /** Keys of the server that is compared with one of a thousand. */
   keys: number
-  /** Seconds of load over which memory is to stay flat. */
+  /** Seconds of load over which memory must not grow. */
   soak: number
   /** Revocations. */
   tries: number
 }
 
-/** A line of the table. Absolute figures say little about another machine; they are for orientation. */
+/** A line of the table. Absolute figures depend on the machine; they are for orientation. */
 export interface Row {
   what: string
   against: string
@@ -34,19 +34,19 @@ export interface Row {
   absolute: string
 }
 
-/** One part of the bench. Throws when an answer is not what it has to be: a ratio of failures means nothing. */
+/** One part of the bench. Throws on an unexpected answer: a ratio of failures means nothing. */
 export type Part = (settings: Settings) => Promise<Row[]>
 
 export const scratch = mkdtempSync(join(tmpdir(), 'latchkey-bench-'))
 const running = new Set<ChildProcess>()
 
-/** Ends whatever still runs, and removes what was written. */
+/** Ends all running processes, and removes written files. */
 export function cleanUp (): void {
   for (const child of running) child.kill('SIGKILL')
   rmSync(scratch, { recursive: true, force: true })
 }
 
-/** A server process and what it said of itself in its first line. */
+/** A server process, and the content of its first line. */
 export type Server<Said> = Said & { process: ChildProcess, pid: number }
 
 /** Starts a server of this folder on the first core; it prints one line of JSON once it listens. */
@@ -59,8 +59,7 @@ export async function start<Said extends object> (
 }
 
 /**
- * A Node process on the first core. What it says is not read while something is measured: who says much has to say it
- * to nobody.
+ * A Node process on the first core. Its output is not read during a measurement: a verbose one needs another target.
  */
 export function run (
   parameters: readonly string[], environment: NodeJS.ProcessEnv = process.env, said: 'pipe' | 'ignore' = 'pipe'
@@ -76,7 +75,7 @@ export function run (
 export async function stop (child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
-  // One that was put to sleep hears nothing else.
+  // A stopped process handles no other signal.
   child.kill('SIGCONT')
   child.kill('SIGTERM')
   await ended
@@ -91,7 +90,7 @@ async function firstLine (child: ChildProcess, name: string): Promise<string> {
   return text.slice(0, text.indexOf('\n'))
 }
 
-/** What wrk is to send, to which process. */
+/** The requests of wrk, and the process that answers. */
 export interface Load {
   name: string
   url: string
@@ -99,14 +98,14 @@ export interface Load {
   pid: number
   /** In Lua. */
   script: string
-  /** Given to the script. */
+  /** Arguments of the script. */
   parameters?: readonly (string | number)[]
 }
 
 export interface Measured {
   /** Requests per second. */
   rate: number
-  /** What a request cost the process that answered, on all its threads, in microseconds. */
+  /** CPU time of the answering process for a request, over all its threads, in microseconds. */
   cpu: number
   requests: number
   /** Milliseconds. */
@@ -115,9 +114,9 @@ export interface Measured {
 }
 
 /**
- * wrk never sleeps: something in its epoll is ready at all times, and belongs to nobody. To wake a process on another
- * core costs a virtual machine as much as a request, and whoever answers has to do it whenever wrk is idle, which is to
- * say: only if it is slower than wrk. A ratio of two servers on either side of that edge says nothing about them.
+ * Keeps wrk from sleeping: something in its epoll is always ready. Waking a process on another core costs a virtual
+ * machine as much as a request, and the answering server pays for it whenever wrk is idle, that is, only if it is
+ * slower than wrk. A ratio of two servers on either side of that edge would be meaningless.
  */
 const neverSleeping = `
 local ffi = require("ffi")
@@ -139,7 +138,7 @@ end
 
 const scripts = new Map<string, string>()
 
-/** @throws Error when a single answer is not 2xx. */
+/** @throws Error if any answer is not 2xx. */
 export function measure ({ name, url, pid, script, parameters = [] }: Load, seconds: number): Measured {
   const file = scripts.get(script) ?? join(scratch, `load-${scripts.size}.lua`)
   if (!scripts.has(script)) writeFileSync(file, neverSleeping + script)
@@ -157,7 +156,7 @@ export function measure ({ name, url, pid, script, parameters = [] }: Load, seco
   return { rate, requests, cpu: (cpuTime(pid) - before) / requests, p50: latency(stdout, 50), p99: latency(stdout, 99) }
 }
 
-/** Microseconds that a process has run. The kernel counts in hundredths of a second. */
+/** CPU time of a process in microseconds. The kernel counts in hundredths of a second. */
 function cpuTime (pid: number): number {
   const [, , ...rest] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/\(.*\)/, '').split(/\s+/)
   return (Number(rest[10]) + Number(rest[11])) * 10_000
@@ -178,7 +177,7 @@ export function alternate (loads: readonly Load[], { rounds, seconds }: Settings
   return measured
 }
 
-/** The throughput of one against that of the other, round by round. */
+/** The throughput of one load against another, round by round. */
 export function throughput (measured: Map<string, Measured[]>, what: string, against: string, atLeast: number): Row {
   const [one, other] = [measured.get(what)!, measured.get(against)!]
   const values = one.map(({ rate }, round) => rate / other[round]!.rate)
@@ -204,7 +203,7 @@ export function quantile (numbers: readonly number[], share: number): number {
   return [...numbers].sort((a, b) => a - b)[Math.min(numbers.length - 1, Math.floor(numbers.length * share))]!
 }
 
-/** Megabytes of a process that are in memory. */
+/** Resident memory of a process in megabytes. */
 export function resident (pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
 }
@@ -239,7 +238,7 @@ export async function tokenFor (url: string, client: string): Promise<string> {
   return (await response.json() as { access_token: string }).access_token
 }
 
-/** Builds the package, and lays it out as it is installed: compiled, without its sources. Returns its command. */
+/** Builds the package, and installs it: compiled, without its sources. Returns its command. */
 export function packagedCommand (): string {
   const root = join(import.meta.dirname, '..')
   const folder = join(scratch, 'package')
@@ -255,7 +254,7 @@ export function packagedCommand (): string {
   return command
 }
 
-/** The environment without anything meant for another Latchkey or another Node. */
+/** The environment without variables for another Latchkey or another Node. */
 export function environmentWith (more: Record<string, string>): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) =>
     !/^(LATCHKEY_|NODE_|DATABASE_URL$|PORT$|HOST$)/.test(name)

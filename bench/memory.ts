@@ -1,4 +1,4 @@
-/** What a server takes of memory when it has nothing to do, and whether that stays so under load. */
+/** The memory of an idle server, and whether it stays flat under load. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { ask, askForToken, firstAnswer, installed } from './installed.ts'
 import { measure, packagedCommand, resident, run, stop, tokenRequests, type Part } from './measuring.ts'
@@ -6,7 +6,7 @@ import { measure, packagedCommand, resident, run, stop, tokenRequests, type Part
 export const memory: Part = async ({ soak }) => {
   const server = await installed('memory', 4304, 100)
   const command = packagedCommand()
-  // A line for each request: kept in the server for as long as nobody reads it, they would be what is measured.
+  // Log lines that are not read would stay in the server, and be measured.
   const child = run([command, 'serve'], server.environment, 'ignore')
   try {
     await firstAnswer(performance.now(), () => askForToken(server))

@@ -1,4 +1,4 @@
-/** One of several servers on one PostgreSQL: all of Latchkey, and one guarded route. Prints where it listens. */
+/** One of several servers on one PostgreSQL: all of Latchkey, and one guarded route. Prints its address. */
 import { join } from 'node:path'
 import { buildServer, loadConfig, openLatchkey } from '../src/index.ts'
 

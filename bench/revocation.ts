@@ -1,6 +1,6 @@
 /**
- * Four servers on one PostgreSQL: a key that one of them has revoked, and said so, is refused by the others at once.
- * Each key is used on all of the others before, so that they have it in their memory if they have one.
+ * Four servers on one PostgreSQL: once one of them has answered the revocation of a key, the others refuse it
+ * immediately. Each key is used on all of the others before, so that they have it in their caches.
  */
 import { Agent, request } from 'node:http'
 import { performance } from 'node:perf_hooks'
@@ -16,7 +16,7 @@ interface Key { id: string, text: string }
 
 const ports = [4307, 4308, 4309, 4310]
 
-/** Keys that are under way at a time. */
+/** Keys in progress at a time. */
 const atOnce = 4
 
 export const revocation: Part = async ({ tries }) => {
@@ -82,7 +82,7 @@ function send (method: string, url: string, headers: Record<string, string>): Pr
   })
 }
 
-/** A database with so many keys: the first is made as all are, the others are copies of its row. */
+/** A database with this number of keys: the first is created normally, the others are copies of its row. */
 async function seed (
   databaseUrl: string, issuer: string, secret: string, adminToken: string, count: number
 ): Promise<Key[]> {

@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: what Latchkey promises about speed, each against something beside it in the same run, as ratios,
- * with their spread over alternating rounds. `--only guard,token,…` runs some of it. Fails when an answer is not what
- * it has to be, not when a figure is missed: those are read in the last column.
+ * `npm run bench`: Latchkey's promises about speed, each against a comparison in the same run, as ratios, with their
+ * spread over alternating rounds. `--only guard,token,…` runs some of it. Fails on an unexpected answer, not on a
+ * missed figure: the last column shows those.
  */
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'

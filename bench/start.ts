@@ -1,6 +1,6 @@
 /**
- * From the start of the process to the first token, against a bare Fastify that loads the same packages and answers
- * once. Both with compiled code kept from their last start.
+ * The time from the start of the process to the first token, against a bare Fastify that loads the same packages and
+ * answers once. Both have compiled code from their last start.
  */
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ const barePort = 4306
 export const startUp: Part = async ({ rounds }) => {
   const server = await installed('start', 4305, 1)
   const command = packagedCommand()
-  // Beside the package, so that it finds the same packages the same way.
+  // Beside the package, so that it resolves the same packages.
   const bare = join(scratch, 'package', 'bare-start.js')
   cpSync(join(import.meta.dirname, 'bare-start.js'), bare)
   const ours = () => timed([command, 'serve'], () => askForToken(server), server.environment)
@@ -21,7 +21,7 @@ export const startUp: Part = async ({ rounds }) => {
       [bare, String(barePort), join(scratch, 'bare-compiled')], () => ask(`http://127.0.0.1:${barePort}/`),
       server.environment
     )
-  // Twice each for nothing: the first writes what the next ones find compiled.
+  // Two unmeasured starts each: the first writes the compiled code that later ones find.
   for (let i = 0; i < 2; i++) for (const each of [ours, theirs]) await each()
   const times: [number, number][] = []
   for (let round = 0; round < Math.max(rounds, 5); round++) times.push([await ours(), await theirs()])

@@ -1,6 +1,6 @@
 /**
- * oidc-provider as it comes, with its in-memory adapter and the same kind of client and token: what the token endpoint
- * is compared with.
+ * oidc-provider unmodified, with its in-memory adapter and the same kind of client and token: the comparison for the
+ * token endpoint.
  */
 import { createServer } from 'node:http'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'

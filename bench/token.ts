@@ -1,4 +1,4 @@
-/** The token endpoint against the least that one can do, and against oidc-provider as it comes. */
+/** The token endpoint against a minimal one, and against unmodified oidc-provider. */
 import { alternate, start, throughput, tokenRequests, type Part } from './measuring.ts'
 
 interface Issuer { url: string, clients: string[] }

@@ -1,4 +1,4 @@
-/** How an example makes itself known to Latchkey, at its first start and at every later one. */
+/** Declaration of an example's resource, at its first start and at every later one. */
 import { createResource, updateResource, type Latchkey, type Style } from '../src/index.ts'
 
 export interface Declaration {
@@ -9,7 +9,7 @@ export interface Declaration {
   style: Style
 }
 
-/** Creates the resource, or brings the one that is there up to date. */
+/** Creates the resource, or updates the existing one. */
 export async function declare (
   { operation, registry }: Latchkey, { identifier, name, scopes, style }: Declaration
 ): Promise<void> {

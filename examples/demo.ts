@@ -1,8 +1,7 @@
 /**
- * The main job of an example, as real requests against a real server: `npm run demo`, or `npm run demo -- --example
+ * The main job of an example, as real requests to a real server: `npm run demo`, or `npm run demo -- --example
  * craftkit`. It starts on an empty temporary database, with the example mounted behind the guard, and stays up
- * afterwards. With
- * `--once` it ends: exit code 0 if every step held.
+ * afterwards. With `--once` it ends: exit code 0 if every step held.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
@@ -66,7 +65,7 @@ ${[...curl, `LATCHKEY_DATA=${folder} npx latchkey ${latchkey}`].map(command => `
 Ctrl-C ends it and removes ${folder}.`
 }
 
-/** Lets go of the database, then removes it. */
+/** Closes the database, then removes it. */
 async function end (): Promise<void> {
   await app.close()
   await rm(folder, { recursive: true, force: true })

@@ -1,31 +1,34 @@
-/** What the demo needs to know of an example. */
+/** An example, as the demo runs it. */
 import type { FastifyInstance } from 'fastify'
 import type { Latchkey } from '../src/index.ts'
 import type { Answer, Transcript } from './transcript.ts'
 
 export interface Example {
   title: string
-  /** Variables that its server needs besides. */
+  /** Further variables of its server. */
   environment: Record<string, string>
   /** Declares its resource and mounts its routes. */
   mount (app: FastifyInstance, latchkey: Latchkey): Promise<void>
-  /** Tells its main job. @throws Unexpected at the first expectation that does not hold. */
+  /**
+   * Runs its main job.
+   * @throws Unexpected at the first expectation that fails.
+   */
   tell (stage: Stage): Promise<Leftovers>
 }
 
-/** What a story is told with. */
+/** The means of a main job. */
 export interface Stage {
   http: Transcript
   origin: string
   adminToken: string
 }
 
-/** Commands that the reader can go on with; `latchkey` is what to say to the command line. */
+/** Commands for the reader to continue with; `latchkey` takes the arguments of the command line. */
 export interface Leftovers { curl: readonly string[], latchkey: string }
 
-/** The operator of the demo: makes things over the management API. */
+/** The operator of the demo: creates objects by the management API. */
 export interface Operator {
-  /** @throws Unexpected unless it was made. */
+  /** @throws Unexpected unless it was created. */
   create (collection: string, json: object): Promise<any>
   send (method: string, path: string, json?: object): Promise<Answer>
 }
@@ -38,7 +41,7 @@ export function operatorOf ({ http, adminToken }: Stage): Operator {
     send,
     async create (collection, json) {
       const { status, body } = await send('POST', collection, json)
-      http.expect('201: it is made', status === 201)
+      http.expect('201: it is created', status === 201)
       return body
     },
   }

@@ -1,4 +1,4 @@
-/** The examples that there are, by the name that `npm run demo -- --example` takes. */
+/** The examples by the name that `npm run demo -- --example` takes. */
 import { declareCraftdesk, craftdesk, craftdeskPath } from './craftdesk/api.ts'
 import { openDesk } from './craftdesk/desk.ts'
 import { craftdeskJob } from './craftdesk/main-job.ts'
@@ -34,7 +34,7 @@ export const examples: Readonly<Record<string, Example>> = {
   },
   'crane-ledger': {
     title: 'Crane Ledger',
-    // Its requests have to come over TLS; the demo plays the proxy that ends it.
+    // Its requests require TLS; the demo acts as the proxy that terminates it.
     environment: { LATCHKEY_TRUST_PROXY: '127.0.0.1' },
     async mount (app, latchkey) {
       await declareCraneLedger(latchkey)

@@ -1,23 +1,26 @@
 /**
- * The main job of Latchkey in five acts, told by real requests. Every act says what it expects and stops where it does
- * not hold.
+ * The main job of Latchkey in five acts, as real requests. Every act states its expectations and stops at the first
+ * that fails.
  */
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { basic, type Answer, type Transcript } from './transcript.ts'
 
-/** A client as it proves itself, to the token endpoint and with the token it got there. */
+/** A client's credentials, for the token endpoint and with the token issued there. */
 interface Program { id: string, secret: string, login: Record<string, string>, withToken: Record<string, string> }
 
-/** Where the server says its endpoints are, as paths. */
+/** The paths of the endpoints in the server's metadata. */
 interface Endpoints { token: string, registration: string, introspection: string, keys: string }
 
-/** What the operator made. */
+/** The objects that the operator created. */
 interface Setup { clientId: string, clientSecret: string, key: string, invitation: string, otherApi: string }
 
-/** What the reader can go on with. */
+/** Credentials with which the reader can continue. */
 export interface Leftovers { key: string, agentId: string, agentSecret: string }
 
-/** Tells all of it. @throws Unexpected at the first expectation that does not hold. */
+/**
+ * Runs all acts.
+ * @throws Unexpected at the first expectation that fails.
+ */
 export async function mainJob (http: Transcript, origin: string, adminToken: string): Promise<Leftovers> {
   http.hide(adminToken)
   const admin = { authorization: `Bearer ${adminToken}` }
@@ -31,12 +34,12 @@ export async function mainJob (http: Transcript, origin: string, adminToken: str
 }
 
 async function discover (http: Transcript, origin: string): Promise<Endpoints> {
-  http.step('Discovery: a program that knows only the address learns the rest (RFC 8414, RFC 9728)')
+  http.step('Discovery: a program that knows the address alone finds the endpoints (RFC 8414, RFC 9728)')
   const { body: server } = await http.send('GET', '/.well-known/oauth-authorization-server')
   http.expect('the issuer is the address itself', server.issuer === origin)
   const { body: api } = await http.send('GET', '/.well-known/oauth-protected-resource')
   http.expect('LedgerBee names Latchkey as its authorization server', api.authorization_servers.includes(origin))
-  http.expect('the scope that is for API keys only is not on offer', !api.scopes_supported.includes('portal-provision'))
+  http.expect('the API-key-only scope is not listed', !api.scopes_supported.includes('portal-provision'))
   const pathOf = (url: string) => new URL(url).pathname
   return {
     token: pathOf(server.token_endpoint),
@@ -64,9 +67,9 @@ async function setUp (http: Transcript, origin: string, admin: Record<string, st
   http.step('… and a client: a program that gets tokens, for LedgerBee unless it names the other')
   const grants = [{ resource: origin, scopes: ['company:read'] }, { resource: otherApi, scopes: ['reports:read'] }]
   const client = await create('clients', { organization, name: 'billing', grants, introspects: [origin] })
-  http.expect('its secret is shown, this once', client.status === 201 && typeof client.body.clientSecret === 'string')
+  http.expect('its secret is shown once', client.status === 201 && typeof client.body.clientSecret === 'string')
 
-  http.step('… but no client can have a scope that is for API keys only')
+  http.step('… but a client cannot have an API-key-only scope')
   const refused = await create('clients', {
     organization, name: 'portal', grants: [{ resource: origin, scopes: ['portal-provision'] }]
   })
@@ -76,13 +79,13 @@ async function setUp (http: Transcript, origin: string, admin: Record<string, st
   const key = await create('api-keys', {
     organization, resource: origin, environment: 'live', name: 'ci', scopes: ['company:read', 'portal-provision']
   })
-  http.expect('it says what it is, and is shown this once', key.status === 201 && key.body.key.startsWith('lb_live_'))
+  http.expect('it has a prefix, and is shown once', key.status === 201 && key.body.key.startsWith('lb_live_'))
 
   http.step('… and a registration token, good for one agent')
   const invitation = await create('registration-tokens', {
     organization, name: 'agents', resource: origin, scopes: ['invoices:read'], uses: 1
   })
-  http.expect('it is shown this once', invitation.status === 201 && typeof invitation.body.token === 'string')
+  http.expect('it is shown once', invitation.status === 201 && typeof invitation.body.token === 'string')
 
   return {
     clientId: client.body.clientId,
@@ -94,7 +97,7 @@ async function setUp (http: Transcript, origin: string, admin: Record<string, st
 }
 
 async function getToken (http: Transcript, endpoints: Endpoints, { clientId, clientSecret }: Setup): Promise<Program> {
-  http.step('The program exchanges its credentials for a token. It asks for invoices:write; it gets what it was given')
+  http.step('The program exchanges its credentials for a token. It asks for invoices:write, and gets its granted scope')
   const login = loginOf(http, clientId, clientSecret)
   const { body } = await requestToken(http, endpoints, login, { scope: 'invoices:write' })
   http.expect('the scope is company:read, for an hour', body.scope === 'company:read' && body.expires_in === 3600)
@@ -119,7 +122,7 @@ async function passTheGuard (
   http.expect('201 for the key', (await provision(withKey)).status === 201)
   expectRefusal(http, await provision(program.withToken), 403, 'endpoint_requires_api_key_auth')
 
-  http.step('Nothing opens nothing, and the answer says where to begin')
+  http.step('A request without credentials is refused, and the answer names the metadata')
   const nothing = await company({})
   expectRefusal(http, nothing, 401, 'missing_credentials')
   http.expect(
@@ -152,7 +155,7 @@ async function letAgentIn (
   http.step('An agent registers itself with the registration token (RFC 7591)')
   const { status, body: { client_id: id, client_secret: secret, scope } } = await register('Agent 7')
   http.expect('it has credentials and the scope that was set beforehand', status === 201 && scope === 'invoices:read')
-  http.expect('there was one use: the next agent is refused with 401', (await register('Agent 8')).status === 401)
+  http.expect('it was good for one use: the next agent is refused with 401', (await register('Agent 8')).status === 401)
 
   http.step('The agent gets a token and uses it')
   const login = loginOf(http, id, secret)
@@ -160,13 +163,13 @@ async function letAgentIn (
   const withToken = bearer(token.access_token)
   http.expect('200', (await http.send('GET', '/api/v1/invoices', { headers: withToken })).status === 200)
 
-  http.step('Who may introspect for LedgerBee learns what a token is worth (RFC 7662)')
+  http.step('A client that may introspect for LedgerBee learns the state of a token (RFC 7662)')
   const introspect = async (text: string) =>
     (await http.send('POST', endpoints.introspection, { headers: program.login, form: { token: text } })).body
   const known = await introspect(token.access_token)
   http.expect('it is active and the agent\'s', known.active === true && known.client_id === id)
   const madeUp = JSON.stringify(await introspect('made-up'))
-  http.expect('a made-up one is not, and nothing more is said', madeUp === '{"active":false}')
+  http.expect('a made-up one is not, and no more', madeUp === '{"active":false}')
 
   return { id, secret, login, withToken }
 }
@@ -177,7 +180,7 @@ async function changeAndRevoke (
   const company = async (headers: Record<string, string>) => await http.send('GET', '/api/v1/company', { headers })
   const path = `/api/v1/clients/${program.id}`
 
-  http.step('The operator changes the client\'s scopes; the token it holds is dead at once')
+  http.step('The operator changes the client\'s scopes; its token is refused at once')
   const scopes = ['company:read', 'invoices:read', 'invoices:write']
   http.expect(
     'the change is made',
@@ -196,7 +199,7 @@ async function changeAndRevoke (
       .status === 201
   )
 
-  http.step('Anybody can verify its signature with the published keys (RFC 7517)')
+  http.step('Its signature can be verified with the published keys (RFC 7517)')
   const { body: jwks } = await http.send('GET', endpoints.keys)
   const { payload } = await jwtVerify(renewed.access_token, createLocalJWKSet(jwks), {
     issuer: origin, audience: origin, typ: 'at+jwt'
@@ -206,7 +209,7 @@ async function changeAndRevoke (
     'the keys are public halves', jwks.keys.length > 0 && jwks.keys.every((key: object) => !Object.hasOwn(key, 'd'))
   )
 
-  http.step('The operator revokes the client; its token is dead at once, and there are no more')
+  http.step('The operator revokes the client; its token is refused at once, and it gets no more')
   http.expect(
     'it is revoked',
     (await http.send('POST', `${path}/revoke`, { headers: admin, json: { reason: 'the demo is over' } })).status === 200

@@ -1,6 +1,6 @@
 /**
- * A key is rotated while a program uses it all the time: `node examples/rotation.ts > docs/rotation.md`. Every command
- * is run by a real shell against a real server, and what it prints is what stands there. Takes some twenty seconds.
+ * A key is rotated while a program uses it continuously: `node examples/rotation.ts > docs/rotation.md`. A real shell
+ * runs every command against a real server, and the page shows its output. Takes some twenty seconds.
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -14,7 +14,7 @@ import { examples } from './examples.ts'
 /** Text, or commands for the shell. */
 type Piece = string | string[]
 
-/** Seconds for which both keys work: time enough for a handful of commands. Yours is rather a day or a month. */
+/** Seconds for which both keys work: enough for a handful of commands. In production rather a day or a month. */
 const overlap = 8
 
 const api = `"$LATCHKEY"${craftdeskPath}/v1/projects`
@@ -129,7 +129,7 @@ async function tell (pieces: readonly Piece[]): Promise<string> {
   return written.join('\n\n').replaceAll(`:${port}`, ':3000')
 }
 
-/** One shell for all of the commands, in the temporary folder. */
+/** One shell for all commands, in the temporary folder. */
 function openShell () {
   const child = spawn('sh', [], {
     cwd: folder, env: { PATH: process.env.PATH, LATCHKEY: origin }, stdio: ['pipe', 'pipe', 'inherit']
@@ -142,7 +142,7 @@ function openShell () {
     whenPrinted()
   })
   return {
-    /** What a command prints. */
+    /** The output of a command. */
     async run (command: string): Promise<string> {
       const mark = `done ${Math.random()}\n`
       child.stdin.write(`${command}\necho '${mark.trim()}'\n`)
@@ -154,7 +154,7 @@ function openShell () {
       printed = ''
       return output
     },
-    /** Ends the traffic too, wherever the story ended. */
+    /** Ends the traffic too, wherever the page ended. */
     async end (): Promise<void> {
       child.stdin.end('rm -f traffic; wait\n')
       await ended

@@ -1,7 +1,4 @@
-/**
- * Real HTTP requests, printed with their answers as they happen; secrets are shortened, expectations are kept account
- * of.
- */
+/** Real HTTP requests, printed with their answers as they happen; shortens secrets and counts expectations. */
 import { STATUS_CODES } from 'node:http'
 
 export interface Sent {
@@ -21,7 +18,7 @@ export interface Answer {
 /** Members of an answer whose value is a secret. */
 const secretMembers = ['access_token', 'client_secret', 'clientSecret', 'key', 'token', 'registration_access_token']
 
-/** An expectation did not hold: the story ends here. */
+/** An expectation failed: the run ends here. */
 export class Unexpected extends Error {
   override name = 'Unexpected'
 }
@@ -37,12 +34,12 @@ export class Transcript {
     this.#origin = origin
   }
 
-  /** How many expectations held so far. */
+  /** Expectations that held so far. */
   get held (): number {
     return this.#held
   }
 
-  /** Begins the next step of the story. */
+  /** Begins the next step. */
   step (title: string): void {
     this.#sentInStep = 0
     console.log(`\n${++this.#step}. ${title}\n`)
@@ -76,7 +73,7 @@ export class Transcript {
     return answer
   }
 
-  /** @throws Unexpected when it does not hold. */
+  /** @throws Unexpected if it fails. */
   expect (sentence: string, holds: boolean): void {
     console.log(`  ${holds ? '✓' : '✗'} ${sentence}`)
     if (!holds) throw new Unexpected(sentence)
@@ -89,7 +86,7 @@ export class Transcript {
 
   #shorten (line: string): string {
     let text = line
-    // The longest first: a secret may stand inside another.
+    // The longest first: a secret may be part of another.
     for (const secret of [...this.#secrets].sort((one, other) => other.length - one.length)) {
       text = text.replaceAll(secret, `${secret.slice(0, 10)}…${secret.slice(-4)}`)
     }
@@ -97,7 +94,7 @@ export class Transcript {
   }
 }
 
-/** RFC 7617, printed shortened by whoever hides the result. */
+/** RFC 7617; the caller hides the result. */
 export function basic (id: string, secret: string): string {
   return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
 }
@@ -110,7 +107,7 @@ function readBody (text: string): unknown {
   }
 }
 
-/** Of a signing key the private half, in both spellings. */
+/** The private members of a signing key, in both spellings. */
 function secretsOf (body: any): string[] {
   const found = [...secretMembers.map(member => body?.[member]), body?.signingKey?.jwk?.d]
   const pem = body?.signingKey?.pem
@@ -134,7 +131,7 @@ function shownBody (body: unknown): string[] {
 
 const width = 110
 
-/** JSON that stays on one line where it fits, and opens up where it does not. */
+/** JSON on one line if it fits, else indented. */
 function laidOut (value: unknown, indent: string): string {
   const flat = JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ')
   if (typeof value !== 'object' || value === null || indent.length + flat.length <= width) return flat

@@ -12,7 +12,7 @@ for (const [command, ...parameters] of [
   const { status } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)
 }
-// What the generated clients read beside themselves.
+// Files that the generated clients read at run time.
 for (const provider of ['sqlite', 'postgresql']) {
   const compiler = join('storage', 'generated', provider, 'internal', 'query_compiler.wasm')
   cpSync(join(root, 'src', compiler), join(root, 'dist', compiler))

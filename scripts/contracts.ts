@@ -1,5 +1,5 @@
-// npm run contracts: runs the contract tests and prints, per system, how many statements work, and why others do not.
-// A statement works when a test with its id in front of the title ran, and all such tests passed.
+// npm run contracts: runs the contract tests and prints, per system, how many statements hold, and the reasons for the
+// others. A statement holds if tests with its id in front of the title ran, and all of them passed.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -20,7 +20,7 @@ for (const [letters, name] of Object.entries(systems)) {
 }
 const failed = [...outcomes.values()].flatMap(outcome => outcome.failed)
 for (const title of failed) console.log(`failed: ${title}`)
-// Neither is a claim that no test shows, nor a reason that has gone.
+// A statement without a test must give a reason, and one with a passing test must not.
 const wrong = statements.filter(({ id, missing }) => works(outcomes.get(id)) !== (missing === null))
 for (const { id, missing } of wrong) {
   const said = missing === null ? 'is claimed, and no test showed it' : 'works: take its reason out of statements.json'
@@ -29,7 +29,7 @@ for (const { id, missing } of wrong) {
 if (code !== 0) console.log('The run failed; `npm test -- test/contracts` shows why.')
 process.exit(code === 0 && failed.length === 0 && wrong.length === 0 ? 0 : 1)
 
-/** Runs the tests for real, on both databases. */
+/** Runs the tests on both databases. */
 async function runContracts (): Promise<{ output: string, code: number }> {
   if (!existsSync(join(root, '.tap', 'plugins')) && await runTap(['build']) !== 0) throw new Error('tap build failed')
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-contracts-'))
@@ -66,7 +66,7 @@ function outcomesOf (tap: string): Map<string, Outcome> {
   return outcomes
 }
 
-/** Tests stand at whatever depth tap nests them. A skipped one has shown nothing. */
+/** Tests may be nested at any depth. A skipped one proves nothing. */
 function follow (parser: Parser, outcomes: Map<string, Outcome>): void {
   parser.on('child', child => follow(child, outcomes))
   parser.on('assert', ({ name, ok, skip, todo }) => {

@@ -1,15 +1,15 @@
 import { Parser } from 'tap-parser'
 
-/** How the tests of a run ended. A test is a titled block without further blocks in it. */
+/** Counts of the tests of a run by outcome. A test is a titled block without further blocks in it. */
 export interface Count { passed: number, failed: number, skipped: number }
 
 /**
- * The counts of a run, in all and by the database in the title (or in that of a block around it); each failure as its
- * titles from the file inwards and what tap wrote of it; the reasons for skipping, each once.
+ * The counts of a run, in total and by the database in the title (or in that of an enclosing block); each failure as
+ * its titles from the file inwards and tap's output for it; the reasons for skipping, each once.
  */
 export interface Counts { all: Count, byDatabase: Map<string, Count>, failures: string[], skips: Set<string> }
 
-/** Counts the tests of a run from what tap wrote about it. */
+/** Counts the tests of a run from tap's output. */
 export function countTests (tap: string): Counts {
   const counts: Counts = {
     all: nothing(),
@@ -38,7 +38,7 @@ function follow (parser: Parser, database: string | null, counts: Counts): { lea
       counts.failures.push(`${result.fullname}\n${JSON.stringify(result.diag ?? null, null, 2)}`)
     }
     if (typeof result.skip === 'string') counts.skips.add(result.skip)
-    // An assertion outside a test is no test, but one that fails must not go unseen.
+    // An assertion outside a test is not counted as a test, but its failure is.
     if (ended?.leaf || (ended === null && !block.leaf && !result.ok)) {
       record(counts, ended?.database ?? database, result)
     }

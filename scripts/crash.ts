@@ -1,7 +1,7 @@
-// npm run crash -- --cycles 200 [--database sqlite|postgresql] [--seed N]: a real server under real load is killed at
-// random moments, started again on the same data, and asked for everything that it had acknowledged. Without
-// --database: both. Exit code 1 when anything acknowledged is lost, anything is half done, or the server answers what
-// it should not.
+// npm run crash -- --cycles 200 [--database sqlite|postgresql] [--seed N]: kills a real server under real load at
+// random moments, restarts it on the same data, and checks everything that it had acknowledged. Without --database:
+// both. Exit code 1 if anything acknowledged is lost, anything is half done, or the server gives an answer that it must
+// not give.
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { crash, type CrashReport } from '../test/crash/cycles.ts'
@@ -59,7 +59,7 @@ function print (database: string, report: CrashReport, seconds: number): void {
   for (const problem of [...lost, ...halfDone, ...wrong].slice(0, 40)) console.log(`  ! ${problem}`)
 }
 
-/** Milliseconds: the median and the longest. */
+/** Milliseconds: the median and the maximum. */
 function spread (times: readonly number[]): string {
   const sorted = times.toSorted((a, b) => a - b)
   return `median ${Math.round(sorted[Math.floor(sorted.length / 2)]!)} ms, longest ${Math.round(sorted.at(-1)!)} ms`

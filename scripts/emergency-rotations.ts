@@ -1,6 +1,6 @@
 // npm run rotations [-- --rotations N --servers N --revoke-every N]: real server processes on one PostgreSQL, under
-// load. The signing key is rotated at once, again and again, on each of them in turn, and every so often revoked
-// instead. Exit code 1 when a token was refused whose key nobody revoked, or a server could not say.
+// load. Rotates the signing key immediately, on each of them in turn, and regularly revokes it instead. Exit code 1 if
+// a token was refused whose key was not revoked, or a server could not answer.
 import { parseArgs } from 'node:util'
 import { rotateUnderLoad } from '../test/support/emergency-rotations.ts'
 import { startCluster } from '../test/support/cluster.ts'

@@ -1,7 +1,7 @@
-// npm run fuzz -- --seconds 60 [--seed N] [--database sqlite|postgresql]: hostile requests against a real server, made
-// from its OpenAPI document, some on connections that are reset; for so many seconds on each database. Exit code 1 when
-// an answer is a 5xx, tells of the inside or of a secret, is not what the document announces, or hangs, when something
-// fails unanswered, or memory grows.
+// npm run fuzz -- --seconds 60 [--seed N] [--database sqlite|postgresql]: hostile requests to a real server, generated
+// from its OpenAPI document, some on connections that are reset; for this time on each database. Exit code 1 if an
+// answer is a 5xx, reveals internals or a secret, differs from the document, or hangs; if an error occurs without an
+// answer; or if memory grows.
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { databases } from '../test/support/databases.ts'
@@ -19,10 +19,7 @@ if (!(seconds > 0) || !Number.isSafeInteger(seed) || chosen.length === 0) {
   process.exit(2)
 }
 
-/**
- * Bytes by which the heap may grow over three quarters of the time: it holds what the server may keep of what it was
- * asked for.
- */
+/** Bytes by which the heap may grow over three quarters of the time: the server caches what requests name. */
 const mostGrowth = 64 * 2 ** 20
 
 let failed = false

@@ -1,7 +1,7 @@
 // Generates the two Prisma clients into src/storage/generated/{sqlite,postgresql}.
 //
-// It is the package's `prepare` script, so `npm ci` in a fresh clone is enough. Where there is nothing to generate from
-// (installed from a tarball, where dist/ has the clients) or with (`--omit=dev`), it steps aside.
+// It is the package's `prepare` script, so `npm ci` in a fresh clone is enough. It does nothing without sources
+// (installed from a tarball, where dist/ has the clients) or without the Prisma command line (`--omit=dev`).
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -10,7 +10,7 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 const prismaCli = join(root, 'node_modules', 'prisma', 'build', 'index.js')
 
-/** @returns whether the sources and the Prisma command line are both here */
+/** @returns whether the sources and the Prisma command line are present */
 function canGenerate (): boolean {
   return existsSync(join(root, 'prisma', 'models.prisma')) && existsSync(join(root, 'src', 'storage')) &&
     existsSync(prismaCli)
@@ -20,7 +20,7 @@ function generate (provider: string): Promise<void> {
   const env = {
     ...process.env,
     LATCHKEY_PRISMA_PROVIDER: provider,
-    // The clients need no native engine; naming one keeps the command line from downloading it.
+    // The clients need no native engine; naming one prevents its download.
     PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true',
     PRISMA_HIDE_UPDATE_MESSAGE: '1',
     CHECKPOINT_DISABLE: '1'
@@ -41,9 +41,8 @@ function generate (provider: string): Promise<void> {
 }
 
 /**
- * The generated client has its query compiler from a module that is one string in base64: it would stay in memory as
- * source, as string and as WebAssembly, some eight megabytes. It is laid beside the client as a file instead, which
- * nobody keeps.
+ * Moves the query compiler out of the generated client: as a base64 string in a module it would stay in memory as
+ * source, as string and as WebAssembly, some eight megabytes. As a file beside the client it does not stay.
  */
 function keepCompilerAsFile (provider: string): void {
   const folder = join(root, 'src', 'storage', 'generated', provider, 'internal')

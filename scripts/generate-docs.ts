@@ -1,4 +1,4 @@
-/** Writes what is generated from the code into the documents; with `--check`, only says whether they are current. */
+/** Writes the generated parts of the documents; with `--check`, only reports whether they are current. */
 import { readFileSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Variable } from '../src/config/table.ts'
@@ -61,7 +61,7 @@ function metricTable (): string {
   return ['| metric | type | labels | |', '|---|---|---|---|', ...rows].join('\n')
 }
 
-/** `text` with what stands between the two markers replaced. */
+/** `text` with the content between the two markers replaced. */
 function between (text: string, marker: string, content: string): string {
   const start = `<!-- ${marker} -->`
   const end = `<!-- /${marker} -->`

@@ -1,8 +1,9 @@
-// npm run judges: programs of others that take more than a minute to judge ours, one after the other.
-// npm run judges -- schemathesis           only those whose names have one of these words in them
+// npm run judges: checks of the server by programs of others that take more than a minute, one after the other.
 //
-// A judge is a file of tests in test/judges/; what it brings besides stands in a folder beside it. One that is not
-// installed is skipped, in one line that says how to install it; with LATCHKEY_JUDGES=required it fails.
+// npm run judges -- schemathesis     only those with one of these words in their names
+//
+// A judge is a test file in test/judges/; its further files stand in a folder beside it. One that is not installed is
+// skipped, with a line that says how to install it; with LATCHKEY_JUDGES=required it fails.
 import { readdirSync } from 'node:fs'
 import { failuresOf, root, runTests } from './run-tests.ts'
 

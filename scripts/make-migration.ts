@@ -1,7 +1,7 @@
-// npm run migration -- name-of-the-change     writes the migrations that lead to prisma/models.prisma, for both
-// databases npm run check:migrations                    fails when prisma/models.prisma has changed without one
+// npm run migration -- name-of-the-change   writes the migrations that lead to prisma/models.prisma, on both databases
+// npm run check:migrations                  fails if prisma/models.prisma has changed without one
 //
-// Read what was written before committing it: a renamed column, say, is planned as one dropped and one added.
+// Review a migration before committing it: a renamed column, for example, is planned as one dropped and one added.
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,9 +1,12 @@
 // npm run mutate: breaks the line that a test guards, for each entry of test/mutations/mutations.ts, and demands that
-// this test fails. npm run mutate -- --only 7,20-25     these entries alone, by their number in --list npm run mutate
-// -- --list             the tests that the seed draws, and which of them have an entry npm run mutate -- --check
-// runs nothing; every entry still names one test and one place in the sources npm run mutate -- --jobs 4            so
-// many tests at a time; 2 unless given Exit code 1 when a break goes unseen, a test does not run or fails without its
-// break, or an entry does not apply any more.
+// this test fails.
+//
+// npm run mutate -- --only 7,20-25     these entries alone, by their number in --list
+// npm run mutate -- --list             the tests that the seed draws, and which of them have an entry
+// npm run mutate -- --check            checks that every entry names one test and one place in the sources
+// npm run mutate -- --jobs 4           the number of concurrent tests; default: 2
+//
+// Exit code 1 if a break goes undetected, a test does not run or fails without its break, or an entry is stale.
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises'
@@ -19,7 +22,7 @@ import { draw, nameOf, titledTests } from '../test/mutations/titles.ts'
 
 const root = join(import.meta.dirname, '..')
 const drawn = 100
-/** A break may make a test wait for what does not come. */
+/** A break may make a test wait forever. */
 const patienceMs = 300_000
 const { values } = parseArgs({
   options: {
@@ -69,9 +72,9 @@ type Verdict = 'seen' | 'not seen' | 'inconclusive'
 const counts: Record<Verdict, number> = { seen: 0, 'not seen': 0, inconclusive: 0 }
 
 const folder = await mkdtemp(join(tmpdir(), 'latchkey-mutate-'))
-// A test that starts a PostgreSQL of its own has it read its data as another user.
+// A test that starts a PostgreSQL has it read its data as another user.
 await chmod(folder, 0o755)
-/** Leaders of the process groups that run. */
+/** Leaders of the running process groups. */
 const running = new Set<number>()
 process.on('exit', () => {
   running.forEach(endGroup)
@@ -86,7 +89,7 @@ try {
     ...await makeTemplates(folder, postgres.url),
     TAP_TIMEOUT: String(patienceMs / 1_000)
   }
-  // Breaks of one file follow each other: where it has to be run as a whole, it is run once without a break.
+  // Breaks of one file follow each other: if the whole file has to run, it runs once without a break.
   const files = [...Map.groupBy(queue, entry => entry.each.file).values()]
   const again: Entry[] = []
   const trees = await Promise.all(
@@ -97,7 +100,7 @@ try {
       again.push(...await tryAll(entries, tree, environment))
     }
   }))
-  // On a busy machine what a test starts first may be given up: by itself it may not be.
+  // On a busy machine the start of a test may time out; it is repeated alone.
   for (const entry of again) {
     counts.inconclusive--
     await tryAll([entry], trees[0]!, environment)
@@ -117,14 +120,14 @@ console.log(
 )
 process.exit(unseen + inconclusive + stale.length === 0 ? 0 : 1)
 
-/** The numbers in `7,20-25`; all of them where there is no choice. */
+/** The numbers in `7,20-25`; absent: all. */
 function chosenBy (only: string | undefined): (number: number) => boolean {
   if (only === undefined) return () => true
   const ranges = only.split(',').map(part => part.split('-').map(Number))
   return number => ranges.some(([from = NaN, to = from]) => number >= from && number <= to)
 }
 
-/** Copies what the tests read, without what is built or kept beside it. The libraries are shared. */
+/** Copies the sources of the tests, without build output. The libraries are shared. */
 async function copyTree (tree: string): Promise<string> {
   const without = new Set(['.git', '.tap', 'data', 'dist', 'node_modules'].map(name => join(root, name)))
   await cp(root, tree, { recursive: true, filter: source => !without.has(source) })
@@ -143,7 +146,7 @@ async function tryAll (entries: readonly Entry[], tree: string, environment: Nod
     const alone = {
       ...environment, TAP_GREP: [...each.around, each.title].map(title => String(nameOf(title))).join('\n')
     }
-    // One that goes on from what those before it left does not pass alone: then all of its file is run.
+    // A test that depends on earlier ones does not pass alone: then its whole file is run.
     const passesAlone = (await runTests(each.file, tree, alone)).of(name) === 'passed'
     const before = passesAlone ? null : await (whole ??= runTests(each.file, tree, environment))
     const [verdict, said] = before !== null && before.of(name) !== 'passed'
@@ -216,11 +219,11 @@ function endGroup (leader: number): void {
   try {
     process.kill(-leader, 'SIGKILL')
   } catch {
-    // All of it has ended by itself.
+    // The whole group has ended by itself.
   }
 }
 
-/** Gathers what each titled block came to, at any depth, and the first assertion that failed in it. */
+/** Collects the result of each titled block, at any depth, and its first failed assertion. */
 function follow (parser: Parser, results: { name: string, ok: boolean, text: string }[]): { failure: string } {
   const block = { failure: '' }
   let inner: { failure: string } | null = null

@@ -8,14 +8,12 @@ export const providers: readonly Provider[] = ['sqlite', 'postgresql']
 
 const prismaFolder = join(import.meta.dirname, '..', 'prisma')
 
-/** The models as they are now. */
+/** The present models. */
 export const modelsPath = join(prismaFolder, 'models.prisma')
-/** The models as the migrations make them: a copy of models.prisma taken with the newest migration. */
+/** The models after all migrations: a copy of models.prisma made with the newest migration. */
 export const migratedModelsPath = join(prismaFolder, 'migrated.prisma')
 
-/**
- * The SQL that leads from one set of models, empty for an empty database, to another; null when there is nothing to do.
- */
+/** The SQL that leads from one set of models (empty: an empty database) to another; null: no difference. */
 export async function planMigration (provider: Provider, from: string, to: string): Promise<string | null> {
   const datasource = await readFile(join(prismaFolder, provider, 'datasource.prisma'), 'utf8')
   const schema = (models: string) => ({ files: [{ path: 'schema.prisma', content: `${datasource}\n${models}` }] })
@@ -31,7 +29,7 @@ export async function planMigration (provider: Provider, from: string, to: strin
   }, schema(to).files[0]!.content)
 }
 
-/** Comparing two sets of models needs no database, but the engine wants to have asked one which it is. */
+/** Comparing two sets of models needs no database, but the engine asks the adapter for its kind. */
 function unconnected (provider: Provider): SqlMigrationAwareDriverAdapterFactory {
   const about = { provider: provider === 'sqlite' ? 'sqlite' as const : 'postgres' as const, adapterName: 'none' }
   const connection: SqlDriverAdapter = {

@@ -1,7 +1,6 @@
-// npm run replicas-demo [-- --servers N --rounds N]: real server processes on one PostgreSQL behind a round-robin. A
-// key is revoked on one of them while all of them are asked about it; then one of them is stopped, and it is done
-// again. Exit code 1 when a request passed that was sent after the revocation had been answered, or an answer took
-// longer than it may.
+// npm run replicas-demo [-- --servers N --rounds N]: real server processes on one PostgreSQL behind a round-robin.
+// Revokes a key on one of them while all of them are asked about it; then stops one of them, and repeats. Exit code 1
+// if a request passed that was sent after the revocation was answered, or an answer took longer than its limit.
 import { parseArgs } from 'node:util'
 import { roundRobin, startCluster, type Cluster } from '../test/support/cluster.ts'
 import { startPostgres } from '../test/support/postgres.ts'
@@ -16,9 +15,9 @@ if (!(size >= 2) || !(rounds >= 1)) {
 }
 
 const lease = 2_000
-/** What a busy machine may take besides. */
+/** Tolerance for a busy machine. */
 const slack = 500
-/** Requests that are under way at any time while a key is revoked. */
+/** Concurrent requests while a key is revoked. */
 const askers = 12
 
 interface Round { asked: number, passedBefore: number, stale: number, wrong: number, took: number }
@@ -49,7 +48,7 @@ async function round (
     while (!over.signal.aborted) {
       const asking = ask()
       underWay.add(asking)
-      // One that is stopped does not keep the others from being asked.
+      // A stopped server does not block requests to the others.
       await Promise.race([
         asking.finally(() => {
           underWay.delete(asking)

@@ -1,4 +1,4 @@
-/** Runs test files by tap, with a real PostgreSQL beside them, and says what came of it. */
+/** Runs test files by tap, with a real PostgreSQL beside them, and prints the result. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -10,9 +10,10 @@ import { countTests, type Count } from './count-tests.ts'
 
 export const root = join(import.meta.dirname, '..')
 
-// Every file of tests and every command they run is a process that loads the whole program.
+// Every test file and every command it runs is a process that loads the whole program.
 const compiledOnce = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled') }
-// What each of them has loaded is recorded for coverage, which is not measured: that takes as long as loading it.
+// tap records the loaded modules of each process for coverage, which is not measured here: recording takes as long as
+// loading.
 const unrecorded = { _TAPJS_PROCESSINFO_EXCLUDE_: '/./' }
 
 let running: ChildProcess | undefined
@@ -24,7 +25,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-/** Whether this process was told to end: it starts no further command. */
+/** Whether this process was told to end: then it starts no further command. */
 export function isInterrupted (): boolean {
   return interrupted
 }
@@ -51,7 +52,7 @@ export async function runTests (tapArguments: string[]): Promise<{ code: number,
       ...unrecorded
     })
     const { all, byDatabase, failures, skips } = countTests(await readFile(output, 'utf8'))
-    // Said once more in plain lines at the end: a log that keeps only its last lines must name what failed.
+    // Repeated in plain lines at the end, so that a truncated log names the failures.
     for (const failure of failures) console.log(`failed: ${failure}`)
     for (const reason of skips) console.log(`skipped: ${reason}`)
     const parts = [...byDatabase].map(([name, { passed, failed }]) => `${passed + failed} on ${name}`)
@@ -64,15 +65,12 @@ export async function runTests (tapArguments: string[]): Promise<{ code: number,
   }
 }
 
-/**
- * The number of failed tests. A run that failed without one, because of a file that ended early say, must not look
- * good.
- */
+/** The number of failed tests; at least 1 if the run failed otherwise, for example by a file that ended early. */
 export function failuresOf ({ code, count }: { code: number, count: Count }): number {
   return code !== 0 || count.passed + count.skipped === 0 ? Math.max(count.failed, 1) : count.failed
 }
 
-/** Runs a command of the project, its output shown; resolves to its exit code, -1 when a signal ended it. */
+/** Runs a command of the project and shows its output; resolves to its exit code, -1 if a signal ended it. */
 export function run (command: string, parameters: string[], environment: Record<string, string> = {}): Promise<number> {
   const PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`
   return new Promise((resolve, reject) => {

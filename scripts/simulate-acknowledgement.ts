@@ -1,8 +1,8 @@
 // npm run simulate -- [--seeds N] [--servers N] [--seed N] [--break RULE]
 //
-// Plays the acknowledgement protocol (docs/replicas.md) through in many worlds, of up to so many servers. Exit code 1
-// when in one of them something passed after a change that would have refused it was acknowledged. With --break one
-// rule is replaced by a wrong one: then it has to be found out.
+// Simulates the acknowledgement protocol (docs/replicas.md) in many worlds, with up to N servers. Exit code 1 if in one
+// of them a check passed after the acknowledgement of a change that refuses it. With --break one rule is replaced by a
+// wrong one, which the simulation must detect.
 import { parseArgs } from 'node:util'
 import { rules, simulate } from '../test/simulation/simulation.ts'
 import { wrong } from '../test/simulation/wrong.ts'
@@ -27,7 +27,7 @@ const sum = { acknowledged: 0, lapsed: 0, looks: 0, trusted: 0, polls: 0, joins:
 const waits: number[] = []
 let greatest = 0
 for (let seed = first; seed < first + seeds; seed++) {
-  // Mostly few servers, which get into more states; now and then as many as were asked for.
+  // Mostly few servers, which reach more states; sometimes the requested number.
   const servers = seed % 20 === 0 ? most : 2 + seed % Math.min(most - 1, 12)
   greatest = Math.max(greatest, servers)
   const outcome = simulate({ seed, servers, changes: servers > 50 ? 40 : 200, lease }, { ...rules, ...broken })

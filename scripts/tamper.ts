@@ -1,7 +1,7 @@
 // npm run tamper [-- --database sqlite|postgresql]: a database administrator without LATCHKEY_SECRET rewrites the
-// history of a real server in every way we know, each followed by a change and a restart. Prints what `latchkey audit
-// verify` names, without and with heads that were exported. Exit code 1 when one is named by neither, or a server
-// sealed it.
+// history of a real server in every known way, each followed by a change and a restart. Prints the findings of
+// `latchkey audit verify`, without and with exported heads. Exit code 1 if one is found by neither, or a server sealed
+// it.
 import { parseArgs } from 'node:util'
 import { inWords, playAdministrator, ways } from '../test/support/database-administrator.ts'
 import { databases } from '../test/support/databases.ts'

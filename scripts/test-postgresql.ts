@@ -1,5 +1,5 @@
-// npm run test:postgresql: the suites of storage and of the contracts on PostgreSQL as people have it: through
-// PgBouncer in session mode, and with a German DateStyle and a schema of its own. Arguments: other files of tests.
+// npm run test:postgresql: the storage and contract suites on common PostgreSQL set-ups: through PgBouncer in session
+// mode, and with a German DateStyle and a schema of its own. Arguments: other test files.
 import { globSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -46,7 +46,7 @@ async function german (folder: string, url: string): Promise<undefined> {
   delete process.env.LATCHKEY_TEST_POSTGRES_AS
 }
 
-/** Without a template: a pooler keeps connections to it, and then it cannot be copied. */
+/** Without a template: a pooler keeps connections to it open, which prevents copying it. */
 async function throughPgbouncer (folder: string, url: string): Promise<string | undefined> {
   if (program === null) return 'pgbouncer is not installed: apt-get install pgbouncer'
   const pooler = await startPgbouncer(url, { pool_mode: 'session', default_pool_size: 100, max_client_conn: 1_000 })

@@ -17,7 +17,7 @@ if (absent.length > 0) {
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
 const checks = ['lint', 'typecheck', ...Object.keys(manifest.scripts).filter(name => name.startsWith('check:'))]
 
-// A failed check does not spare the tests: one run shows everything there is to mend.
+// A failed check does not stop the tests: one run shows every failure.
 const failedChecks = await runChecks()
 const tests = isInterrupted()
   ? { code: 1, count: { passed: 0, failed: 0, skipped: 0 } }

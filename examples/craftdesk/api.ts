@@ -37,7 +37,7 @@ export function craftdesk (latchkey: Latchkey, desk: Desk): FastifyPluginAsyncTy
       '/v1/projects',
       { config: { scopes: ['projects:write'] }, schema: { body: Name } },
       async (request, reply) => {
-        // A new project is none of those that a restricted key may touch.
+        // A new project is outside of a restricted key's projects.
         if (Object.hasOwn(request.principal.objects, 'projects')) {
           return sendError(
             reply,

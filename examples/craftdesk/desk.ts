@@ -1,5 +1,5 @@
 /**
- * The example's business: projects and their tasks, per workspace and environment, in memory. Knows nothing of
+ * The example's business: projects and their tasks, per workspace and environment, in memory. Independent of
  * credentials.
  */
 
@@ -7,7 +7,7 @@ export interface Task { id: string, title: string, done: boolean }
 export interface Project { id: string, name: string, tasks: Task[] }
 
 export interface Desk {
-  /** The projects of a workspace; none at first sight. */
+  /** The projects of a workspace; none on first use. */
   of (workspaceId: string | null, environment: string): Map<string, Project>
 }
 

@@ -1,6 +1,6 @@
 /**
- * CraftDesk's main job, told by real requests: levels of access, chosen projects, a creator who loses a role, limits,
- * OAuth beside keys.
+ * CraftDesk's main job as real requests: levels of access, chosen projects, a creator who loses a role, limits, OAuth
+ * beside keys.
  */
 import { basic, type Answer } from '../transcript.ts'
 import { bearer, operatorOf, type Leftovers, type Stage } from '../example.ts'
@@ -23,7 +23,7 @@ export async function craftdeskJob (stage: Stage): Promise<Leftovers> {
   const make = async (name: string, access: object) =>
     await operator.create('api-keys', { organization: workspace, resource, environment: 'live', name, ...access })
 
-  http.step('Ada\'s key may all that Ada may')
+  http.step('Ada\'s key may do all that Ada may')
   const full = await make('Ada\'s script', { access: 'full', creator: ada })
   const { body: launch } = await call(full.key, 'POST', '/v1/projects', { name: 'Launch' })
   const { body: secret } = await call(full.key, 'POST', '/v1/projects', { name: 'Secret' })
@@ -65,7 +65,7 @@ export async function craftdeskJob (stage: Stage): Promise<Leftovers> {
   const { body: usage } = await operator.send('GET', `api-keys/${limited.id}/usage`)
   http.expect('two calls', usage.calls === 2)
 
-  http.step('A key is renamed, which nobody notices, and revoked, which is so at once')
+  http.step('A key is renamed without effect on its use, and revoked at once')
   await operator.send('PATCH', `api-keys/${custom.id}`, { name: 'Launch bot (old)' })
   http.expect('200', (await call(custom.key, 'GET', '/v1/projects')).status === 200)
   await operator.send('POST', `api-keys/${custom.id}/revoke`, { reason: 'launched' })

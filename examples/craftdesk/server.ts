@@ -1,7 +1,4 @@
-/**
- * CraftDesk and Latchkey as one server: `node examples/craftdesk/server.ts`. Takes the variables that `npm start`
- * takes.
- */
+/** CraftDesk and Latchkey as one server: `node examples/craftdesk/server.ts`. Takes the variables of `npm start`. */
 import { buildServer, openLatchkey } from '../../src/index.ts'
 import { craftdesk, craftdeskPath, declareCraftdesk } from './api.ts'
 import { openDesk } from './desk.ts'

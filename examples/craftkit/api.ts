@@ -17,13 +17,13 @@ export async function declareCraftkit (latchkey: Latchkey): Promise<void> {
   await declare(latchkey, { identifier: identifierOf(latchkey), name: 'CraftKit', scopes, style: styles.craftkit })
 }
 
-/** The routes, of one environment if it is named. Mount them at `craftkitPath`. */
+/** The routes, of one environment if given. Mount them at `craftkitPath`. */
 export function craftkit (
   latchkey: Latchkey, studio: Studio, only: Pick<GuardOptions, 'environment'> = {}
 ): FastifyPluginAsyncTypebox {
   const projectOf = ({ principal }: FastifyRequest) => studio.of(principal.organizationId, principal.environment)
 
-  /** A render in the name of the principal; what a test credential makes is watermarked. */
+  /** A render for the principal; a test credential's is watermarked. */
   const answerRender = (
     request: FastifyRequest, reply: FastifyReply, template: string, values: Record<string, string>
   ) => {
@@ -63,7 +63,7 @@ export function craftkit (
           sendError(reply, 404, 'not_found', 'There is no such render.')
     )
 
-    // Whoever embeds the editor asks with a project key whether it may; its end users come with sessions.
+    // The page that embeds the editor asks with a project key; its end users have sessions.
     app.get(
       '/v1/embed', { config: { scopes: ['renders:write'], feature: 'embedding' } },
       async ({ principal }) => ({ project: principal.organizationId, environment: principal.environment })
@@ -82,8 +82,8 @@ export function craftkit (
 }
 
 /**
- * What a project is, is for CraftKit's own pages, which come with access tokens: no key changes it, whatever its
- * scopes.
+ * The configuration of a project is reserved to CraftKit's own pages, which use access tokens: a key of any scope
+ * cannot change it.
  */
 function configuration (projectOf: (request: FastifyRequest) => ReturnType<Studio['of']>): FastifyPluginAsyncTypebox {
   return async app => {

@@ -1,4 +1,4 @@
-/** CraftKit's main job, told by real requests: project keys, test renders, sessions of end users, inbound webhooks. */
+/** CraftKit's main job as real requests: project keys, test renders, sessions of end users, inbound webhooks. */
 import { randomUUID } from 'node:crypto'
 import { importJWK, SignJWT, type JWK } from 'jose'
 import { bearer, operatorOf, type Leftovers, type Stage } from '../example.ts'
@@ -33,7 +33,7 @@ export async function craftkitJob (stage: Stage): Promise<Leftovers> {
   http.expect('the key reads its render', (await call(live.key, 'GET', `/v1/renders/${made.body.id}`)).status === 200)
   http.expect('201, watermarked', (await call(test.key, 'POST', '/v1/renders', order)).body.watermarked === true)
 
-  http.step('Nothing, nonsense, and a project key that wants to change a template')
+  http.step('No credential, an unknown one, and a project key that would change a template are refused')
   refused(await call(null, 'GET', '/v1/templates'), 401, 'missing_authorization')
   refused(await call('ck_live_nonsense', 'GET', '/v1/templates'), 401, 'invalid_credentials')
   refused(await call(live.key, 'PUT', '/v1/templates/tpl_letter', { text: 'Hi' }), 403, 'forbidden')
@@ -53,12 +53,12 @@ export async function craftkitJob (stage: Stage): Promise<Leftovers> {
   const { body: { access_token: session } } = await exchange()
   http.expect('an assertion is good once', (await exchange()).status === 400)
 
-  http.step('The session embeds; a project key does not, and a session is no project key')
+  http.step('The embed routes accept the session alone, and the others refuse it')
   http.expect('201, for user-7', (await call(session, 'POST', '/v1/embed/renders', order)).body.endUser === 'user-7')
   refused(await call(live.key, 'POST', '/v1/embed/renders', order), 403, 'forbidden')
   refused(await call(session, 'POST', '/v1/renders', order), 401, 'invalid_credentials')
 
-  http.step('A webhook from elsewhere comes with a token in its path, good for one template')
+  http.step('A webhook has a token in its path, good for one template')
   const { token } = await operator.create('webhook-tokens', {
     apiKey: live.id, object: { type: 'templates', id: 'tpl_invoice' }
   })
@@ -66,7 +66,7 @@ export async function craftkitJob (stage: Stage): Promise<Leftovers> {
   const isTheKeys = hooked.body.owner === live.id && hooked.body.text === 'Invoice for Bob'
   http.expect('what it renders is the key\'s', hooked.status === 201 && isTheKeys)
 
-  http.step('The plan loses embedding: the embed routes know no credential of the project any more')
+  http.step('The plan loses embedding: the embed routes refuse every credential of the project')
   await operator.send('PATCH', `organizations/${project}`, { features: [] })
   refused(await call(session, 'POST', '/v1/embed/renders', order), 401, 'invalid_credentials')
   refused(await call(live.key, 'GET', '/v1/embed'), 401, 'invalid_credentials')
@@ -77,7 +77,7 @@ export async function craftkitJob (stage: Stage): Promise<Leftovers> {
   await operator.send('PATCH', `organizations/${project}`, { status: 'active' })
   http.expect('201', (await call(live.key, 'POST', '/v1/renders', order)).status === 201)
 
-  http.step('A key is revoked: the next call is refused, and the other key goes on')
+  http.step('A key is revoked: its next call is refused, and the other key still works')
   await operator.send('POST', `api-keys/${live.id}/revoke`, { reason: 'leaked' })
   refused(await call(live.key, 'POST', '/v1/renders', order), 401, 'invalid_credentials')
   http.expect('201', (await call(test.key, 'POST', '/v1/renders', order)).status === 201)
@@ -85,7 +85,7 @@ export async function craftkitJob (stage: Stage): Promise<Leftovers> {
   return { curl: [`curl -i -H 'authorization: Bearer ${test.key}' ${resource}/v1/templates`], latchkey: 'key list' }
 }
 
-/** What the site's backend does: states who the end user is, for a minute and for this server alone. */
+/** The site's backend asserts the end user's identity, for a minute and for this server alone. */
 async function sign ({ publishableKey, signingKey }: Pair, issuer: string): Promise<string> {
   return await new SignJWT().setProtectedHeader({ alg: 'ES256' })
     .setIssuer(publishableKey).setAudience(issuer).setSubject('user-7').setJti(randomUUID()).setIssuedAt()

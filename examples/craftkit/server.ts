@@ -1,6 +1,4 @@
-/**
- * CraftKit and Latchkey as one server: `node examples/craftkit/server.ts`. Takes the variables that `npm start` takes.
- */
+/** CraftKit and Latchkey as one server: `node examples/craftkit/server.ts`. Takes the variables of `npm start`. */
 import { buildServer, openLatchkey } from '../../src/index.ts'
 import { craftkit, craftkitPath, declareCraftkit } from './api.ts'
 import { openStudio } from './studio.ts'

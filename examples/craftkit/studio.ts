@@ -1,6 +1,6 @@
 /**
- * The example's business: templates and what was rendered from them, per project and environment, in memory. Knows
- * nothing of credentials.
+ * The example's business: templates and their renders, per project and environment, in memory. Independent of
+ * credentials.
  */
 import { randomUUID } from 'node:crypto'
 
@@ -9,9 +9,9 @@ export interface Template { id: string, text: string }
 export interface Render {
   id: string
   template: string
-  /** The id of the credential in whose name it was made. */
+  /** The id of the credential that made it. */
   owner: string
-  /** The end user it was made for; null: none. */
+  /** The end user; null: none. */
   endUser: string | null
   watermarked: boolean
   text: string
@@ -25,7 +25,7 @@ export interface Project {
 }
 
 export interface Studio {
-  /** A project as it looks in an environment; at first sight it has two templates. */
+  /** A project in an environment, created with two templates on first use. */
   of (projectId: string | null, environment: string): Project
 }
 

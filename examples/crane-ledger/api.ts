@@ -1,4 +1,4 @@
-/** Crane Ledger, a small protected API: organizations in the path, reports for credits, and TLS or nothing. */
+/** Crane Ledger, a small protected API: organizations in the path, reports for credits, TLS required. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
@@ -32,7 +32,7 @@ export function craneLedger (latchkey: Latchkey, books: Books): FastifyPluginAsy
     await app.register(latchkey.guard, { resource: identifierOf(latchkey) })
     app.setErrorHandler(presentError)
     app.setNotFoundHandler((_request, reply) => sendError(reply, 404, 'There is no such route.'))
-    // Who gets no report pays for none.
+    // A failed report is refunded.
     app.addHook('onError', async ({ spending }) => {
       if (spending !== null) await latchkey.meter.refund(spending, 'no report')
     })

@@ -1,6 +1,6 @@
 /**
- * The example's business: accounts and what moves on them, per organization and environment, in memory. Knows nothing
- * of credentials.
+ * The example's business: accounts and transactions, per organization and environment, in memory. Independent of
+ * credentials.
  */
 import { randomUUID } from 'node:crypto'
 
@@ -21,7 +21,7 @@ export interface Ledger {
 }
 
 export interface Books {
-  /** The ledger of an organization, empty at first sight. */
+  /** The ledger of an organization, created empty on first use. */
   of (organizationId: string | null, environment: string): Ledger
 }
 
@@ -43,7 +43,7 @@ export function openAccount (ledger: Ledger, input: Omit<Account, 'id'>): Accoun
   return account
 }
 
-/** Closes an account and removes what moved on it. False: there was none. */
+/** Closes an account and removes its transactions. False: there is no such account. */
 export function closeAccount (ledger: Ledger, id: string): boolean {
   const at = ledger.accounts.findIndex(account => account.id === id)
   if (at === -1) return false
@@ -60,7 +60,7 @@ export function enter (ledger: Ledger, input: Omit<Transaction, 'id'>): Transact
   return transaction
 }
 
-/** What is on every account now. */
+/** The balance of every account. */
 export function drawUpBalance (ledger: Ledger, environment: string): Report {
   const lines = ledger.accounts.map(({ id }) => ({
     account: id,

@@ -1,6 +1,6 @@
 /**
- * Crane Ledger and Latchkey as one server: `node examples/crane-ledger/server.ts`. Takes the variables that `npm start`
- * takes; LATCHKEY_TRUST_PROXY has to name the proxy that ends TLS, every other request is refused.
+ * Crane Ledger and Latchkey as one server: `node examples/crane-ledger/server.ts`. Takes the variables of `npm start`;
+ * LATCHKEY_TRUST_PROXY has to name the proxy that terminates TLS, because every other request is refused.
  */
 import { buildServer, openLatchkey } from '../../src/index.ts'
 import { craneLedger, craneLedgerPath, declareCraneLedger } from './api.ts'

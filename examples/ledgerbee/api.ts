@@ -9,16 +9,16 @@ const scopes = [
   { name: 'company:read', keyOnly: false, description: 'Read the company' },
   { name: 'invoices:read', keyOnly: false, description: 'Read invoices' },
   { name: 'invoices:write', keyOnly: false, description: 'Write invoices' },
-  // Key only: no OAuth client can be granted it.
+  // API-key only: cannot be granted to an OAuth client.
   { name: 'portal-provision', keyOnly: true, description: 'Set up customers' }
 ]
 
-/** Declares what LedgerBee protects. It shares its origin with Latchkey, so the origin is its name. */
+/** Declares LedgerBee's resource. It shares its origin with Latchkey, so the origin is its identifier. */
 export async function declareLedgerbee ({ operation, config }: Latchkey): Promise<void> {
   await updateResource(operation, config.issuer, { name: 'LedgerBee', scopes, style: styles.ledgerbee })
 }
 
-/** The routes. Each says which scopes it needs; the guard has looked before a handler runs. */
+/** The routes. Each declares its scopes; the guard checks them before a handler runs. */
 export function ledgerbee ({ guard, config }: Latchkey, books: Books): FastifyPluginAsyncTypebox {
   return async app => {
     await app.register(guard, { resource: config.issuer })

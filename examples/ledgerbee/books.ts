@@ -1,4 +1,4 @@
-/** The example's business: a ledger per organization and environment, in memory. Knows nothing of credentials. */
+/** The example's business: a ledger per organization and environment, in memory. Independent of credentials. */
 import { randomUUID } from 'node:crypto'
 
 export interface Invoice { id: string, customer: string, cents: number }
@@ -10,7 +10,7 @@ export interface Ledger {
 }
 
 export interface Books {
-  /** The ledger of an organization, empty at first sight. */
+  /** The ledger of an organization, created empty on first use. */
   of (organizationId: string | null, environment: string): Ledger
 }
 

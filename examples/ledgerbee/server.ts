@@ -1,7 +1,4 @@
-/**
- * LedgerBee and Latchkey as one server: `node examples/ledgerbee/server.ts`. Takes the variables that `npm start`
- * takes.
- */
+/** LedgerBee and Latchkey as one server: `node examples/ledgerbee/server.ts`. Takes the variables of `npm start`. */
 import { buildServer, openLatchkey } from '../../src/index.ts'
 import { declareLedgerbee, ledgerbee } from './api.ts'
 import { openBooks } from './books.ts'

@@ -9,7 +9,7 @@ export const failures = {
   payload_too_large: { status: 413, message: 'The body is too large.' },
   unknown_resource: { status: 400, message: 'There is no resource with this identifier.' },
   unknown_scope: { status: 400, message: 'The resource does not declare this scope.' },
-  scope_api_key_only: { status: 400, message: 'This scope is API-key only: no OAuth client can be granted it.' },
+  scope_api_key_only: { status: 400, message: 'This scope is API-key only and cannot be granted to an OAuth client.' },
   invalid_allowlist: { status: 400, message: 'An entry of the allowlist is neither an IP address nor a CIDR range.' },
   invalid_expiry: { status: 400, message: 'The expiry is not in the future.' },
   feature_not_included: { status: 403, message: 'The plan of the organization does not include this.' },

@@ -140,7 +140,7 @@ may               invoices:read invoices:write at https://api.acme.test
 addresses         any
 ...
 $ latchkey client update {client} --scope portal-provision
-! latchkey: The scope "portal-provision" of https://api.acme.test is API-key only: no OAuth client can be granted it. Create an API key instead. (SCOPE_API_KEY_ONLY)
+! latchkey: The scope "portal-provision" of https://api.acme.test is API-key only and cannot be granted to an OAuth client. Create an API key instead. (SCOPE_API_KEY_ONLY)
 [1]
 $ latchkey client rotate-secret {client} --overlap 1h
 ...
@@ -346,7 +346,7 @@ $ latchkey publishable-key revoke {pbk} --reason "it leaked"
 revoked          {}
 publishable key  {pbktext}
 $ latchkey publishable-key create --org {org} --resource https://api.acme.test --env live --name editor --scope portal-provision
-! latchkey: The scope "portal-provision" of https://api.acme.test is API-key only: no OAuth client can be granted it. Create an API key instead. (SCOPE_API_KEY_ONLY)
+! latchkey: The scope "portal-provision" of https://api.acme.test is API-key only and cannot be granted to an OAuth client. Create an API key instead. (SCOPE_API_KEY_ONLY)
 [1]
 `))
 
@@ -779,7 +779,7 @@ created    {}
 suspended  {}
 deleted    {}
 $ latchkey org resume {short}
-! latchkey: The organization {short} was deleted and cannot be changed any more. (ORGANIZATION_NOT_ACTIVE)
+! latchkey: The organization {short} was deleted and cannot be changed. (ORGANIZATION_NOT_ACTIVE)
 [1]
 `))
 

@@ -412,8 +412,8 @@ for (const { name, server } of servers) {
     for (const scope of ['portal-provision', 'portal-sso-mint']) {
       const problem = {
         error:
-          `The scope "${scope}" of ${issuer} is API-key only: no OAuth client can be granted it. Create an API key ` +
-            'instead.',
+          `The scope "${scope}" of ${issuer} is API-key only and cannot be granted to an OAuth client. ` +
+            'Create an API key instead.',
         code: 'SCOPE_API_KEY_ONLY',
         details: { field: 'scopes', scope, resource: issuer },
       }

@@ -236,7 +236,7 @@ for (const { name, database, server } of ready) {
     t.match(bad, {
       code: 1,
       stderr: new RegExp(
-        `Row 2 of the chain ${organization} \\(${row!.id}\\) does not say what it said when it was written`
+        `Row 2 of the chain ${organization} \\(${row!.id}\\) was altered after it was written`
       )
     })
     t.match(await command('audit', 'verify', '--json'), { code: 1, stdout: new RegExp(row!.id) })
@@ -277,7 +277,7 @@ for (const { name, database, server } of ready) {
       )
     })
     t.match(await command('audit', 'recover', '--org', later, '--yes'), {
-      code: 1, stderr: /is whole: there is nothing to recover. \(CONFLICT\)/
+      code: 1, stderr: /is whole; nothing to recover. \(CONFLICT\)/
     })
     t.equal((await admin('PATCH', `/organizations/${later}`, { name: 'goes on' })).status, 200)
     t.match(await command('audit', 'verify'), {
@@ -292,11 +292,12 @@ for (const { name, database, server } of ready) {
       `DELETE FROM "AuditChain" WHERE "id" = '${organization}'`
     ])
     t.match(await command('audit', 'verify', '--heads', heads), {
-      code: 1, stderr: new RegExp(`${organization} is gone`)
+      code: 1, stderr: new RegExp(`${organization} is missing, with its whole chain`)
     })
     await server.close()
     t.match(
-      await command('audit', 'verify', '--offline'), { code: 1, stderr: new RegExp(`${organization} is gone`) },
+      await command('audit', 'verify', '--offline'),
+      { code: 1, stderr: new RegExp(`${organization} is missing, with its whole chain`) },
       'and without a server'
     )
     t.match(await command('audit', 'recover', '--org', organization, '--yes', '--offline', '--json'), {

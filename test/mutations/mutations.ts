@@ -26,10 +26,10 @@ export const mutations: readonly Mutation[] = [
   {
     title: 'CL-03: a grant is an entry and an audit row, in one transaction [${name}]',
     find: `return await store.transaction(async tx => {
-    visibleOrganization(actor, await tx.organizations.get(organizationId), organizationId)
+    requireVisibleOrganization(actor, await tx.organizations.get(organizationId), organizationId)
     const balance = await tx.credits.add(account, amount)`,
     replace: `return await (work => work(store))(async tx => {
-    visibleOrganization(actor, await tx.organizations.get(organizationId), organizationId)
+    requireVisibleOrganization(actor, await tx.organizations.get(organizationId), organizationId)
     const balance = await tx.credits.add(account, amount)`,
   },
   {
@@ -117,8 +117,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CD-09: it raises no member above its own, and makes none that is',
-    find: '(keyOnly.has(pattern) || !held.some(each => coversPattern(each, pattern)))',
-    replace: '!held.some(each => coversPattern(each, pattern))',
+    find: '(keyOnly.has(pattern) || !held.some(other => coversPattern(other, pattern)))',
+    replace: '!held.some(other => coversPattern(other, pattern))',
   },
   {
     title: 'N2: a server with an https issuer answers nothing over plain http, whatever is sent',
@@ -329,8 +329,8 @@ export const mutations: readonly Mutation[] = [
   {
     title:
       'while the database is away each kind of usage is tried once in an interval, and nothing is lost: it is there once, when the database is',
-    find: 'askIn(failed ? intervalMs : intervalMs / Math.min(',
-    replace: 'askIn(intervalMs / Math.min(',
+    find: 'scheduleIn(failed ? intervalMs : intervalMs / Math.min(',
+    replace: 'scheduleIn(intervalMs / Math.min(',
   },
   {
     title: 'LB-12: changing a client\'s scopes ends its outstanding tokens at once; a fresh one has the new scopes',
@@ -419,8 +419,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CD-10: what is counted for very many keys is told at once, all of it',
-    find: `if (untold.size < manyKeys) schedule()
-    else if (!isFull) tellAtOnce()`,
+    find: `if (unsent.size < manyKeys) schedule()
+    else if (!isFull) broadcastNow()`,
     replace: 'ask()',
   },
   {
@@ -581,7 +581,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'what is answered names only what it has: who sends that back gives nothing anew',
-    find: 'readsAsPattern(each) || declared.some(scope => referenceOf(scope) === each)',
+    find: 'readsAsPattern(text) || declared.some(scope => referenceOf(scope) === text)',
     replace: 'each !== \'\' || declared.some(scope => referenceOf(scope) === each)',
   },
   {

@@ -33,8 +33,8 @@ for (const { name, fresh } of databases) {
       code: 'audit_chain_broken',
       status: 500,
       message:
-        `The audit chain ${organization.id} is broken: its head was altered. What has to be recorded in it is ` +
-          'refused until an operator has looked at it (latchkey audit verify) and closed it off (latchkey audit ' +
+        `The audit chain ${organization.id} is broken: its head was altered. Changes that it has to record are ` +
+          'refused until an operator has verified it (latchkey audit verify) and closed it off (latchkey audit ' +
           `recover --org ${organization.id}).`
     }
     await t.rejects(updateOrganization(operation, organization.id, { name: 'after' }), refusal)
@@ -63,7 +63,7 @@ for (const { name, fresh } of databases) {
     const { audit } = storage.store
     const known = (await audit.head('org_a'))!
     await t.rejects(recoverAudit(operation, keys, 'org_a'), {
-      code: 'conflict', message: 'The audit chain org_a is whole: there is nothing to recover.'
+      code: 'conflict', message: 'The audit chain org_a is whole; nothing to recover.'
     })
     await t.rejects(recoverAudit(operation, keys, 'org_nowhere'), { code: 'not_found' })
     await dropTriggers(url)
@@ -157,7 +157,7 @@ for (const { name, fresh } of databases) {
       'DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\'', 'DELETE FROM "AuditChain" WHERE "id" = \'org_a\''
     ])
     await t.rejects(recoverAudit(operation, keys, null), {
-      code: 'conflict', message: /org_a is to be recovered first/
+      code: 'conflict', message: /org_a must be recovered first/
     })
     t.match(await recoverAudit(operation, keys, 'org_a'), { rows: 0, sequence: 1, fault: { problem: 'chain_gone' } })
     await audit.append(rowOf('org_a', 4))

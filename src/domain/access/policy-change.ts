@@ -4,10 +4,12 @@ import { newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import { requireExpected, requireVisible, type Operation } from '../core/operation.ts'
 import {
-  about, invalid, mostPolicies, type Policy, type Effect, type PolicyConditions, type PolicyPort,
-  unique, type PlannedPolicy, type PolicyPlan
+  auditDetail, invalid, mostPolicies, type Policy, type Effect, type PolicyConditions, type PolicyPort, unique, type
+  PlannedPolicy, type PolicyPlan
 } from '../policy/policy.ts'
-import { requireActiveOrganization, visibleOrganization, type OrganizationPort } from '../tenancy/organization.ts'
+import {
+  requireActiveOrganization, requireVisibleOrganization, type OrganizationPort
+} from '../tenancy/organization.ts'
 import { requireStillAdministered } from './policy-impact.ts'
 import type { GroupPort } from './group.ts'
 import { requireUsableResource, type ResourcePort } from '../resources/resource.ts'
@@ -128,7 +130,7 @@ export async function changePolicy (
     const planned = await plan(tx)
     const forced = await requireStillAdministered(tx, planned, clock(), force)
     const kept = await write(tx, planned)
-    await tx.audit.append(auditEvent(actor, clock(), typeOf(planned), about(planned, forced ? { forced } : {})))
+    await tx.audit.append(auditEvent(actor, clock(), typeOf(planned), auditDetail(planned, forced ? { forced } : {})))
     return kept
   })
 }
@@ -165,7 +167,7 @@ export async function requireConditions (
   if (organizations !== undefined && organizationId !== null) {
     throw invalid('conditions.organizations', `The policy binds ${organizationId} alone; leave organizations out.`)
   }
-  for (const id of organizations ?? []) visibleOrganization(actor, await repositories.organizations.get(id), id)
+  for (const id of organizations ?? []) requireVisibleOrganization(actor, await repositories.organizations.get(id), id)
   for (const id of groups ?? []) await requireGroup(repositories, organizationId, id)
   return {
     ...(organizations && { organizations: unique(organizations) }),

@@ -1,49 +1,46 @@
-/** Faults that verification finds in an audit chain, and the steps and places it goes by. */
+/** Faults that verification finds in an audit chain, and the steps and places of a verification. */
 
-/** What is wrong, and where: the first thing that is. */
+/** The first fault of a chain, and its place. */
 export interface ChainFault {
   chain: string
   /** The number of the row at fault. */
   sequence: number
-  /** The id of the row; null: it is not there. */
+  /** The id of the row; null: the row is missing. */
   id: string | null
   problem: keyof typeof problems
-  /** For people. */
+  /** For operators. */
   message: string
 }
 
 export const problems = {
-  edited: 'does not say what it said when it was written',
+  edited: 'was altered after it was written',
   forged: 'is not sealed by this deployment',
   key_unknown:
-    'is sealed under a key that is neither in LATCHKEY_SECRET nor recorded as one that was; if a secret that is gone ' +
-    'made it, list that one behind the present one and start the server once',
+    'is sealed under a key that is neither in LATCHKEY_SECRET nor recorded in the audit log; if it is of an earlier ' +
+    'secret, list that one behind the present one and start the server once',
   moved: 'does not follow the row before it',
-  missing: 'is not there',
-  cut: 'is not there: the end of the chain was cut off',
+  missing: 'is missing',
+  cut: 'is missing: the end of the chain was cut off',
   beyond_head: 'is behind the end of the chain, whose head was set back',
-  no_head: 'belongs to a chain whose head is not there',
-  head_edited: 'is not what the head of the chain says, or the head was altered',
+  no_head: 'belongs to a chain whose head is missing',
+  head_edited: 'differs from the head of the chain, or the head was altered',
   head_key_unknown:
     'is the end of a chain whose head is sealed under a secret that is not in LATCHKEY_SECRET; list that one behind ' +
     'the present one and start the server',
   not_closed_off:
-    'is the end of a chain without hashes and seals: they were taken away, or the server was killed in the middle of ' +
-    'the migration that gives them',
-  pinned_edited: 'holds the digest of the rows before it, and they are not what they were',
-  kept_edited:
-    'is the last one that retention removed, and of those before it the ones that stay are not what they were',
-  no_checkpoint: 'is the first one that is left, and no row says that retention removed those before it',
-  chain_gone: 'is gone, with the whole chain',
-  unplaced:
-    'has no place that a row can have: its chain has no name, its number is below 1, or another row has the same',
+    'is the end of a chain without hashes and seals: they were removed, or the server was killed during the ' +
+    'migration that adds them',
+  pinned_edited: 'holds the digest of the rows before it, and those were altered',
+  kept_edited: 'is the last one that retention removed, and rows before it that retention keeps were altered',
+  no_checkpoint: 'is the first one left, and no row records that retention removed those before it',
+  chain_gone: 'is missing, with its whole chain',
+  unplaced: 'has an impossible place: its chain has no name, its number is below 1, or another row has the same',
   opened_again:
-    'is the end of a chain that the chain of the deployment says was opened more than once: it was taken away and ' +
-    'begun anew',
+    'is the end of a chain that was opened more than once, by the chain of the deployment: it was removed and begun ' +
+    'anew',
   never_opened:
-    'is the end of a chain of which no row in the chain of the deployment says that it was opened: rows there were ' +
-    'taken away',
-  rewritten: 'is not the one that the given head names'
+    'is the end of a chain whose opening is not recorded in the chain of the deployment: rows were removed there',
+  rewritten: 'differs from the row that the given head names'
 } as const
 export function broken (checked: number, fault: ChainFault): VerificationStep {
   return { checked, fault, recovered: [], next: null }
@@ -59,33 +56,33 @@ export function fault (chain: string, sequence: number, id: string | null, probl
   }
 }
 
-/** What is known about the chain at a place in it. */
+/** The state of a verification at a place in the chain. */
 export interface VerifiedPlace {
   chain: string
   sequence: number
   /**
-   * The hash of the row there. Among rows that retention left, and in front of the row at `pin`: the digest of those so
+   * The hash of the row there. Among rows that retention kept, and before the row at `pin`: the digest of the rows so
    * far.
    */
   hash: string
-  /** Whether the place is among rows that retention left. */
+  /** Whether the place is among rows that retention kept. */
   kept: boolean
-  /** The number of the row that pins those before it by a digest; 0: there is none ahead. */
+  /** The number of the row that pins the rows before it by a digest; 0: none lies ahead. */
   pin: number
   /**
-   * The number up to which retention removed rows, as long as the row that says so was not met; 0: nothing to be met.
+   * The number up to which retention removed rows, until the row that records the removal is met; 0: none is expected.
    */
   unproved: number
 }
 
-/** A break that was found earlier: an operator had it recorded, and the chain went on. */
+/** A fault that an operator recorded earlier, with `audit recover`; the chain continued. */
 export interface RecoveredBreak {
   chain: string
-  /** The number of the row that records it: those before it prove nothing but what they were then. */
+  /** The number of the row that records it. Rows before it prove only their state at that time. */
   sequence: number
   id: string
   createdAt: Date
-  /** What was wrong, for people. */
+  /** The fault, for operators. */
   message: string
 }
 
@@ -94,11 +91,11 @@ export function going (next: VerifiedPlace | null): VerificationStep {
 }
 
 export interface VerificationStep {
-  /** Rows that were looked at in this step. */
+  /** Rows checked in this step. */
   checked: number
   fault: ChainFault | null
-  /** Breaks of which the records were met in this step. */
+  /** Recorded faults that were met in this step. */
   recovered: RecoveredBreak[]
-  /** Where the next step begins; null: everything was looked at, or a fault was found. */
+  /** The start of the next step; null: the end, or a fault, was reached. */
   next: VerifiedPlace | null
 }

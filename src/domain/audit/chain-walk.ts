@@ -1,4 +1,4 @@
-/** The walk along one audit chain, row by row: what a row has to be at its place. */
+/** The walk along one audit chain: checks each row against its place. */
 import {
   broken, fault, going, type ChainFault, type RecoveredBreak, type VerifiedPlace, type VerificationStep
 } from './chain-fault.ts'
@@ -23,15 +23,18 @@ export async function enterChain ({ audit, keys }: Verification, chain: string):
     : broken(0, fault(chain, head.sequence, await idAt(audit, head), problem))
 }
 
-/** Rows are followed from 1 on, chain by chain: what stands elsewhere would be listed, and never looked at. */
+/**
+ * The walk follows rows from 1 on, chain by chain. A row with another number or chain would be listed and never
+ * verified.
+ */
 export async function unplacedProblem (audit: AuditLog, chain: string): Promise<VerificationStep | null> {
   const id = await audit.unplaced(chain)
   return id === null ? null : broken(0, fault(chain, 0, id, 'unplaced'))
 }
 
 /**
- * What the chain of the deployment says against another one: that was opened once, or recovered since. Where that chain
- * was recovered itself, rows that said so may be gone.
+ * Faults of a chain by the deployment's chain, which records its opening, and its recovery. After a recovery of the
+ * deployment's chain itself such records may be missing.
  */
 export async function openingProblem (audit: AuditLog, chain: string): Promise<ChainFault['problem'] | null> {
   if (chain === deploymentChain) return null
@@ -49,7 +52,7 @@ export async function firstPlace (audit: AuditLog, head: ChainHead): Promise<Ver
   return { chain: head.id, sequence: 0, hash: '', kept: true, pin: 0, unproved: head.pruned }
 }
 
-/** As `verifyStep`, within a chain: without a fault and without a next place, this one is whole. */
+/** As `verifyStep`, within a chain: neither a fault nor a next place means that the chain is whole. */
 export async function stepInChain (
   verification: Verification, place: VerifiedPlace, limit: number): Promise<VerificationStep> {
   const { audit, keys } = verification
@@ -57,11 +60,11 @@ export async function stepInChain (
   if (head === null) return broken(0, await faultWithoutHead(audit, place.chain))
   const problem = headProblem(head, keys)
   if (problem !== null) return broken(0, fault(place.chain, head.sequence, await idAt(audit, head), problem))
-  // Retention went on meanwhile.
+  // Retention went on since the previous step.
   if (place.kept ? head.pruned !== place.unproved : head.pruned > place.sequence) {
     return going(await firstPlace(audit, head))
   }
-  // One more than are followed: it may have the number of the last of these.
+  // One row more than are followed: it may repeat the number of the last one.
   const found = await audit.chained(place, limit + 1, {})
   const again = found.find(({ sequence }, i) => sequence === found[i - 1]?.sequence)
   if (again !== undefined) return broken(0, fault(place.chain, again.sequence, again.id, 'unplaced'))
@@ -91,16 +94,16 @@ export async function stepAmongRows (
 ): Promise<VerificationStep> {
   if (rows.length === 0) return await leaveChain(verification.audit, head, from)
   const { fault, place } = await followRows(verification, head, from, rows)
-  // What is said in front of a pin proves nothing.
+  // Records of recovery before a pin prove nothing.
   const recovered = rows.filter(({ sequence }) => sequence <= place.sequence && sequence >= from.pin).flatMap(breakOf)
   return { checked: rows.length, fault, recovered, next: fault === null ? place : null }
 }
 
-/** The end of a chain: the last row has to be the one that its head names. */
+/** The end of a chain: the last row must be the one that its head names. */
 export async function leaveChain (audit: AuditLog, head: ChainHead, place: VerifiedPlace): Promise<VerificationStep> {
   const { chain, sequence, hash, unproved } = place
   if (head.sequence > sequence) {
-    // Rows that were added meanwhile are there; rows that were removed are not.
+    // Rows added since are present; removed rows are not.
     const [row] = await audit.chained({ chain, sequence }, 1, {})
     return row === undefined ? broken(0, fault(chain, sequence + 1, null, 'cut')) : going(place)
   }
@@ -146,16 +149,13 @@ export function behind (
 ): VerifiedPlace {
   if (row.sequence < pin) return { chain, sequence: row.sequence, hash: foundDigest(hash, row), kept, pin, unproved }
   const { through, hash: last } = row.detail
-  // Rows go in batches: the row that says up to which is there before the first of them.
+  // Retention removes rows in batches, and writes its row before the first batch.
   const proves = row.type === 'audit.pruned' && typeof through === 'number' &&
     (through > pruned || (through === pruned && last === prunedHash))
   return { chain, sequence: row.sequence, hash: row.hash, kept, pin: 0, unproved: proves ? 0 : unproved }
 }
 
-/**
- * Of the keys that rows are sealed under and that are not at hand, the ones that the deployment's chain says there
- * were.
- */
+/** Of the keys that seal rows and are not configured, those that the deployment's chain records. */
 export async function recordedKeys (
   { audit, keys }: Verification, rows: readonly ChainedEvent[]): Promise<ReadonlySet<string>> {
   const names = new Set(rows.map(({ key }) => key).filter(name => name !== '' && !keys.some(({ id }) => id === name)))
@@ -171,7 +171,7 @@ export function breakOf ({ chain, sequence, id, createdAt, type, subject, detail
   return [{ chain, sequence, id, createdAt, message: String(detail.message) }]
 }
 
-/** A chain that a row says was opened, and that has no head any more. */
+/** A chain that a row records as opened, and that has no head. */
 export async function missingChain (audit: AuditLog, rows: readonly ChainedEvent[]): Promise<ChainFault | null> {
   const opened = rows.filter(({ type, subject }) => type === 'audit.chain_opened' && subject !== null).map((
     { subject }
@@ -192,22 +192,22 @@ export async function idAt (
   return row?.sequence === sequence ? row.id : null
 }
 
-/** What is wrong with the head of a chain itself. */
+/** The fault of a chain's head itself; null: none. */
 export function headProblem (head: ChainHead, keys: ChainKeys): ChainFault['problem'] | null {
   if (head.key === '') return 'not_closed_off'
   const sealed = isSealed(head, keys)
-  // The head proves every row before it, so its own key is the one that has to be at hand.
+  // The head proves every row before it, so only its own key must be configured.
   if (sealed === null) return 'head_key_unknown'
   return sealed ? null : 'head_edited'
 }
 
-/** What verification reads with. */
+/** The inputs of a verification. */
 export interface Verification { audit: AuditLog; keys: ChainKeys }
 
-/** A head as it was exported. */
+/** An exported head. */
 export interface KnownHead { chain: string; sequence: number; hash: string }
 
-/** Follows rows from a place behind retention to the last of them, or to the first that is at fault. */
+/** Follows rows from a place behind retention to the last row, or to the first fault. */
 export async function followRows (
   { audit, keys }: Verification, head: ChainHead, from: VerifiedPlace, rows: readonly ChainedEvent[]
 ): Promise<{ fault: ChainFault | null; place: VerifiedPlace } > {
@@ -222,7 +222,7 @@ export async function followRows (
   return { fault: null, place }
 }
 
-/** Where following the rows of a chain begins: behind those that retention removed. */
+/** The place where following the rows of a chain begins: behind the rows that retention removed. */
 export async function placeBehindRetention (
   audit: AuditLog, { id, pruned, prunedHash }: ChainHead
 ): Promise<VerifiedPlace> {

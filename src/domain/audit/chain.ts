@@ -1,33 +1,33 @@
 /**
- * Audit rows as a chain: each says which number it is and what the row before it was, and is sealed under a key that is
- * not in the database. There is a chain for each organization, so that its numbers tell nothing of anybody else, and
- * one for what belongs to the deployment. The head of a chain is sealed too, and is what proves every row: a server
- * goes on from a head only if its seal is right.
+ * The audit log as hash chains. Each row holds its number and the hash of the row before it, and is sealed under a key
+ * that is not in the database. Each organization has its own chain, so that its numbers reveal nothing of others; the
+ * deployment has one. The head of a chain is sealed too and proves every row: a server appends only to a head with a
+ * valid seal.
  */
 import { Failure } from '../../base/errors.ts'
 import { macOf, type MacKey } from '../../secrets/authentication-code.ts'
 import { digestOf, sameDigest } from '../../secrets/digest.ts'
 import type { AuditEvent, AuditEventType } from './event.ts'
 
-/** The chain of what belongs to no organization. */
+/** The chain of the deployment's own events. */
 export const deploymentChain = 'deployment'
 
-/** A row in its place. */
+/** A row at its place in a chain. */
 export interface ChainedEvent extends AuditEvent {
   chain: string
   /** From 1, without gaps. */
   sequence: number
-  /** `hash` of the row before; empty in the first. */
+  /** `hash` of the row before; empty: the first. */
   previous: string
   /** SHA-256 of the canonical form, base64url. */
   hash: string
   /** HMAC of `hash`. */
   mac: string
-  /** The name of the key that `mac` is under; empty: the row is older than the chain, and has neither hash nor seal. */
+  /** The name of the key of `mac`; empty: the row is older than the chain, and has neither hash nor seal. */
   key: string
 }
 
-/** The newest row of a chain. */
+/** The head of a chain: its newest row, and the extent of retention. */
 export interface ChainHead {
   /** The chain. */
   id: string
@@ -35,32 +35,30 @@ export interface ChainHead {
   sequence: number
   hash: string
   mac: string
-  /** Empty: the rows are older than the chain, and no server has closed them off yet. */
+  /** Empty: the rows are older than the chain, and not closed off yet. */
   key: string
-  /** Rows up to this one were removed by retention. */
+  /** Retention removed rows up to this one. */
   pruned: number
-  /** The hash of the last one that was; in front of a row that pins those before it, their digest so far. */
+  /** The hash of the last removed row; before a row that pins the earlier ones, the digest so far. */
   prunedHash: string
-  /** The digest of the rows among them that stay, in their order; empty: none does. */
+  /** The digest of the kept rows among them, in their order; empty: none is kept. */
   kept: string
 }
 
-/** A head before its seal. */
+/** A head without its seal. */
 export type UnsealedHead = Omit<ChainHead, 'mac' | 'key'>
 
-/**
- * Rows that pin all rows before them in their chain by a digest of what was found, as those do not prove themselves.
- */
+/** Types of rows that pin all earlier rows of their chain by a digest, because those do not prove themselves. */
 export const pinningTypes = [
   'audit.chain_closed_off', 'audit.chain_recovered'
 ] as const satisfies readonly AuditEventType[]
 
-/** Rows that retention leaves: which chains there are, what was wrong with one, which keys there were. */
+/** Types of rows that retention keeps: they record chains, faults and keys. */
 export const keptTypes = [
   'audit.chain_opened', 'audit.chain_recovered', 'audit.key_recorded'
 ] as const satisfies readonly AuditEventType[]
 
-/** What seals and verifies chains: the first key seals, all of them verify. */
+/** The keys of the chains: the first key seals, all of them verify. */
 export type ChainKeys = readonly MacKey[]
 
 /** The chain that a row belongs to. */
@@ -68,19 +66,19 @@ export function chainOf ({ organizationId }: AuditEvent): string {
   return organizationId ?? deploymentChain
 }
 
-/** The row as the next one of its chain, behind the row whose hash is `previous`. */
+/** The row as the next one of its chain, after the row with the hash `previous`. */
 export function link (event: AuditEvent, sequence: number, previous: string, keys: ChainKeys): ChainedEvent {
   const placed = { ...event, chain: chainOf(event), sequence, previous }
   const hash = hashOf(placed)
   return { ...placed, hash, mac: macOf(hash, keys[0]!), key: keys[0]!.id }
 }
 
-/** The head with a seal under the first key. */
+/** The head, sealed under the first key. */
 export function sealHead (head: UnsealedHead, keys: ChainKeys): ChainHead {
   return { ...head, mac: macOf(canonicalHead(head), keys[0]!), key: keys[0]!.id }
 }
 
-/** What a row says, in one form for both databases: neither keeps the order of the members of `detail`. */
+/** The hash of a row's canonical form, equal on both databases: neither keeps the order of members in `detail`. */
 export function hashOf (
   { chain, sequence, previous, id, createdAt, type, actor, organizationId, subject, address, requestId, detail }: Omit<
     ChainedEvent,
@@ -104,7 +102,7 @@ export function hashOf (
   ]))
 }
 
-/** Whether the seal of a row or a head is right; null: it is under a key that is not at hand. */
+/** Whether the seal of a row or a head is valid; null: its key is not configured. */
 export function isSealed (
   sealed: { hash: string, mac: string, key: string } | ChainHead, keys: ChainKeys
 ): boolean | null {
@@ -113,10 +111,10 @@ export function isSealed (
   return sameDigest(macOf('pruned' in sealed ? canonicalHead(sealed) : sealed.hash, key), sealed.mac)
 }
 
-/** The digest of rows as they are found, whatever they claim: of those before, and this one. */
+/** The digest of rows as found, valid or not: of the earlier ones, and of this one. */
 export function foundDigest (before: string, row: ChainedEvent): string {
   const { hash, mac, key } = row
-  // What a row that is older than the chain has not is left out: such digests are older than this one.
+  // Leaves out the fields that a row older than the chain lacks: existing digests were made without them.
   return digestOf(JSON.stringify([before, hashOf(row), ...(hash + mac + key === '' ? [] : [hash, mac, key])]))
 }
 
@@ -125,13 +123,13 @@ export function isOf (types: readonly AuditEventType[], { type }: Pick<AuditEven
   return (types as readonly string[]).includes(type)
 }
 
-/** What a change is refused with that cannot be recorded, because its chain is not what this deployment wrote. */
+/** The refusal of a change that cannot be audited, because its chain is not in the state that this deployment wrote. */
 export function brokenChain (chain: string, problem: string): Failure {
   const recover = `latchkey audit recover ${chain === deploymentChain ? '--deployment' : `--org ${chain}`}`
   return new Failure('audit_chain_broken', {
     message:
-      `The audit chain ${chain} is broken: ${problem}. What has to be recorded in it is refused until an operator ` +
-        `has looked at it (latchkey audit verify) and closed it off (${recover}).`,
+      `The audit chain ${chain} is broken: ${problem}. Changes that it has to record are refused until an operator ` +
+        `has verified it (latchkey audit verify) and closed it off (${recover}).`,
     details: { chain },
     detail: `the audit chain ${chain} is broken: ${problem}; run latchkey audit verify, then ${recover}`,
   })
@@ -148,7 +146,7 @@ function canonicalHead ({ id, sequence, hash, pruned, prunedHash, kept }: Unseal
 function inOrder (value: unknown): unknown {
   if (Array.isArray(value)) return value.map(inOrder)
   if (typeof value !== 'object' || value === null) return value
-  // Names and values as a list: an object would put names that look like numbers first.
+  // As a list of pairs: an object would put names that look like numbers first.
   return {
     members: Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([name, member]) => [name, inOrder(member)])
   }

@@ -1,10 +1,10 @@
-/** One way to change a record: load, visible, If-Match, delegate, update, audit, in one transaction. */
+/** One way to change a record: load, require visible, If-Match, check delegation, update, audit, in one transaction. */
 import type { Actor } from '../core/actor.ts'
 import { requireExpected, requireVisible, type Operation, type Revised } from '../core/operation.ts'
 import { auditEvent, type AuditEventType } from './event.ts'
 import type { AuditPort } from './log.ts'
 
-/** What an audit row says of a record. Never holds a secret. */
+/** The organization, subject and detail of an audit row about a record. Never holds a secret. */
 export interface AuditSubject { organizationId: string | null, subject: string, detail: Record<string, unknown> }
 
 /** How the records of one concept are found, kept and audited. */
@@ -13,16 +13,16 @@ export interface RecordKind<R, Ports> {
   name: string
   /** The organization that a record belongs to; null: the deployment. */
   organizationOf (record: R): string | null
-  /** Null: there is none. */
+  /** Null: not found. */
   get (tx: Ports, id: string): Promise<R | null>
-  /** Keeps `after`, with what a change of such a record takes besides; returns it with its next revision. */
+  /** Stores `after`, with whatever else a change of such a record entails; returns it with its next revision. */
   update (tx: Ports, after: R, before: R, actor: Actor): Promise<R>
   about (record: R, detail: Record<string, unknown>): AuditSubject
 }
 
 /**
- * Loads a record that is to be changed.
- * @throws Failure `not_found`, also for one of another organization; `precondition_failed`.
+ * Loads a record to change.
+ * @throws Failure `not_found`, also for a record of another organization; `precondition_failed`.
  */
 export async function load<R extends Revised, Ports> (
   operation: Operation<Ports>, tx: Ports, kind: RecordKind<R, NoInfer<Ports>>, id: string
@@ -35,8 +35,8 @@ export async function load<R extends Revised, Ports> (
 }
 
 /**
- * Changes a record. `decide` checks what the actor may change and hand on, and returns the record as it shall be, or
- * its argument where there is nothing to change: then nothing is kept and no row is written.
+ * Changes a record. `decide` checks the actor's rights and returns the record as it shall be, or its argument for no
+ * change: then nothing is stored and no row is written.
  * @throws Failure as `load`, and as `decide`.
  */
 export async function change<R extends Revised, Ports extends AuditPort> (

@@ -1,4 +1,4 @@
-/** What happened, for the operator: one row per change, written in the transaction that made the change. */
+/** An audit event: one row per change, written in the transaction of the change. */
 import { newId } from '../../secrets/random.ts'
 import { inPlainText } from '../../base/plain-text.ts'
 import type { Actor } from '../core/actor.ts'
@@ -73,7 +73,7 @@ export const auditEventTypes = [
 ] as const
 export type AuditEventType = typeof auditEventTypes[number]
 
-/** What stands for the type of a row that somebody made unreadable in the database: nothing else of it is known. */
+/** Stands for the type of a row that was made unreadable in the database: the rest of it is unknown. */
 export const unreadableType = 'unreadable'
 
 export interface AuditEvent {
@@ -82,7 +82,7 @@ export interface AuditEvent {
   type: AuditEventType | typeof unreadableType
   actor: string
   organizationId: string | null
-  /** The id of what was changed or refused; null when it is not known. */
+  /** The id of the changed record or refused credential; null: unknown. */
   subject: string | null
   address: string | null
   requestId: string | null
@@ -90,13 +90,13 @@ export interface AuditEvent {
   detail: Record<string, unknown>
 }
 
-/** The types that a filter names: one, or all that begin with `api_key.`, say. Null: there is none. */
+/** The types that a filter matches: one, or all with a prefix such as `api_key.`. Null: no type matches. */
 export function typesNamed (text: string): AuditEventType[] | null {
   const named = auditEventTypes.filter(type => text.endsWith('.') ? type.startsWith(text) : type === text)
   return named.length === 0 ? null : named
 }
 
-/** A row about `actor`, who did `type` to `subject`, at `at`. What strangers could have chosen is put in plain text. */
+/** An audit row: `actor` did `type` to a subject at `at`. Texts that strangers may have chosen become plain text. */
 export function auditEvent (
   actor: Actor, at: Date, type: AuditEventType,
   about: { organizationId: string | null, subject: string | null, detail?: Record<string, unknown> }

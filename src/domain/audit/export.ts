@@ -1,3 +1,4 @@
+/** Export of the audit log, in batches. */
 import type { ChainedEvent } from './chain.ts'
 import type { ChainPlace } from './log.ts'
 import type { AuditFilter } from './log.ts'
@@ -8,8 +9,8 @@ import type { AuditPort } from './log.ts'
 const batch = 500
 
 /**
- * The rows that a filter lets pass, as they are when they are asked for, chain by chain and each oldest first, in
- * batches. What is added meanwhile is not waited for.
+ * Exports the audit rows that match a filter, chain by chain, each oldest first, in batches. Rows added after the start
+ * are not included.
  */
 export async function * exportAudit (
   { store, clock }: Pick<Operation<AuditPort>, 'store' | 'clock'>, { organizationId, ...filter }: AuditFilter

@@ -1,8 +1,8 @@
 /**
- * What happens too often for a row each: refusals, and uses of the admin token. The audit log has enough to see an
- * attack and who is behind it, never so much that the log is the attack. The first is written at once; what the same
- * party does again within a minute is counted, and a later row says how many it stands for besides itself. So the
- * totals are true: the rows, and the sum of what they say was omitted.
+ * Audit rows of frequent events: refusals, and uses of the admin token. The log shows an attack and its origin without
+ * becoming an attack on storage itself. The first event is written at once; repetitions by the same party within a
+ * minute are counted, and a later row holds their number as `omitted`. So the totals are exact: the rows, plus the sum
+ * of what they omitted.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { addressBlock } from '../../base/ip-address.ts'
@@ -20,9 +20,9 @@ export const sampledTypes = [
 
 export interface RefusalEntry {
   type: typeof sampledTypes[number]
-  /** The precise reason; never holds a secret. Null: it was no refusal. */
+  /** The precise reason; never holds a secret. Null: not a refusal. */
   reason: string | null
-  /** The id of a credential that exists; null when it is not known: what a stranger made up is no subject. */
+  /** The id of an existing credential; null: unknown. An id that a caller made up is not a subject. */
   subject: string | null
   organizationId: string | null
   address: string | null
@@ -31,36 +31,35 @@ export interface RefusalEntry {
 }
 
 export interface RefusalLog {
-  /** Returns at once and never throws; the row is written behind the request's back. */
+  /** Returns at once and never throws; the row is written in the background. */
   record (refusal: RefusalEntry): void
-  /** Resolves when everything recorded so far is written or given up; what is only counted stays counted. */
+  /** Resolves when every recorded entry is written or given up; counted entries stay counted. */
   flush (): Promise<void>
   /**
-   * Writes what was only counted, too, trying again until `until`, by `performance.now()`. Returns how many entries are
-   * lost.
+   * Writes counted entries too, and retries until `until`, by `performance.now()`. Returns the number of lost entries.
    */
   stop (until?: number): Promise<number>
 }
 
 export interface RefusalLimits {
-  /** How many refused parties are kept in mind. */
+  /** Refused parties in memory, at most. */
   parties: number
-  /** How many rows of a type a minute may have, whoever is refused. */
+  /** Rows of a type in a minute, at most, over all parties. */
   rowsPerMinute: number
-  /** How many rows may wait for a slow database. */
+  /** Rows in the queue for a slow database, at most. */
   waiting: number
 }
 
 const defaults: RefusalLimits = { parties: 10_000, rowsPerMinute: 600, waiting: 1_000 }
 
-/** The reason of the row that counts what had no room for a row of its own, whoever it was about. */
+/** The reason of a row that counts entries without room for a row of their own, of any party. */
 export const tooMany = 'too_many_to_write'
 
 type Sampled = RefusalEntry['type']
 
 /**
- * A row as it will be written, but for its time and for how much it stands for: what cannot become one is found out
- * when it is recorded.
+ * A row without its time and its count. Built when it is recorded, so that an entry that cannot become a row is found
+ * then.
  */
 interface Row { party: string, event: AuditEvent & { type: Sampled } }
 
@@ -90,7 +89,7 @@ export function refusalLog (
   const write = async () => {
     for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
       const { event, count } = row
-      // A database that cannot be reached must not turn a refusal into a failure: the row is given up, and counted.
+      // A failed write must not turn a refusal into a failure: the row is given up, and counted.
       await attempt(() => store.audit.append(event), error => {
         lose(event.type, count)
         report(error)
@@ -114,8 +113,8 @@ export function refusalLog (
     return true
   }
   /**
-   * Writes what was counted of parties that are silent since, and what had no room. One of what was counted becomes the
-   * row.
+   * Writes the counts of parties without a newer entry, and those without room. One counted entry becomes the row
+   * itself.
    */
   const sweep = (now: Date, silentBefore: number) => {
     const minute = minuteOf(now)
@@ -172,7 +171,7 @@ export function refusalLog (
       try {
         sample(entry, clock())
       } catch (error) {
-        // What cannot become a row is counted all the same.
+        // An entry that cannot become a row is counted as well.
         lose(entry.type, 1)
         sweepLater()
         report(error)
@@ -197,7 +196,7 @@ function minuteOf (now: Date): number {
   return Math.floor(now.getTime() / 60_000)
 }
 
-/** Who uses the admin token is told apart by address: it is one credential for everybody who has it. */
+/** Uses of the admin token are told apart by address: all its holders share one credential. */
 function partyOf ({ type, subject, address, reason }: RefusalEntry): string {
   const block = address === null ? null : addressBlock(address)
   return JSON.stringify([type, reason, type === 'admin_token.used' ? block : subject ?? block])

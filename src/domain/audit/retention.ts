@@ -1,7 +1,4 @@
-/**
- * What happens to audit chains besides that rows are added: they are opened at the start of a server, shortened by
- * retention, and closed off where they are broken.
- */
+/** The life of audit chains: opened at the start of a server, shortened by retention, closed off after a fault. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
@@ -13,19 +10,18 @@ import type { AuditLog } from './log.ts'
 import { systemActor } from '../core/actor.ts'
 import { isBegun, verifyChain } from './verification.ts'
 import { placeBehindRetention, followRows, headProblem } from './chain-walk.ts'
-
 import type { VerifiedPlace, ChainFault } from './chain-fault.ts'
 import type { Operation } from '../core/operation.ts'
 import type { AuditPort } from './log.ts'
 import type { Transactional } from '../core/operation.ts'
 
-/** How many rows are read, or removed, at once: what else there is to do comes in between. */
+/** Rows that are read or removed at once; other work runs in between. */
 const batch = 500
 
 /**
- * Brings every chain to what a server with these keys needs. Heads under another key get a seal under the first, and
- * the other keys are recorded, so that a secret that was rotated away need not be kept. What is not as this deployment
- * wrote it stays so: `latchkey audit verify` names it.
+ * Prepares every chain for a server with these keys. Heads under another key are sealed under the first, and the other
+ * keys are recorded, so that a rotated secret need not be kept. A chain that this deployment did not write stays as it
+ * is: `latchkey audit verify` names it.
  */
 export async function openChains (store: Transactional<AuditPort>, clock: Clock, keys: ChainKeys): Promise<void> {
   await isBegun(store.audit)
@@ -37,7 +33,7 @@ export async function openChains (store: Transactional<AuditPort>, clock: Clock,
   for (const { id } of keys.slice(1)) await recordKey(store, clock, id).catch(unlessBroken)
 }
 
-/** A start does not depend on it: checks work without, and an operator needs the server to mend it. */
+/** A broken chain does not prevent a start: checks work without it, and the operator needs the server to recover it. */
 function unlessBroken (error: unknown): void {
   if (!(error instanceof Failure && error.code === 'audit_chain_broken')) throw error
 }
@@ -48,7 +44,7 @@ async function resealHead (store: Transactional<AuditPort>, head: ChainHead, key
   return true
 }
 
-/** Says, once, that rows may be sealed under the key of this name: later its secret may be gone. */
+/** Records, once, that rows may be sealed under the key of this name: its secret may be gone later. */
 async function recordKey (store: Transactional<AuditPort>, clock: Clock, name: string): Promise<void> {
   const isRecorded = async ({ about }: AuditLog) =>
     (await about(deploymentChain, name, ['audit.key_recorded'])).length > 0
@@ -63,16 +59,16 @@ async function recordKey (store: Transactional<AuditPort>, clock: Clock, name: s
 }
 
 /**
- * Closes off the rows that are older than the chains: a row in each holds their digest, so that from now on a change of
- * them is found. Only for the process that has just applied the migration which made the chains: rows without hashes
- * and seals that are met later had theirs taken away.
+ * Closes off the rows that are older than the chains: a row in each chain holds their digest, so that later changes to
+ * them are found. Only for the process that has just applied the migration which added the chains: rows without hash
+ * and seal that appear later were stripped of them.
  */
 export async function closeOffOlderRows (store: Transactional<AuditPort>, clock: Clock): Promise<void> {
   const chains: string[] = []
   for (let chain = await store.audit.nextChain(''); chain !== null; chain = await store.audit.nextChain(chain)) {
     chains.push(chain)
   }
-  // The deployment's first: closing another one off adds a row to it, which is none of the older ones.
+  // The deployment's chain first: closing off another one adds a row to it, which is not one of the older rows.
   for (const chain of [deploymentChain, ...chains.filter(chain => chain !== deploymentChain)]) {
     await closeOff(store, clock, chain)
   }
@@ -99,10 +95,10 @@ async function closeOff ({ audit, transaction }: Transactional<AuditPort>, clock
   })
 }
 
-/** Rows of a chain as they are, up to the last of them. */
+/** The rows of a chain as found, up to the last of them. */
 interface Found { rows: number, digest: string, sequence: number, hash: string }
 
-/** The rows of a chain behind what was found before, too. */
+/** Adds to `before` the rows of a chain behind it. */
 async function findRows (
   audit: AuditLog, chain: string, before: Found = { rows: 0, digest: '', sequence: 0, hash: '' }
 ): Promise<Found> {
@@ -121,15 +117,14 @@ async function findRows (
   }
 }
 
-/** What was found broken, and the number of the row that says so from now on. */
+/** The fault that was found, and the number of the row that records it. */
 export interface Recovered { chain: string, fault: ChainFault, rows: number, sequence: number }
 
 /**
- * Closes off a chain that is broken, so that it goes on and what happens from now on can be verified. A row says what
- * is wrong and holds the digest of what was found; `verify` goes on naming it, and rows before it prove nothing any
- * more.
- * `organizationId` null: the deployment's chain. @throws Failure `not_found`; `conflict` for a chain of which all is
- * well.
+ * Closes off a broken chain, so that it continues and later events can be verified. A row records the fault and the
+ * digest of the rows found; `verify` continues to name it, and the earlier rows prove nothing any more.
+ * `organizationId` null: the deployment's chain.
+ * @throws Failure `not_found`; `conflict` for a chain without a fault.
  */
 export async function recoverAudit (
   { store, clock, actor }: Operation<AuditPort>, keys: ChainKeys, organizationId: string | null
@@ -138,29 +133,29 @@ export async function recoverAudit (
   const fault = await verifyChain({ audit: store.audit, keys }, chain)
   if (fault === null && await store.audit.head(chain) === null) throw noSuchChain(chain)
   if (fault === null) {
-    throw new Failure('conflict', { message: `The audit chain ${chain} is whole: there is nothing to recover.` })
+    throw new Failure('conflict', { message: `The audit chain ${chain} is whole; nothing to recover.` })
   }
   if (fault.problem === 'unplaced') {
     throw new Failure('conflict', {
-      message: `${fault.message} No chain goes on behind it: remove that row from the database first.`
+      message: `${fault.message} No chain can continue from it; remove that row from the database first.`
     })
   }
   if (fault.chain !== chain) {
     throw new Failure('conflict', {
-      message: `The audit chain ${fault.chain} is to be recovered first. ${fault.message}`
+      message: `The audit chain ${fault.chain} must be recovered first. ${fault.message}`
     })
   }
   const before = await findRows(store.audit, chain)
   return await store.transaction(async tx => {
     const head = await tx.audit.holdHead(chain)
     const { rows, digest, sequence: last, hash } = await findRows(tx.audit, chain, before)
-    // A number that the sealed head says was given out is not given out again.
+    // A number that the sealed head records is not used again.
     const sequence = Math.max(last, head !== null && isSealed(head, keys) === true ? head.sequence : 0) + 1
     if (!Number.isSafeInteger(sequence)) {
       throw new Failure('conflict', {
         message:
-          `The audit chain ${chain} has a row with the number ${last}, behind which there is none: remove that row ` +
-            'from the database first.'
+          `The audit chain ${chain} has a row with the number ${last}, the last possible one; remove that row from ` +
+            'the database first.'
       })
     }
     const { id, problem, message } = fault
@@ -176,7 +171,7 @@ export async function recoverAudit (
     await tx.audit.resume(
       auditEvent(actor, clock(), 'audit.chain_recovered', { organizationId, subject: chain, detail }), sequence, hash
     )
-    // So that who takes the row back with its chain leaves another one.
+    // Recorded in the deployment's chain too, so that removing the row together with its chain leaves a trace.
     if (organizationId !== null) {
       await tx.audit.append(
         auditEvent(actor, clock(), 'audit.chain_recovered', {
@@ -192,21 +187,21 @@ function noSuchChain (chain: string): Failure {
   return new Failure('not_found', { message: `There is no audit chain ${JSON.stringify(chain.slice(0, 64))}.` })
 }
 
-/** What retention did: how many rows of a chain are gone, and the number of the last one. */
+/** The result of retention: the count of removed rows of a chain, and the number of the last one. */
 export interface Pruned {
   chain: string
   rows: number
   through: number
-  /** Whether there are more such rows, for which there was no time. */
+  /** Whether more such rows remain, for lack of time. */
   more: boolean
 }
 
 /**
- * Removes the rows of a chain that are older than `before`, up to the first that is not, and adds one that says so:
- * with it the chain stays whole. Rows of the types that stay are left. Works in small batches, and takes up no more
- * rows after about `patience` milliseconds. `organizationId` null: the deployment's. @throws Failure `invalid_request`
- * for a future instant, `not_found`,
- * `audit_chain_broken` when what is to be removed is not what was written: it would be gone as evidence.
+ * Removes the rows of a chain that are older than `before`, up to the first that is not, and adds a row that records
+ * the removal and keeps the chain whole. Rows of `keptTypes` stay. Works in small batches, and starts no batch after
+ * about `patience` milliseconds. `organizationId` null: the deployment's.
+ * @throws Failure `invalid_request` for a future instant; `not_found`; `audit_chain_broken` if the rows to remove are
+ * not as written: they are the evidence.
  */
 export async function pruneAudit (
   operation: Operation<AuditPort>, keys: ChainKeys, organizationId: string | null, before: Date, patience = Infinity
@@ -235,7 +230,7 @@ export async function pruneAudit (
 }
 
 /**
- * Verifies the rows of a chain that are older than `before`, and counts those that go. Half of `patience` is left for
+ * Verifies the rows of a chain that are older than `before`, and counts those to remove. Half of `patience` is left for
  * removing them.
  */
 async function measureOld (
@@ -257,7 +252,7 @@ async function measureOld (
   }
 }
 
-/** Removes a batch of the rows up to `through`. Returns whether that was all. */
+/** Removes a batch of the rows up to `through`. Returns whether none is left. */
 async function pruneBatch (
   store: Transactional<AuditPort>, keys: ChainKeys, chain: string, through: number
 ): Promise<boolean> {
@@ -265,13 +260,13 @@ async function pruneBatch (
     const head = await tx.audit.holdHead(chain)
     if (head === null) throw brokenChain(chain, 'its head is gone')
     requireWhole(chain, headFault(head, keys))
-    // Somebody else who prunes was faster.
+    // A concurrent retention was faster.
     if (head.pruned >= through) return true
     const from = await placeBehindRetention(tx.audit, head)
     const rows = (await tx.audit.chained(from, batch, {})).filter(({ sequence }) => sequence <= through)
     const { fault, place } = await followRows({ audit: tx.audit, keys }, head, from, rows)
     requireWhole(chain, fault)
-    if (rows.length === 0) throw brokenChain(chain, `row ${from.sequence + 1} is gone`)
+    if (rows.length === 0) throw brokenChain(chain, `row ${from.sequence + 1} is missing`)
     const kept = rows.filter(row => isOf(keptTypes, row)).reduce(foundDigest, head.kept)
     await tx.audit.prune(head, { ...head, pruned: place.sequence, prunedHash: place.hash, kept }, keptTypes)
     return place.sequence >= through

@@ -1,8 +1,7 @@
 /**
- * Verifying the audit log: every chain from its first row to its head, in steps of bounded size, while rows are added.
- * The head of a chain is sealed, and proves every row before it by their hashes. Found are rows that were changed,
- * removed, put elsewhere or made up, chains that were cut or are gone. What the database alone cannot tell, that
- * somebody put back an older state of it that was sealed, a head from outside tells.
+ * Verification of the audit log: every chain from its first row to its head, in steps of bounded size, while rows are
+ * added. It finds changed, removed, moved and forged rows, and cut or missing chains. It cannot find the restoration of
+ * an older, sealed state of the database from the database alone; comparison with an exported head does.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { deploymentChain, hashOf } from './chain.ts'
@@ -22,8 +21,8 @@ import {
 } from './chain-walk.ts'
 
 /**
- * The next step of a verification, of `limit` rows at most; `place` null: the first. Without a fault and without a next
- * place, the log is whole.
+ * The next step of a verification, of at most `limit` rows; `place` null: the first step. Neither a fault nor a next
+ * place means that the log is whole.
  */
 export async function verifyStep (
   verification: Verification, place: VerifiedPlace | null, limit: number
@@ -38,13 +37,13 @@ export async function verifyStep (
     : { ...await enterNext(verification, place.chain), checked: step.checked, recovered: step.recovered }
 }
 
-/** As many steps as some thousand rows take, or as many chains: a bounded piece of work either way. */
+/** Steps for some thousand rows, or as many chains: bounded work either way. */
 export async function verifyMore (verification: Verification, place: VerifiedPlace | null): Promise<VerificationStep> {
   let step = await verifyStep(verification, place, 1_000)
   const recovered = [...step.recovered]
   for (let checked = step.checked, i = 0; ; i++) {
     if (step.next === null || checked >= 4_000 || i === 200) return { ...step, checked, recovered }
-    // On SQLite reading takes no turn of the event loop by itself.
+    // On SQLite, reading does not yield to the event loop.
     await nextTurn()
     step = await verifyStep(verification, step.next, 1_000)
     checked += step.checked
@@ -52,7 +51,7 @@ export async function verifyMore (verification: Verification, place: VerifiedPla
   }
 }
 
-/** What is wrong with one chain; null: nothing, or there never was such a chain. */
+/** The fault of one chain; null: none, or no such chain ever existed. */
 export async function verifyChain (verification: Verification, chain: string): Promise<ChainFault | null> {
   const { audit } = verification
   if (await audit.head(chain) === null) {
@@ -70,7 +69,7 @@ export async function verifyChain (verification: Verification, chain: string): P
   return step.fault
 }
 
-/** What stands against a head that was exported earlier; null: the chain still holds the row that it names. */
+/** The fault of a chain against an exported head; null: the chain still holds the row that it names. */
 export async function compareHead (
   { audit, keys }: Verification, { chain, sequence, hash }: KnownHead
 ): Promise<ChainFault | null> {
@@ -92,11 +91,11 @@ export async function compareHead (
 }
 
 /**
- * Whether the deployment has a chain, or must have had one, as something is kept in the database that is recorded. From
- * then on this process opens no chain of the deployment any more.
+ * Whether the deployment's chain exists, or must have existed because the database holds audited records. After that
+ * this process opens no new chain of the deployment.
  */
 export async function isBegun (audit: AuditLog): Promise<boolean> {
-  // Chains go by their names, and organizations come later: a start that finds all in order needs this one read.
+  // Chains are ordered by name, and organizations follow: a start without a fault needs this one read.
   const [first] = await audit.headsNotUnder('', 1)
   if (first?.id !== deploymentChain && await audit.isNew()) return false
   audit.expectChain()

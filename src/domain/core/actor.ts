@@ -1,26 +1,22 @@
-/** Who acts: the credential behind an operation, and what bounds it. */
+/** The actor: the credential behind an operation, and its bounds. */
 /**
- * The member that a credential was made for, and what they may do at the moment, as patterns of scopes on every
- * resource.
+ * The member that a credential was made for, and their present permissions, as patterns of scopes on every resource.
  */
 export interface Creator { id: string; permissions: readonly string[] }
 
-/** Who acts, from where, in which request. */
+/** The actor of an operation, with its address and request. */
 export interface Actor {
   /** `admin` for the admin token, `system` for the server itself, else the id of the credential. */
   id: string
-  /** The organization the actor is confined to; null: the whole deployment is theirs to see. */
+  /** The organization that confines the actor; null: it may see the whole deployment. */
   organizationId: string | null
-  /** What it may do on the management API, and so the most it may hand on there; null: everything. */
+  /** Its scopes on the management API, and so the most that it may grant there; null: all. */
   scopes: readonly string[] | null
-  /** The member that bounds it: the keys it makes are bound to them too. Null: none does. */
+  /** The member that bounds it: keys that it makes are bound to that member too. Null: none. */
   creator: Creator | null
-  /** What binds it besides, and so what it makes for the management API; null: nothing. */
+  /** Further restrictions, which apply to management credentials that it makes too; null: none. */
   restrictions: Restrictions | null
-  /**
-   * The client's address as seen through trusted proxies, `unknown` where it could not be told; null when there was no
-   * request.
-   */
+  /** The client's address as seen through trusted proxies, `unknown` if it cannot be determined; null: no request. */
   address: string | null
   requestId: string | null
 }
@@ -31,10 +27,10 @@ export const systemActor: Actor = {
 }
 
 export interface Restrictions {
-  /** Empty: from everywhere. */
+  /** Empty: every address. */
   allowlist: readonly string[]
-  /** Null: for good. */
+  /** Null: never. */
   expiresAt: Date | null
-  /** Type of object → the ids it is restricted to; a type that is not named is not restricted. */
+  /** Type of object → the ids that are allowed; an absent type is not restricted. */
   objects?: Readonly<Record<string, readonly string[]>>
 }

@@ -1,46 +1,46 @@
 /**
- * What waits in memory is written behind the requests' backs, in turns: one after the other, with a pause before each.
+ * Write-behind batching: entries in memory are written in the background, one batch at a time, with a pause before
+ * each.
  */
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { attempt, warn, type Report } from '../../telemetry/background.ts'
 
 /**
- * How many are written at a time at most: what fails is put back, and so has to be one statement, of which nothing is
- * written then. SQLite takes at most 32,766 parameters in one, PostgreSQL 65,535.
+ * Entries in one statement, at most. A failed batch is put back, so it must be one statement, which writes all or
+ * nothing. SQLite takes at most 32,766 parameters in one, PostgreSQL 65,535.
  */
 export const writtenInOneStatement = 500
 
-/** What there is to write. */
+/** The entries to write. */
 export interface PendingWrites {
-  /** How many wait. */
+  /** The number of waiting entries. */
   size (): number
-  /** Writes up to so many of them, those that wait the longest: all or nothing. What it rejects for waits again. */
+  /** Writes at most `most` entries, the oldest first, all or nothing. If it rejects, they wait again. */
   write (most: number): Promise<void>
 }
 
 export interface BatchWriter {
-  /** Sees to it that there will be a turn. Costs a look at a flag while one is due. */
+  /** Ensures that a batch is due. Costs the check of a flag if one is. */
   schedule (): void
-  /** Writes all that waits, after the turn that is under way. What cannot be written is left to the turns after. */
+  /** Writes all waiting entries, after the present batch. Entries that fail are left to later batches. */
   flush (): Promise<void>
   /**
-   * Writes all that waits, and takes no turns from then on. Where it fails, it is tried again until the instant
-   * `until`, by
-   * `performance.now()`; what is left then stays waiting.
+   * Writes all waiting entries, and stops. Retries failures until `until`, by `performance.now()`; entries left then
+   * stay waiting.
    */
   stop (until?: number): Promise<void>
 }
 
-/** Milliseconds between two attempts to write the last of it. */
+/** Milliseconds between two of the last attempts. */
 export const pauseBetweenLastAttempts = 100
 
-/** How many turns fit into an interval, where so much waits. */
-const turnsInInterval = 10
+/** Batches in one interval, at most, under load. */
+const batchesInInterval = 10
 
 /**
- * A turn writes up to `atOnce`. The next is `intervalMs` later, also when this one failed; sooner where more wait than
- * one turn writes. So whoever writes does it for a short time, and as often as it takes, within bounds. What `write`
- * rejects with goes to `report`.
+ * A batch has up to `atOnce` entries. The next one follows after `intervalMs`, also after a failure; sooner while more
+ * entries wait than one batch writes. So each write is short, and their number is bounded. Errors of `write` go to
+ * `report`.
  */
 export function batchWriter (
   { size, write }: PendingWrites, intervalMs: number, atOnce = Infinity, report: Report = warn
@@ -50,11 +50,11 @@ export function batchWriter (
   let closed = false
   let last = Promise.resolve()
 
-  const take = async (most: number) => {
+  const writeBatch = async (most: number) => {
     clearTimeout(timer)
     due = true
     let failed = false
-    // No more than what waits now, whatever comes meanwhile.
+    // Only entries that wait now; later ones are left to the next batch.
     for (let left = Math.min(most, size()); left > 0 && !failed; left = Math.min(left, size())) {
       const atOnce = Math.min(most, writtenInOneStatement)
       await attempt(() => write(atOnce), error => {
@@ -65,32 +65,33 @@ export function batchWriter (
       if (left > 0) await nextTurn()
     }
     due = false
-    if (size() > 0) askIn(failed ? intervalMs : intervalMs / Math.min(turnsInInterval, Math.ceil(size() / atOnce) || 1))
+    if (size() === 0) return
+    scheduleIn(failed ? intervalMs : intervalMs / Math.min(batchesInInterval, Math.ceil(size() / atOnce) || 1))
   }
-  const turn = async (most: number): Promise<void> => {
-    last = last.then(() => take(most))
+  const runBatch = async (most: number): Promise<void> => {
+    last = last.then(() => writeBatch(most))
     await last
   }
-  const askIn = (ms: number) => {
+  const scheduleIn = (ms: number) => {
     if (closed) return
     due = true
-    timer = setTimeout(turn, ms, atOnce).unref()
+    timer = setTimeout(runBatch, ms, atOnce).unref()
   }
   return {
-    schedule () { if (!due) askIn(intervalMs) },
-    flush: () => turn(Infinity),
+    schedule () { if (!due) scheduleIn(intervalMs) },
+    flush: () => runBatch(Infinity),
     async stop (until = -Infinity) {
       closed = true
-      await turn(Infinity)
+      await runBatch(Infinity)
       while (size() > 0 && performance.now() < until) {
         await pause(pauseBetweenLastAttempts)
-        await turn(Infinity)
+        await runBatch(Infinity)
       }
     },
   }
 }
 
-/** Takes up to so many entries out of a map, those that are in it the longest. */
+/** Takes at most `most` entries out of a map, the oldest first. */
 export function takeFirst<V> (map: Map<string, V>, most: number): [string, V][] {
   const taken: [string, V][] = []
   for (const entry of map) {

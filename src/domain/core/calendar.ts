@@ -15,7 +15,7 @@ export function monthStart (instant: Date): Date {
   return new Date(Date.UTC(instant.getUTCFullYear(), instant.getUTCMonth(), 1))
 }
 
-/** The first instant of the month after: when what is counted by the month begins anew. */
+/** The first instant of the next month: monthly counts start anew. */
 export function monthEnd (instant: Date): Date {
   return new Date(Date.UTC(instant.getUTCFullYear(), instant.getUTCMonth() + 1, 1))
 }

@@ -1,8 +1,8 @@
 /**
- * What was answered to a creation, remembered for who sends it again because the answer got lost
- * (draft-ietf-httpapi-idempotency-key-header). The answer is kept in the transaction of the creation itself, so there
- * is never one without the other; it holds secrets that are shown once, so it is kept sealed under a key that takes
- * both LATCHKEY_SECRET and the Idempotency-Key, of which only a digest is stored.
+ * Idempotent creation: the answer to a creation is kept, so that a retry gets it again
+ * (draft-ietf-httpapi-idempotency-key-header). The answer is written in the transaction of the creation itself, so
+ * neither exists without the other. It holds secrets that are shown once, so it is sealed under a key derived from both
+ * LATCHKEY_SECRET and the Idempotency-Key, of which only a digest is stored.
  */
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
@@ -11,13 +11,13 @@ import { seal, unseal } from '../../secrets/sealing.ts'
 import type { Operation } from './operation.ts'
 import type { Transactional } from './operation.ts'
 
-/** Seconds that an answer is remembered. */
+/** Seconds for which an answer is kept. */
 export const answerLifetime = 86_400
 
 export interface RememberedAnswer {
-  /** Digest of who asked and of the Idempotency-Key. */
+  /** Digest of the actor's id and the Idempotency-Key. */
   id: string
-  /** Digest of what was asked. */
+  /** Digest of the request. */
   fingerprint: string
   sealedAnswer: string
   createdAt: Date
@@ -25,29 +25,27 @@ export interface RememberedAnswer {
 }
 
 export interface RememberedAnswerRepository {
-  /** @throws Failure `conflict` when there is one with this id. */
+  /** @throws Failure `conflict` if the id exists. */
   insert (answer: RememberedAnswer): Promise<void>
   get (id: string): Promise<RememberedAnswer | null>
-  /** Removes those that have expired by `before`, at most so many; returns how many. */
+  /** Deletes at most `limit` answers that expired by `before`; returns how many. */
   prune (before: Date, limit: number): Promise<number>
   remove (id: string): Promise<void>
 }
 
 export interface RememberedAnswerPort { rememberedAnswers: RememberedAnswerRepository }
 
-/** A creation that may be sent again: the key that its caller chose, and what it asks for. */
+/** A creation that may be repeated: the key that its caller chose, and the request. */
 export interface IdempotentRequest { key: string, request: unknown }
 
 export interface Idempotency {
   /**
-   * Answers with what `make` makes, or with what it made when the same actor asked for the same with the same key
-   * before.
-   * `make` does everything through the operation it is given, in one transaction, and may be run again as the
-   * transaction is. What it answers is JSON. A failure is not remembered. `prepare` is what has to be so before, and
-   * known to every server: it is done outside of that transaction, unless the answer is remembered, and handed to
-   * `make`.
-   * @throws Failure `idempotency_key_reused` when something else was asked for; `idempotency_in_progress` while this
-   * process is about it. Of several processes, one makes it and the others wait for its answer.
+   * Returns the result of `make`, or its earlier result for the same actor, key and request. `make` does everything
+   * through the operation that it receives, in one transaction, and may run again if the transaction does. Its result
+   * is JSON. A failure is not kept. `prepare` makes what must exist before, and be known to every server: it runs
+   * outside of that transaction, unless the answer is kept, and its result goes to `make`.
+   * @throws Failure `idempotency_key_reused` for another request with the same key; `idempotency_in_progress` while
+   * this process handles the same one. Among several processes one makes it, and the others wait for its answer.
    */
   run<T, P, Ports extends RememberedAnswerPort>(
     operation: Operation<Ports>,
@@ -72,10 +70,10 @@ export function idempotency (secrets: readonly string[]): Idempotency {
         const isRemembered = known !== null && known.expiresAt > operation.clock()
         const prepared = isRemembered ? null : { value: await prepare(operation) }
         return await answerOnce(operation, work, async inside => {
-          // It was removed by hand, or has ended, between two looks.
+          // The kept answer was removed by hand, or expired, between two reads.
           if (prepared === null) {
             throw new Failure('conflict', {
-              message: 'The answer to this Idempotency-Key has just been forgotten; send it again.'
+              message: 'The answer to this Idempotency-Key has just expired; send the request again.'
             })
           }
           return await make(inside, prepared.value)
@@ -117,7 +115,7 @@ async function answerOnce<T, Ports extends RememberedAnswerPort> (
         return answer
       })
     } catch (error) {
-      // Another process was quicker: what was made here is undone, and its answer is there by now.
+      // Another process was faster: this transaction is undone, and the other's answer is there by now.
       if (!taken || attempt > 1 || !(error instanceof Failure && error.code === 'conflict')) throw error
     }
   }
@@ -129,19 +127,19 @@ function recall<T> (known: RememberedAnswer, { id, fingerprint, purpose, secrets
   if (text === null) {
     throw new Failure('conflict', {
       message:
-        'This was made before, but its answer cannot be read any more: LATCHKEY_SECRET was changed. Look for what ' +
-          'was made, or use a new Idempotency-Key.'
+        'This was created before, but its answer is unreadable because LATCHKEY_SECRET has changed. Look for the ' +
+          'created object, or use a new Idempotency-Key.'
     })
   }
   return JSON.parse(text) as T
 }
 
-/** A store whose transactions are parts of one that is open. */
+/** A store whose transactions are parts of an open one. */
 function within<Ports extends object> (tx: Ports): Transactional<Ports> {
   return { ...tx, transaction: async work => await work(tx) }
 }
 
-/** The same text for the same value, whatever the order of its members. */
+/** Equal text for equal values, whatever the order of members. */
 function canonicalJson (value: unknown): string {
   return JSON.stringify(
     value,

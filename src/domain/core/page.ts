@@ -1,6 +1,6 @@
 /** Keyset pages: newest first, stable while rows are added. */
 
-/** Where a page begins: behind this row. */
+/** A page begins behind this row. */
 export interface Position { createdAt: Date, id: string }
 
 export interface PageQuery {

@@ -1,8 +1,8 @@
-/** Assertions that were used (RFC 7523 §3 rule 7): each may be used once. */
+/** Used assertions: each may be used once (RFC 7523 §3 rule 7). */
 export interface UsedAssertions {
-  /** False: this id was remembered before. Exactly one of many racing callers gets true. */
+  /** False: this id is known already. Exactly one of many concurrent calls gets true. */
   remember (id: string, expiresAt: Date): Promise<boolean>
-  /** Forgets those that expired before; returns how many. */
+  /** Deletes those that expired before; returns how many. */
   prune (before: Date, limit: number): Promise<number>
 }
 

@@ -1,20 +1,18 @@
 /** Changes of declared resources: update and revocation. */
-import type { ClientGenerations } from '../resources/resource.ts'
+import {
+  auditDetail, find, hostResourceId, isBuiltIn, managementResourceId, requireReadable, type ClientGenerations, type
+  Resource, type ResourcePort
+} from '../resources/resource.ts'
 import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireExpected, type Operation } from '../core/operation.ts'
-import {
-  type Resource, auditDetail, find, hostResourceId, isBuiltIn, managementResourceId, readable
-} from '../resources/resource.ts'
 import { requireStyle, requireKnownSigner } from './resource-declaration.ts'
 import { requireScopes, declared, requireDefaults, stillGrantable } from './scope-declaration.ts'
 import type { Scope } from '../resources/scope.ts'
 import type { Style } from '../resources/style.ts'
-import type { SigningAlgorithm } from '../tokens/signing-key.ts'
-import type { ResourcePort } from '../resources/resource.ts'
+import type { SigningAlgorithm, SigningKeyPort } from '../tokens/signing-key.ts'
 import type { AuditPort } from '../audit/log.ts'
-import type { SigningKeyPort } from '../tokens/signing-key.ts'
 
 export interface ResourceChange {
   name?: string
@@ -99,7 +97,7 @@ export async function revokeResource (
 }
 
 export function changeable (actor: Actor, found: Resource | null, name: string): Resource {
-  const resource = readable(actor, found, name)
+  const resource = requireReadable(actor, found, name)
   if (actor.organizationId !== null && resource.organizationId === null) {
     throw new Failure('insufficient_permissions', {
       message: `The resource ${resource.identifier} belongs to the deployment; an organization cannot change it.`

@@ -1,39 +1,39 @@
 /**
- * Whether what a server goes by is what the database says. A server that knows of every change cannot drift; one whose
- * database somebody edited behind its back, or restored, has.
+ * Cache drift: differences between a server's memory and the database. A server that applies every change cannot drift;
+ * a database edited directly, or restored, causes it.
  */
 import { auditEvent } from '../audit/event.ts'
 import type { Operation } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
 
-/** Something that a server holds in memory and that the database has otherwise. Never says a value: some are secret. */
+/** A record in memory that differs from the database. Never holds a value: some are secret. */
 export interface Difference {
   kind:
     | 'organization' | 'resource' | 'client' | 'api_key' | 'management_token' | 'member' | 'publishable_key'
     | 'webhook_token' | 'signing_keys' | 'policies' | 'revoked_token'
-  /** For `policies`: their owner; `deployment` for the deployment's, and for `signing_keys`. */
+  /** For `policies`: the owner; `deployment` for the deployment's policies, and for `signing_keys`. */
   id: string
-  /** `not_held`: the database has it, and the server answers as if it had not. */
+  /** `not_held`: in the database, but absent for the server. */
   difference: 'changed' | 'gone' | 'not_held'
-  /** Of what is changed: the members that differ. */
+  /** For `changed`: the members that differ. */
   fields: readonly string[]
 }
 
-/** A server's own memory. */
+/** The cache of a server. */
 export interface ReplicaMemory {
-  /** `memory`: checks are answered from it. `database`: every check asks, and there is nothing that could drift. */
+  /** `memory`: checks are answered from the cache. `database`: every check reads the database, so nothing can drift. */
   source: 'memory' | 'database'
-  /** How many records it holds. */
+  /** The number of records in it. */
   held (): number
-  /** Reads everything again that it holds. */
+  /** Reads all of them again, and compares. */
   differences (): Promise<Difference[]>
-  /** Forgets what it holds, so that the next check reads it anew. */
+  /** Clears it, so that the next check reads the database. */
   reload (): Promise<void>
 }
 
-/** One of the servers on a database. */
+/** One of the servers on the database. */
 export interface Replica extends ReplicaMemory {
-  /** `rpl_…`, another one at each start. */
+  /** `rpl_…`, new at each start. */
   id: string
 }
 
@@ -41,21 +41,21 @@ export interface DriftReport {
   replica: Pick<Replica, 'id' | 'source'> & { held: number }, differences: readonly Difference[]
 }
 
-/** What each of the servers that can be asked holds otherwise than the database. */
+/** The drift of each server that can be asked. */
 export async function driftOf (replicas: readonly Replica[]): Promise<DriftReport[]> {
   return await Promise.all(replicas.map(async replica => ({
     replica: { id: replica.id, source: replica.source, held: replica.held() }, differences: await replica.differences(),
   })))
 }
 
-/** Mends it, and tells what it was. With `dryRun` nothing is mended. */
+/** Repairs the drift, and reports it. With `dryRun` it only reports. */
 export async function repairDrift (
   { store, clock, actor }: Operation<AuditPort>, replicas: readonly Replica[], dryRun: boolean
 ): Promise<DriftReport[]> {
   const reports = await driftOf(replicas)
   if (dryRun) return reports
   const differences = reports.flatMap(({ replica, differences }) =>
-    differences.map(each => ({ replica: replica.id, ...each }))
+    differences.map(difference => ({ replica: replica.id, ...difference }))
   )
   await store.audit.append(auditEvent(actor, clock(), 'effective_access.repaired', {
     organizationId: null,

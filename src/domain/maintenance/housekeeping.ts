@@ -1,3 +1,4 @@
+/** Housekeeping: hourly deletion of expired rows. */
 import { repeatedly, type RepeatedJob, type Report } from '../../telemetry/background.ts'
 import { defaultOf } from '../../config/table.ts'
 import { variables } from '../../config/variables.ts'
@@ -34,31 +35,29 @@ type Ports =
 const every = 3_600_000
 
 /**
- * How much longer than until its end, in seconds, is remembered what must not work again, or what has to work until
- * then: should the clock have been set ahead when it was forgotten, that would be missed once the clock is set right.
+ * Seconds beyond their end for which rows are kept that must not work again, or must work until then: a clock set ahead
+ * at the time of deletion and set right later would make them missing.
  */
 const clockMargin = 86_400
 
-/** How long what is only of interest for a while is kept. */
+/** Retention of usage data. */
 export interface Retention {
-  /** Days for which it is known how much a key was used; at least the present month. */
+  /** Days to keep usage per key; at least the present month. */
   usageDays: number
 }
 
 export const defaultRetention: Retention = { usageDays: defaultOf(variables.usageDays) }
 
-/** Removes rows of one kind that say nothing any more, at most `limit`; returns how many. */
+/** Deletes at most `limit` expired rows of one kind; returns how many. */
 interface RetentionJob {
   limit: number, remove (operation: Operation<Ports>, retention: Retention, now: Date, limit: number): Promise<number>
 }
 
-/** How many rows one statement removes, or one transaction where each is audited: some milliseconds of work. */
+/** Rows that one statement deletes, or one transaction if each is audited: some milliseconds of work. */
 const rows = 500
 const auditedRows = 10
 
-/**
- * By what the rows are called in the numbers. What is kept by rule (keys, clients, audit events) is in none of them.
- */
+/** By the name of the rows in the metrics. Records that are kept by rule (keys, clients, audit events) have no job. */
 export const jobs: Readonly<Record<string, RetentionJob>> = {
   revoked_token: {
     limit: rows, remove: ({ store }, _, now, limit) => store.revokedTokens.prune(secondsAfter(now, -clockMargin), limit)
@@ -112,8 +111,8 @@ export function housekeeping (
 }
 
 /**
- * One round of it. What one chore fails at does not keep the others from their work. @throws what failed, afterwards:
- * all of it together, where it is several.
+ * One run of all jobs. A failed job does not stop the others.
+ * @throws the error of the failed job at the end; of several, all of them together.
  */
 export async function runHousekeeping (
   operation: Operation<Ports>,
@@ -138,7 +137,7 @@ export async function runHousekeeping (
   if (failed.length > 0) {
     throw failed.length === 1
       ? failed[0]
-      : new AggregateError(failed, `${failed.length} chores failed`)
+      : new AggregateError(failed, `${failed.length} housekeeping jobs failed`)
   }
   if (signal.aborted) return
   metrics.prunedAt = operation.clock().getTime()

@@ -1,7 +1,7 @@
 /**
- * What a failover of the database has lost although it had been answered: a standby became the primary before it had
- * received the last changes. A server that knows of such a change has what it was about refused until an operator has
- * decided (docs/replicas.md): a revocation may be among them, and no record tells which.
+ * Changes that a failover of the database lost after they were acknowledged: a standby became the primary without
+ * having received them. A server that knows of such a change has the credentials concerned refused until an operator
+ * decides (docs/replicas.md): a revocation may be among them, and no record tells which.
  */
 import { newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
@@ -11,8 +11,8 @@ import { type Operation } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
 
 /**
- * What can be refused. `access_token`: a single token, by its `jti`. `organization`, `deployment`: every credential
- * there.
+ * The kinds that can be refused. `access_token`: a single token, by its `jti`. `organization`, `deployment`: all
+ * credentials of it.
  */
 export const lostKinds = [
   'deployment', 'organization', 'member',
@@ -20,77 +20,75 @@ export const lostKinds = [
 ] as const
 export type LostKind = typeof lostKinds[number]
 
-/** Stands for the id where all of a kind are meant. */
+/** Stands for the id if all of a kind are concerned. */
 export const everyone = '*'
 
 /**
- * `undecided`: refused. `accepted`: what the database says is true. `revoked`: it was revoked again, by the usual
- * command. `gone`: what it was about is not there any more, so there is nothing to refuse.
+ * `undecided`: refused. `accepted`: the state in the database holds. `revoked`: revoked again by the usual command.
+ * `gone`: the record is gone, so there is nothing to refuse.
  */
 export const lostStates = ['undecided', 'accepted', 'revoked', 'gone'] as const
 export type LostState = typeof lostStates[number]
 
 /**
- * What is refused: the id of a record or the `jti` of a token; `everyone`: all of the kind, of the deployment always.
+ * The subject of a refusal: the id of a record, or the `jti` of a token; `everyone`: all of the kind, always so for the
+ * deployment.
  */
 export interface Refused { kind: LostKind, subject: string }
 
 export interface LostChange extends Refused {
   /** `lch_…` */
   id: string
-  /** The entry of the change feed that is not there any more. */
+  /** The lost entry of the change feed. */
   entryId: string
-  /** Null: the deployment, or it is not known. */
+  /** Null: the deployment, or unknown. */
   organizationId: string | null
-  /** When the change was made, by the clock of the database that had it. */
+  /** The time of the change, by the clock of the database that had it. */
   changedAt: Date
-  /** When it was found to be lost. */
+  /** The time at which the loss was found. */
   createdAt: Date
   state: LostState
-  /** When and by which actor it was decided; null: not yet, or by the command that revoked it again. */
+  /** The time and the actor of the decision; null: undecided, or decided by the command that revoked it again. */
   decidedAt: Date | null
   decidedBy: string | null
 }
 
-/** An entry of the change feed that is gone, and what it was about. `isThere`: whether there still is such a record. */
+/** A lost entry of the change feed, and the records concerned. `isThere`: whether the record still exists. */
 export interface LostEntry {
   entryId: string
   changedAt: Date
   about: readonly (Refused & { organizationId: string | null, isThere: boolean })[]
 }
 
-/**
- * The history of a database that a server follows: what a promotion or a restore to a point in time gives another
- * timeline.
- */
+/** The history of a database: a promotion, or a restore to a point in time, begins another timeline. */
 export interface DatabaseHistory { system: string | null, timeline: number | null }
 
 export interface LostChangeRepository {
-  /** Adds it, unless another server did; returns whether it was added. */
+  /** Inserts it unless another server has; returns whether it was inserted. */
   insert (change: LostChange): Promise<boolean>
   get (id: string): Promise<LostChange | null>
-  /** @returns how many there were to decide. */
+  /** @returns how many were undecided. */
   acceptAll (at: Date, by: string): Promise<number>
   accept (id: string, at: Date, by: string): Promise<void>
   page (query: PageQuery, filter: { state?: LostState }): Promise<Page<LostChange>>
   /**
-   * Notes which history of the database a server follows. Returns the one that servers followed before, if none of them
-   * has followed this one yet: null, if it is known, or the first that is.
+   * Records the history of the database that a server follows. If no server has followed it before, returns the one
+   * followed until then; null: it is known, or is the first.
    */
   follow (replicaId: string, history: DatabaseHistory): Promise<DatabaseHistory | null>
 }
 
 export interface LostChangePort { lostChanges: LostChangeRepository }
 
-/** How many changes one transaction takes. */
+/** Changes in one transaction, at most. */
 const atOnce = 200
 
-/** How many changes an audit row names. */
+/** Changes that an audit row names, at most. */
 const named = 50
 
 /**
- * Refuses from now on what lost entries were about. A batch that no other server recorded becomes one audit row.
- * Returns those that were not known.
+ * Refuses the subjects of lost entries from now on. A batch that no other server recorded becomes one audit row.
+ * Returns the changes that were new.
  */
 export async function noticeLostChanges (
   { store, clock, actor }: Operation<AuditPort & LostChangePort>, entries: readonly LostEntry[]
@@ -129,8 +127,8 @@ function summary (changes: readonly LostChange[]): Record<string, unknown> {
 }
 
 /**
- * Notes which history of the database a server follows. One that no server has followed yet, and that this one cannot
- * compare with what it remembers, may lack changes that had been answered: that is told. Returns whether it was.
+ * Records the history of the database that a server follows. A history that no server has followed yet, and that this
+ * one cannot compare with its own memory, may lack acknowledged changes: that is audited. Returns whether it was.
  */
 export async function noticeHistory (
   { store, clock, actor }: Operation<AuditPort & LostChangePort>,
@@ -147,7 +145,10 @@ export async function noticeHistory (
   }, 'read committed')
 }
 
-/** Lets pass again what was refused: what the database says of it is true. @throws Failure `not_found`. */
+/**
+ * Accepts the database's state of a lost change, and ends the refusal.
+ * @throws Failure `not_found`.
+ */
 export async function acceptLostChange (
   { store, clock, actor }: Operation<AuditPort & LostChangePort>, id: string
 ): Promise<LostChange> {
@@ -163,7 +164,7 @@ export async function acceptLostChange (
   })
 }
 
-/** As `acceptLostChange`, of all that are undecided; returns how many. */
+/** As `acceptLostChange`, for all undecided ones; returns how many. */
 export async function acceptLostChanges (
   { store, clock, actor }: Operation<AuditPort & LostChangePort>
 ): Promise<number> {

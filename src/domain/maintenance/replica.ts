@@ -1,27 +1,27 @@
-/** The servers on one database, as operators see them. */
+/** The servers on one database, for operators. */
 import type { Page, PageQuery } from '../core/page.ts'
 
 export interface ReplicaState {
-  /** `rpl_…`, another one at each start. */
+  /** `rpl_…`, new at each start. */
   id: string
   host: string
   pid: number
   version: string
-  /** Milliseconds: for so long at most a change waits for it. Null: it is the only server there can be. */
+  /** Milliseconds for which a change waits for it at most. Null: it is the only possible server. */
   lease: number | null
   /** When it started. */
   createdAt: Date
-  /** Its last sign of life. */
+  /** The time of its last heartbeat. */
   seenAt: Date
-  /** When it said good-bye, or was counted out. Null: changes wait for it. */
+  /** The time at which it deregistered, or was evicted. Null: changes wait for it. */
   leftAt: Date | null
-  /** Whether it gave a sign of life within its lease, and so may go by its memory. */
+  /** Whether its last heartbeat is within its lease, so that its cache may be used. */
   live: boolean
-  /** Changes that it has not applied. */
+  /** The number of changes that it has not applied. */
   behind: number
 }
 
 export interface ReplicaDirectory {
-  /** Those that are and that were in the last days. */
+  /** The present servers, and those of the last days. */
   page (query: PageQuery): Promise<Page<ReplicaState>>
 }

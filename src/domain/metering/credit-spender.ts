@@ -1,7 +1,4 @@
-/**
- * Spendings of one process in as few transactions as there can be: one is under way at a time, and takes all that came
- * meanwhile.
- */
+/** Batching of spendings: one transaction at a time, which takes all spendings that arrived meanwhile. */
 import { newId } from '../../secrets/random.ts'
 import { requireWholeCredits, spendCredits, type Spending, type SpendVerdict } from './credit.ts'
 import type { CreditPort } from './credit.ts'
@@ -11,12 +8,11 @@ import type { Transactional } from '../core/operation.ts'
 
 export interface CreditSpender {
   /**
-   * Resolves when the credits are taken and durable, or are not to be had. Rejects with Failure `storage_unavailable`,
-   * and
-   * `invalid_request` for an amount that is not whole: alone, not with those that came at the same time.
+   * Resolves when the credits are durably taken, or refused. Rejects with Failure `storage_unavailable`; and with
+   * `invalid_request` for an amount that is not whole, without affecting others.
    */
   spend (spending: Omit<Spending, 'id'>): Promise<{ id: string, verdict: SpendVerdict }>
-  /** Resolves when everything asked for so far is decided. */
+  /** Resolves when every spending so far is decided. */
   drain (): Promise<void>
 }
 
@@ -26,7 +22,7 @@ interface Waiting {
   reject (error: unknown): void
 }
 
-/** How many spendings one transaction takes: short enough that the ones behind it do not wait for long. */
+/** Spendings in one transaction, at most: short enough for those that wait behind it. */
 const greatestBatch = 100
 
 export function creditSpender (store: Transactional<AllowancePort & CreditPort & UsagePort>): CreditSpender {

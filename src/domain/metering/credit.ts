@@ -1,59 +1,53 @@
 /**
- * Credits: what an organization has to spend, in whole credits, on one account for each environment. Every movement is
- * an entry that stays; the sum of an account's entries is its balance. All amounts are safe integers, so arithmetic is
- * exact.
+ * Credits: the whole credits of an organization, on one account for each environment. Every movement is a permanent
+ * entry; the balance of an account is the sum of its entries. All amounts are safe integers, so arithmetic is exact.
  */
 import { Failure } from '../../base/errors.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { newId } from '../../secrets/random.ts'
-import type { ApiKey } from '../credentials/api-key.ts'
+import type { ApiKey, ApiKeyPort } from '../credentials/api-key.ts'
 import { auditEvent } from '../audit/event.ts'
 import { dayOf, monthOf } from '../core/calendar.ts'
 import { organizationHolder, type Limits } from '../tenancy/limits.ts'
-import { visibleOrganization } from '../tenancy/organization.ts'
+import { requireVisibleOrganization, type OrganizationPort } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import type { Operation } from '../core/operation.ts'
-import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { Operation, Transactional } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { UsagePort } from './key-usage-meter.ts'
 import type { AllowancePort } from './quota-lease.ts'
-import type { ApiKeyPort } from '../credentials/api-key.ts'
-import type { Transactional } from '../core/operation.ts'
 
 export const environments: readonly Environment[] = ['live', 'test']
 
-/** The most that an account holds, and the most that one movement moves. */
+/** The largest balance, and the largest movement. */
 export const greatestCredits = Number.MAX_SAFE_INTEGER
 
 export interface CreditAccount { organizationId: string, environment: Environment }
 
-/** A movement on an account. Never changed, never removed. */
+/** A movement on an account. Immutable and permanent. */
 export interface CreditEntry extends CreditAccount {
   /** `crd_…` */
   id: string
-  /** The key that spent, or whose spending was refunded; null: an operator granted. */
+  /** The key that spent, or whose spending was refunded; null: a grant. */
   apiKeyId: string | null
   /** Negative: spent. Never 0. */
   amount: number
-  /** Of the account, after this. */
+  /** The balance after it. */
   balance: number
   reason: string
   createdAt: Date
 }
 
 export interface CreditRepository {
-  /** 0 where nothing was ever granted. */
+  /** 0 if nothing was ever granted. */
   balance (account: CreditAccount): Promise<number>
-  /**
-   * Adds to an account; returns the balance after. Null: it would have passed `greatestCredits`, and nothing was added.
-   */
+  /** Adds to an account; returns the balance after. Null: it would exceed `greatestCredits`, and nothing was added. */
   add (account: CreditAccount, amount: number): Promise<number | null>
   /**
-   * Takes from an account, whoever else takes at the same time; returns the balance after. Null: there is less, and
-   * nothing was taken.
+   * Takes from an account, safely against concurrent calls; returns the balance after. Null: the balance is too small,
+   * and nothing was taken.
    */
   take (account: CreditAccount, amount: number): Promise<number | null>
-  /** @throws Failure `conflict` for an entry that exists: then none is appended. */
+  /** @throws Failure `conflict` if an entry exists: then none is appended. */
   append (entries: readonly CreditEntry[]): Promise<void>
   entry (id: string): Promise<CreditEntry | null>
   page (query: PageQuery, filter: { organizationId: string, environment?: Environment }): Promise<Page<CreditEntry>>
@@ -61,11 +55,11 @@ export interface CreditRepository {
 
 export interface CreditPort { credits: CreditRepository }
 
-/** @throws Failure `not_found`, also for an organization of somebody else. */
+/** @throws Failure `not_found`, also for an organization that the actor may not see. */
 export async function balancesOf (
   { store, actor }: Operation<CreditPort & OrganizationPort>, organizationId: string
 ): Promise<Record<Environment, number>> {
-  visibleOrganization(actor, await store.organizations.get(organizationId), organizationId)
+  requireVisibleOrganization(actor, await store.organizations.get(organizationId), organizationId)
   const [live, test] = await Promise.all([
     store.credits.balance({ organizationId, environment: 'live' }),
     store.credits.balance({ organizationId, environment: 'test' })
@@ -84,7 +78,7 @@ export async function grantCredits (
   requireWholeCredits(amount)
   const account = { organizationId, environment }
   return await store.transaction(async tx => {
-    visibleOrganization(actor, await tx.organizations.get(organizationId), organizationId)
+    requireVisibleOrganization(actor, await tx.organizations.get(organizationId), organizationId)
     const balance = await tx.credits.add(account, amount)
     if (balance === null) {
       throw new Failure('invalid_request', {
@@ -102,9 +96,9 @@ export async function grantCredits (
   })
 }
 
-/** What a call with a key is to cost. */
+/** The cost of a call with a key. */
 export interface Spending {
-  /** Of the entry that it becomes. */
+  /** The id of the resulting entry. */
   id: string
   key: Pick<ApiKey, 'id' | 'chainId' | 'organizationId' | 'environment' | 'creditsPerMonth'>
   /** The limit of the key's own organization. */
@@ -114,8 +108,8 @@ export interface Spending {
 }
 
 /**
- * What was spent in the month of a spending, UTC, with this one if it went through: by the key's chain, and by all keys
- * of its organization in its environment. Null: there is no limit.
+ * Credits spent in the month (UTC) of a spending, including it if it succeeded: by the key's chain, and by all keys of
+ * its organization in its environment. Null: no limit.
  */
 export interface SpentThisMonth { key: number | null, organization: number | null }
 
@@ -125,7 +119,7 @@ export type SpendVerdict =
 
 /**
  * Takes the credits of several calls in one transaction, each in full or not at all. Of calls that race for the last
- * credit, on whatever server, exactly one gets it. The verdicts are in the order of `spendings`.
+ * credit, on any server, exactly one gets it. The verdicts are in the order of `spendings`.
  * @throws Failure `invalid_request` for an amount that is not a whole number from 1 to `greatestCredits`: then none is
  * taken.
  */
@@ -142,7 +136,8 @@ export async function spendCredits (
       if (entry !== null) entries.push(entry)
     }
     await countUnlimited(
-      tx, spendings.filter(each => each.organization.creditsPerMonth === null && verdicts.get(each)!.ok)
+      tx,
+      spendings.filter(spending => spending.organization.creditsPerMonth === null && verdicts.get(spending)!.ok)
     )
     await tx.credits.append(entries)
     await tx.usage.add(
@@ -154,13 +149,13 @@ export async function spendCredits (
   return spendings.map(spending => verdicts.get(spending)!)
 }
 
-/** By account: two servers that lock the same accounts lock them in the same order, and never wait for each other. */
+/** By account: servers lock accounts in one order, so they never deadlock. */
 function inLockOrder (spendings: readonly Spending[]): Spending[] {
   const account = ({ key }: Spending) => `${key.organizationId} ${key.environment}`
   return spendings.toSorted((a, b) => account(a) < account(b) ? -1 : account(a) > account(b) ? 1 : 0)
 }
 
-/** The account first: whoever holds its row may touch the allowances of its keys, and of all of them together. */
+/** The account first: its row lock also protects the allowances of its keys, and the organization's. */
 async function spend (
   tx: AllowancePort & CreditPort, spending: Spending
 ): Promise<{ entry: CreditEntry | null, verdict: SpendVerdict }> {
@@ -192,7 +187,7 @@ async function spend (
 }
 
 /**
- * What no limit of an organization has to decide about is counted in one statement for all: the batch holds the
+ * Counts the credits of organizations without a limit, in one statement for all: the batch holds the locks of the
  * accounts meanwhile.
  */
 async function countUnlimited (tx: AllowancePort, spendings: readonly Spending[]): Promise<void> {
@@ -218,9 +213,9 @@ async function refused (
 }
 
 /**
- * Gives back what an entry spent, to the account, to the months of the key and of its organization and to the key's
- * usage, because the call failed by our own fault. Doing it twice changes nothing. @throws Failure `not_found` for an
- * id that is not of a spending.
+ * Refunds a spending to the account, to the months of the key and of its organization, and to the key's usage, because
+ * the call failed by the server's fault. Idempotent.
+ * @throws Failure `not_found` for an id that is not a spending's.
  */
 export async function refundCredits (
   { store, clock }: Pick<Operation<AllowancePort & ApiKeyPort & CreditPort & UsagePort>, 'store' | 'clock'>,
@@ -238,7 +233,7 @@ export async function refundCredits (
     const amount = -entry.amount
     const balance = await tx.credits.add({ organizationId, environment }, amount)
     if (balance === null) {
-      throw new Failure('conflict', { message: 'The account is full; nothing can be refunded to it.' })
+      throw new Failure('conflict', { message: 'The account is full; it cannot take a refund.' })
     }
     const chainId = (await tx.apiKeys.get(apiKeyId))?.chainId ?? apiKeyId
     for (const holder of [chainId, organizationHolder(entry)]) {
@@ -251,7 +246,7 @@ export async function refundCredits (
   })
 }
 
-/** @throws Failure `invalid_request` for what is not a whole number from 1 to `greatestCredits`. */
+/** @throws Failure `invalid_request` for an amount that is not a whole number from 1 to `greatestCredits`. */
 export function requireWholeCredits (amount: number): void {
   if (Number.isSafeInteger(amount) && amount > 0) return
   throw new Failure('invalid_request', {

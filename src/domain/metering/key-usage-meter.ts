@@ -1,36 +1,33 @@
-/** Calls of keys by day, UTC: counted in memory, written behind the requests' backs. */
+/** Meter of key usage: calls by day, UTC, counted in memory, written in the background. */
 import { warn, type Report } from '../../telemetry/background.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { dayOf } from '../core/calendar.ts'
 import { batchWriter, takeFirst } from '../core/batch-writer.ts'
 import { writtenAtOnce } from './last-used.ts'
 
-/** What a key did on a day. */
+/** The usage of a key on a day. */
 export interface DayUsage {
   keyId: string
   /** 'YYYY-MM-DD', UTC */
   day: string
   calls: number
-  /** What it spent, less what was refunded. */
+  /** Spent, less refunded. */
   credits: number
 }
 
-/** Days from `from` to `to`, both included: 'YYYY-MM-DD', UTC. */
+/** Days from `from` to `to`, inclusive: 'YYYY-MM-DD', UTC. */
 export interface DayRange { from: string, to: string }
 
 export interface UsageRepository {
-  /**
-   * Adds to what is counted, all of it or nothing; rows may repeat a key and day. At most `writtenInOneStatement` of
-   * them.
-   */
+  /** Adds to the stored counts, all or nothing; rows may repeat a key and day. At most `writtenInOneStatement` rows. */
   add (usage: readonly DayUsage[]): Promise<void>
-  /** The days on which there was something, oldest first. */
+  /** The days with usage, oldest first. */
   ofKey (keyId: string, range: DayRange): Promise<Omit<DayUsage, 'keyId'>[]>
-  /** Of all keys that an organization has or had. */
+  /** Of all keys that the organization has or had. */
   ofOrganization(
     organizationId: string, range: DayRange
   ): Promise<Record<Environment, { calls: number, credits: number }>>
-  /** Forgets the days before this one, at most so many rows; returns how many those were. */
+  /** Deletes at most `limit` rows of days before this one; returns how many. */
   prune (before: string, limit: number): Promise<number>
 }
 
@@ -39,13 +36,15 @@ export interface UsagePort { usage: UsageRepository }
 export interface KeyUsageMeter {
   /** Counts a call of the key on the day of `now`. Costs one write to memory. */
   count (keyId: string, now: Date): void
-  /** Writes what was counted. What cannot be written stays counted for the next time. */
+  /** Writes the counts. Counts that cannot be written are kept for the next batch. */
   flush (): Promise<void>
-  /** Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns how many calls are lost. */
+  /**
+   * Writes the rest and stops, with retries until `until`, by `performance.now()`. Returns the number of lost calls.
+   */
   stop (until?: number): Promise<number>
 }
 
-/** Writes once in `intervalMs`, more often only while more keys wait than are written at a time. */
+/** Writes once in `intervalMs`, more often only while more keys wait than one batch writes. */
 export function keyUsageMeter (
   write: UsageRepository['add'], intervalMs = 1_000, report: Report = warn
 ): KeyUsageMeter {

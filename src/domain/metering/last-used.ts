@@ -1,34 +1,31 @@
-/** When credentials were last used: counted in memory, written behind the requests' backs. */
+/** Last use of credentials: noted in memory, written in the background. */
 import { warn, type Report } from '../../telemetry/background.ts'
 import type { Clock } from '../../base/clock.ts'
 import { batchWriter, takeFirst } from '../core/batch-writer.ts'
 
 export interface LastUsedRecorder {
-  /**
-   * Notes that the credential with this id was used at `now`, by the clock unless it is given. Costs one write to
-   * memory.
-   */
+  /** Notes a use of the credential with this id at `now`; absent: by the clock. Costs one write to memory. */
   touch (id: string, now?: Date): void
-  /** Writes what was noted. What cannot be written stays noted for the next time. */
+  /** Writes the notes. Notes that cannot be written are kept for the next batch. */
   flush (): Promise<void>
   /**
-   * Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns of how many credentials the
-   * last use is lost.
+   * Writes the rest and stops, with retries until `until`, by `performance.now()`. Returns the number of credentials
+   * whose last use is lost.
    */
   stop (until?: number): Promise<number>
 }
 
 /**
- * How many are written at a time. So a million keys in use cost their server no more of its time than some hundred, and
- * no request waits for long.
+ * Entries in one batch. So a million keys in use take no more of the server's time than some hundred, and no request
+ * waits for long.
  */
 export const writtenAtOnce = 50
 
-/** Keeps the usage of one kind of credential; `touch` is its repository's. */
+/** A recorder for one kind of credential; `touch` is its repository's. */
 export function lastUsedRecorder (
   touch: (usage: ReadonlyMap<string, Date>) => Promise<void>, clock: Clock, intervalMs = 1_000, report: Report = warn
 ): LastUsedRecorder {
-  // In boxes: a time is too long to be kept without one, and whoever is noted again while they wait gets no new one.
+  // In objects: a time does not fit into a small integer and would be boxed anew at every use.
   const noted = new Map<string, { at: number }>()
 
   const write = async (most: number) => {
@@ -36,7 +33,7 @@ export function lastUsedRecorder (
     try {
       await touch(new Map(usage.map(([id, { at }]) => [id, new Date(at)])))
     } catch (error) {
-      // Coarse by promise: what was noted meanwhile is newer and wins.
+      // The value is approximate: a note made meanwhile is newer and wins.
       for (const [id, box] of usage) if (!noted.has(id)) noted.set(id, box)
       throw error
     }

@@ -1,6 +1,6 @@
 /**
- * What a call with an API key costs, in one question: rate, month's calls, credits, in this order, each of the key and
- * then of its organization.
+ * The cost of a call with an API key, checked in order: rate, month's calls, credits; each of the key, then of its
+ * organization.
  */
 import type { Awaitable } from '../../base/awaitable.ts'
 import { repeatedly, type Background } from '../../telemetry/background.ts'
@@ -27,7 +27,7 @@ export interface MeteredCall {
   /** The limits of the key's own organization. */
   organization: Readonly<Limits>
   /**
-   * What the route costs, in whole credits; 0: nothing. The key's own organization pays, from the account of its
+   * The route's cost in whole credits; 0: free. Charged to the account of the key's organization in the key's
    * environment.
    */
   credits: number
@@ -35,9 +35,9 @@ export interface MeteredCall {
 }
 
 /**
- * "No" is a value. `limits`: the state of every limit of the key and its organization that was looked at. `spending`:
- * the entry that took the credits, by which they can be refunded; null: none were taken. `retryAfterSeconds` null:
- * waiting does not help.
+ * A refusal is a value. `limits`: the state of every limit of the key and its organization that was checked.
+ * `spending`: the entry that took the credits, for a refund; null: none were taken. `retryAfterSeconds` null: a retry
+ * does not help.
  */
 export type MeterVerdict = { ok: true, spending: string | null, limits: readonly RateLimitState[] } | Refused
 
@@ -48,36 +48,33 @@ interface Refused {
   limits: readonly RateLimitState[]
 }
 
-/** The one place where a call is counted. */
+/** Counts calls; the only place that does. */
 export interface Meter {
   /**
-   * Takes what the call costs, all of it or nothing, and counts it as usage only when it is admitted. Answers in the
-   * same turn unless credits or another block of the month's calls have to be taken in the database. Throws Failure
-   * `storage_unavailable` when they cannot be: never guesses.
+   * Takes the cost of a call, all or nothing, and counts it as usage only if it is admitted. Synchronous unless
+   * credits, or another block of the month's calls, have to be taken in the database. Throws Failure
+   * `storage_unavailable` if that fails: it never guesses.
    */
   admit (call: MeteredCall): Awaitable<MeterVerdict>
-  /** Gives the credits of a spending back, because the call failed by our own fault. Doing it twice changes nothing. */
+  /** Refunds a spending, because the call failed by the server's fault. Idempotent. */
   refund (spending: string, reason: string): Promise<void>
   /** Writes the usage counted so far. */
   flush (): Promise<void>
-  /** Begins to give back the calls that were taken ahead for holders that have become idle. */
+  /** Starts returning calls that were taken ahead for idle holders. */
   start (): void
   /**
-   * Writes the rest, trying again until `until`, by `performance.now()`, gives back what was taken ahead, and stops.
-   * Returns how many calls are lost to the count.
+   * Writes the rest, with retries until `until`, by `performance.now()`, returns calls that were taken ahead, and
+   * stops. Returns the number of calls that were not counted.
    */
   stop (until?: number): Promise<number>
 }
 
 const unlimited: MeterVerdict = { ok: true, spending: null, limits: [] }
 
-/**
- * Whose limits a call is counted against: of the key, which has them with all that it was rotated from and to, then of
- * its organization.
- */
+/** A holder of limits: the key, which shares them with all keys of its rotation chain; then its organization. */
 interface Bound { holder: string, of: '' | 'organization-', limits: Readonly<Limits> }
 
-/** What was taken for a call so far, to be told, and to be given back should it be refused in the end. */
+/** The limits checked for a call so far, to report them, and how to undo them if the call is refused. */
 interface Taken { limits: RateLimitState[], giveBacks: (() => void)[] }
 
 function boundsOf ({ key, organization }: MeteredCall): Bound[] {
@@ -91,7 +88,7 @@ function hasNone ({ callsPerMinute, callsPerMonth }: Readonly<Limits>): boolean 
 }
 
 function giveBack ({ giveBacks }: Taken): void {
-  for (const each of giveBacks) each()
+  for (const giveBackOne of giveBacks) giveBackOne()
 }
 
 function refuse (taken: Taken, reason: Refused['reason'], retryAfterSeconds: number | null): Refused {
@@ -100,8 +97,8 @@ function refuse (taken: Taken, reason: Refused['reason'], retryAfterSeconds: num
 }
 
 /**
- * Keeps the counts of one process, those of a minute shared with other servers by `counts`. What fails behind the
- * requests' backs goes to `background`. Call `stop` before the store is closed.
+ * The meter of one process; `counts` shares the counts of a minute with other servers. Background errors go to
+ * `background`. Call `stop` before the store is closed.
  */
 export function meter (
   store: Transactional<AllowancePort & ApiKeyPort & CreditPort & UsagePort>,
@@ -132,7 +129,7 @@ export function meter (
     return null
   }
 
-  /** One bound after the other, and the credits at the end. */
+  /** One bound after the other, then the credits. */
   const takeMonths = (call: MeteredCall, [bound, ...rest]: readonly Bound[], taken: Taken): Awaitable<MeterVerdict> => {
     if (bound === undefined) return call.credits === 0 ? admitted(call, taken, null) : charge(call, taken)
     const { holder, of, limits: { callsPerMonth } } = bound

@@ -1,7 +1,7 @@
 /**
- * Calls in a calendar month, UTC. The database counts what was taken, and never more than the quota; a process takes
- * blocks of it ahead and hands them out from memory. So the quota is an exact upper bound, whatever races or crashes:
- * what a crashed process had taken and not handed out is lost, at most one block for each holder.
+ * Calls in a calendar month, UTC. The database counts the calls taken, never more than the quota; a process takes
+ * blocks ahead and spends them from memory. So the quota is an exact upper bound under races and crashes: a crashed
+ * process loses the unspent calls of its blocks, at most one block for each holder.
  */
 import { warn, type Report } from '../../telemetry/background.ts'
 import { lru } from '../../base/lru.ts'
@@ -9,87 +9,84 @@ import type { Awaitable } from '../../base/awaitable.ts'
 import { monthEnd, monthOf, monthStart, secondsUntil } from '../core/calendar.ts'
 import type { LimitName, RateLimitState } from './rate-limiter.ts'
 
-/** A holder is the chain of a key, or an organization in one environment: whoever a limit is counted for. */
+/** A holder of limits is the rotation chain of a key, or an organization in one environment. */
 export interface AllowanceRepository {
-  /** What a holder has taken of a month's allowance. */
+  /** The calls and credits that a holder has taken in a month. */
   taken (holder: string, month: string): Promise<{ calls: number, credits: number }>
   /**
-   * Takes so many calls as long as the quota is not passed, whoever else takes at the same time; returns what is taken
-   * after. Null: it would have been passed.
+   * Takes calls if the quota allows, safely against concurrent calls; returns the total after. Null: the quota would be
+   * exceeded.
    */
   takeCalls (holder: string, month: string, calls: number, quota: number): Promise<number | null>
-  /** Puts calls back, those of many holders at once; more than a holder has taken are not put back. */
+  /** Returns calls of several holders at once; never more than a holder has taken. */
   giveBackCalls (given: readonly GivenBack[]): Promise<void>
   /** As `takeCalls`, for credits; quota null: unlimited. */
   takeCredits (holder: string, month: string, credits: number, quota: number | null): Promise<number | null>
   giveBackCredits (holder: string, month: string, credits: number): Promise<void>
-  /** Forgets the months before this one, at most so many rows; returns how many those were. */
+  /** Deletes at most `limit` rows of months before this one; returns how many. */
   prune (before: string, limit: number): Promise<number>
 }
 
 export interface AllowancePort { allowances: AllowanceRepository }
 
-/** Calls of a holder's month that were taken and not handed out. */
+/** Calls of a holder's month that were taken and not spent. */
 export interface GivenBack { holder: string, month: string, calls: number }
 
-/** A call that was taken out of a month's allowance, or was not to be had. */
+/** The result of taking a call from a month's quota. */
 export interface TakenCall {
   taken: boolean
   state: RateLimitState
-  /** Puts it back: the call is not admitted after all. */
+  /** Undoes it: the call is not admitted after all. */
   giveBack (): void
 }
 
 export interface QuotaLeases {
-  /** Takes a call of the holder's month of `now`. Answered in the same turn while the block in memory lasts. */
+  /** Takes a call from the holder's month at `now`. Synchronous while the block in memory lasts. */
   take (holder: string, callsPerMonth: number, now: Date, policy?: LimitName): Awaitable<TakenCall>
-  /** Gives back to the database what was taken ahead for holders that were not used for `idleSeconds`. */
+  /** Returns to the database the calls taken ahead for holders that were idle for `idleSeconds`. */
   giveBackIdle (): Promise<void>
-  /** Gives back all of it. */
+  /** Returns all of them. */
   stop (): Promise<void>
 }
 
-/** What is in memory of a holder's month. */
+/** The block of a holder's month, in memory. */
 interface Block {
   readonly holder: string
   readonly month: string
   readonly quota: number
-  /** Taken in the database, not handed out yet. */
+  /** Taken in the database, not spent yet. */
   left: number
-  /** What was taken of the month, by all servers, when this one last took. */
+  /** The month's total over all servers, when this one last took calls. */
   taken: number
-  /** When the database had nothing left, in milliseconds; null: it had. */
+  /** When the database had no calls left, in milliseconds; null: it had. */
   emptyAt: number | null
   taking: Promise<void> | null
 }
 
-/** How many calls are taken ahead at most. */
+/** Calls taken ahead, at most. */
 const greatestBlock = 100
 
-/**
- * A month without calls left is asked about again after this many milliseconds: another server may have given some
- * back.
- */
+/** Milliseconds until an exhausted month is asked about again: another server may have returned calls. */
 const askAgain = 1_000
 
 const idleSeconds = 10
 
-/** A tenth of what is left, so that towards the end no server sits on calls that another one needs. */
+/** A tenth of the remaining calls, so that near the end no server holds calls that another one needs. */
 export function blockSize (left: number): number {
   return Math.max(1, Math.min(greatestBlock, Math.floor(left / 10)))
 }
 
 /**
- * What may be taken after a block was: so much that it was no more than a tenth of what was left, whatever was thought
- * to be.
+ * The highest total that may result from taking a block: the block then was at most a tenth of the remaining calls,
+ * even if the known total was outdated.
  */
 function mostAfter (size: number, quota: number): number {
   return size === 1 ? quota : quota - 9 * size
 }
 
 /**
- * Keeps at most `holders` months in memory. `uptime` is milliseconds that only go forward: how long a holder was idle
- * has nothing to do with the calendar.
+ * Keeps at most `holders` months in memory. `uptime` is a monotonic clock in milliseconds: idle time must not depend on
+ * the calendar.
  */
 export function quotaLeases (
   allowances: Pick<AllowanceRepository, 'taken' | 'takeCalls' | 'giveBackCalls'>,
@@ -100,9 +97,9 @@ export function quotaLeases (
   const giving = new Set<Promise<void>>()
   let surplus: GivenBack[] = []
   const giveSurplus = async () => {
-    const given = surplus
+    const returned = surplus
     surplus = []
-    await allowances.giveBackCalls(given)
+    await allowances.giveBackCalls(returned)
   }
   const giveBack = (block: Block) => {
     const { holder, month, left } = block
@@ -110,8 +107,8 @@ export function quotaLeases (
     block.left = 0
     surplus.push({ holder, month, calls: left })
     if (surplus.length > 1) return
-    // Together with all that is given back in this turn: at the end there may be tens of thousands.
-    // What cannot be given back is lost to the month, as by a crash: too few, never too many.
+    // Together with everything returned in this turn: at a stop there may be tens of thousands. Calls that cannot be
+    // returned are lost to the month, as after a crash: too few calls, never too many.
     const done = Promise.resolve().then(giveSurplus).catch(report).finally(() => { giving.delete(done) })
     giving.add(done)
   }
@@ -120,7 +117,7 @@ export function quotaLeases (
   })
 
   const blockOf = (holder: string, quota: number, month: string): Block => {
-    // With the quota in it: units of a quota that was changed are not handed out under another.
+    // The key includes the quota: units of an old quota are not spent under a new one.
     const name = `${month} ${quota} ${holder}`
     const known = blocks.get(name)
     if (known !== undefined) return known
@@ -133,7 +130,7 @@ export function quotaLeases (
     const { holder, month, quota } = block
     const ask = async () => { block.taken = (await allowances.taken(holder, month)).calls }
     if (block.taken >= quota) await ask()
-    // At first by what is known, or as if nothing were taken: mostly there is room enough, and no need to ask.
+    // First by the known total, or 0: mostly there is room, and no query is needed.
     for (; block.taken < quota; await ask()) {
       const size = blockSize(quota - block.taken)
       const after = await allowances.takeCalls(holder, month, size, mostAfter(size, quota))
@@ -179,7 +176,7 @@ function stateOf ({ quota, taken, left }: Block, now: Date, policy: LimitName): 
   return monthState(policy, quota, quota - taken + left, now)
 }
 
-/** The state of a limit that begins anew with the month after `now`, UTC. */
+/** The state of a limit that resets with the month after `now`, UTC. */
 export function monthState (policy: LimitName, quota: number, remaining: number, now: Date): RateLimitState {
   const end = monthEnd(now)
   return {

@@ -1,3 +1,4 @@
+/** Calls per minute: leaky buckets in memory. */
 import { lru } from '../../base/lru.ts'
 import type { Share } from './shared-counters.ts'
 
@@ -7,54 +8,50 @@ import type { Share } from './shared-counters.ts'
  */
 export type LimitName = `${'' | 'organization-'}${'minute' | 'month' | 'credits'}`
 
-/** What a caller is told of one of its limits. */
+/** The state of a limit, as reported to the caller. */
 export interface RateLimitState {
   policy: LimitName
   quota: number
   windowSeconds: number
-  /** As this server knows it: another one may have taken more meanwhile. */
+  /** By this server's count: another one may have taken more meanwhile. */
   remaining: number
-  /**
-   * Seconds until the quota is whole again; where nothing remains of a `minute`, until there is one, as `Retry-After`
-   * says.
-   */
+  /** Seconds until the full quota is available; for an exhausted `minute`, until one call is, as `Retry-After` says. */
   resetSeconds: number
 }
 
-/** Short-term limits by leaky buckets: of one process or, told to each other, of several. */
+/** Short-term limits by leaky buckets, of one process or shared by several. */
 export interface RateLimiter {
   /**
-   * Puts one call into the bucket of `id`, which holds at most `perMinute` (a whole number) and leaks evenly.
-   * `waitSeconds` null: taken; else nothing was, and in so many seconds, at least 1, there is room.
+   * Adds one call to the bucket of `id`, which holds at most `perMinute` (a whole number) and leaks evenly.
+   * `waitSeconds` null: added; else the bucket is full, and has room after so many seconds, at least 1.
    */
   take(
     id: string, perMinute: number, now: Date, policy?: LimitName
   ): { waitSeconds: number | null, state: RateLimitState }
-  /** Takes one out again. */
+  /** Takes one call out of the bucket. */
   giveBack (id: string): void
 }
 
 /**
- * A call in the unit that buckets count in: a bucket of n calls loses n units in a millisecond, so all is whole
- * numbers.
+ * One call in the unit of the buckets: a bucket of n calls leaks n units in a millisecond, so all arithmetic is in
+ * whole numbers.
  */
 const call = 60_000
 
 interface Bucket {
   /**
-   * What is in it, in units, at the instant `at`, in milliseconds. More than it holds: several servers let it through
-   * at once.
+   * Its content in units at the instant `at`, in milliseconds. May exceed its capacity if several servers admitted
+   * calls at once.
    */
   used: number
   at: number
-  /** What it held then. */
+  /** Its capacity then. */
   perMinute: number
 }
 
 /**
- * Keeps at most `buckets`, of 150 bytes each; the ones that were not asked for the longest are forgotten first, which
- * empties them: more than that should not be in use within a minute. With `share`, what other servers let through is in
- * them too.
+ * Keeps at most `buckets`, of 150 bytes each, and evicts the least recently used, which empties them: the number should
+ * exceed the holders active within a minute. With `share`, calls on other servers are counted too.
  */
 export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
   const known = lru<Bucket>(buckets)
@@ -64,7 +61,7 @@ export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
     leak(bucket, perMinute, now)
     return bucket
   }
-  const tell = share?.((key, n, now) => {
+  const broadcast = share?.((key, n, now) => {
     const { id, perMinute } = readCounted(key)
     const bucket = bucketOf(id, perMinute, now.getTime())
     bucket.used = Math.max(0, bucket.used + n * call)
@@ -77,30 +74,30 @@ export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
         return { waitSeconds: secondsToLeak(excess, perMinute), state: stateOf(bucket, perMinute, policy) }
       }
       bucket.used += call
-      tell?.(`${perMinute} ${id}`, 1)
+      broadcast?.(`${perMinute} ${id}`, 1)
       return { waitSeconds: null, state: stateOf(bucket, perMinute, policy) }
     },
     giveBack (id) {
       const bucket = known.get(id)
       if (bucket === undefined) return
       bucket.used = Math.max(0, bucket.used - call)
-      tell?.(`${bucket.perMinute} ${id}`, -1)
+      broadcast?.(`${bucket.perMinute} ${id}`, -1)
     },
   }
 }
 
-/** A server that has not seen the holder yet learns with the count what its bucket holds. */
+/** A count carries the capacity, so that a server without the bucket can create it. */
 function readCounted (key: string): { id: string, perMinute: number } {
   const end = key.indexOf(' ')
   return { perMinute: Math.max(1, Number(key.slice(0, end)) || 1), id: key.slice(end + 1) }
 }
 
-/** Milliseconds by which a call may come later than one that began after it. By more, the clock was set back. */
+/** Milliseconds by which calls may arrive out of order. A larger step back means that the clock was set back. */
 const disorder = 10_000
 
 /**
- * What a bucket lost up to an instant it does not lose again for a call that began before. A clock that stepped back
- * leaks nothing until it goes on; a quota that was changed leaves no more in the bucket than it holds.
+ * A leak up to an instant is not repeated for a call that began earlier. After the clock was set back, nothing leaks
+ * until it advances; a lowered capacity also lowers the content.
  */
 function leak (bucket: Bucket, perMinute: number, now: number): void {
   if (bucket.perMinute !== perMinute) bucket.used = Math.min(bucket.used, perMinute * call)

@@ -1,4 +1,4 @@
-/** Recorders: what requests count in memory and a background job writes. One place starts and stops all of them. */
+/** Recorders: requests count in memory, and a background job writes. One place starts and stops all of them. */
 import type { Clock } from '../../base/clock.ts'
 import { countingLoss } from '../../telemetry/lost-entries.ts'
 import { together, type Service } from '../../telemetry/service.ts'
@@ -13,7 +13,7 @@ import { lastUsedRecorder, type LastUsedRecorder } from './last-used.ts'
 import { meter as newMeter, type Meter } from './meter.ts'
 import { sharedCounters, unshared, type Peers, type SharedCounters } from './shared-counters.ts'
 
-/** Where the recorders write. */
+/** The ports that the recorders write to. */
 type RecorderStore = Parameters<typeof newMeter>[0] & {
   audit: Pick<AuditLog, 'append'>
   apiKeys: Pick<ApiKeyRepository, 'touch'>
@@ -30,7 +30,7 @@ export interface RecordersOptions {
   telemetry: Telemetry
 }
 
-/** As a service, all stop at once: while one waits for the database to come back, so do the others. */
+/** As a service, all stop concurrently, so that they wait for the database together. */
 export interface Recorders extends Service {
   refusals: RefusalLog
   keyUsage: LastUsedRecorder

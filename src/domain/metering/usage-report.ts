@@ -1,4 +1,4 @@
-/** Usage as operators ask for it: by key and day, by organization and range. */
+/** Usage reports: by key and day, by organization and range. */
 import { Failure } from '../../base/errors.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { dayOf, monthStart } from '../core/calendar.ts'
@@ -10,10 +10,10 @@ import type { UsagePort } from './key-usage-meter.ts'
 import type { ApiKeyPort } from '../credentials/api-key.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 
-/** The most days that one question is about. */
+/** The longest range of a report, in days. */
 export const greatestRange = 366
 
-/** What a key did, by day; days on which it did nothing are left out. The range is this month unless it is given. */
+/** The usage of a key by day, without empty days. Absent range: this month. */
 export async function usageOfKey (
   operation: Operation<ApiKeyPort & UsagePort>, id: string, asked: Partial<DayRange> = {}
 ): Promise<{ key: ApiKey; range: DayRange; today: string; days: Omit<DayUsage, 'keyId'>[] } > {
@@ -23,9 +23,7 @@ export async function usageOfKey (
   return { key, range, today: dayOf(now), days: await operation.store.usage.ofKey(id, range) }
 }
 
-/**
- * What the keys of an organization did, its live and its test ones apart. The range is this month unless it is given.
- */
+/** The usage of an organization's keys, live and test apart. Absent range: this month. */
 export async function usageOfOrganization (
   operation: Operation<OrganizationPort & UsagePort>, id: string, asked: Partial<DayRange> = {}
 ): Promise<DayRange & Record<Environment, { calls: number; credits: number } >> {
@@ -35,14 +33,14 @@ export async function usageOfOrganization (
 }
 
 /**
- * @throws Failure `invalid_request` for what is no day, a range that ends before it begins or is longer than 366 days.
+ * @throws Failure `invalid_request` for an invalid day, and for a range that ends before it begins or exceeds 366 days.
  */
 export function requireRange ({ from, to }: Partial<DayRange>, now: Date): DayRange {
   const range = { from: from ?? dayOf(monthStart(to === undefined ? now : requireDay('to', to))), to: to ?? dayOf(now) }
   const days = (requireDay('to', range.to).getTime() - requireDay('from', range.from).getTime()) / 86400000 + 1
   if (days >= 1 && days <= greatestRange) return range
   throw new Failure('invalid_request', {
-    message: `from and to are a range of 1 to ${greatestRange} days; this one has ${days}.`, details: { field: 'from' }
+    message: `from and to must span 1 to ${greatestRange} days, not ${days}.`, details: { field: 'from' }
   })
 }
 

@@ -1,19 +1,16 @@
-/**
- * Counts in fixed windows of time, in bounded memory: short-term limits, of one process or, told to each other, of
- * several.
- */
+/** Fixed-window counters in bounded memory: short-term limits of one process, or shared by several. */
 import { lru } from '../../base/lru.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Share } from './shared-counters.ts'
 
 export interface WindowLimit {
-  /** How many a window takes. */
+  /** The capacity of a window. */
   max: number
   windowSeconds: number
 }
 
 export interface WindowLimiter {
-  /** Null: there is room. Else the whole seconds until there is room again, at least 1. */
+  /** Null: there is room. Else the whole seconds until there is, at least 1. */
   exhausted (key: string): number | null
   /** Counts one. */
   count (key: string): void
@@ -22,9 +19,9 @@ export interface WindowLimiter {
 interface Window { ends: number, counted: number }
 
 /**
- * Keeps at most `parties` counters; the ones that were not asked for the longest are forgotten first. With `share`,
- * others count in it too, and a window ends for all when it ends for the last: else each server would begin one at
- * another time, and what was counted in the window that ends would be forgotten in the one that begins.
+ * Keeps at most `parties` counters, and evicts the least recently used. With `share`, counts of other servers are
+ * added, and a window ends for all with the last: else each server's window would begin at another time, and counts of
+ * an ending window would be lost to the beginning one.
  */
 export function windowLimiter (
   { max, windowSeconds }: WindowLimit, clock: Clock, share?: Share, parties = 20_000
@@ -43,7 +40,7 @@ export function windowLimiter (
     const { ends, key } = readCounted(told)
     const known = windows.get(key)
     const window = add(key, n, now)
-    // Never longer than a window from now, whatever the other server's clock says; one that is over there begins here.
+    // At most one window from now, whatever the other server's clock says; an ended window begins anew here.
     if (ends > now && (window !== known || ends > window.ends)) {
       window.ends = Math.min(ends, now + windowSeconds * 1_000)
     }
@@ -63,7 +60,7 @@ export function windowLimiter (
   }
 }
 
-/** A count travels with the end of its window, in milliseconds. */
+/** A count carries the end of its window, in milliseconds. */
 function readCounted (told: string): { ends: number, key: string } {
   const end = told.indexOf(' ')
   return { ends: Number(told.slice(0, end)), key: told.slice(end + 1) }

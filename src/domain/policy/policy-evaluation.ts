@@ -1,66 +1,63 @@
 /**
- * Policies made ready to be asked at every request, and the one rule by which they are weighed (docs/policies.md): the
- * deployment's and each organization's policies are weighed apart, and each of them has to let a request pass. Among
- * those of one owner deny wins; and once an allow is about a credential, what no allow lets through is denied.
+ * Compiled policies, and their evaluation at every request (docs/policies.md). The deployment's policies and each
+ * organization's are evaluated separately, and each set has to let a request pass. Within a set deny wins; once an
+ * allow is about a credential, everything outside the allows is denied.
  */
 import { isWithin } from '../../base/ip-address.ts'
 import type { CredentialKind, Policy, PolicyConditions } from './policy.ts'
 import { coverage } from '../resources/scope.ts'
 import { compileWindow, type CompiledWindow } from './time-window.ts'
 
-/** Whose request it is, and for what: what a policy is about. */
+/** The subject of a policy: a credential, and the resource of its request. */
 export interface Subject {
   kind: CredentialKind
-  /** Null: it belongs to no organization. */
+  /** Null: no organization. */
   organizationId: string | null
-  /** Null: that cannot be told. */
+  /** Null: unknown. */
   groups: readonly string[] | null
-  /** Null: that cannot be told. */
+  /** Null: unknown. */
   resourceId: string | null
 }
 
-/** From where and when it comes: under which circumstances a policy holds. */
+/** The circumstances of a request, on which a policy may depend. */
 export interface Circumstances {
-  /** What is no address stands for one that cannot be told, as null does. */
+  /** Null, or not an address: unknown. */
   address: string | null
   now: Date
-  /** Any time from `now` on is asked about, and so none in particular is known. */
+  /** The evaluation is for any time from `now` on, so a particular time is unknown. */
   anyTime?: boolean
 }
 
-/**
- * What is made of a condition on something that cannot be told: that which refuses more, or that which refuses less.
- */
+/** The treatment of a condition on something unknown: refuse more, or refuse less. */
 export type UnknownAs = 'refuses' | 'passes'
 
-/** What policies leave of a request. The ids are those of the policies that took something away. */
+/** The result of an evaluation. The ids are those of the policies that took something away. */
 export interface Evaluation {
-  /** Refuses the request, whatever it asks for; null: nothing does. */
+  /** The policy that refuses the whole request; null: none. */
   refusedBy: string | null
-  /** The scopes that are left. */
+  /** The remaining scopes. */
   scopes: readonly string[]
   withheld: ReadonlyMap<string, string>
 }
 
 /**
- * Whether a condition is met; null: that cannot be told. It never counts as "not met" by itself: `Doubt` says what it
- * counts as.
+ * Whether a condition is met; null: unknown, which `UnknownAs` decides. Unknown by itself never counts as "not met".
  */
 type Met = boolean | null
 
 interface CompiledPolicy {
   id: string
   isAbout (subject: Subject): Met
-  /** Whether it is about a scope. Null: it is not limited to some scopes. */
+  /** Whether it is about a scope. Null: about all scopes. */
   covers: ((scope: string) => boolean) | null
-  /** Whether it depends on the time when it holds. */
+  /** Whether it depends on the time. */
   isTimed: boolean
   holds (circumstances: Circumstances): Met
 }
 
-/** The policies of one owner, a disabled one never among what is weighed. */
+/** The policies of one owner; disabled ones are not evaluated. */
 export interface PolicySet {
-  /** All of them, as they are stored. */
+  /** All of them, as stored. */
   policies: readonly Policy[]
   denies: readonly CompiledPolicy[]
   allows: readonly CompiledPolicy[]
@@ -68,32 +65,32 @@ export interface PolicySet {
 
 export const noPolicies: PolicySet = { policies: [], denies: [], allows: [] }
 
-/** Compiles the policies of one owner. One that cannot be read denies everything that it could be about. */
+/** Compiles the policies of one owner. An unreadable one denies everything that it could be about. */
 export function compilePolicies (policies: readonly Policy[]): PolicySet {
   const enabled = policies.filter(policy => policy.enabled).map(policy => ({ policy, compiled: compile(policy) }))
   return {
     policies,
-    denies: enabled.filter(each => each.compiled === null || each.policy.effect !== 'allow').map((
+    denies: enabled.filter(({ policy, compiled }) => compiled === null || policy.effect !== 'allow').map((
       { policy, compiled }
     ) => compiled ?? denyingAll(policy)),
     allows: enabled.flatMap(({ policy, compiled }) => compiled === null || policy.effect !== 'allow' ? [] : compiled)
   }
 }
 
-/** Whether there is nothing to weigh, whatever the request. */
+/** Whether the set has nothing to evaluate for any request. */
 export function isEmpty ({ denies, allows }: PolicySet): boolean {
   return denies.length === 0 && allows.length === 0
 }
 
-/** What the policies of `sets` leave of `scopes` for this request. */
+/** Evaluates the policies of `sets` on this request, which asks for `scopes`. */
 export function evaluate (
   sets: readonly PolicySet[], subject: Subject, scopes: readonly string[], circumstances: Circumstances,
-  doubt: UnknownAs = 'refuses'
+  unknownAs: UnknownAs = 'refuses'
 ): Evaluation {
   const withheld = new Map<string, string>()
   for (const set of sets) {
-    const refusedBy = weighDenies(set, subject, scopes, circumstances, doubt, withheld) ??
-      weighAllows(set, subject, scopes, circumstances, doubt, withheld)
+    const refusedBy = applyDenies(set, subject, scopes, circumstances, unknownAs, withheld) ??
+      applyAllows(set, subject, scopes, circumstances, unknownAs, withheld)
     if (refusedBy !== null) return { refusedBy, scopes: [], withheld }
   }
   return {
@@ -101,12 +98,12 @@ export function evaluate (
   }
 }
 
-/** The id of the policy that refuses everything. What is refused of the scopes is added to `withheld`. */
-function weighDenies (
-  { denies }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: UnknownAs,
-  withheld: Map<string, string>
+/** The id of a deny that refuses the whole request; null: none does. Denied scopes are added to `withheld`. */
+function applyDenies (
+  { denies }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances,
+  unknownAs: UnknownAs, withheld: Map<string, string>
 ): string | null {
-  const ifUnknown = doubt === 'refuses'
+  const ifUnknown = unknownAs === 'refuses'
   for (const policy of denies) {
     if (!(policy.isAbout(subject) ?? ifUnknown) || !(policy.holds(circumstances) ?? ifUnknown)) continue
     if (policy.covers === null) return policy.id
@@ -115,31 +112,33 @@ function weighDenies (
   return null
 }
 
-/** As `weighDenies`. An allow binds what it may be about, and opens to nothing but what it is about and holds for. */
-function weighAllows (
-  { allows }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances, doubt: UnknownAs,
-  withheld: Map<string, string>
+/**
+ * As `applyDenies`. An allow binds every credential that it may be about, and permits only where it certainly applies.
+ */
+function applyAllows (
+  { allows }: PolicySet, subject: Subject, scopes: readonly string[], circumstances: Circumstances,
+  unknownAs: UnknownAs, withheld: Map<string, string>
 ): string | null {
-  const ifUnknown = doubt === 'refuses'
+  const ifUnknown = unknownAs === 'refuses'
   const first = allows.find(policy => policy.isAbout(subject) ?? ifUnknown)
   if (first === undefined) return null
   const open = allows.filter(policy =>
     (policy.isAbout(subject) ?? !ifUnknown) && (policy.holds(circumstances) ?? !ifUnknown)
   )
   if (open.length === 0) return first.id
-  // Named is one that is about the request: where nothing lets a scope through, each of them is the reason.
+  // Names a policy that is about the request: where no allow permits a scope, each of them is the reason.
   for (const scope of scopes) {
     if (!withheld.has(scope) && !open.some(policy => coversScope(policy, scope))) withheld.set(scope, first.id)
   }
   return null
 }
 
-/** A pattern covers API-key-only scopes too: a policy gives nobody anything, it only leaves or takes. */
+/** A pattern covers API-key-only scopes here too: a policy grants nothing, it only restricts. */
 function coversScope ({ covers }: CompiledPolicy, scope: string): boolean {
   return covers === null || covers(scope)
 }
 
-/** Null: it cannot be read. */
+/** Null: it is unreadable. */
 function compile ({ id, effect, conditions }: Policy): CompiledPolicy | null {
   if (conditions === null || (effect !== 'allow' && effect !== 'deny')) return null
   let window: CompiledWindow | null
@@ -157,7 +156,7 @@ function compile ({ id, effect, conditions }: Policy): CompiledPolicy | null {
   }
 }
 
-/** One that is not met settles it, whatever cannot be told. */
+/** Three-valued and: one condition that is not met decides. */
 function both (one: Met, other: Met): Met {
   if (one === false || other === false) return false
   return one === null || other === null ? null : true
@@ -166,7 +165,7 @@ function both (one: Met, other: Met): Met {
 function subjectTest ({ organizations, groups, kinds, resources }: PolicyConditions): CompiledPolicy['isAbout'] {
   return subject => {
     if (kinds !== undefined && !kinds.includes(subject.kind)) return false
-    // One that belongs to no organization is known to belong to none of these.
+    // A credential without organization is known to be in none of these.
     if (
       organizations !== undefined &&
       !(subject.organizationId !== null && organizations.includes(subject.organizationId))
@@ -180,9 +179,9 @@ function isAmong (ids: readonly string[] | undefined, id: string | null): Met {
   return id === null ? null : ids.includes(id)
 }
 
-function hasOne (ids: readonly string[] | undefined, of: readonly string[] | null): Met {
+function hasOne (ids: readonly string[] | undefined, held: readonly string[] | null): Met {
   if (ids === undefined) return true
-  return of === null ? null : ids.some(id => of.includes(id))
+  return held === null ? null : ids.some(id => held.includes(id))
 }
 
 function holdsAt (addresses: readonly string[] | undefined, { address }: Circumstances): Met {

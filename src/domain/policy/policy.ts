@@ -1,4 +1,4 @@
-/** Access policies (OC-05): what credentials may do less than they were given. The rule is in policy-evaluation.ts. */
+/** Access policies (OC-05): they restrict what credentials may do. policy-evaluation.ts has the rule. */
 import { readAllowlist } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
 import { isScopePattern } from '../resources/scope.ts'
@@ -9,15 +9,15 @@ import { problemOfWindow, type TimeWindow } from './time-window.ts'
 export const effects = ['allow', 'deny'] as const
 export type Effect = typeof effects[number]
 
-/** The kinds of credentials that policies bind. The admin token is bound by none. */
+/** The kinds of credentials that policies bind. No policy binds the admin token. */
 export const credentialKinds = ['api_key', 'access_token', 'management_token', 'session', 'webhook_token'] as const
 export type CredentialKind = typeof credentialKinds[number]
 
-/** All that is given has to hold, any entry of a list will do; what is left out does not narrow. No list is empty. */
+/** Every present condition must hold, by any entry of its list; an absent one always holds. No list is empty. */
 export interface PolicyConditions {
-  /** Ids; only in a policy of the deployment. */
+  /** Ids; only in policies of the deployment. */
   organizations?: readonly string[]
-  /** Ids of groups that the member is in whom an API key, or an access token of the management API, is bound to. */
+  /** Ids of groups: of the member that an API key, or an access token of the management API, is bound to. */
   groups?: readonly string[]
   kinds?: readonly CredentialKind[]
   /** Ids. */
@@ -32,15 +32,15 @@ export interface PolicyConditions {
 export interface Policy extends Revised {
   /** `pol_…` */
   id: string
-  /** Null: it is the deployment's, and binds the credentials of every organization. */
+  /** Null: the deployment's; it binds the credentials of every organization. */
   organizationId: string | null
   name: string
   description: string | null
   effect: Effect
   enabled: boolean
-  /** Null: what is stored cannot be read; the policy then denies everything. */
+  /** Null: the stored conditions are unreadable; the policy then denies everything. */
   conditions: PolicyConditions | null
-  /** The credential that made it. */
+  /** The id of the credential that made it. */
   createdBy: string
   createdAt: Date
   updatedAt: Date
@@ -52,7 +52,7 @@ export interface PolicyRepository {
   /** Replaces everything but id, organizationId, createdBy and createdAt; returns it with its next revision. */
   update (policy: Policy): Promise<Policy>
   remove (policy: Policy): Promise<void>
-  /** Every policy of an owner, the oldest first; null: the deployment's. */
+  /** Every policy of an owner, oldest first; null: the deployment's. */
   of(organizationId: string | null): Promise<Policy[]>
   page(
     query: PageQuery, filter: { organizationId?: string | null, effect?: Effect, enabled?: boolean }
@@ -61,18 +61,21 @@ export interface PolicyRepository {
 
 export interface PolicyPort { policies: PolicyRepository }
 
-/** What one owner may have: all of them are looked at when a credential is used. */
+/** Policies of one owner, at most: each is evaluated whenever a credential is used. */
 export const mostPolicies = 200
 
-/** What a change makes of a policy; null: there was none, there is none after. */
+/** The policy before and after a change; null: it does not exist then. */
 export interface PlannedPolicy { before: Policy | null, after: Policy | null }
 
-/** Works out a change without making it: what is wrong with it is told here. */
+/**
+ * Computes a change without making it.
+ * @throws Failure for an invalid one.
+ */
 export type PolicyPlan<Ports> = (repositories: Ports) => Promise<PlannedPolicy>
 
 /**
- * @throws Failure `not_found`, also for a policy of another organization, and of the deployment for who is confined to
- * one.
+ * @throws Failure `not_found`, also for a policy of another organization, and of the deployment for an actor confined
+ * to an organization.
  */
 export async function getPolicy ({ store, actor }: Operation<PolicyPort>, id: string): Promise<Policy> {
   return requireVisible(actor, await store.policies.get(id), 'policy', id)
@@ -89,8 +92,8 @@ export function invalid (field: string, message: string): Failure {
 const listed = ['organizations', 'groups', 'kinds', 'resources', 'scopes', 'addresses']
 
 /**
- * Conditions as they were stored. Null: something in them is not known here, was written by a newer version say; nobody
- * can tell then what they were to keep apart.
+ * The stored conditions. Null: they hold something unknown here, for example from a newer version, so their meaning is
+ * unknown.
  */
 export function readConditions (stored: unknown): PolicyConditions | null {
   if (typeof stored !== 'object' || stored === null || Array.isArray(stored)) return null
@@ -104,7 +107,7 @@ export function readConditions (stored: unknown): PolicyConditions | null {
 }
 
 function isListOfTexts (value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every(each => typeof each === 'string')
+  return Array.isArray(value) && value.length > 0 && value.every(text => typeof text === 'string')
 }
 
 function isAllowlist (addresses: readonly string[]): boolean {
@@ -126,10 +129,10 @@ function isWindow (value: unknown): boolean {
 
 function isHours (value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).sort().join() === 'from,until' &&
-    Object.values(value).every(each => typeof each === 'string')
+    Object.values(value).every(text => typeof text === 'string')
 }
 
-export function about ({ before, after }: PlannedPolicy, more: Record<string, unknown>) {
+export function auditDetail ({ before, after }: PlannedPolicy, more: Record<string, unknown>) {
   const { id, organizationId, name, description, effect, enabled, conditions } = (after ?? before)!
   return { organizationId, subject: id, detail: { name, description, effect, enabled, conditions, ...more } }
 }

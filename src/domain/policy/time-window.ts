@@ -1,28 +1,25 @@
-/**
- * Times at which something holds: between two instants, on days of the week, at hours of the day, in UTC or another
- * zone.
- */
+/** Windows of time: between two instants, on days of the week, at hours of the day, in UTC or another zone. */
 
 export const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 export type Day = typeof days[number]
 
-/** All that is given has to hold; what is left out does not narrow. */
+/** Every present condition must hold; an absent one always holds. */
 export interface TimeWindow {
-  /** RFC 3339; the first instant inside. */
+  /** RFC 3339; inclusive. */
   from?: string
-  /** RFC 3339; the first instant after. */
+  /** RFC 3339; exclusive. */
   until?: string
   days?: readonly Day[]
   /**
-   * `HH:MM`, from the first minute inside to the first after, up to 24:00. Past midnight when `until` is the earlier:
-   * then the day is the one it begins on.
+   * `HH:MM`, `from` inclusive, `until` exclusive, up to 24:00. An earlier `until` is on the next day; `days` then names
+   * the day of `from`.
    */
   hours?: { from: string, until: string }
   /** The IANA zone of days and hours; UTC unless given. */
   zone?: string
 }
 
-/** A window, made ready to be asked often. */
+/** A compiled window, for frequent checks. */
 export interface CompiledWindow {
   contains (now: Date): boolean
   /** Whether it is over for good at `now`. */
@@ -36,7 +33,7 @@ const instantPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\
 export function problemOfWindow ({ from, until, days: named, hours, zone }: TimeWindow): string | null {
   for (const instant of [from, until]) {
     if (instant !== undefined && !isInstant(instant)) {
-      return `${JSON.stringify(instant.slice(0, 64))} is no instant by RFC 3339; write 2027-01-31T00:00:00Z`
+      return `${JSON.stringify(instant.slice(0, 64))} is not an RFC 3339 instant; write 2027-01-31T00:00:00Z`
     }
   }
   if (from !== undefined && until !== undefined && Date.parse(from) >= Date.parse(until)) {
@@ -45,16 +42,16 @@ export function problemOfWindow ({ from, until, days: named, hours, zone }: Time
   if (named?.length === 0) return 'days is empty; name a day, or leave it out'
   const unknown = named?.find(day => !days.includes(day))
   if (unknown !== undefined) {
-    return `${JSON.stringify(String(unknown).slice(0, 64))} is no day; write ${days.join(', ')}`
+    return `${JSON.stringify(String(unknown).slice(0, 64))} is not a day; write ${days.join(', ')}`
   }
   if (hours !== undefined) {
     if (!hourPattern.test(hours.from) || !(hourPattern.test(hours.until) || hours.until === '24:00')) {
-      return 'hours are written HH:MM, 09:00 to 17:30 say, up to 24:00'
+      return 'hours are written HH:MM, for example 09:00 to 17:30, up to 24:00'
     }
     if (hours.from === hours.until) return 'hours begin and end at the same minute; leave them out for the whole day'
   }
   if (zone !== undefined && localTime(zone) === null) {
-    return `${JSON.stringify(zone.slice(0, 64))} is no time zone; write Europe/Berlin, say`
+    return `${JSON.stringify(zone.slice(0, 64))} is not a time zone; write, for example, Europe/Berlin`
   }
   return [from, until, named, hours].every(part => part === undefined) ? 'the window names no time' : null
 }

@@ -1,11 +1,11 @@
-/** What a resource says of itself to those who come without a token (RFC 9728). */
+/** Protected resource metadata, for clients without a token (RFC 9728). */
 import type { Resource } from './resource.ts'
 
-/** RFC 9728 §2, the members that are used here. */
+/** The members of RFC 9728 §2 that are used here. */
 export interface ResourceMetadata {
   resource: string
   authorization_servers: string[]
-  /** Left out where there is none (RFC 9728 §3.2). */
+  /** Absent if there is none (RFC 9728 §3.2). */
   scopes_supported?: string[]
   bearer_methods_supported: ['header']
   resource_name: string
@@ -13,7 +13,7 @@ export interface ResourceMetadata {
 
 const wellKnown = '/.well-known/oauth-protected-resource'
 
-/** The metadata document of a resource. Never names an API-key-only scope: no token can have one. */
+/** The metadata document of a resource. Excludes API-key-only scopes: no token can have one. */
 export function resourceMetadata (resource: Resource, issuer: string): ResourceMetadata {
   const scopes = resource.scopes.filter(scope => !scope.keyOnly).map(scope => scope.name)
   return {
@@ -26,8 +26,8 @@ export function resourceMetadata (resource: Resource, issuer: string): ResourceM
 }
 
 /**
- * Where the metadata of a resource is found: the well-known path is inserted between host and path (RFC 9728 §3.1).
- * Null: an identifier without a host (`urn:…`) has no such place.
+ * The metadata URL of a resource: the well-known path is inserted between host and path (RFC 9728 §3.1). Null: the
+ * identifier has no host (`urn:…`), so it has no such URL.
  */
 export function resourceMetadataUrl (identifier: string): string | null {
   const url = URL.parse(identifier)
@@ -37,18 +37,15 @@ export function resourceMetadataUrl (identifier: string): string | null {
 }
 
 /**
- * Where this server serves the metadata of a resource: at its well-known path if it shares the issuer's origin, else
- * under the issuer's own, because nothing else answers for this server there. A challenge may name either (RFC 9728
- * §5.1).
+ * The URL at which this server serves the metadata of a resource: at its well-known path if it shares the issuer's
+ * origin, else below the issuer's own, because this server answers at no other origin. A challenge may name either (RFC
+ * 9728 §5.1).
  */
 export function hostedMetadataUrl ({ id, identifier }: Pick<Resource, 'id' | 'identifier'>, issuer: string): string {
   return isAt(identifier, issuer) ? resourceMetadataUrl(identifier)! : `${issuer}${wellKnown}${hostedPath}${id}`
 }
 
-/**
- * The id of the resource whose metadata is served at a path below the well-known one although it is elsewhere; null:
- * none.
- */
+/** The id of the resource on another origin whose metadata is served at a path below the well-known one; null: none. */
 export function hostedResourceId (path: string): string | null {
   const id = path.startsWith(hostedPath) ? path.slice(hostedPath.length) : ''
   return /^res_\w{1,64}$/.test(id) ? id : null

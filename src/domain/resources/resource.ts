@@ -1,13 +1,13 @@
+/** Resources: protected APIs, and the checks of visibility and use. */
 import { Failure } from '../../base/errors.ts'
-import type { KeyUse } from '../tokens/signing-key.ts'
+import type { KeyUse, SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Actor } from '../core/actor.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Scope } from './scope.ts'
-import type { SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Style } from './style.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 
-/** `mcp`: a server of the Model Context Protocol, with what its clients need to find the way here. */
+/** `mcp`: a server of the Model Context Protocol, with metadata by which its clients find the authorization server. */
 export type ResourceKind = 'api' | 'mcp'
 
 /** A protected API, named by its resource indicator (RFC 8707). */
@@ -20,16 +20,16 @@ export interface Resource extends Revised {
    */
   identifier: string
   name: string
-  /** Null: it belongs to the deployment, and every organization's credentials may be made for it. */
+  /** Null: it belongs to the deployment, and credentials of every organization may be made for it. */
   organizationId: string | null
   scopes: readonly Scope[]
   style: Style
-  /** Seconds that an access token for it lives. */
+  /** The lifetime of its access tokens, in seconds. */
   tokenLifetime: number
-  /** What its access tokens are signed by. */
+  /** The algorithm that signs its access tokens. */
   signingAlgorithm: SigningAlgorithm
   kind: ResourceKind
-  /** Of an MCP server: what clients get on it that register with its organization. Names of scopes that it declares. */
+  /** For an MCP server: the names of its scopes that clients receive when they register with its organization. */
   defaultScopes: readonly string[]
   createdAt: Date
   revokedAt: Date | null
@@ -38,32 +38,26 @@ export interface Resource extends Revised {
 export interface ResourceRepository extends KeyUse {
   insert (resource: Resource): Promise<void>
   get (id: string): Promise<Resource | null>
-  /** In whatever spelling. */
+  /** In any spelling. */
   byIdentifier (identifier: string): Promise<Resource | null>
-  /**
-   * Those that an earlier version wrote, which compared spellings: behind an id, in the order of their ids, at most so
-   * many.
-   */
+  /** At most `limit` resources that an earlier version stored without normal form, by id, behind `after`. */
   withoutNormalForm (after: string, limit: number): Promise<Resource[]>
-  /** Has one of those found by every spelling of its identifier. */
+  /** Stores the normal form of its identifier, by which every spelling finds it. */
   normalize (resource: Pick<Resource, 'id' | 'identifier'>): Promise<void>
   /** Replaces everything but id and createdAt, its scopes included; returns it with its next revision. */
   update (resource: Resource): Promise<Resource>
-  /** Those of the names that stood for scopes which were taken from the resource, as they were then. */
+  /** Of these names, those of scopes that were removed from the resource, as they were then. */
   retiredScopes (id: string, names: readonly string[]): Promise<Scope[]>
-  /** Remembers scopes that are taken from the resource. */
+  /** Stores scopes that are removed from the resource. */
   retireScopes (id: string, scopes: readonly Scope[]): Promise<void>
-  /**
-   * Has a resource remember those API-key-only scopes, too, that were taken from the one which had its identifier
-   * before.
-   */
+  /** Copies the removed API-key-only scopes of the resource that had the same identifier before. */
   inheritRetiredScopes (from: string, to: string): Promise<void>
-  /** Ends every resource of an organization. */
+  /** Revokes every resource of an organization. */
   revokeAll (organizationId: string, revokedAt: Date): Promise<void>
   page (query: PageQuery, filter: ResourceFilter): Promise<Page<Resource>>
 }
 
-/** The clients that a change of scopes takes tokens from: implemented by the port of clients. */
+/** The clients whose tokens a change of scopes revokes: implemented by the port of clients. */
 export interface ClientGenerations {
   clients: {
     /** Adds one to the generation of every client that has a grant on the resource. */
@@ -73,13 +67,13 @@ export interface ClientGenerations {
 
 export interface ResourcePort { resources: ResourceRepository }
 
-/** Which resources a list is to hold; what is left out does not narrow it. */
+/** Filters of resources; an absent one matches all. */
 export interface ResourceFilter {
   /** That organization's resources and the deployment's. */
   visibleTo?: string
-  /** That organization's alone. */
+  /** That organization's only. */
   organizationId?: string
-  /** In whatever spelling. */
+  /** In any spelling. */
   identifier?: string
   /** Exactly this name. */
   name?: string
@@ -87,17 +81,17 @@ export interface ResourceFilter {
   revoked?: boolean
 }
 
-/** Seconds an access token lives unless a resource says otherwise (LB-10). */
+/** The default lifetime of an access token, in seconds (LB-10). */
 export const defaultTokenLifetime = 3600
 
-/** The resource that stands for the issuer's host: the API that shares its origin with Latchkey. */
+/** The resource of the issuer's host: the API that shares its origin with Latchkey. */
 export const hostResourceId = 'res_host'
 /** Latchkey's own API. */
 export const managementResourceId = 'res_management'
 
 const builtIn = new Set<string>([hostResourceId, managementResourceId])
 
-/** Whether a resource is one that every deployment has. */
+/** Whether every deployment has the resource. */
 export function isBuiltIn ({ id }: Pick<Resource, 'id'>): boolean {
   return builtIn.has(id)
 }
@@ -106,10 +100,13 @@ export function isBuiltIn ({ id }: Pick<Resource, 'id'>): boolean {
 export async function getResource (
   { store, actor }: Operation<ResourcePort>, idOrIdentifier: string
 ): Promise<Resource> {
-  return readable(actor, await find(store, idOrIdentifier), idOrIdentifier)
+  return requireReadable(actor, await find(store, idOrIdentifier), idOrIdentifier)
 }
 
-/** A resource that a credential of `organizationId` may be made for. @throws Failure `unknown_resource`. */
+/**
+ * A resource for which a credential of `organizationId` may be made.
+ * @throws Failure `unknown_resource`.
+ */
 export async function requireUsableResource (
   tx: ResourcePort, organizationId: string | null, idOrIdentifier: string
 ): Promise<Resource> {
@@ -132,12 +129,12 @@ export async function find (repositories: ResourcePort, idOrIdentifier: string):
   return await repositories.resources.get(idOrIdentifier) ?? await repositories.resources.byIdentifier(idOrIdentifier)
 }
 
-export function readable (actor: Actor, found: Resource | null, name: string): Resource {
+export function requireReadable (actor: Actor, found: Resource | null, name: string): Resource {
   if (found !== null && found.organizationId === null) return found
   return requireVisible(actor, found, 'resource', name)
 }
 
-/** What an audit row says of a resource. */
+/** The audit detail of a resource. */
 export function auditDetail (resource: Resource) {
   const { identifier, name, kind, scopes, defaultScopes, style, signingAlgorithm } = resource
   return {

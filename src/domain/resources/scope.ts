@@ -1,30 +1,31 @@
+/** Scopes, patterns of scopes, and references by which grants store them. */
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/random.ts'
 
-/** What a caller may do on a resource, `invoices:read` say (RFC 6749 §3.3). */
+/** A permission on a resource, such as `invoices:read` (RFC 6749 §3.3). */
 export interface Scope {
   name: string
   /** An API-key-only scope can never be granted to an OAuth client. */
   keyOnly: boolean
   description: string | null
   /**
-   * What credentials, members and groups keep of it instead of its name; absent: its name. Set where the name was or
-   * may have been given before this scope was declared: who had that has not this one. Never told outside.
+   * Stored in credentials, members and groups instead of the name; absent: the name. Set if the name was, or may have
+   * been, granted before this scope was declared: an earlier grant of the name does not include this scope. Internal.
    */
   reference?: string
 }
 
-/** What is kept of a scope by whatever is given it. */
+/** The text that is stored where a scope is granted. */
 export function referenceOf ({ name, reference }: Scope): string {
   return reference ?? name
 }
 
-/** A reference that nothing has been given yet. No scope has a space in its name (RFC 6749 §3.3). */
+/** A new reference, which nothing holds yet. The space keeps it apart from names (RFC 6749 §3.3). */
 export function newReference (name: string): string {
   return `${name} ${newId('scp')}`
 }
 
-/** What people read where a reference or a pattern is kept. */
+/** The name to show for a stored reference or pattern. */
 export function nameOf (kept: string): string {
   return kept.split(' ', 1)[0]!
 }
@@ -42,14 +43,14 @@ export function isScopeToken (text: string): boolean {
 }
 
 /**
- * Whether a text is a scope or a pattern of scopes: `invoices:*` (everything on one type), `*:read` (one action on
- * every type) or `*`. An asterisk anywhere else is an ordinary character.
+ * Whether a text is a scope or a pattern of scopes: `invoices:*` (every action on a type), `*:read` (an action on every
+ * type) or `*`. An asterisk elsewhere is an ordinary character.
  */
 export function isScopePattern (text: string): boolean {
   return isScopeToken(text)
 }
 
-/** Whether a text stands for several scopes when it is read as a pattern: no scope is named so. */
+/** Whether a text is a pattern of several scopes: no scope may have such a name. */
 export function readsAsPattern (text: string): boolean {
   const [type, action] = halves(text)
   return text === '*' || (action !== null && (type === '*' || action === '*'))
@@ -60,7 +61,7 @@ export function covers (pattern: string, name: string): boolean {
   return pattern === name || coversOthers(pattern, name)
 }
 
-/** Whether one of `patterns` covers a name, as `covers` has it, however many there are. */
+/** Whether one of `patterns` covers a name, as `covers` says; in constant time. */
 export function coverage (patterns: readonly string[]): (name: string) => boolean {
   const all = new Set(patterns)
   return name => {
@@ -70,7 +71,9 @@ export function coverage (patterns: readonly string[]): (name: string) => boolea
   }
 }
 
-/** Of `patterns` and references, the first that stands for a scope. An API-key-only scope takes its own reference. */
+/**
+ * The first of these patterns and references that covers a scope. Only its own reference covers an API-key-only scope.
+ */
 export function coveringPattern (patterns: readonly string[], scope: Scope): string | undefined {
   const reference = referenceOf(scope)
   const isOwn = (pattern: string) => pattern === reference && !readsAsPattern(pattern)
@@ -86,55 +89,55 @@ function coversOthers (pattern: string, scope: string): boolean {
 }
 
 /**
- * Of `wanted`, the patterns and references that stand for something that whoever holds `held` has not, on whatever
- * resource. An API-key-only scope, one of the references in `keyOnly`, is had by its own reference alone.
+ * Of `wanted`, the patterns and references that cover something outside of `held`, on any resource. An API-key-only
+ * scope, one of the references in `keyOnly`, is covered by its own reference alone.
  */
 export function patternsBeyond (
   held: readonly string[], wanted: readonly string[], keyOnly: ReadonlySet<string>
 ): string[] {
   return wanted.filter(pattern =>
-    !held.includes(pattern) && (keyOnly.has(pattern) || !held.some(each => coversPattern(each, pattern)))
+    !held.includes(pattern) && (keyOnly.has(pattern) || !held.some(other => coversPattern(other, pattern)))
   )
 }
 
-/** As a pattern `*:*` covers nothing, so it must not cover the asterisk of another. */
+/** `*:*` covers nothing as a pattern, so it must not cover the asterisk of another pattern. */
 function coversPattern (pattern: string, wanted: string): boolean {
   return pattern !== '*:*' && coversOthers(pattern, nameOf(wanted))
 }
 
 /**
- * The names of the declared scopes that `patterns` and references cover. An API-key-only scope is never covered by a
- * pattern, only by its own reference: nobody comes by one who was not given it deliberately.
+ * The names of the declared scopes that patterns and references cover. An API-key-only scope is covered by its own
+ * reference alone, so that it is always granted deliberately.
  */
 export function expand (patterns: readonly string[], declared: readonly Scope[]): string[] {
   return declared.filter(scope => coveringPattern(patterns, scope) !== undefined).map(({ name }) => name)
 }
 
 /**
- * What a credential shows that keeps these on a resource that declares those: its patterns, and the names of the scopes
- * that it still has.
+ * The scopes that a credential shows for its stored patterns and references: the patterns, and the names of the scopes
+ * that are still declared.
  */
 export function shownScopes (kept: readonly string[], declared: readonly Scope[]): string[] {
-  return namesOf(kept.filter(each => readsAsPattern(each) || declared.some(scope => referenceOf(scope) === each)))
+  return namesOf(kept.filter(text => readsAsPattern(text) || declared.some(scope => referenceOf(scope) === text)))
 }
 
-/** Whether a scope lets its holder look and nothing more: its action is `read`. */
+/** Whether a scope allows reading alone: its action is `read`. */
 export function isReadOnly (scope: string): boolean {
   return halves(scope)[1] === 'read'
 }
 
-/** `type:action`; the action is null where there is no colon. */
+/** `type:action`; action null: there is no colon. */
 function halves (scope: string): [type: string, action: string | null] {
   const colon = scope.lastIndexOf(':')
   return colon === -1 ? [scope, null] : [scope.slice(0, colon), scope.slice(colon + 1)]
 }
 
-/** The scopes of a space-delimited list, each once, in their order. */
+/** The scopes of a space-delimited list, without repetitions, in order. */
 export function splitScope (scope: string): string[] {
   return [...new Set(scope.split(' ').filter(name => name !== ''))]
 }
 
-/** Refuses names that `declared` does not have. Returns their scopes, each once. */
+/** Requires names that `declared` has. Returns their scopes, without repetitions. */
 function requireDeclared (names: readonly string[], declared: readonly Scope[], resource: string): Scope[] {
   return [...new Set(names)].map(name => {
     const found = readsAsPattern(name) ? undefined : declared.find(scope => scope.name === name)
@@ -151,8 +154,8 @@ function requireDeclared (names: readonly string[], declared: readonly Scope[], 
 }
 
 /**
- * What an API key keeps of names and patterns. @throws Failure `unknown_scope` for a name that `declared` does not
- * have, and for a pattern that covers nothing of it.
+ * The patterns and references that an API key stores.
+ * @throws Failure `unknown_scope` for a name that `declared` lacks, and for a pattern that covers none of it.
  */
 export function requireDeclaredPatterns (
   patterns: readonly string[], declared: readonly Scope[], resource: string
@@ -163,7 +166,10 @@ export function requireDeclaredPatterns (
       : referenceOf(requireDeclared([pattern], declared, resource)[0]!))
 }
 
-/** What an OAuth client keeps of names. @throws Failure `unknown_scope`, `scope_api_key_only` (LB-14). */
+/**
+ * The references that an OAuth client stores.
+ * @throws Failure `unknown_scope`, `scope_api_key_only` (LB-14).
+ */
 export function requireGrantable (names: readonly string[], declared: readonly Scope[], resource: string): string[] {
   const wanted = requireDeclared(names, declared, resource)
   for (const { name, keyOnly } of wanted) {
@@ -171,7 +177,7 @@ export function requireGrantable (names: readonly string[], declared: readonly S
       throw new Failure('scope_api_key_only', {
         message: `The scope ${
           JSON.stringify(name)
-        } of ${resource} is API-key only: no OAuth client can be granted it. Create an API key instead.`,
+        } of ${resource} is API-key only and cannot be granted to an OAuth client. Create an API key instead.`,
         details: { field: 'scopes', scope: name, resource }
       })
     }
@@ -180,8 +186,8 @@ export function requireGrantable (names: readonly string[], declared: readonly S
 }
 
 /**
- * The names of those scopes, of which these references are kept, that `declared` still has and that a token may carry:
- * the last word on what is granted.
+ * The names of the scopes that a token may carry now: of the stored references, those that are still declared. Applied
+ * last, at issuance.
  */
 export function grantableNow (references: readonly string[], declared: readonly Scope[]): string[] {
   return references.flatMap(

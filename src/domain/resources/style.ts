@@ -1,26 +1,26 @@
-/** How a key may travel: in a request header, as a bearer credential, or in the query of the URL. */
+/** The transports of a key: a request header, a bearer credential, or the query of the URL. */
 export type KeyTransport =
   | { in: 'header', name: string }
   | { in: 'bearer' }
   | { in: 'query', name: string }
 
-/** The error styles there are; guard/styles.ts has a renderer for each. */
+/** The error styles; guard/styles.ts has a renderer for each. */
 export const errorStyleNames = ['ledgerbee', 'crane-ledger', 'craftkit', 'craftdesk', 'opencrane', 'rfc9457'] as const
 export type ErrorStyleName = typeof errorStyleNames[number]
 
-/** How a resource wants credentials to travel, how its keys look and how its errors look. Data, never a branch. */
+/** The style of a resource: transports of credentials, form of keys, form of errors. Data, without code. */
 export interface Style {
-  /** What its keys start with: lower-case letters and digits, at most 16. */
+  /** The prefix of its keys: lower-case letters and digits, at most 16. */
   keyPrefix: string
   transports: readonly KeyTransport[]
   errors: ErrorStyleName
-  /** Whether a request that did not arrive over TLS is refused before its credential is looked at. Absent: no. */
+  /** Whether a request without TLS is refused before its credential is checked. Absent: no. */
   requireTls?: boolean
-  /** What an organization's plan has to include for keys with custom access (CD-12). Absent: nothing. */
+  /** The feature of an organization's plan that keys with custom access require (CD-12). Absent: none. */
   customAccessFeature?: string
-  /** What an organization's plan has to include for sessions of end users (CK-14). Absent: nothing. */
+  /** The feature of an organization's plan that sessions of end users require (CK-14). Absent: none. */
   sessionFeature?: string
-  /** Whether keys that were made elsewhere were taken over: they have any form. Set by the first import. */
+  /** Whether keys made elsewhere were imported: they may have any form. Set by the first import. */
   importedKeys?: boolean
 }
 
@@ -28,7 +28,7 @@ const header: readonly KeyTransport[] = [{ in: 'header', name: 'x-api-key' }]
 const headerAndQuery: readonly KeyTransport[] = [...header, { in: 'query', name: 'x-api-key' }]
 const bearer: readonly KeyTransport[] = [{ in: 'bearer' }]
 
-/** The named styles; a resource takes one as it is or with a prefix of its own. */
+/** The named styles; a resource takes one as it is, or with its own prefix. */
 export const styles: Readonly<Record<ErrorStyleName, Style>> = {
   ledgerbee: { keyPrefix: 'lb', transports: headerAndQuery, errors: 'ledgerbee' },
   'crane-ledger': { keyPrefix: 'cl', transports: bearer, errors: 'crane-ledger', requireTls: true },
@@ -41,12 +41,12 @@ export const styles: Readonly<Record<ErrorStyleName, Style>> = {
 /** The style of Latchkey's own API: LedgerBee's header, OpenCrane's envelopes. No credential travels in a URL. */
 export const managementStyle: Style = { keyPrefix: 'lk', transports: header, errors: 'opencrane' }
 
-/** The style of the routes on which a credential asks about itself: LedgerBee's, but for keys in URLs. */
+/** The style of the routes on which a credential asks about itself: LedgerBee's, without keys in URLs. */
 export const selfStyle: Style = { ...styles.ledgerbee, transports: header }
 
 const prefixPattern = /^[a-z][a-z0-9]{0,15}$/
 
-/** Whether a text may stand at the front of keys. */
+/** Whether a text may be the prefix of keys. */
 export function isKeyPrefix (text: string): boolean {
   return prefixPattern.test(text)
 }

@@ -1,4 +1,4 @@
-/** How much may be taken: by a chain of keys, and by all the keys of an organization together. */
+/** Limits on calls and credits: of a chain of keys, and of all keys of an organization together. */
 import type { Environment } from '../../secrets/credential-text.ts'
 
 /** Null: no limit. */
@@ -13,21 +13,24 @@ export interface Limits {
 
 export const noLimits: Readonly<Limits> = { callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null }
 
-/** The limits of `before` with those that are given; undefined: as before. */
-export function limitsOf (given: Partial<Limits>, before: Readonly<Limits>): Limits {
+/** The limits of `before`, replaced by those present in `changes`; absent: as before. */
+export function limitsOf (changes: Partial<Limits>, before: Readonly<Limits>): Limits {
   return {
-    callsPerMonth: given.callsPerMonth === undefined ? before.callsPerMonth : given.callsPerMonth,
-    creditsPerMonth: given.creditsPerMonth === undefined ? before.creditsPerMonth : given.creditsPerMonth,
-    callsPerMinute: given.callsPerMinute === undefined ? before.callsPerMinute : given.callsPerMinute
+    callsPerMonth: changes.callsPerMonth === undefined ? before.callsPerMonth : changes.callsPerMonth,
+    creditsPerMonth: changes.creditsPerMonth === undefined ? before.creditsPerMonth : changes.creditsPerMonth,
+    callsPerMinute: changes.callsPerMinute === undefined ? before.callsPerMinute : changes.callsPerMinute
   }
 }
 
-/** Whether any limit is given, be it null. */
+/** Whether any limit is present, null included. */
 export function namesLimits ({ callsPerMonth, creditsPerMonth, callsPerMinute }: Partial<Limits>): boolean {
   return [callsPerMonth, creditsPerMonth, callsPerMinute].some(limit => limit !== undefined)
 }
 
-/** Who an organization's limits are counted for: its live and its test keys apart, like its two accounts. */
+/**
+ * The holder of an organization's limits in the counters: live and test keys are counted apart, as are its two
+ * accounts.
+ */
 export function organizationHolder (
   { organizationId, environment }: { organizationId: string, environment: Environment }
 ): string {

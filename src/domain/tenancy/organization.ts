@@ -1,13 +1,12 @@
+/** Organizations: creation, changes, deletion, and the state that their credentials depend on. */
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
-import { type Actor } from '../core/actor.ts'
+import type { Actor } from '../core/actor.ts'
 import { limitsOf, noLimits, type Limits } from './limits.ts'
 import { change, load, type RecordKind } from '../audit/change.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import { requireVisible } from '../core/operation.ts'
-import { type Revised } from '../core/operation.ts'
-import { type Operation } from '../core/operation.ts'
+import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
 
 export const organizationStatuses = ['active', 'suspended', 'deleted'] as const
@@ -20,16 +19,16 @@ export interface Organization extends Limits, Revised {
   /** `org_…` */
   id: string
   name: string
-  /** `deleted`: ended for good; the row stays, so that what happened in it stays explained. */
+  /** `deleted` is final; the row stays, so that its history can be explained. */
   status: OrganizationStatus
-  /** Names of what its plan includes; a route may ask for one. */
+  /** Names of the features in its plan; a route may require one. */
   features: readonly string[]
   createdAt: Date
   suspendedAt: Date | null
   deletedAt: Date | null
 }
 
-/** Which organizations a list is to hold; what is left out does not narrow it. */
+/** Filters of organizations; an absent one matches all. */
 export interface OrganizationFilter {
   id?: string
   /** Exactly this name. */
@@ -45,7 +44,7 @@ export interface OrganizationRepository {
   page (query: PageQuery, filter: OrganizationFilter): Promise<Page<Organization>>
 }
 
-/** What an organization takes with it when it ends: implemented by the port of resources. */
+/** Ending an organization ends its resources: implemented by the port of resources. */
 export interface OwnedResources { resources: { revokeAll (organizationId: string, revokedAt: Date): Promise<void> } }
 
 export interface OrganizationPort { organizations: OrganizationRepository }
@@ -68,7 +67,7 @@ export async function createOrganization (
   await store.transaction(async tx => {
     await tx.organizations.insert(organization)
     await tx.audit.append(
-      auditEvent(actor, organization.createdAt, 'organization.created', about(organization, { ...input }))
+      auditEvent(actor, organization.createdAt, 'organization.created', auditDetail(organization, { ...input }))
     )
   })
   return organization
@@ -78,7 +77,7 @@ export async function createOrganization (
 export async function getOrganization (
   { store, actor }: Operation<OrganizationPort>, id: string
 ): Promise<Organization> {
-  return visibleOrganization(actor, await store.organizations.get(id), id)
+  return requireVisibleOrganization(actor, await store.organizations.get(id), id)
 }
 
 /**
@@ -87,20 +86,20 @@ export async function getOrganization (
 export async function updateOrganization (
   operation: Operation<AuditPort & OrganizationPort>,
   id: string,
-  given: Partial<Limits> & { name?: string, status?: 'active' | 'suspended', features?: readonly string[] },
+  changes: Partial<Limits> & { name?: string, status?: 'active' | 'suspended', features?: readonly string[] },
   reason: string | null = null
 ): Promise<Organization> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = await presentOrganization(operation, tx, id)
     const now = clock()
-    const status = given.status ?? before.status
+    const status = changes.status ?? before.status
     const kept = await tx.organizations.update({
       ...before,
-      name: given.name ?? before.name,
+      name: changes.name ?? before.name,
       status,
-      features: given.features ?? before.features,
-      ...limitsOf(given, before),
+      features: changes.features ?? before.features,
+      ...limitsOf(changes, before),
       suspendedAt: status === 'active' ? null : before.suspendedAt ?? now,
     })
     const type = status === before.status
@@ -109,15 +108,15 @@ export async function updateOrganization (
         ? 'organization.resumed'
         : 'organization.suspended'
     await tx.audit.append(
-      auditEvent(actor, now, type, about(kept, { ...given, ...(reason === null ? {} : { reason }) }))
+      auditEvent(actor, now, type, auditDetail(kept, { ...changes, ...(reason === null ? {} : { reason }) }))
     )
     return kept
   })
 }
 
 /**
- * Ends an organization for good: every credential of it is dead, and nothing passes for its resources, from the next
- * request on. Its rows stay, its name is free. Doing it twice changes nothing.
+ * Ends an organization for good: from the next request on its credentials are refused, and so is every request to its
+ * resources. Its rows stay, its name is free. Idempotent.
  */
 export async function deleteOrganization (
   operation: Operation<AuditPort & OrganizationPort & OwnedResources>, id: string
@@ -143,27 +142,30 @@ const organizations: RecordKind<Organization, OrganizationPort> = {
   organizationOf: ({ id }) => id,
   get: (tx, id) => tx.organizations.get(id),
   update: (tx, after) => tx.organizations.update(after),
-  about,
+  about: auditDetail,
 }
 
-/** One that can still be changed. */
+/** Loads one that is not deleted. */
 async function presentOrganization (
   operation: Operation<OrganizationPort>, tx: OrganizationPort, id: string
 ): Promise<Organization> {
   const organization = await load(operation, tx, organizations, id)
   if (organization.status === 'deleted') {
     throw new Failure('organization_not_active', {
-      message: `The organization ${id} was deleted and cannot be changed any more.`
+      message: `The organization ${id} was deleted and cannot be changed.`
     })
   }
   return organization
 }
 
-/** The organization that something is to be created in. @throws Failure `not_found`, `organization_not_active`. */
+/**
+ * The organization in which something is created.
+ * @throws Failure `not_found`, `organization_not_active`.
+ */
 export async function requireActiveOrganization (
   tx: OrganizationPort, actor: Actor, id: string
 ): Promise<Organization> {
-  const organization = visibleOrganization(actor, await tx.organizations.get(id), id)
+  const organization = requireVisibleOrganization(actor, await tx.organizations.get(id), id)
   if (organization.status === 'deleted') {
     throw new Failure('organization_not_active', { message: `The organization ${id} was deleted.` })
   }
@@ -173,14 +175,17 @@ export async function requireActiveOrganization (
   return organization
 }
 
-/** As `visible`, for an organization itself. @throws Failure `not_found`. */
-export function visibleOrganization (actor: Actor, found: Organization | null, id: string): Organization {
+/**
+ * As `requireVisible`, for an organization itself.
+ * @throws Failure `not_found`.
+ */
+export function requireVisibleOrganization (actor: Actor, found: Organization | null, id: string): Organization {
   const { organizationId: _, ...organization } = requireVisible(
     actor, found && { ...found, organizationId: found.id }, 'organization', id
   )
   return organization
 }
 
-function about (organization: Organization, detail: Record<string, unknown>) {
+function auditDetail (organization: Organization, detail: Record<string, unknown>) {
   return { organizationId: organization.id, subject: organization.id, detail }
 }

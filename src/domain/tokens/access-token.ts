@@ -10,7 +10,7 @@ import { signingAlgorithms, type KeyRing, type SigningKeys } from './signing-key
 import type { Operation } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
 
-/** The claims of an access token (RFC 9068 §2.2), with ours: the organization and the client's generation. */
+/** The claims of an access token (RFC 9068 §2.2), with Latchkey's own: the organization and the client's generation. */
 export interface AccessTokenClaims {
   iss: string
   aud: string
@@ -22,19 +22,18 @@ export interface AccessTokenClaims {
   exp: number
   /** Space-delimited; absent when nothing was granted. */
   scope?: string
-  /** Absent: the client belongs to nobody. */
+  /** Absent: the client has no organization. */
   org_id?: string
-  /** The generation of the client under which the token was minted. */
+  /** The generation of the client at issuance. */
   gen: number
 }
 
 export interface RevokedTokenRepository {
-  /** Remembers a token's `jti` until it would have expired; doing it twice changes nothing. */
+  /** Stores a token's `jti` until the token would have expired; idempotent. */
   insert (token: { jti: string, clientId: string, revokedAt: Date, expiresAt: Date }): Promise<void>
   has (jti: string): Promise<boolean>
   /**
-   * Forgets those that expired before, at most so many; returns how many. Servers forget them once fewer than that were
-   * left.
+   * Deletes at most `limit` that expired before; returns how many. A smaller number tells servers to forget them too.
    */
   prune (before: Date, limit: number): Promise<number>
 }
@@ -42,31 +41,30 @@ export interface RevokedTokenRepository {
 export interface RevokedTokenPort { revokedTokens: RevokedTokenRepository }
 
 /**
- * Clocks of different machines may differ by this many seconds before a token counts as issued in the future (RFC 7519
+ * Tolerated clock difference between machines, in seconds, before a token counts as issued in the future (RFC 7519
  * §4.1.4).
  */
 export const clockTolerance = 15
 
-/** Which of our keys signed a token. Not among what the token says of itself. */
+/** The key that signed a token. From the header, not from the claims. */
 export interface Signed { kid: string }
 
-/** Reads the claims of a JWT that one of our keys signed. Remembers signatures that verified, never a verdict. */
+/** Reads the claims of a JWT that one of the deployment's keys signed. Caches verified signatures, never a verdict. */
 export interface JwtReader<Claims> {
   /**
-   * Null: not a token of this issuer and type, altered, or malformed. Says nothing about expiry or revocation, of the
-   * token or of its key: they change. Goes by the keys of `now`, which the clock is asked for unless it is given.
+   * Null: not a token of this issuer and type, altered, or malformed. Says nothing of expiry or revocation, of the
+   * token or its key: both change. Uses the keys at `now`; absent: by the clock.
    */
   read (token: string, now?: Date): Awaitable<Claims & Signed | null>
 }
 
 /**
- * A token whose signature verified, found by the end of that signature: nobody has it who was not given the token, so
- * the rest can be compared as it is. To hash the whole token, be it for a digest or for a map, takes several times as
- * long.
+ * A token with a verified signature, cached by the end of that signature: it is known only to a holder of the token, so
+ * comparing the rest as text is safe. Hashing the whole token, for a digest or a map, takes several times as long.
  */
 interface Verified<Claims> { token: string, claims: Claims & Signed }
 
-/** By what it is found: 192 bits of the signature. */
+/** The cache key: 192 bits of the signature. */
 function endOf (token: string): string {
   return token.slice(-32)
 }
@@ -74,26 +72,22 @@ function endOf (token: string): string {
 /** Reads access tokens. */
 export type TokenReader = JwtReader<AccessTokenClaims>
 
-/**
- * The keys that a reader trusts: those of `ring` at the moment of each call. `catchUp` is waited for before one that is
- * not among them counts as unknown.
- */
+/** The keys that a reader trusts: those of `ring` at each call. It awaits `catchUp` before a kid counts as unknown. */
 export type TrustedKeys = Pick<SigningKeys, 'ring'> & Partial<Pick<SigningKeys, 'catchUp'>>
 
 /**
- * How much text of tokens is kept in mind, in characters: 50,000 usual ones, or 2,000 of the longest that a header
- * holds. What is kept of one takes about twice its text.
+ * Characters of cached tokens: 50,000 usual ones, or 2,000 of the longest that a header holds. Memory is about twice
+ * that.
  */
 const remembered = 30_000_000
 
-/** A reader of access tokens. */
 export function tokenReader (issuer: string, keys: TrustedKeys): TokenReader {
   return jwtReader('at+jwt', keys, payload => readClaims(issuer, payload))
 }
 
 /**
- * A reader of tokens of the type `typ`, which nothing of another type passes (RFC 8725 §3.11). `readClaims` returns
- * null for claims that are not those of the type; `remember` is how many characters of tokens are kept in mind.
+ * A reader of tokens of the type `typ`; it rejects every other type (RFC 8725 §3.11). `readClaims` returns null for
+ * claims of another shape; `remember` limits the cache, in characters of tokens.
  */
 export function jwtReader<Claims extends object> (
   typ: string,
@@ -103,7 +97,7 @@ export function jwtReader<Claims extends object> (
 ): JwtReader<Claims> {
   const verified = lru<Verified<Claims>>(remember, { sizeCalculation: ({ token }) => token.length })
   const keep = (given: string, claims: Claims & Signed): void => {
-    // A copy: what was given may be a piece of a whole request, all of which it would keep, a client's secret too.
+    // A copy: a slice of a request would retain all of it, a client's secret included.
     const token = Buffer.from(given).toString('latin1')
     verified.set(endOf(token), { token, claims })
   }
@@ -113,7 +107,7 @@ export function jwtReader<Claims extends object> (
     return keyNamed(ring(), kid, alg)
   }
   const verify = async (token: string): Promise<Claims & Signed | null> => {
-    // Base64url has several spellings of the same bytes; a token has one (RFC 7515 §2).
+    // Base64url has several spellings of the same bytes; only the canonical one is accepted (RFC 7515 §2).
     if (!token.split('.').every(isBase64url)) return null
     try {
       const { payload, protectedHeader } = await compactVerify(token, keyFor, { algorithms: [...signingAlgorithms] })
@@ -126,7 +120,7 @@ export function jwtReader<Claims extends object> (
       keep(token, signed)
       return signed
     } catch (error) {
-      // Only who could not look for the key does not know.
+      // A Failure means that the key could not be looked up, so the token is neither valid nor invalid.
       if (error instanceof Failure) throw error
       return null
     }
@@ -140,24 +134,24 @@ export function jwtReader<Claims extends object> (
   }
 }
 
-/** The algorithm is the key's: a token that names another one is not ours (RFC 8725 §3.1). */
+/** The key sets the algorithm: a token that names another one is rejected (RFC 8725 §3.1). */
 function keyNamed ({ verifying }: KeyRing, kid: string, algorithm: unknown): CryptoKey {
   const key = verifying.get(kid)
   if (key === undefined || key.algorithm !== algorithm) throw new Error('no such key')
   return key.publicKey
 }
 
-/** Whether a kid is one that a key of ours could have (RFC 7638, SHA-256). */
+/** Whether a kid has the form of this deployment's kids (RFC 7638, SHA-256). */
 function isThumbprint (kid: unknown): kid is string {
   return typeof kid === 'string' && /^[\w-]{43}$/.test(kid)
 }
 
 /**
- * Whether a text is a JWT by its form: three parts of base64url, the first a JSON object that names an algorithm (RFC
- * 7519 §7.2). Decides what a text is to be read as, and nothing else: whoever signed it, or nobody.
+ * Whether a text has the form of a JWT: three parts of base64url, the first a JSON object that names an algorithm (RFC
+ * 7519 §7.2). Decides how the text is read; says nothing of its signature.
  */
 export function isJwtByForm (text: string): boolean {
-  // From the shortest header that names an algorithm to a bound on what is decoded for a stranger.
+  // From the shortest header that names an algorithm up to a bound on the work for an unauthenticated caller.
   const header = /^([A-Za-z0-9_-]{14,2048})\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/.exec(text)?.[1]
   if (header === undefined) return false
   try {
@@ -169,14 +163,13 @@ export function isJwtByForm (text: string): boolean {
 }
 
 /**
- * Whether a JOSE header names a key of its own, or something that has to be understood: neither is ever asked of us
- * (RFC 8725 §3.10).
+ * Whether a JOSE header brings a key of its own, or a critical extension: neither is ever accepted (RFC 8725 §3.10).
  */
 export function bringsItsOwnKey (header: object): boolean {
   return ['jwk', 'jku', 'x5u', 'x5c', 'crit'].some(member => member in header)
 }
 
-/** RFC 9068 §4: every claim present with its exact type. Anything else is no access token. */
+/** RFC 9068 §4: every claim must be present with its exact type; else it is not an access token. */
 function readClaims (issuer: string, payload: Record<string, unknown>): AccessTokenClaims | null {
   const wellFormed =
     payload.iss === issuer &&
@@ -197,19 +190,19 @@ export function isNumericDate (value: unknown): value is number {
   return Number.isSafeInteger(value) && value as number > 0
 }
 
-/** Whether the token is past its end: the second in which `exp` falls is already past (RFC 7519 §4.1.4). */
+/** Whether the token has expired: at `exp` itself it has (RFC 7519 §4.1.4). */
 export function isExpired (claims: { exp: number }, now: Date): boolean {
   return now.getTime() >= claims.exp * 1000
 }
 
-/** Whether the token claims to come from a future that no clock difference explains. */
+/** Whether the token was issued, or becomes valid, later than a difference of clocks explains. */
 export function isFromTheFuture (claims: { iat: number, nbf?: number }, now: Date): boolean {
   return Math.max(claims.iat, claims.nbf ?? 0) > epochSeconds(now) + clockTolerance
 }
 
 /**
- * Revokes one token: refused from the next request on, remembered until it would have expired (RFC 7009 §2.1). Doing it
- * twice changes nothing.
+ * Revokes one token: refused from the next request on, and stored until it would have expired (RFC 7009 §2.1).
+ * Idempotent.
  */
 export async function revokeToken (
   { store, clock, actor }: Operation<AuditPort & RevokedTokenPort>, claims: AccessTokenClaims

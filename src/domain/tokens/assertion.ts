@@ -1,6 +1,6 @@
-/** When an assertion is in time (RFC 7523 §3), for clients that prove themselves and for sessions of end users. */
+/** Time checks of assertions (RFC 7523 §3), of clients and for sessions of end users. */
 
-/** By how much the clock of the signer may differ, in seconds. */
+/** Tolerated difference of the signer's clock, in seconds. */
 export const assertionTolerance = 60
 
 /** The longest life of an assertion, from `iat` to `exp`, in seconds (draft-ietf-oauth-rfc7523bis §4: minutes). */
@@ -9,8 +9,8 @@ export const assertionLifetime = 300
 export interface AssertionTimes { exp: number, iat?: number | undefined, nbf?: number | undefined }
 
 /**
- * What is wrong with the times of an assertion at `now`; null: nothing. All are seconds since the epoch. Without `iat`
- * its life counts from `now`, with the tolerance.
+ * The fault in the times of an assertion at `now`; null: none. All are seconds since the epoch. Without `iat` the
+ * lifetime counts from `now`, with the tolerance.
  */
 export function problemOfTimes (
   { exp, iat, nbf }: AssertionTimes, now: number, lifetime = assertionLifetime

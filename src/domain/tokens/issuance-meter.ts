@@ -1,14 +1,12 @@
-/**
- * Access tokens that were issued, by client and minute: counted in memory, written behind the requests' backs (OC-12).
- */
+/** Meter of issued access tokens, by client and minute: counted in memory, written in the background (OC-12). */
 import { warn, type Report } from '../../telemetry/background.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { batchWriter, takeFirst } from '../core/batch-writer.ts'
 
-/** What a client got in a minute. */
+/** The tokens of a client in a minute. */
 export interface TokenUsage {
-  /** The `client_id`; of a session, the id of the publishable key. */
+  /** The `client_id`; for a session, the id of the publishable key. */
   clientId: string
   /** When the minute began, UTC. */
   minute: Date
@@ -16,7 +14,7 @@ export interface TokenUsage {
   tokens: number
 }
 
-/** Which minutes are wanted; what is left out does not narrow them. */
+/** Filters of minutes; an absent one matches all. */
 export interface TokenUsageFilter {
   organizationId?: string
   clientId?: string
@@ -28,26 +26,26 @@ export interface TokenUsageFilter {
 
 export interface TokenUsageRepository {
   /**
-   * Adds to what is counted, all of it or nothing; each client and minute once. At most `writtenInOneStatement` of
-   * them.
+   * Adds to the stored counts, all or nothing; each client and minute at most once. At most `writtenInOneStatement`
+   * entries.
    */
   add (usage: readonly TokenUsage[]): Promise<void>
   /** Newest minute first. A position is a minute and a client. */
   page (query: PageQuery, filter: TokenUsageFilter): Promise<Page<TokenUsage>>
-  /** Removes the minutes before an instant, at most so many rows; returns how many that were. */
+  /** Deletes at most `limit` rows of minutes before an instant; returns how many. */
   prune (before: Date, limit: number): Promise<number>
 }
 
 export interface TokenUsagePort { tokenUsage: TokenUsageRepository }
 
 export interface TokenMeter {
-  /** Counts a token that was issued now. Costs one write to memory. */
+  /** Counts a token issued now. Costs one write to memory. */
   count (clientId: string, organizationId: string | null): void
-  /** Writes what was counted. What cannot be written stays counted for the next time. */
+  /** Writes the counts. Counts that cannot be written are kept for the next batch. */
   flush (): Promise<void>
   /**
-   * Writes the rest and stops, trying again until `until`, by `performance.now()`. Returns how many tokens are lost to
-   * the count.
+   * Writes the rest and stops, with retries until `until`, by `performance.now()`. Returns the number of tokens that
+   * were not counted.
    */
   stop (until?: number): Promise<number>
 }
@@ -55,7 +53,7 @@ export interface TokenMeter {
 /** Days for which token usage is kept. */
 export const tokenUsageDays = 400
 
-/** Writes what waits once in `intervalMs`, one statement for some hundred clients. */
+/** Writes once in `intervalMs`, in one statement for some hundred clients. */
 export function tokenMeter (
   add: TokenUsageRepository['add'], clock: Clock, intervalMs = 1_000, report: Report = warn
 ): TokenMeter {
@@ -68,7 +66,7 @@ export function tokenMeter (
     else known.tokens += usage.tokens
   }
   const write = async (most: number) => {
-    const usage = takeFirst(counted, most).map(([, each]) => each)
+    const usage = takeFirst(counted, most).map(([, usage]) => usage)
     try {
       await add(usage)
     } catch (error) {

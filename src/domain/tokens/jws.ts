@@ -1,16 +1,19 @@
-/** JSON Web Signatures in compact form (RFC 7515 §7.1), made quickly: every token of ours is one. */
+/** Fast signing of JSON Web Signatures in compact form (RFC 7515 §7.1): every token is one. */
 import { createPrivateKey, sign, type JsonWebKey, type KeyObject } from 'node:crypto'
 import type { SigningAlgorithm } from './signing-key.ts'
 
-/** A private key as a JWK, what it signs by, and the name under which its public half is published. */
+/** A private key as a JWK, with its algorithm and the kid of its published half. */
 export interface PrivateKey { kid: string, algorithm: SigningAlgorithm, privateJwk: object }
 
 interface Prepared { key: KeyObject, signature: Signature, headers: Map<string, string> }
 
-// Keyed by the key itself: what was made of it is true as long as it is the one.
+// Keyed by the key object itself, so an entry lives and is valid as long as the key.
 const prepared = new WeakMap<PrivateKey, Prepared>()
 
-/** Signs `claims` as a JWT of the type `typ`. On the thread pool: the caller's thread only puts it together. */
+/**
+ * Signs `claims` as a JWT of the type `typ`. Signing runs on the thread pool; the calling thread only assembles the
+ * token.
+ */
 export async function signJwt (key: PrivateKey, typ: string, claims: object): Promise<string> {
   const { key: privateKey, signature, headers } = prepared.get(key) ?? prepare(key)
   const input = `${headers.get(typ) ?? encodeHeader(headers, key, typ)}.${
@@ -35,12 +38,12 @@ function encodeHeader (headers: Map<string, string>, { kid, algorithm: alg }: Pr
   return header
 }
 
-/** The digest that is signed, null for an algorithm that has its own, and what a JWS has of what OpenSSL answers. */
+/** `digest` null: the algorithm has its own. `asSent` turns OpenSSL's signature into that of a JWS. */
 interface Signature { digest: 'sha256' | null, asSent: (signed: Buffer) => Buffer }
 
 /** RFC 7518 §3.3 and §3.4, RFC 8037 §3.1. */
 const signatures: Record<SigningAlgorithm, Signature> = {
-  // Asked for in DER and taken apart here: Node takes more time to make `ieee-p1363` of it than OpenSSL takes to sign.
+  // Requested as DER and converted here: Node's conversion to `ieee-p1363` takes longer than OpenSSL's signing.
   ES256: { digest: 'sha256', asSent: concatenated },
   RS256: { digest: 'sha256', asSent: signed => signed },
   EdDSA: { digest: null, asSent: signed => signed },
@@ -58,9 +61,8 @@ function signatureOf (key: KeyObject, { digest, asSent }: Signature, input: Buff
 const half = 32
 
 /**
- * R and S of an ECDSA signature by P-256, each in 32 octets (RFC 7518 §3.4), from the DER of RFC 3279 §2.2.3: a
- * sequence of two integers, which have a zero in front where they would be negative, and lose zeros where they are
- * short.
+ * Converts an ECDSA signature by P-256 from DER (RFC 3279 §2.2.3) to R and S in 32 octets each (RFC 7518 §3.4). In DER
+ * an integer has a leading zero where it would be negative, and lacks leading zeros where it is short.
  */
 function concatenated (der: Buffer): Buffer {
   const raw = Buffer.alloc(2 * half)
@@ -70,7 +72,7 @@ function concatenated (der: Buffer): Buffer {
   return raw
 }
 
-/** Right-aligned, to end where `end` says. */
+/** Copies right-aligned, up to `end`. */
 function copyInteger (integer: Buffer, into: Buffer, end: number): void {
   const digits = integer.length > half ? integer.subarray(integer.length - half) : integer
   digits.copy(into, end - digits.length)

@@ -1,6 +1,4 @@
-/**
- * The signing keys in the memory of a server: opened once, read again when they change, each at its turn by the clock.
- */
+/** The signing keys in memory: unsealed once, reloaded after changes, switched by the clock. */
 import type { SigningPorts } from './signing-key.ts'
 import { importJWK, type CryptoKey, type JWK } from 'jose'
 import type { Awaitable } from '../../base/awaitable.ts'
@@ -32,20 +30,18 @@ import {
 import type { Transactional } from '../core/operation.ts'
 
 /**
- * A key that was read. `open` null: it signs nothing any more, as it was revoked, or is gone and sealed under a secret
- * that is gone, too.
+ * A loaded key. `open` null: it signs nothing any more, because it was revoked, or is past its end and sealed under a
+ * removed secret.
  */
 interface Loaded { key: SigningKey, open: OpenSigningKey | null, verifies: CryptoKey }
 
-/** The keys as the database has them, by kid. */
+/** The keys in the database, by kid. */
 type Stored = ReadonlyMap<string, SigningKey>
 
 /**
- * Opens the deployment's signing keys, making the first one on an empty store; what is sealed under an older one of
- * `secrets` is sealed under the first. `look` says what the database has, as checks see it: the registry, where there
- * is one.
- * @throws ConfigurationError when a key was sealed under a secret that is not among `secrets`; never makes a new key
- * then.
+ * Opens the deployment's signing keys, and makes the first one in an empty store. Keys sealed under an older one of
+ * `secrets` are sealed under the first. `look` returns the keys as checks see them: from the registry, if there is one.
+ * @throws ConfigurationError for a key sealed under none of `secrets`; a new key is never made then.
  */
 export async function openSigningKeys (
   store: Transactional<SigningPorts>,
@@ -59,21 +55,21 @@ export async function openSigningKeys (
   let stored = byKid(await store.signingKeys.all())
   let loaded = await load(stored, clock, secrets)
   let current = ringAt(loaded, clock())
-  /** What was seen last and is what is loaded: a view in memory shows the same until something changes. */
+  /** The keys that were seen last and are loaded: a cache returns the same object until something changes. */
   let known: Stored = stored
   const ring = (at = clock()): KeyRing => {
     const now = at.getTime()
     if (now < current.from || now >= current.until) current = ringAt(loaded, at)
     return current.ring
   }
-  const readAgain = async (): Promise<void> => {
+  const loadAgain = async (): Promise<void> => {
     const found = byKid(await store.signingKeys.all())
     const opened = await load(found, clock, secrets)
     current = ringAt(opened, clock())
     loaded = opened
     stored = found
   }
-  const reload = serialReload(() => readAgain().catch(notNow))
+  const reload = serialReload(() => loadAgain().catch(notNow))
   const compare = (seen: Stored): Awaitable<void> => {
     if (seen !== known && !areSame(seen, stored)) return reload()
     known = seen
@@ -101,7 +97,10 @@ export async function openKeyRing (
   return (await openSigningKeys(store, clock, secrets)).ring()
 }
 
-/** What keeps a server from starting makes one that runs refuse, until it is mended: others may well be able. */
+/**
+ * An error that prevents a start makes a running server answer `not_ready` until it is fixed; other servers may be able
+ * to answer.
+ */
 function notNow (error: unknown): never {
   if (error instanceof ConfigurationError) {
     throw new Failure('not_ready', { detail: error.problems.join('; '), cause: error })
@@ -118,7 +117,7 @@ function areSame (one: Stored, other: Stored): boolean {
     [...one.values()].every(({ kid, revision }) => other.get(kid)?.revision === revision)
 }
 
-/** Those that are gone too: it may be the clock that is ahead. But nobody has to have the secret of one that is. */
+/** Includes keys past their end: the clock may be ahead. Their secret may be missing. */
 async function load (stored: Stored, clock: Clock, secrets: readonly string[]): Promise<Loaded[]> {
   const now = clock()
   return await Promise.all([...stored.values()].map(async key => ({
@@ -128,7 +127,7 @@ async function load (stored: Stored, clock: Clock, secrets: readonly string[]): 
   })))
 }
 
-/** The ring at `now`, and from when until when it is that one, in milliseconds. */
+/** The ring at `now`, and the milliseconds from which until which it holds. */
 function ringAt (loaded: readonly Loaded[], now: Date): { ring: KeyRing, from: number, until: number } {
   const alive = loaded.filter(({ key }) => stateOfSigningKey(key, now) !== 'gone')
   const active = signingAlgorithms.flatMap(algorithm => {
@@ -137,12 +136,12 @@ function ringAt (loaded: readonly Loaded[], now: Date): { ring: KeyRing, from: n
   })
   const signers = new Map(active.flatMap(({ open }) => open === null ? [] : [[open.algorithm, open]]))
   const signing = signers.get(defaultAlgorithm)
-  if (signing === undefined) throw new ConfigurationError(['the database has signing keys, but none can sign any more'])
-  const ordered = [...active, ...alive.filter(each => !active.includes(each))]
-  const turns = loaded.flatMap((
+  if (signing === undefined) throw new ConfigurationError(['the database has signing keys, but none can sign'])
+  const ordered = [...active, ...alive.filter(key => !active.includes(key))]
+  const switches = loaded.flatMap((
     { key: { createdAt, activatedAt, retiredAt, publishedUntil } }
   ) => [createdAt, activatedAt, retiredAt, publishedUntil])
-    .flatMap(turn => turn?.getTime() ?? [])
+    .flatMap(switchAt => switchAt?.getTime() ?? [])
   return {
     ring: {
       signing,
@@ -152,8 +151,8 @@ function ringAt (loaded: readonly Loaded[], now: Date): { ring: KeyRing, from: n
       ),
       jwks: { keys: ordered.filter(({ key }) => key.revokedAt === null).map(({ key }) => key.publicJwk) }
     },
-    from: Math.max(-Infinity, ...turns.filter(turn => turn <= now.getTime())),
-    until: Math.min(Infinity, ...turns.filter(turn => turn > now.getTime())),
+    from: Math.max(-Infinity, ...switches.filter(switchAt => switchAt <= now.getTime())),
+    until: Math.min(Infinity, ...switches.filter(switchAt => switchAt > now.getTime())),
   }
 }
 

@@ -1,4 +1,4 @@
-/** New signing keys: the pair, sealed under the newest secret. */
+/** Generation of signing keys: the pair, sealed under the newest secret. */
 import { generateKeyPair, type KeyObject } from 'crypto'
 import { promisify } from 'util'
 import { defaultAlgorithm, type SigningAlgorithm, type SigningKey } from './signing-key.ts'
@@ -7,22 +7,22 @@ import { seal } from '../../secrets/sealing.ts'
 
 export const newPair = promisify(generateKeyPair)
 
-/** Off this thread: for an RSA key it takes up to a second. */
+/** Runs on the thread pool: an RSA key takes up to a second. */
 export const pairs: Record<SigningAlgorithm, () => Promise<{ publicKey: KeyObject; privateKey: KeyObject } >> = {
   ES256: () => newPair('ec', { namedCurve: 'P-256' }),
-  // RFC 7518 §3.3 asks for 2048 bits or more; more would take a multiple of the time to sign with.
+  // RFC 7518 §3.3 requires 2048 bits or more; a longer key multiplies the time of signing.
   RS256: () => newPair('rsa', { modulusLength: 2048 }),
   EdDSA: () => newPair('ed25519'),
 }
 
-/** A key that nobody knows yet. */
+/** Generates a key; nothing is stored. */
 export async function newSigningKey (
   now: Date, secret: string, algorithm: SigningAlgorithm = defaultAlgorithm
 ): Promise<SigningKey> {
   const pair = await pairs[algorithm]()
   const jwk = pair.publicKey.export({ format: 'jwk' }) as JWK
   const kid = await calculateJwkThumbprint(jwk)
-  // Whoever has to revoke it in a hurry must not find that a command takes its name for an option.
+  // A kid with a leading hyphen would be read as an option by `latchkey keys revoke`.
   if (kid.startsWith('-')) return await newSigningKey(now, secret, algorithm)
   return {
     kid,

@@ -1,4 +1,4 @@
-/** Revocation of a signing key in an emergency: a successor signs first, then its tokens are dead. */
+/** Emergency revocation of a signing key: a successor signs first, then the key's tokens are refused. */
 import type { SigningPorts } from './signing-key.ts'
 import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
@@ -7,10 +7,10 @@ import { keyNamed, signAtOnce, publishNextKey, earlier, endOfTokens } from './si
 import { signingAt, stateOfSigningKey, type SigningKey } from './signing-key.ts'
 
 /**
- * Revokes a key: from the next request on no token that it signed is good, and it is not published. If it is the one
- * that signs, the pending one, or else a new one, signs in its place before it ends, so that no server signs with it
- * when it does; if it is pending, the one that signs goes on.
- * @throws Failure `not_found`, `precondition_failed`. Revoked already, it stays as it is.
+ * Revokes a key: from the next request on its tokens are refused, and it is not published. If it is the one that signs,
+ * the pending key, or else a new one, signs before it ends, so that no server signs with it at that time; if it is
+ * pending, the one that signs continues. A revoked key stays as it is.
+ * @throws Failure `not_found`, `precondition_failed`.
  */
 export async function revokeSigningKey (
   operation: Operation<SigningPorts>, secrets: readonly string[], kid: string, reason: string | null
@@ -24,17 +24,18 @@ export async function revokeSigningKey (
     if (attempt === successions) {
       throw new Failure('conflict', {
         message:
-          `The signing key ${kid} signs again and again, as its successors are revoked; stop that, and repeat this.`
+          `The signing key ${kid} signs again after each attempt, because its successors are revoked; stop that ` +
+            'and retry.'
       })
     }
     successor = await signAtOnce(operation, (await publishNextKey(operation, secrets, before.algorithm)).kid)
   }
 }
 
-/** How often another key is made to sign, should somebody revoke that one at the same time. */
+/** Successors made in one revocation, at most, in case each is revoked at the same time. */
 export const successions = 5
 
-/** Null: it is the one that signs, and another has to first. */
+/** Null: the key is the one that signs; another has to sign first. */
 export async function revokeUnlessItSigns (
   operation: Operation<SigningPorts>, { kid, revision }: SigningKey, successor: SigningKey | null, reason: string | null
 ): Promise<SigningKey | null> {
@@ -43,7 +44,7 @@ export async function revokeUnlessItSigns (
     const now = clock()
     const keys = await tx.signingKeys.all()
     const key = keyNamed(keys, kid)
-    // What its succession changed of it is no change that somebody else made.
+    // The succession's own change of the key is not a concurrent change.
     if (successor === null) {
       requireExpected({ ...operation, ...(operation.expects === undefined ? {} : { expects: [revision] }) }, key)
     }

@@ -1,25 +1,20 @@
-/**
- * What is done to signing keys: one follows the other, one is revoked, those that are of no use go. Every step is
- * audited.
- */
-import type { SigningPorts, KeyUsePort } from './signing-key.ts'
+/** The life of signing keys: first key, rotation, succession and removal. Every step is audited. */
+import {
+  defaultAlgorithm, isProvided, publicationTime, signingAlgorithms, signingAt, stateOfSigningKey, type SigningPorts,
+  type KeyUsePort, type SigningAlgorithm, type SigningKey, type SigningKeyPort
+} from './signing-key.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
-import {
-  defaultAlgorithm, isProvided, publicationTime, signingAlgorithms, signingAt, stateOfSigningKey, type SigningAlgorithm,
-  type SigningKey,
-} from './signing-key.ts'
 import type { Operation } from '../core/operation.ts'
 import { newSigningKey } from './signing-key-generation.ts'
-import type { SigningKeyPort } from './signing-key.ts'
 import type { AuditPort } from '../audit/log.ts'
 import { sessionLifetime } from './session-token.ts'
 
-/** What clocks and requests under way may add to the life of a key's last token, in seconds. */
+/** Seconds that clock differences and running requests may add to the life of a key's last token. */
 const leeway = 60
 
-/** The first key, on an empty store. Of several servers that start at once, one makes it. */
+/** Makes the first key in an empty store. Of several servers that start at once, one makes it. */
 export async function makeFirstSigningKey (
   { store, clock, actor }: Operation<AuditPort & SigningKeyPort>, secrets: readonly string[]
 ): Promise<void> {
@@ -34,8 +29,8 @@ export async function makeFirstSigningKey (
 }
 
 /**
- * Makes a key of an algorithm that has none. It is waited for in a transaction also where there is one: another server
- * may have made it a moment ago, and everybody knows it when this resolves.
+ * Makes a key of an algorithm that has none. Runs a transaction even if one exists: another server may have made it a
+ * moment ago, and every server knows it when this resolves.
  */
 export async function provideSigningKey (
   operation: Operation<AuditPort & SigningKeyPort>,
@@ -58,13 +53,14 @@ export async function provideSigningKey (
     )
     return true
   })
-  // It was there, and was revoked before the transaction began.
+  // The key existed, and was revoked before the transaction began.
   if (!done) await provideSigningKey(operation, secrets, algorithm, atOnce)
 }
 
 /**
- * Makes a new key that signs once it has been published for `publicationTime`. The one of its algorithm that signs now
- * stays published until its last token is dead. @throws Failure `conflict` when a key is pending.
+ * Makes a key that signs once it has been published for `publicationTime`. The present key of its algorithm stays
+ * published until its last token has expired.
+ * @throws Failure `conflict` if a key is pending.
  */
 export async function rotateSigningKey (
   operation: Operation<SigningPorts>, secrets: readonly string[], algorithm: SigningAlgorithm = defaultAlgorithm
@@ -87,8 +83,8 @@ export async function rotateSigningKey (
 }
 
 /**
- * The first half of a rotation at once: a key that every server knows when this resolves, and that none signs with yet.
- * Left at that it signs in time. A key that is pending already is taken.
+ * The first half of an immediate rotation: a key that every server knows when this resolves, and that none signs with
+ * yet. Without the second half it signs in time. A pending key is taken if there is one.
  */
 export async function publishNextKey (
   operation: Operation<SigningPorts>, secrets: readonly string[], algorithm: SigningAlgorithm = defaultAlgorithm
@@ -104,16 +100,16 @@ export async function publishNextKey (
 }
 
 /**
- * The second half: lets the key sign that `publishNextKey` answered, at once. A server that signs with it before
- * another one has heard of this change does no harm: that one has the key. If it signs already it stays as it is.
- * @throws Failure `conflict` when it was revoked meanwhile.
+ * The second half: the key that `publishNextKey` returned signs at once. A server that signs with it before another one
+ * has applied this change does no harm: the other has the key already. A key that signs already stays as it is.
+ * @throws Failure `conflict` if it was revoked meanwhile.
  */
 export async function signAtOnce (operation: Operation<SigningPorts>, kid: string): Promise<SigningKey> {
   const { store, clock } = operation
   return await store.transaction(async tx => {
     const now = clock()
     const keys = await tx.signingKeys.all()
-    const key = keys.find(each => each.kid === kid)
+    const key = keys.find(candidate => candidate.kid === kid)
     if (key === undefined || key.revokedAt !== null) {
       throw new Failure('conflict', { message: 'The next signing key was revoked before it could sign; rotate again.' })
     }
@@ -124,10 +120,9 @@ export async function signAtOnce (operation: Operation<SigningPorts>, kid: strin
 }
 
 /**
- * As `rotateSigningKey` in time, of each algorithm whose key that signs has done so for `days`; 0: never. Of several
- * servers that find it due, one makes the next key. Where no resource has the algorithm any more the key retires and
- * none follows; where one has it and it has no key, there was one that was revoked before it signed, and another is
- * made.
+ * Rotates each algorithm whose key has signed for `days`, as `rotateSigningKey` does; 0: never. Of several servers one
+ * makes the next key. If no resource uses the algorithm any more, the key retires without a successor; if one uses it
+ * and no key signs, because it was revoked before it signed, a key is made.
  */
 export async function rotateWhenDue (
   operation: Operation<SigningPorts>, secrets: readonly string[], days: number
@@ -158,12 +153,12 @@ async function rotateOneWhenDue (
   })
 }
 
-/** Whether tokens are to be signed by `algorithm`. */
+/** Whether tokens are signed by `algorithm`. */
 async function isInUse ({ resources }: KeyUsePort, algorithm: SigningAlgorithm): Promise<boolean> {
   return algorithm === defaultAlgorithm || await resources.usesAlgorithm(algorithm)
 }
 
-/** Ends the signing of a key that has no successor. */
+/** Retires a key without a successor. */
 async function retire (
   tx: SigningPorts, { actor }: Operation<SigningPorts>, key: SigningKey, now: Date
 ): Promise<void> {
@@ -176,14 +171,13 @@ async function retire (
 }
 
 export function keyNamed (keys: readonly SigningKey[], kid: string): SigningKey {
-  const key = keys.find(each => each.kid === kid)
+  const key = keys.find(candidate => candidate.kid === kid)
   if (key === undefined) throw noSuchKey(kid)
   return key
 }
 
 /**
- * Removes at most so many keys of which no token was alive any more at `since`, their private halves with them; returns
- * how many.
+ * Removes at most `limit` keys whose last token had expired by `since`, with their private halves; returns how many.
  */
 export async function removeDeadSigningKeys (
   { store, clock, actor }: Operation<AuditPort & SigningKeyPort>, since: Date, limit: number
@@ -202,17 +196,17 @@ export function noSuchKey (kid: string): Failure {
   return new Failure('not_found', { message: `There is no signing key ${JSON.stringify(kid.slice(0, 64))}.` })
 }
 
-/** The keys as they are, and one more to be used if it is needed. */
-interface Occasion { keys: readonly SigningKey[], made: SigningKey, now: Date }
+/** The present keys, and one to use if none is pending. */
+interface Succession { keys: readonly SigningKey[], made: SigningKey, now: Date }
 
 /**
- * Has the next key, which is the pending one or else `made`, sign from `at` on, and the one of its algorithm that signs
- * now retire then.
+ * Lets the next key, the pending one or else `made`, sign from `at` on, and retires the present one of its algorithm
+ * then.
  */
 async function handOver (
   tx: SigningPorts,
   { actor }: Operation<SigningPorts>,
-  { keys, made, now }: Occasion,
+  { keys, made, now }: Succession,
   at: Date,
   type: 'signing_key.rotated' | 'signing_key.published' = 'signing_key.rotated'
 ): Promise<SigningKey> {
@@ -235,7 +229,7 @@ async function handOver (
   return next
 }
 
-/** When the last token is dead of a key that signs until `at`. */
+/** The time by which the last token of a key that signs until `at` has expired. */
 export async function endOfTokens ({ resources }: KeyUsePort, at: Date): Promise<Date> {
   return secondsAfter(at, Math.max(await resources.longestTokenLifetime(), sessionLifetime) + publicationTime + leeway)
 }

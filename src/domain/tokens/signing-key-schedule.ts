@@ -1,12 +1,9 @@
-/**
- * Signing keys change by themselves: when the one that signs is old enough, the next one is made, and follows it at its
- * time.
- */
+/** Automatic rotation: a new key is made when the present one is old enough, and signs in its turn. */
 import { repeatedly, type RepeatedJob, type Report } from '../../telemetry/background.ts'
 import type { SigningKeys, SigningPorts } from './signing-key.ts'
 import type { Operation } from '../core/operation.ts'
 
-/** Often enough that a key that another server made is known here long before it signs. */
+/** Often enough that a key made by another server is known here long before it signs. */
 const every = 60_000
 
 /** Checks the signing keys once a minute. */
@@ -17,7 +14,7 @@ export function keyRotation (
 }
 
 /**
- * One round of it: makes the next key if the one that signs is `days` old (0: never), and hears what other servers did.
+ * One check: makes the next key if the present one is `days` old (0: never), and loads the changes of other servers.
  */
 export async function checkKeyRotation (
   signingKeys: SigningKeys, operation: Operation<SigningPorts>, days: number

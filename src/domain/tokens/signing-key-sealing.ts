@@ -1,4 +1,4 @@
-/** Sealing signing keys anew under the newest secret. */
+/** Resealing of signing keys under the newest secret. */
 import { seal, unseal } from '../../secrets/sealing.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Operation } from '../core/operation.ts'
@@ -7,7 +7,7 @@ import type { SigningKeyPort } from './signing-key.ts'
 import type { AuditPort } from '../audit/log.ts'
 
 /**
- * Seals every key that is under one of the older `secrets` under the first; returns how many. One that none of them
+ * Seals every key that is under an older one of `secrets` under the first; returns how many. A key that none of them
  * opens stays as it is.
  */
 export async function resealSigningKeys (
@@ -16,9 +16,9 @@ export async function resealSigningKeys (
   let resealed = 0
   for (const { kid } of (await store.signingKeys.all()).filter(key => openedByOlder(key, secrets) !== null)) {
     await store.transaction(async (tx) => {
-      const key = (await tx.signingKeys.all()).find(each => each.kid === kid)
+      const key = (await tx.signingKeys.all()).find(candidate => candidate.kid === kid)
       const text = key === undefined ? null : openedByOlder(key, secrets)
-      // Another server was quicker.
+      // Another server was faster.
       if (text === null) return
       await tx.signingKeys.reseal({ kid, sealedPrivateKey: seal(text, secrets[0]!, kid) })
       await tx.audit.append(auditEvent(actor, clock(), 'signing_key.resealed', { organizationId: null, subject: kid }))
@@ -28,7 +28,7 @@ export async function resealSigningKeys (
   return resealed
 }
 
-/** What an older one of `secrets` opens; null: the first does, or none. */
+/** The text that an older one of `secrets` opens; null: the first opens it, or none does. */
 export function openedByOlder (
   { kid, sealedPrivateKey }: SigningKey, [newest, ...older]: readonly string[]
 ): string | null {

@@ -83,10 +83,10 @@ tap.test('what is no window is told why', async t => {
       [{}, /names no time/], [{ zone: 'Europe/Berlin' }, /names no time/], [{ from: 'tomorrow' }, /RFC 3339/],
       [{ from: '2027-02-30T25:00:00Z' }, /RFC 3339/], [{ until: '2027-01-01' }, /RFC 3339/],
       [{ from: '2027-01-02T00:00:00Z', until: '2027-01-01T00:00:00Z' }, /before/], [{ days: [] }, /empty/],
-      [{ days: ['someday'] }, /no day/], [{ hours: { from: '9:00', until: '10:00' } }, /HH:MM/],
+      [{ days: ['someday'] }, /not a day/], [{ hours: { from: '9:00', until: '10:00' } }, /HH:MM/],
       [{ hours: { from: '24:00', until: '10:00' } }, /HH:MM/], [{ hours: { from: '09:00', until: '24:01' } }, /HH:MM/],
       [{ hours: { from: '09:00', until: '09:00' } }, /same minute/],
-      [{ days: ['mon'], zone: 'Mars/Olympus' }, /no time zone/]
+      [{ days: ['mon'], zone: 'Mars/Olympus' }, /not a time zone/]
     ] as [TimeWindow, RegExp][]
   ) {
     t.match(problemOfWindow(window), problem, JSON.stringify(window))
