@@ -8,20 +8,14 @@ import { newId } from '../../secrets/random.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { auditEvent } from '../audit/event.ts'
 import { type Operation, requireFuture } from '../core/operation.ts'
-import { requireRestrictionsWithin } from '../members/delegation.ts'
+import {
+  requireCredentialChangeable, requireCredentialHeld, requireDeployment, requirePatternsHeld, requireRestrictionsWithin
+} from '../members/delegation.ts'
 import { requireUsableResource, type ResourcePort } from '../resources/resource.ts'
 import { limitsOf, namesLimits, type Limits } from '../tenancy/limits.ts'
 import { resolveOrganizations } from './api-key-creation.ts'
 import {
-  about,
-  requireAccess,
-  requireNoMoreThanOwn,
-  requirePatterns,
-  requireWithinOwn,
-  type ApiKey,
-  type AccessLevel,
-  type ObjectRestriction,
-  type ApiKeyPort
+  about, delegationOf, requireAccess, type ApiKey, type AccessLevel, type ObjectRestriction, type ApiKeyPort
 } from './api-key.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
@@ -55,7 +49,9 @@ export async function updateApiKey (operation: Operation<Ports>, id: string, giv
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
     const { name: _, ...authority } = given
     const isAboutAuthority = Object.values(authority).some(value => value !== undefined)
-    if (isAboutAuthority) await requireWithinOwn(tx, operation.actor, resource, before)
+    if (isAboutAuthority) {
+      await requireCredentialChangeable(tx, operation.actor, resource, delegationOf(before, resource))
+    }
     // Scopes and objects are custom access's alone: another level of access leaves them behind.
     const leavesCustom = given.access !== undefined && given.access !== 'custom'
     const after: ApiKey = {
@@ -65,7 +61,9 @@ export async function updateApiKey (operation: Operation<Ports>, id: string, giv
         ? await resolveOrganizations(operation, tx, before.organizationId, given.organizations)
         : before.organizations,
       access: given.access ?? before.access,
-      scopes: given.scopes ? requirePatterns(operation, resource, given.scopes) : leavesCustom ? [] : before.scopes,
+      scopes: given.scopes
+        ? requirePatternsHeld(operation.actor, resource, given.scopes)
+        : leavesCustom ? [] : before.scopes,
       objects: given.objects ?? (leavesCustom ? {} : before.objects),
       allowlist: given.allowlist ? readAllowlist(given.allowlist) : before.allowlist,
       expiresAt: given.expiresAt === undefined ? before.expiresAt : requireFuture(given.expiresAt, now),
@@ -153,8 +151,7 @@ export async function rotateApiKey (
       throw new Failure('credential_expired', { message: `The API key ${id} has expired; create a new one.` })
     }
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
-    // Whoever rotates a key is told a secret that may do all that the key may.
-    requireNoMoreThanOwn(actor, resource, before)
+    requireCredentialHeld(actor, resource, delegationOf(before, resource))
     const text = newApiKeyText(resource.style.keyPrefix, before.environment)
     const key: ApiKey = {
       ...before,
@@ -244,11 +241,11 @@ export async function limitPredecessors (
 export function requireOwnReach (
   actor: Actor, key: ApiKey, { access, scopes, objects, allowlist, expiresAt }: ApiKeyChange
 ): void {
-  if (actor.organizationId === null || key.organizations.every(id => id === actor.organizationId)) return
+  if (key.organizations.every(id => id === actor.organizationId)) return
   if ([access, scopes, objects, allowlist, expiresAt].every(given => given === undefined)) return
-  throw new Failure('insufficient_permissions', {
-    message:
-      `The API key ${key.id} reaches organizations besides ${actor.organizationId}: what it may do takes the admin ` +
+  requireDeployment(
+    actor,
+    `The API key ${key.id} reaches organizations besides ${actor.organizationId}: what it may do takes the admin ` +
       'token. It can be renamed, rotated and revoked.'
-  })
+  )
 }

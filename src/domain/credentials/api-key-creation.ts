@@ -7,13 +7,13 @@ import { newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireFuture, type Operation } from '../core/operation.ts'
-import { requireSameMember, requireRestrictionsWithin } from '../members/delegation.ts'
+import {
+  requireDeployment, requirePatternsHeld, requireRestrictionsWithin, requireSameMember
+} from '../members/delegation.ts'
 import { managementResourceId, requireUsableResource, type Resource } from '../resources/resource.ts'
 import { limitsOf, noLimits, type Limits } from '../tenancy/limits.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
-import {
-  about, type ApiKey, requireAccess, requirePatterns, type AccessLevel, type ObjectRestriction
-} from './api-key.ts'
+import { about, requireAccess, type ApiKey, type AccessLevel, type ObjectRestriction } from './api-key.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 import type { ApiKeyPort } from './api-key.ts'
@@ -113,13 +113,13 @@ export function alreadyImported ({ id, organizationId }: ApiKey, { identifier }:
  * Of a resource that serves several organizations the first import of a digest decides whose callers they are, and its
  * conflict tells that another has it. @throws Failure `insufficient_permissions`.
  */
-export function requireMayImport ({ organizationId }: Actor, resource: Resource): void {
-  if (organizationId === null || resource.organizationId !== null) return
-  throw new Failure('insufficient_permissions', {
-    message:
-      `The resource ${resource.identifier} belongs to the deployment; importing a key for it takes the admin token, ` +
+export function requireMayImport (actor: Actor, resource: Resource): void {
+  if (resource.organizationId !== null) return
+  requireDeployment(
+    actor,
+    `The resource ${resource.identifier} belongs to the deployment; importing a key for it takes the admin token, ` +
       'or an access token of the whole deployment.'
-  })
+  )
 }
 
 export async function newKey (
@@ -142,7 +142,7 @@ export async function newKey (
     environment: input.environment,
     name: input.name,
     access: input.access ?? 'custom',
-    scopes: requirePatterns(operation, resource, input.scopes ?? []),
+    scopes: requirePatternsHeld(actor, resource, input.scopes ?? []),
     objects: input.objects ?? {},
     allowlist: readAllowlist(input.allowlist ?? []),
     ...limitsOf(input, noLimits),

@@ -1,16 +1,13 @@
 import { Failure } from '../../base/errors.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
-import type { Actor } from '../core/actor.ts'
-import {
-  requireNotStrongerMember, requireSameMember, requireRestrictionsWithin, requireScopesHeld
-} from '../members/delegation.ts'
+import { requireScopesHeld, type Delegation } from '../members/delegation.ts'
 import { permissionsOf, type Member, type MemberPort } from '../members/permissions.ts'
 import type { Limits } from '../tenancy/limits.ts'
 import type { Organization, OrganizationPort } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import type { Resource } from '../resources/resource.ts'
-import { expand, isReadOnly, namesOf, requireDeclaredPatterns } from '../resources/scope.ts'
+import { expand, isReadOnly, namesOf } from '../resources/scope.ts'
 
 /**
  * `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it
@@ -150,33 +147,10 @@ export async function getApiKey ({ store, actor }: Operation<ApiKeyPort>, id: st
   return requireVisible(actor, await store.apiKeys.get(id), 'API key', id)
 }
 
-/**
- * Who is told a secret that acts for a key may do what it may, and is bound by the same member and no more than it.
- * @throws Failure `insufficient_permissions`.
- */
-export function requireNoMoreThanOwn (actor: Actor, resource: Resource, key: ApiKey): void {
-  requireScopesHeld(actor, resource, scopesOfAccess(key, resource))
-  requireSameMember(actor, key.creatorId)
-  requireRestrictionsWithin(actor, resource, key)
-}
-
-/**
- * Whoever says from where, how long and what for a key works may do what it may; no secret is told. @throws Failure
- * `insufficient_permissions`.
- */
-export async function requireWithinOwn (
-  tx: MemberPort, actor: Actor, resource: Resource, key: ApiKey
-): Promise<void> {
-  requireScopesHeld(actor, resource, scopesOfAccess(key, resource))
-  await requireNotStrongerMember(tx, actor, resource, key.creatorId)
-}
-
-export function requirePatterns (
-  { actor }: Operation<unknown>, resource: Resource, scopes: readonly string[]
-): string[] {
-  const patterns = requireDeclaredPatterns(scopes, resource.scopes, resource.identifier)
-  requireScopesHeld(actor, resource, expand(patterns, resource.scopes))
-  return patterns
+/** What a key hands on to its holder. */
+export function delegationOf (key: ApiKey, resource: Resource): Delegation {
+  const { creatorId, allowlist, expiresAt, objects } = key
+  return { scopes: scopesOfAccess(key, resource), creatorId, allowlist, expiresAt, objects }
 }
 
 /**
@@ -200,8 +174,8 @@ export async function requireAccess (
   } else if (planLacks(key, resource, await tx.organizations.get(key.organizationId))) {
     throw new Failure('feature_not_included', {
       message:
-        `Keys with custom access take a plan that includes ${resource.style.customAccessFeature}; use full or ` +
-          'read-only access, or change the plan.',
+        `Custom-access keys need a plan that includes ${resource.style.customAccessFeature}; use full or read-only ` +
+          'access, or change the plan.',
       details: { feature: resource.style.customAccessFeature }
     })
   }

@@ -7,14 +7,14 @@ import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import {
-  requireNotStrongerMember, requireSameMember, requireRestrictionsWithin, requireScopesHeld
+  requireCredentialChangeable, requirePatternsHeld, requireRestrictionsWithin, requireSameMember
 } from '../members/delegation.ts'
 import { permissionsOf, type Member } from '../members/permissions.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireFuture, requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
-import { expand, namesOf, requireDeclaredPatterns } from '../resources/scope.ts'
+import { expand, namesOf } from '../resources/scope.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { MemberPort } from '../members/permissions.ts'
 import type { ResourcePort } from '../resources/resource.ts'
@@ -121,13 +121,14 @@ export async function createManagementToken (
   const text = newManagementTokenText()
   return await store.transaction(async tx => {
     await requireReach(tx, actor, input)
+    const management = await managementResource(tx)
     const token: ManagementToken = {
       id: newId('mat'),
       digest: digestOf(text),
       hint: hintOf(text),
       organizationId: input.organizationId,
       name: input.name,
-      scopes: await requireOwnScopes(tx, actor, input.scopes),
+      scopes: requirePatternsHeld(actor, management, input.scopes),
       allowlist: readAllowlist(input.allowlist ?? []),
       createdBy: actor.id,
       creatorId: input.creatorId === undefined ? actor.creator?.id ?? null : input.creatorId,
@@ -139,7 +140,7 @@ export async function createManagementToken (
       revision: 1,
     }
     requireSameMember(actor, token.creatorId)
-    requireRestrictionsWithin(actor, await managementResource(tx), token)
+    requireRestrictionsWithin(actor, management, token)
     await tx.managementTokens.insert(token)
     await tx.audit.append(auditEvent(actor, now, 'access_token.created', about(token)))
     return { token, text }
@@ -176,19 +177,20 @@ export async function updateManagementToken (
     requireNotRevived(before, given, now)
     const { name, ...authority } = given
     const isAboutAuthority = Object.values(authority).some(value => value !== undefined)
-    // From where and how long a token works is for who may do what it may.
+    const management = await managementResource(tx)
     if (isAboutAuthority) {
-      await requireOwnScopes(tx, operation.actor, before.scopes)
-      await requireNotStrongerMember(tx, operation.actor, await managementResource(tx), before.creatorId)
+      await requireCredentialChangeable(tx, operation.actor, management, {
+        scopes: expand(before.scopes, management.scopes), creatorId: before.creatorId
+      })
     }
     const after: ManagementToken = {
       ...before,
       name: name ?? before.name,
-      scopes: given.scopes ? await requireOwnScopes(tx, operation.actor, given.scopes) : before.scopes,
+      scopes: given.scopes ? requirePatternsHeld(operation.actor, management, given.scopes) : before.scopes,
       allowlist: given.allowlist ? readAllowlist(given.allowlist) : before.allowlist,
       expiresAt: given.expiresAt === undefined ? before.expiresAt : requireFuture(given.expiresAt, now),
     }
-    if (isAboutAuthority) requireRestrictionsWithin(operation.actor, await managementResource(tx), after)
+    if (isAboutAuthority) requireRestrictionsWithin(operation.actor, management, after)
     return after
   })
 }
@@ -227,13 +229,6 @@ async function requireReach (
   throw new Failure('not_found', {
     message: `There is no member ${JSON.stringify(creatorId.slice(0, 64))} in the organization of the access token.`
   })
-}
-
-async function requireOwnScopes (tx: ResourcePort, actor: Actor, scopes: readonly string[]): Promise<string[]> {
-  const management = await managementResource(tx)
-  const patterns = requireDeclaredPatterns(scopes, management.scopes, management.identifier)
-  requireScopesHeld(actor, management, expand(patterns, management.scopes))
-  return patterns
 }
 
 async function managementResource (tx: ResourcePort): Promise<Resource> {

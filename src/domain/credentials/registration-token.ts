@@ -6,12 +6,11 @@ import { digestOf } from '../../secrets/digest.ts'
 import { newId, newLabelledSecret } from '../../secrets/random.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent } from '../audit/event.ts'
-import type { Actor } from '../core/actor.ts'
 import { defaultGrants } from './default-grants.ts'
 import { requireActiveOrganization, type OrganizationPort } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireUsableResource, type ResourcePort } from '../resources/resource.ts'
-import { requireDelegable, requireRestrictionsWithin } from '../members/delegation.ts'
+import { requireGrantsHeld, type GrantDelegation } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
 import { requireFuture, requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
@@ -113,7 +112,7 @@ export async function createRegistrationToken (
       revokedAt: null,
       revision: 1,
     }
-    await requireGrantedByOwn(tx, actor, token)
+    await requireGrantsHeld(tx, actor, await grantsOf(tx, token))
     await tx.registrationTokens.insert(token)
     await tx.audit.append(auditEvent(actor, now, 'registration_token.created', about(token)))
     return { token, secret }
@@ -144,7 +143,7 @@ export async function updateRegistrationToken (
     }
     // More uses, or a later end, is more of what the token grants.
     if (given.uses !== undefined || given.expiresAt !== undefined) {
-      await requireGrantedByOwn(tx, operation.actor, before)
+      await requireGrantsHeld(tx, operation.actor, await grantsOf(tx, before))
     }
     return {
       ...before,
@@ -205,20 +204,12 @@ export async function spendRegistrationToken (
   return current.usesLeft === null ? null : current.usesLeft - 1
 }
 
-/**
- * What registers with it has what it grants, from where it says and for good.
- * @throws Failure `insufficient_permissions`.
- */
-async function requireGrantedByOwn (
-  tx: ResourcePort, actor: Actor, { organizationId, resourceId, scopes, allowlist }: RegistrationToken
-): Promise<void> {
+/** What a client gets that registers with it. */
+async function grantsOf (
+  tx: ResourcePort, { organizationId, resourceId, scopes, allowlist }: RegistrationToken
+): Promise<GrantDelegation> {
   const grants = resourceId === null ? await defaultGrants(tx, organizationId) : [{ resourceId, scopes }]
-  for (const granted of grants) {
-    const resource = granted.scopes.length === 0 ? null : await tx.resources.get(granted.resourceId)
-    if (resource === null) continue
-    requireDelegable(actor, resource, granted.scopes)
-    requireRestrictionsWithin(actor, resource, { allowlist, expiresAt: null })
-  }
+  return { grants, allowlist }
 }
 
 function isUsable (token: RegistrationToken, now: Date): boolean {

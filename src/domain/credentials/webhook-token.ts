@@ -3,7 +3,8 @@ import { Failure } from '../../base/errors.ts'
 import { hintOf, newWebhookToken } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
-import { mayTouch, requireNoMoreThanOwn, type ApiKey } from './api-key.ts'
+import { requireCredentialHeld } from '../members/delegation.ts'
+import { delegationOf, mayTouch, type ApiKey } from './api-key.ts'
 import { auditEvent } from '../audit/event.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
@@ -76,7 +77,7 @@ export async function createWebhookToken (
     requireLasting(key, now)
     await requireActiveOrganization(tx, actor, key.organizationId)
     const resource = await requireUsableResource(tx, key.organizationId, key.resourceId)
-    requireNoMoreThanOwn(actor, resource, key)
+    requireCredentialHeld(actor, resource, delegationOf(key, resource))
     const token: WebhookToken = {
       id: newId('wht'),
       digest: digestOf(text),

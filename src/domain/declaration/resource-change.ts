@@ -4,6 +4,7 @@ import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireExpected, type Operation } from '../core/operation.ts'
+import { requireDeployment } from '../members/delegation.ts'
 import {
   type Resource, auditDetail, find, hostResourceId, isBuiltIn, managementResourceId, readable
 } from '../resources/resource.ts'
@@ -100,10 +101,10 @@ export async function revokeResource (
 
 export function changeable (actor: Actor, found: Resource | null, name: string): Resource {
   const resource = readable(actor, found, name)
-  if (actor.organizationId !== null && resource.organizationId === null) {
-    throw new Failure('insufficient_permissions', {
-      message: `The resource ${resource.identifier} belongs to the deployment; an organization cannot change it.`
-    })
+  if (resource.organizationId === null) {
+    requireDeployment(
+      actor, `The resource ${resource.identifier} belongs to the deployment; an organization cannot change it.`
+    )
   }
   return resource
 }

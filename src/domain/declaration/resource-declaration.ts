@@ -13,7 +13,8 @@ import type { Scope } from '../resources/scope.ts'
 import { isKeyPrefix, type Style } from '../resources/style.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import { defaultAlgorithm, freshUntil, isProvided, type SigningAlgorithm } from '../tokens/signing-key.ts'
-import { requireDefaults, requireScopes, asFirstDeclared, requireReserved } from './scope-declaration.ts'
+import { requireDeployment, requireOpenedHeld } from '../members/delegation.ts'
+import { requireDefaults, requireScopes, asFirstDeclared } from './scope-declaration.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { SigningKeyPort } from '../tokens/signing-key.ts'
@@ -101,7 +102,7 @@ export async function requireDeclarable (
   { identifier, organizationId }: Pick<Resource, 'identifier' | 'organizationId'>
 ): Promise<Resource | null> {
   if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
-  if (actor.organizationId !== null) await requireElsewhere(tx, identifier)
+  if (actor.organizationId !== null) await requireElsewhere(tx, actor, identifier)
   const holder = await tx.resources.byIdentifier(identifier)
   const mayTake = actor.organizationId === null || actor.organizationId === holder?.organizationId
   if (holder === null || (holder.revokedAt !== null && mayTake)) return holder
@@ -121,7 +122,7 @@ export async function releaseIdentifier (
   { scopes, createdAt }: Pick<Resource, 'scopes' | 'createdAt'>
 ): Promise<void> {
   await tx.resources.retireScopes(holder.id, holder.scopes)
-  requireReserved(actor, await tx.resources.retiredScopes(holder.id, scopes.map(({ name }) => name)), scopes)
+  requireOpenedHeld(actor, await tx.resources.retiredScopes(holder.id, scopes.map(({ name }) => name)), scopes)
   await takeIdentifier(tx, actor, holder, createdAt)
 }
 
@@ -169,12 +170,12 @@ export async function requireKnownSigner (tx: SigningKeyPort, algorithm: Signing
  * The issuer's own origin is described by this server's well-known documents: what is protected there is not an
  * organization's to say.
  */
-export async function requireElsewhere (tx: ResourcePort, identifier: string): Promise<void> {
+export async function requireElsewhere (tx: ResourcePort, actor: Actor, identifier: string): Promise<void> {
   const host = await tx.resources.get(hostResourceId)
   if (host === null || new URL(identifier).origin !== new URL(host.identifier).origin) return
-  throw new Failure('insufficient_permissions', {
-    message: `Naming a resource at ${host.identifier} takes the admin token; that origin is the deployment's.`
-  })
+  requireDeployment(
+    actor, `Naming a resource at ${host.identifier} takes the admin token; that origin is the deployment's.`
+  )
 }
 
 export function requireStyle (style: Style): Style {

@@ -1,32 +1,12 @@
 /** The scopes that a resource declares: what is new, what stays, what clients get by default. */
 import { Failure } from '../../base/errors.ts'
 import type { Actor } from '../core/actor.ts'
-import { requireDelegable } from '../members/delegation.ts'
+import { requireDelegable, requireOpenedHeld } from '../members/delegation.ts'
 import type { Resource } from '../resources/resource.ts'
 import {
-  type Scope, expand, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable
+  type Scope, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable
 } from '../resources/scope.ts'
 import type { ResourcePort } from '../resources/resource.ts'
-
-/**
- * What was API-key only is had by its own name. A member's key that makes it an ordinary scope, also by taking it away
- * first, gives it to everybody whose patterns cover it: that takes having it. @throws Failure
- * `insufficient_permissions`.
- */
-export function requireReserved ({ creator }: Actor, before: readonly Scope[], after: readonly Scope[]): void {
-  if (creator === null) return
-  const opened = before.filter(
-    ({ name, keyOnly }) => keyOnly && after.some(scope => scope.name === name && !scope.keyOnly)
-  )
-  const missing = opened.map(({ name }) => name).filter(name => !expand(creator.permissions, opened).includes(name))
-  if (missing.length === 0) return
-  throw new Failure('insufficient_permissions', {
-    message: `The member ${creator.id} that your credential is bound to has not the API-key-only scope ${
-      missing.join(' ')
-    } and cannot open it to others.`,
-    details: { requiredScopes: missing }
-  })
-}
 
 /** Members may have been given the name before anybody knew that a pattern does not give it. */
 export function asFirstDeclared (scope: Scope): Scope {
@@ -44,7 +24,7 @@ export async function declared (
   const retired = added.length === 0 ? [] : await tx.resources.retiredScopes(before.id, added.map(({ name }) => name))
   const gone = before.scopes.filter(held => !scopes.some(({ name }) => name === held.name))
   if (gone.length > 0) await tx.resources.retireScopes(before.id, gone)
-  requireReserved(actor, [...before.scopes, ...retired], scopes)
+  requireOpenedHeld(actor, [...before.scopes, ...retired], scopes)
   return scopes.map(scope => {
     const held = before.scopes.find(({ name }) => name === scope.name)
     if (held !== undefined) return { ...scope, ...(held.reference === undefined ? {} : { reference: held.reference }) }

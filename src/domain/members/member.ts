@@ -5,7 +5,7 @@ import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { PageQuery } from '../core/page.ts'
-import { requireGainHeld, requireNotAbove, requireOwnRole, requireRaisedUnrestricted } from './delegation.ts'
+import { requireGainHeld, requireMemberHeld, requireRaiseHeld, requireRoleHeld } from './delegation.ts'
 import { namesOf, readsAsPattern, referenceOf, requireScopePatterns } from '../resources/scope.ts'
 import { requireVisible, type Operation } from '../core/operation.ts'
 import { mayAll, type Member, permissionsOf, type Role } from './permissions.ts'
@@ -39,7 +39,7 @@ export async function createMember (
     await requireActiveOrganization(tx, actor, input.organizationId)
     const member = { ...named, scopes: named.scopes && await keptScopes(tx, named.organizationId, named.scopes) }
     await requireGainHeld(tx, actor, member.organizationId, [], permissionsOf(member))
-    await requireOwnRole(tx, actor, member)
+    await requireRoleHeld(tx, actor, member)
     await tx.members.insert(member)
     await tx.audit.append(auditEvent(actor, member.createdAt, 'member.created', about(member)))
     return member
@@ -73,9 +73,8 @@ export async function updateMember (
         ? before.scopes
         : given.scopes && await keptScopes(tx, before.organizationId, given.scopes)
     }
-    await requireGainHeld(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
-    await requireRaisedUnrestricted(tx, operation.actor, permissionsOf(before), permissionsOf(after))
-    if (after.role !== before.role) await requireOwnRole(tx, operation.actor, after)
+    await requireRaiseHeld(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
+    if (after.role !== before.role) await requireRoleHeld(tx, operation.actor, after)
     return after
   })
 }
@@ -100,7 +99,7 @@ const members: RecordKind<Member, AuditPort & MemberPort & ResourcePort> = {
   organizationOf: ({ organizationId }) => organizationId,
   get: (tx, id) => tx.members.get(id),
   async update (tx, after, before, actor) {
-    await requireNotAbove(tx, actor, before)
+    await requireMemberHeld(tx, actor, before)
     const takes = mayAll(permissionsOf(before)) && !mayAll(permissionsOf(after))
     return await keepingAdministrator(tx, actor, before.organizationId, takes, () => tx.members.update(after))
   },
