@@ -118,7 +118,9 @@ export async function updateGroup (operation: Operation<Ports>, id: string, give
       keepingAdministered(operation, tx, before, given.scopes !== undefined, () => tx.groups.update(after)),
   }
   return await change(operation, kind, id, 'group.updated', async (before, _now, tx) => {
-    const scopes = given.scopes === undefined ? before.scopes : await keptScopes(tx, before.organizationId, given.scopes)
+    const scopes = given.scopes === undefined
+      ? before.scopes
+      : await keptScopes(tx, before.organizationId, given.scopes)
     await requireRaiseHeld(tx, actor, before.organizationId, before.scopes, scopes)
     // What members lose, the actor has as well.
     await requireGainHeld(tx, actor, before.organizationId, scopes, before.scopes)
@@ -231,7 +233,8 @@ async function requirePolicies (tx: PolicyPort, actor: Actor, group: Group): Pro
   const naming = (await policiesNaming(tx, group)).filter(({ enabled }) => enabled)
   if (naming.some(policy => policy.organizationId === null)) {
     requireDeployment(
-      actor, `A policy of the deployment names the group ${group.id}; only the deployment's operators change its members.`
+      actor,
+      `A policy of the deployment names the group ${group.id}; only the deployment's operators change its members.`
     )
   }
   if (naming.length === 0 || actor.scopes.includes('policies:write')) return

@@ -23,7 +23,7 @@ import type { MemberPort } from '../members/permissions.ts'
 import type { WebhookTokenPort } from './webhook-token.ts'
 import type { Actor } from '../core/actor.ts'
 
-/** What the operations of this file read and write. */
+/** The ports of the operations of this file. */
 type Ports = ApiKeyPort & AuditPort & MemberPort & OrganizationPort & ResourcePort
 
 export interface ApiKeyChange extends Partial<Limits> {
@@ -37,8 +37,9 @@ export interface ApiKeyChange extends Partial<Limits> {
 }
 
 /**
- * Changes a key; true from the next request on. Its limits are its chain's: they bind what it replaced as well.
- * @throws Failure `credential_expired` for another end of a key that has reached its own; `credential_superseded`,
+ * Changes a key, with effect from the next request on. Its limits are those of its chain: they bind its predecessors
+ * too.
+ * @throws Failure `credential_expired` for another expiry of a key that has expired; `credential_superseded`,
  * `credential_revoked`.
  */
 export async function updateApiKey (operation: Operation<Ports>, id: string, given: ApiKeyChange): Promise<ApiKey> {
@@ -69,7 +70,7 @@ export async function updateApiKey (operation: Operation<Ports>, id: string, giv
       expiresAt: given.expiresAt === undefined ? before.expiresAt : requireFuture(given.expiresAt, now),
       ...limitsOf(given, before)
     }
-    // A plan or a creator that is gone by now stands in the way of what a key may do, not of its name or its end.
+    // A plan or a creator that is gone by now prevents a change of scopes, not of a name or an expiry.
     if ([given.access, given.scopes, given.objects].some(value => value !== undefined)) {
       await requireAccess(operation, tx, resource, after)
     }
@@ -79,7 +80,7 @@ export async function updateApiKey (operation: Operation<Ports>, id: string, giv
   })
 }
 
-/** Who holds a key that has ended must be able to rely on that: it never comes back to life. */
+/** An expired key never works again: its holder relies on that. @throws Failure `credential_expired`. */
 export function requireNotRevived ({ id, expiresAt }: ApiKey, change: ApiKeyChange, now: Date): void {
   if (change.expiresAt === undefined || expiresAt === null || expiresAt > now) return
   throw new Failure('credential_expired', {
@@ -111,8 +112,8 @@ const apiKeys: RecordKind<ApiKey, ApiKeyPort> = {
 }
 
 /**
- * Revokes a key: refused from the next request on (LB-02). The keys that it replaced and that still work in their
- * overlap end with it; the one that replaced it stays. Doing it twice changes nothing.
+ * Revokes a key: refused from the next request on (LB-02). Predecessors that still work in their overlap end with it;
+ * its successor stays. Idempotent.
  */
 export async function revokeApiKey (
   operation: Operation<ApiKeyPort & AuditPort>, id: string, reason: string | null
@@ -199,8 +200,9 @@ export async function workingPredecessors (
 }
 
 /**
- * Whoever revokes or limits the newest key of a chain does so to all that work beside it, in one transaction: there are
- * never so many that it could not be done. @throws Failure `conflict`.
+ * A revocation or new limits of the newest key of a chain apply to all that work beside it, in one transaction, so
+ * their number has a bound.
+ * @throws Failure `conflict`.
  */
 export async function requireFewInOverlap (
   tx: ApiKeyPort, { chainId, id }: ApiKey, overlapSeconds: number, now: Date
@@ -214,7 +216,7 @@ export async function requireFewInOverlap (
   })
 }
 
-/** Who rotates in an emergency does not know which of the keys has leaked. */
+/** Ends every working predecessor: in an emergency it is unknown which of the keys has leaked. */
 export async function endPredecessors (
   { actor }: Operation<ApiKeyPort & AuditPort>, tx: ApiKeyPort & AuditPort, before: ApiKey, { id }: ApiKey, now: Date
 ): Promise<void> {
@@ -236,7 +238,8 @@ export async function limitPredecessors (
 }
 
 /**
- * What a key may do elsewhere is not for one of its organizations to widen. @throws Failure `insufficient_permissions`.
+ * A key that reaches other organizations gets no other authority by one of them.
+ * @throws Failure `insufficient_permissions`.
  */
 export function requireOwnReach (
   actor: Actor, key: ApiKey, { access, scopes, objects, allowlist, expiresAt }: ApiKeyChange

@@ -20,7 +20,7 @@ import type { ApiKeyPort } from './api-key.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { MemberPort } from '../members/permissions.ts'
 
-/** What the operations of this file read and write. */
+/** The ports of the operations of this file. */
 type Ports = ApiKeyPort & AuditPort & MemberPort & OrganizationPort & ResourcePort
 
 export interface ApiKeyInput extends Partial<Limits> {
@@ -34,7 +34,7 @@ export interface ApiKeyInput extends Partial<Limits> {
   scopes?: readonly string[]
   objects?: ObjectRestriction
   allowlist?: readonly string[]
-  /** The member it can never do more than; null: an operator vouches for it. Left out: whoever bounds the actor. */
+  /** The member that bounds it; null: none, an operator vouches for it. Left out: the member that bounds the actor. */
   creatorId?: string | null
   expiresAt?: Date | null
 }
@@ -99,8 +99,8 @@ export async function importApiKey (
 }
 
 /**
- * Whose it is may be told: an organization hears this of its own resources alone, and to import for all others takes
- * the deployment.
+ * The owner of the other key is no secret here: an organization imports for its own resources only, and the deployment
+ * sees all.
  */
 export function alreadyImported ({ id, organizationId }: ApiKey, { identifier }: Resource): Failure {
   return new Failure('conflict', {
@@ -110,8 +110,9 @@ export function alreadyImported ({ id, organizationId }: ApiKey, { identifier }:
 }
 
 /**
- * Of a resource that serves several organizations the first import of a digest decides whose callers they are, and its
- * conflict tells that another has it. @throws Failure `insufficient_permissions`.
+ * On a resource of several organizations the first import of a digest decides which organization its holder belongs to,
+ * and the conflict reveals that another one has it.
+ * @throws Failure `insufficient_permissions`.
  */
 export function requireMayImport (actor: Actor, resource: Resource): void {
   if (resource.organizationId !== null) return
@@ -185,7 +186,7 @@ export async function insert (
   await tx.audit.append(auditEvent(actor, key.createdAt, type, about(key)))
 }
 
-/** Its own first, each once; every one has to be the actor's to see. */
+/** The organizations that a key reaches: its own first, each once, and all visible to the actor. */
 export async function resolveOrganizations (
   { actor }: Operation<OrganizationPort>, tx: OrganizationPort, own: string, further: readonly string[]
 ): Promise<string[]> {

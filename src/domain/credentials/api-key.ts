@@ -25,11 +25,10 @@ export function mayTouch ({ objects }: { objects: ObjectRestriction }, type: str
 }
 
 /**
- * A long-lived secret of an organization for one resource. Whatever happens to it, its row stays, so that the answer
- * stays precise.
+ * A long-lived secret of an organization for one resource. Its row is never removed, so that a refusal stays precise.
  */
 export interface ApiKey extends Limits, Revised {
-  /** `key_…`: what people and logs call it by. */
+  /** `key_…`: its name in logs and in the API. */
   id: string
   digest: string
   /** Prefix, environment and last four characters, for people. */
@@ -52,10 +51,7 @@ export interface ApiKey extends Limits, Revised {
   creatorId: string | null
   /** Its text was made elsewhere; only its digest is known here. */
   imported: boolean
-  /**
-   * The first of the keys that replaced one another: they have one allowance, and so does who uses two of them in an
-   * overlap.
-   */
+  /** The first key of the chain of rotations. The chain has one allowance, so an overlap does not double it. */
   chainId: string
   rotatedFrom: string | null
   /** The key that replaced it; it works until `expiresAt`. */
@@ -70,20 +66,20 @@ export interface ApiKey extends Limits, Revised {
 }
 
 /**
- * `active`: nothing speaks against it. `expired`: its end has passed. `rotated`: another key replaced it; until
- * `expiresAt` it works beside that one. `revoked`: ended by somebody, whatever else happened to it.
+ * `active`: usable. `expired`: past its expiry. `rotated`: replaced by another key; until `expiresAt` it works beside
+ * that one. `revoked`: revoked, whatever else happened to it.
  */
 export const keyStatuses = ['active', 'expired', 'rotated', 'revoked'] as const
 export type KeyStatus = typeof keyStatuses[number]
 
-/** What has become of a key by `now`. */
+/** The status of a key at `now`. */
 export function statusOf ({ revokedAt, rotatedTo, expiresAt }: ApiKey, now: Date): KeyStatus {
   if (revokedAt !== null) return 'revoked'
   if (rotatedTo !== null) return 'rotated'
   return expiresAt !== null && expiresAt <= now ? 'expired' : 'active'
 }
 
-/** Which keys a list is to hold; what is left out does not narrow it. */
+/** Filter of a list; a member that is left out does not narrow it. */
 export interface ApiKeyFilter {
   organizationId?: string
   /** Exactly this name. */
@@ -116,8 +112,8 @@ export interface ApiKeyRepository {
 export interface ApiKeyPort { apiKeys: ApiKeyRepository }
 
 /**
- * What a key may do now: never more than its resource declares and its creator may (CD-09). `creator` null: an operator
- * vouches for it.
+ * The scopes that a key has now: never more than its resource declares and its creator has (CD-09). `creator` null: an
+ * operator vouches for it.
  */
 export function effectiveScopes (key: ApiKey, resource: Resource, creator: Member | null): readonly string[] {
   const allowed = scopesOfAccess(key, resource)
@@ -127,7 +123,7 @@ export function effectiveScopes (key: ApiKey, resource: Resource, creator: Membe
   return allowed.filter(scope => permitted.has(scope))
 }
 
-/** What its level of access comes to on its resource, whoever made it. */
+/** The scopes of a level of access on a resource, without regard to the creator. */
 function scopesOfAccess ({ access, scopes }: Pick<ApiKey, 'access' | 'scopes'>, resource: Resource): readonly string[] {
   if (access === 'custom') return expand(scopes, resource.scopes)
   const all = expand(['*'], resource.scopes)
@@ -154,7 +150,7 @@ export function delegationOf (key: ApiKey, resource: Resource): Delegation {
 }
 
 /**
- * What the level of access asks for besides: scopes only with `custom`, a plan that includes it, a creator of the same
+ * Requirements of the level of access: scopes only with `custom`, a plan that includes it, a creator of the same
  * organization.
  */
 export async function requireAccess (

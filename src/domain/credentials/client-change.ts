@@ -152,7 +152,7 @@ export async function rotateClientSecret (
     await requireGrantsHeld(tx, operation.actor, before)
     const now = operation.clock()
     requireFewSecretsInOverlap(before, overlapSeconds, now)
-    // Those that have ended stay for a while, so that whoever still comes with one is noticed.
+    // Expired ones are kept for a while, so that their further use is noticed.
     const kept = before.secrets.filter((held, i) => isCurrent(held, now) || i < rememberedSecrets).map(held =>
       endingBy(held, secondsAfter(now, overlapSeconds))
     )
@@ -229,8 +229,9 @@ export async function resolveGrants (
 }
 
 /**
- * Who may introspect for a resource hears about everybody's credentials for it, so on the deployment's it is not an
- * organization's to give.
+ * Introspection for a resource shows the credentials of every organization for it, so on a resource of the deployment
+ * it is not an organization's to give.
+ * @throws Failure `insufficient_permissions`.
  */
 export async function resolveIntrospects (
   tx: ResourcePort, actor: Actor, organizationId: string | null, names: readonly string[], held: readonly string[] = []

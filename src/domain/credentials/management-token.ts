@@ -20,7 +20,7 @@ import type { MemberPort } from '../members/permissions.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 
-/** What the operations of this file read and write. */
+/** The ports of the operations of this file. */
 type Ports = AuditPort & ManagementTokenPort & MemberPort & OrganizationPort & ResourcePort
 
 /**
@@ -57,13 +57,13 @@ export interface ManagementToken extends Revised {
 export const managementTokenStatuses = ['active', 'expired', 'revoked'] as const
 export type ManagementTokenStatus = typeof managementTokenStatuses[number]
 
-/** What has become of a token by `now`. */
+/** The status of a token at `now`. */
 export function statusOfManagementToken ({ revokedAt, expiresAt }: ManagementToken, now: Date): ManagementTokenStatus {
   if (revokedAt !== null) return 'revoked'
   return expiresAt !== null && expiresAt <= now ? 'expired' : 'active'
 }
 
-/** Which tokens a list is to hold; what is left out does not narrow it. */
+/** Filter of a list; a member that is left out does not narrow it. */
 export interface ManagementTokenFilter {
   organizationId?: string
   /** Exactly this name. */
@@ -86,7 +86,7 @@ export interface ManagementTokenRepository {
 
 export interface ManagementTokenPort { managementTokens: ManagementTokenRepository }
 
-/** What a token may do now: never more than the management API declares and its creator may. */
+/** The scopes that a token has now: never more than the management API declares and its creator has. */
 export function scopesOfManagementToken (
   token: ManagementToken, management: Resource, creator: Member | null
 ): readonly string[] {
@@ -162,8 +162,8 @@ export interface ManagementTokenChange {
 }
 
 /**
- * Changes a token; true from the next request on. @throws Failure `credential_expired` for another end of one that has
- * reached its own.
+ * Changes a token, with effect from the next request on. @throws Failure `credential_expired` for another expiry of a
+ * token that has expired.
  */
 export async function updateManagementToken (
   operation: Operation<AuditPort & ManagementTokenPort & MemberPort & ResourcePort>,
@@ -195,7 +195,7 @@ export async function updateManagementToken (
   })
 }
 
-/** Revokes a token: refused from the next request on. Doing it twice changes nothing. */
+/** Revokes a token: refused from the next request on. Idempotent. */
 export async function revokeManagementToken (
   operation: Operation<AuditPort & ManagementTokenPort>, id: string, reason: string | null
 ): Promise<ManagementToken> {
@@ -205,7 +205,7 @@ export async function revokeManagementToken (
   )
 }
 
-/** What has ended never comes back to life. */
+/** An expired token never works again. @throws Failure `credential_expired`. */
 function requireNotRevived ({ id, expiresAt }: ManagementToken, change: ManagementTokenChange, now: Date): void {
   if (change.expiresAt === undefined || expiresAt === null || expiresAt > now) return
   throw new Failure('credential_expired', {
@@ -217,7 +217,7 @@ async function requireReach (
   tx: MemberPort & OrganizationPort, actor: Actor, { organizationId, creatorId = null }: ManagementTokenInput
 ): Promise<void> {
   if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
-  // Who has scopes at all is not the admin token.
+  // The admin token alone has no list of scopes.
   else if (actor.scopes !== null || actor.organizationId !== null) {
     throw new Failure('insufficient_permissions', {
       message: 'An access token for the whole deployment takes the admin token; name an organization.'

@@ -1,4 +1,4 @@
-/** The scopes that a resource declares: what is new, what stays, what clients get by default. */
+/** The scopes that a resource declares: new ones, kept ones, and those that clients get by default. */
 import { Failure } from '../../base/errors.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireDelegable, requireOpenedHeld } from '../members/delegation.ts'
@@ -8,14 +8,14 @@ import {
 } from '../resources/scope.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 
-/** Members may have been given the name before anybody knew that a pattern does not give it. */
+/** An API-key-only scope gets a reference of its own: members may have been given its name before it was declared. */
 export function asFirstDeclared (scope: Scope): Scope {
   return scope.keyOnly ? { ...scope, reference: newReference(scope.name) } : scope
 }
 
 /**
- * What a resource declares after a change. A scope that stays is the same one; what is declared anew is another, so
- * that nothing which kept a reference to the one before has it. What is taken away is remembered for that.
+ * The scopes of a resource after a change. A kept scope stays the same; one that is declared again is a new one, so
+ * that a reference to the one before does not give it. Removed scopes are remembered for that.
  */
 export async function declared (
   tx: ResourcePort, actor: Actor, before: Resource, scopes: readonly Scope[]
@@ -35,7 +35,7 @@ export async function declared (
 }
 
 /**
- * What registers from now on has the default scopes: those that are added are handed on.
+ * Default scopes: clients that register from now on get them, so those that are added are handed on.
  * @throws Failure `insufficient_permissions`, `unknown_scope`, `scope_api_key_only`.
  */
 export function requireDefaults (
@@ -59,17 +59,17 @@ export function requireScopes (scopes: readonly Scope[]): Scope[] {
   for (const scope of scopes) {
     if (!isScopeToken(scope.name)) {
       throw new Failure('invalid_request', {
-        message: `${
-          JSON.stringify(scope.name.slice(0, 64))
-        } cannot be a scope: use visible ASCII without space, quote or backslash, at most 128 characters (RFC 6749 §3.3).`,
+        message:
+          `${JSON.stringify(scope.name.slice(0, 64))} cannot be a scope: use visible ASCII without space, quote or ` +
+          'backslash, at most 128 characters (RFC 6749 §3.3).',
         details: { field: 'scopes' }
       })
     }
     if (readsAsPattern(scope.name)) {
       throw new Failure('invalid_request', {
-        message: `${
-          JSON.stringify(scope.name)
-        } cannot be a scope: it reads as a pattern of scopes. Use a name without an asterisk before or behind its last colon.`,
+        message:
+          `${JSON.stringify(scope.name)} cannot be a scope: it reads as a pattern of scopes. Use a name without an ` +
+          'asterisk before or behind its last colon.',
         details: { field: 'scopes' }
       })
     }
