@@ -310,8 +310,8 @@ await onBothDatabases(api, (test, served) => {
     const refusal = await admin('POST', '/api-keys', custom)
     t.strictSame([refusal.status, refusal.json], [403, {
       error:
-        'Keys with custom access take a plan that includes custom-scopes; use full or read-only access, or change ' +
-          'the plan.',
+        'Custom-access keys need a plan that includes custom-scopes; use full or read-only access, or change the ' +
+          'plan.',
       code: 'FEATURE_NOT_INCLUDED',
       details: { feature: 'custom-scopes' }
     }])

@@ -255,8 +255,8 @@ for (const { name, fresh } of databases) {
     t.equal(refused.status, 403)
     t.strictSame(refused.json, {
       error:
-        'Keys with custom access take a plan that includes custom-scopes; use full or read-only access, or change ' +
-          'the plan.',
+        'Custom-access keys need a plan that includes custom-scopes; use full or read-only access, or change the ' +
+          'plan.',
       code: 'FEATURE_NOT_INCLUDED',
       details: { feature: 'custom-scopes' },
     })

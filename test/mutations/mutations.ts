@@ -46,8 +46,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'Y2: a registration token is prolonged by nobody who could not hand on what it grants',
-    find: 'if (given.uses !== undefined || given.expiresAt !== undefined) { await requireGrantedByOwn(',
-    replace: 'if (given.uses !== undefined) { await requireGrantedByOwn(',
+    find: 'if (given.uses !== undefined || given.expiresAt !== undefined) { await requireGrantsHeld(',
+    replace: 'if (given.uses !== undefined) { await requireGrantsHeld(',
   },
   {
     title: 'LB-17: a client without any grant gets a token for the host without scopes',
@@ -171,7 +171,7 @@ export const mutations: readonly Mutation[] = [
   {
     title:
       'Y2: a member changes and removes nobody who may more, and raises nobody to a role above their own [${database}]',
-    find: `await requireNotAbove(tx, actor, before)
+    find: `await requireMemberHeld(tx, actor, before)
 `,
     replace: '',
   },
@@ -317,7 +317,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'Y2: nobody rotates or makes a key of the management API that may do more than they',
-    find: `requireNoMoreThanOwn(actor, resource, before)
+    find: `requireCredentialHeld(actor, resource, delegationOf(before, resource))
 `,
     replace: '',
   },
@@ -377,13 +377,13 @@ export const mutations: readonly Mutation[] = [
   {
     title:
       'Y2: who may write clients changes neither from where a client works nor what it may, when it may do more than they',
-    find: `if (isAboutAuthority) await requireWithinOwn(tx, operation.actor, before)
+    find: `if (isAboutAuthority) await requireGrantsDelegable(tx, operation.actor, before)
 `,
     replace: '',
   },
   {
     title: 'Y2: a key with a few scopes and no member behind it is bound by them in the same way [${database}]',
-    find: `await requireOwnRole(tx, actor, member)
+    find: `await requireRoleHeld(tx, actor, member)
 `,
     replace: '',
   },

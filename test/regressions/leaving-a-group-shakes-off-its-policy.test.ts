@@ -37,7 +37,7 @@ tap.test('Y2', async t => {
     const left = await call('DELETE', path)
     t.equal(left.status, 403)
     t.strictSame(left.json, {
-      error: `The group ${group.id} is named by ${policy.id}: who is in it is for who may change policies.`,
+      error: `The group ${group.id} is named in policies (${policy.id}); changing its members takes policies:write.`,
       code: 'INSUFFICIENT_PERMISSIONS',
       details: { requiredScopes: ['policies:write'] }
     })
@@ -60,8 +60,8 @@ tap.test('Y2', async t => {
     t.equal(left.status, 403)
     t.strictSame(left.json, {
       error:
-        `A policy of the deployment names the group ${group.id}: who is in it is for the deployment's operators to ` +
-          'say.',
+        `A policy of the deployment names the group ${group.id}; only the deployment's operators change its ` +
+          'members.',
       code: 'INSUFFICIENT_PERMISSIONS'
     })
     t.equal((await admin('DELETE', path)).status, 204)

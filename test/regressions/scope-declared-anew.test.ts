@@ -320,8 +320,8 @@ tap.test('Y2: an API-key-only scope is not opened to patterns by taking it away 
     status: 403,
     json: {
       error:
-        `The member ${owner.id} that your credential is bound to has not the API-key-only scope seal and cannot open ` +
-          'it to others.',
+        `The member ${owner.id} that your credential is bound to lacks the API-key-only scope seal, so it cannot ` +
+          'open it to others.',
       code: 'INSUFFICIENT_PERMISSIONS',
       details: { requiredScopes: ['seal'] },
     },

@@ -93,7 +93,7 @@ for (const { name: database, server } of servers) {
     t.equal(refused.status, 409)
     t.strictSame(refused.json, {
       error:
-        `After this ${organization} would have no member who may do everything. Make another one first; the ` +
+        `This would leave ${organization} without a member who may do everything. Make another one first; the ` +
           'deployment\'s admin token can do it all the same.',
       code: 'WOULD_LOCK_OUT',
       details: { organization }

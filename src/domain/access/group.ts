@@ -2,13 +2,11 @@ import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
-import {
-  keepingAdministrator, keptScopes,
-} from '../members/member.ts'
-import { requireRaisedUnrestricted, requireGainHeld } from '../members/delegation.ts'
+import { keepingAdministrator, keptScopes } from '../members/member.ts'
+import { requireDeployment, requireGainHeld, requireRaiseHeld } from '../members/delegation.ts'
 import { mayAll, permissionsOf, type Member } from '../members/permissions.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
-import { load, type RecordKind } from '../audit/change.ts'
+import { change, load, type RecordKind } from '../audit/change.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { keepingPoliciesChangeable, undoing } from './policy-impact.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -112,25 +110,26 @@ export interface GroupChange { name?: string, description?: string | null, scope
  * @throws Failure `insufficient_permissions` for scopes, before or after, that the actor has not itself;
  * `would_lock_out` for the last administrator's.
  */
-export async function updateGroup (operation: Operation<Ports>, id: string, change: GroupChange): Promise<Group> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const before = await load(operation, tx, groups, id)
-    const after: Group = {
+export async function updateGroup (operation: Operation<Ports>, id: string, given: GroupChange): Promise<Group> {
+  const { actor } = operation
+  const kind: RecordKind<Group, Ports> = {
+    ...groups,
+    update: (tx, after, before) =>
+      keepingAdministered(operation, tx, before, given.scopes !== undefined, () => tx.groups.update(after)),
+  }
+  return await change(operation, kind, id, 'group.updated', async (before, _now, tx) => {
+    const scopes = given.scopes === undefined
+      ? before.scopes
+      : await keptScopes(tx, before.organizationId, given.scopes)
+    await requireRaiseHeld(tx, actor, before.organizationId, before.scopes, scopes)
+    // What members lose, the actor has as well.
+    await requireGainHeld(tx, actor, before.organizationId, scopes, before.scopes)
+    return {
       ...before,
-      name: change.name ?? before.name,
-      description: change.description === undefined ? before.description : change.description,
-      scopes: change.scopes === undefined ? before.scopes : await keptScopes(tx, before.organizationId, change.scopes),
+      name: given.name ?? before.name,
+      description: given.description === undefined ? before.description : given.description,
+      scopes,
     }
-    // Nobody gives its members, or takes from them, what they have not themselves.
-    await requireGainHeld(tx, actor, before.organizationId, before.scopes, after.scopes)
-    await requireGainHeld(tx, actor, before.organizationId, after.scopes, before.scopes)
-    await requireRaisedUnrestricted(tx, actor, before.scopes, after.scopes)
-    const kept = await keepingAdministered(
-      operation, tx, before, change.scopes !== undefined, () => tx.groups.update(after)
-    )
-    await tx.audit.append(auditEvent(actor, clock(), 'group.updated', about(after)))
-    return kept
   })
 }
 
@@ -163,11 +162,9 @@ export async function addToGroup (operation: Operation<Ports>, id: string, membe
     }
     if (isIn(member, group)) return false
     await requirePolicies(tx, operation.actor, group)
-    await requireGainHeld(tx, operation.actor, group.organizationId, permissionsOf(member), [
-      ...permissionsOf(member), ...group.scopes
-    ])
-    await requireRaisedUnrestricted(
-      tx, operation.actor, permissionsOf(member), [...permissionsOf(member), ...group.scopes]
+    const permissions = permissionsOf(member)
+    await requireRaiseHeld(
+      tx, operation.actor, group.organizationId, permissions, [...permissions, ...group.scopes]
     )
     await keepingAdministered(operation, tx, group, true, () => tx.groups.addMember(group.id, member.id))
     return true
@@ -231,20 +228,20 @@ async function policiesNaming (tx: PolicyPort, { id, organizationId }: Group): P
  * change that policy. Otherwise a credential would shake off a policy by leaving its group. @throws Failure
  * `insufficient_permissions`.
  */
-async function requirePolicies (tx: PolicyPort, { scopes, organizationId }: Actor, group: Group): Promise<void> {
-  if (scopes === null) return
+async function requirePolicies (tx: PolicyPort, actor: Actor, group: Group): Promise<void> {
+  if (actor.scopes === null) return
   const naming = (await policiesNaming(tx, group)).filter(({ enabled }) => enabled)
-  if (organizationId !== null && naming.some(policy => policy.organizationId === null)) {
-    throw new Failure('insufficient_permissions', {
-      message:
-        `A policy of the deployment names the group ${group.id}: who is in it is for the deployment's operators to say.`
-    })
+  if (naming.some(policy => policy.organizationId === null)) {
+    requireDeployment(
+      actor,
+      `A policy of the deployment names the group ${group.id}; only the deployment's operators change its members.`
+    )
   }
-  if (naming.length === 0 || scopes.includes('policies:write')) return
+  if (naming.length === 0 || actor.scopes.includes('policies:write')) return
   throw new Failure('insufficient_permissions', {
-    message: `The group ${group.id} is named by ${
+    message: `The group ${group.id} is named in policies (${
       naming.map(({ id }) => id).join(', ')
-    }: who is in it is for who may change policies.`,
+    }); changing its members takes policies:write.`,
     details: { requiredScopes: ['policies:write'] }
   })
 }

@@ -8,20 +8,14 @@ import { newId } from '../../secrets/random.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { auditEvent } from '../audit/event.ts'
 import { type Operation, requireFuture } from '../core/operation.ts'
-import { requireRestrictionsWithin } from '../members/delegation.ts'
+import {
+  requireCredentialChangeable, requireCredentialHeld, requireDeployment, requirePatternsHeld, requireRestrictionsWithin
+} from '../members/delegation.ts'
 import { requireUsableResource, type ResourcePort } from '../resources/resource.ts'
 import { limitsOf, namesLimits, type Limits } from '../tenancy/limits.ts'
 import { resolveOrganizations } from './api-key-creation.ts'
 import {
-  about,
-  requireAccess,
-  requireNoMoreThanOwn,
-  requirePatterns,
-  requireWithinOwn,
-  type ApiKey,
-  type AccessLevel,
-  type ObjectRestriction,
-  type ApiKeyPort
+  about, delegationOf, requireAccess, type ApiKey, type AccessLevel, type ObjectRestriction, type ApiKeyPort
 } from './api-key.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
@@ -29,7 +23,7 @@ import type { MemberPort } from '../members/permissions.ts'
 import type { WebhookTokenPort } from './webhook-token.ts'
 import type { Actor } from '../core/actor.ts'
 
-/** What the operations of this file read and write. */
+/** The ports of the operations of this file. */
 type Ports = ApiKeyPort & AuditPort & MemberPort & OrganizationPort & ResourcePort
 
 export interface ApiKeyChange extends Partial<Limits> {
@@ -43,8 +37,9 @@ export interface ApiKeyChange extends Partial<Limits> {
 }
 
 /**
- * Changes a key; true from the next request on. Its limits are its chain's: they bind what it replaced as well.
- * @throws Failure `credential_expired` for another end of a key that has reached its own; `credential_superseded`,
+ * Changes a key, with effect from the next request on. Its limits are those of its chain: they bind its predecessors
+ * too.
+ * @throws Failure `credential_expired` for another expiry of a key that has expired; `credential_superseded`,
  * `credential_revoked`.
  */
 export async function updateApiKey (operation: Operation<Ports>, id: string, given: ApiKeyChange): Promise<ApiKey> {
@@ -55,7 +50,9 @@ export async function updateApiKey (operation: Operation<Ports>, id: string, giv
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
     const { name: _, ...authority } = given
     const isAboutAuthority = Object.values(authority).some(value => value !== undefined)
-    if (isAboutAuthority) await requireWithinOwn(tx, operation.actor, resource, before)
+    if (isAboutAuthority) {
+      await requireCredentialChangeable(tx, operation.actor, resource, delegationOf(before, resource))
+    }
     // Scopes and objects are custom access's alone: another level of access leaves them behind.
     const leavesCustom = given.access !== undefined && given.access !== 'custom'
     const after: ApiKey = {
@@ -65,13 +62,15 @@ export async function updateApiKey (operation: Operation<Ports>, id: string, giv
         ? await resolveOrganizations(operation, tx, before.organizationId, given.organizations)
         : before.organizations,
       access: given.access ?? before.access,
-      scopes: given.scopes ? requirePatterns(operation, resource, given.scopes) : leavesCustom ? [] : before.scopes,
+      scopes: given.scopes
+        ? requirePatternsHeld(operation.actor, resource, given.scopes)
+        : leavesCustom ? [] : before.scopes,
       objects: given.objects ?? (leavesCustom ? {} : before.objects),
       allowlist: given.allowlist ? readAllowlist(given.allowlist) : before.allowlist,
       expiresAt: given.expiresAt === undefined ? before.expiresAt : requireFuture(given.expiresAt, now),
       ...limitsOf(given, before)
     }
-    // A plan or a creator that is gone by now stands in the way of what a key may do, not of its name or its end.
+    // A plan or a creator that is gone by now prevents a change of scopes, not of a name or an expiry.
     if ([given.access, given.scopes, given.objects].some(value => value !== undefined)) {
       await requireAccess(operation, tx, resource, after)
     }
@@ -81,7 +80,7 @@ export async function updateApiKey (operation: Operation<Ports>, id: string, giv
   })
 }
 
-/** Who holds a key that has ended must be able to rely on that: it never comes back to life. */
+/** An expired key never works again: its holder relies on that. @throws Failure `credential_expired`. */
 export function requireNotRevived ({ id, expiresAt }: ApiKey, change: ApiKeyChange, now: Date): void {
   if (change.expiresAt === undefined || expiresAt === null || expiresAt > now) return
   throw new Failure('credential_expired', {
@@ -113,8 +112,8 @@ const apiKeys: RecordKind<ApiKey, ApiKeyPort> = {
 }
 
 /**
- * Revokes a key: refused from the next request on (LB-02). The keys that it replaced and that still work in their
- * overlap end with it; the one that replaced it stays. Doing it twice changes nothing.
+ * Revokes a key: refused from the next request on (LB-02). Predecessors that still work in their overlap end with it;
+ * its successor stays. Idempotent.
  */
 export async function revokeApiKey (
   operation: Operation<ApiKeyPort & AuditPort>, id: string, reason: string | null
@@ -153,8 +152,7 @@ export async function rotateApiKey (
       throw new Failure('credential_expired', { message: `The API key ${id} has expired; create a new one.` })
     }
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
-    // Whoever rotates a key is told a secret that may do all that the key may.
-    requireNoMoreThanOwn(actor, resource, before)
+    requireCredentialHeld(actor, resource, delegationOf(before, resource))
     const text = newApiKeyText(resource.style.keyPrefix, before.environment)
     const key: ApiKey = {
       ...before,
@@ -202,8 +200,9 @@ export async function workingPredecessors (
 }
 
 /**
- * Whoever revokes or limits the newest key of a chain does so to all that work beside it, in one transaction: there are
- * never so many that it could not be done. @throws Failure `conflict`.
+ * A revocation or new limits of the newest key of a chain apply to all that work beside it, in one transaction, so
+ * their number has a bound.
+ * @throws Failure `conflict`.
  */
 export async function requireFewInOverlap (
   tx: ApiKeyPort, { chainId, id }: ApiKey, overlapSeconds: number, now: Date
@@ -217,7 +216,7 @@ export async function requireFewInOverlap (
   })
 }
 
-/** Who rotates in an emergency does not know which of the keys has leaked. */
+/** Ends every working predecessor: in an emergency it is unknown which of the keys has leaked. */
 export async function endPredecessors (
   { actor }: Operation<ApiKeyPort & AuditPort>, tx: ApiKeyPort & AuditPort, before: ApiKey, { id }: ApiKey, now: Date
 ): Promise<void> {
@@ -239,16 +238,17 @@ export async function limitPredecessors (
 }
 
 /**
- * What a key may do elsewhere is not for one of its organizations to widen. @throws Failure `insufficient_permissions`.
+ * A key that reaches other organizations gets no other authority by one of them.
+ * @throws Failure `insufficient_permissions`.
  */
 export function requireOwnReach (
   actor: Actor, key: ApiKey, { access, scopes, objects, allowlist, expiresAt }: ApiKeyChange
 ): void {
-  if (actor.organizationId === null || key.organizations.every(id => id === actor.organizationId)) return
+  if (key.organizations.every(id => id === actor.organizationId)) return
   if ([access, scopes, objects, allowlist, expiresAt].every(given => given === undefined)) return
-  throw new Failure('insufficient_permissions', {
-    message:
-      `The API key ${key.id} reaches organizations besides ${actor.organizationId}: what it may do takes the admin ` +
+  requireDeployment(
+    actor,
+    `The API key ${key.id} reaches organizations besides ${actor.organizationId}: what it may do takes the admin ` +
       'token. It can be renamed, rotated and revoked.'
-  })
+  )
 }

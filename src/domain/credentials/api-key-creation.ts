@@ -7,20 +7,20 @@ import { newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireFuture, type Operation } from '../core/operation.ts'
-import { requireSameMember, requireRestrictionsWithin } from '../members/delegation.ts'
+import {
+  requireDeployment, requirePatternsHeld, requireRestrictionsWithin, requireSameMember
+} from '../members/delegation.ts'
 import { managementResourceId, requireUsableResource, type Resource } from '../resources/resource.ts'
 import { limitsOf, noLimits, type Limits } from '../tenancy/limits.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
-import {
-  about, type ApiKey, requireAccess, requirePatterns, type AccessLevel, type ObjectRestriction
-} from './api-key.ts'
+import { about, requireAccess, type ApiKey, type AccessLevel, type ObjectRestriction } from './api-key.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 import type { ApiKeyPort } from './api-key.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { MemberPort } from '../members/permissions.ts'
 
-/** What the operations of this file read and write. */
+/** The ports of the operations of this file. */
 type Ports = ApiKeyPort & AuditPort & MemberPort & OrganizationPort & ResourcePort
 
 export interface ApiKeyInput extends Partial<Limits> {
@@ -34,7 +34,7 @@ export interface ApiKeyInput extends Partial<Limits> {
   scopes?: readonly string[]
   objects?: ObjectRestriction
   allowlist?: readonly string[]
-  /** The member it can never do more than; null: an operator vouches for it. Left out: whoever bounds the actor. */
+  /** The member that bounds it; null: none, an operator vouches for it. Left out: the member that bounds the actor. */
   creatorId?: string | null
   expiresAt?: Date | null
 }
@@ -99,8 +99,8 @@ export async function importApiKey (
 }
 
 /**
- * Whose it is may be told: an organization hears this of its own resources alone, and to import for all others takes
- * the deployment.
+ * The owner of the other key is no secret here: an organization imports for its own resources only, and the deployment
+ * sees all.
  */
 export function alreadyImported ({ id, organizationId }: ApiKey, { identifier }: Resource): Failure {
   return new Failure('conflict', {
@@ -110,16 +110,17 @@ export function alreadyImported ({ id, organizationId }: ApiKey, { identifier }:
 }
 
 /**
- * Of a resource that serves several organizations the first import of a digest decides whose callers they are, and its
- * conflict tells that another has it. @throws Failure `insufficient_permissions`.
+ * On a resource of several organizations the first import of a digest decides which organization its holder belongs to,
+ * and the conflict reveals that another one has it.
+ * @throws Failure `insufficient_permissions`.
  */
-export function requireMayImport ({ organizationId }: Actor, resource: Resource): void {
-  if (organizationId === null || resource.organizationId !== null) return
-  throw new Failure('insufficient_permissions', {
-    message:
-      `The resource ${resource.identifier} belongs to the deployment; importing a key for it takes the admin token, ` +
+export function requireMayImport (actor: Actor, resource: Resource): void {
+  if (resource.organizationId !== null) return
+  requireDeployment(
+    actor,
+    `The resource ${resource.identifier} belongs to the deployment; importing a key for it takes the admin token, ` +
       'or an access token of the whole deployment.'
-  })
+  )
 }
 
 export async function newKey (
@@ -142,7 +143,7 @@ export async function newKey (
     environment: input.environment,
     name: input.name,
     access: input.access ?? 'custom',
-    scopes: requirePatterns(operation, resource, input.scopes ?? []),
+    scopes: requirePatternsHeld(actor, resource, input.scopes ?? []),
     objects: input.objects ?? {},
     allowlist: readAllowlist(input.allowlist ?? []),
     ...limitsOf(input, noLimits),
@@ -185,7 +186,7 @@ export async function insert (
   await tx.audit.append(auditEvent(actor, key.createdAt, type, about(key)))
 }
 
-/** Its own first, each once; every one has to be the actor's to see. */
+/** The organizations that a key reaches: its own first, each once, and all visible to the actor. */
 export async function resolveOrganizations (
   { actor }: Operation<OrganizationPort>, tx: OrganizationPort, own: string, further: readonly string[]
 ): Promise<string[]> {

@@ -1,16 +1,13 @@
 import { Failure } from '../../base/errors.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
-import type { Actor } from '../core/actor.ts'
-import {
-  requireNotStrongerMember, requireSameMember, requireRestrictionsWithin, requireScopesHeld
-} from '../members/delegation.ts'
+import { requireScopesHeld, type Delegation } from '../members/delegation.ts'
 import { permissionsOf, type Member, type MemberPort } from '../members/permissions.ts'
 import type { Limits } from '../tenancy/limits.ts'
 import type { Organization, OrganizationPort } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import type { Resource } from '../resources/resource.ts'
-import { expand, isReadOnly, namesOf, requireDeclaredPatterns } from '../resources/scope.ts'
+import { expand, isReadOnly, namesOf } from '../resources/scope.ts'
 
 /**
  * `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it
@@ -28,11 +25,10 @@ export function mayTouch ({ objects }: { objects: ObjectRestriction }, type: str
 }
 
 /**
- * A long-lived secret of an organization for one resource. Whatever happens to it, its row stays, so that the answer
- * stays precise.
+ * A long-lived secret of an organization for one resource. Its row is never removed, so that a refusal stays precise.
  */
 export interface ApiKey extends Limits, Revised {
-  /** `key_…`: what people and logs call it by. */
+  /** `key_…`: its name in logs and in the API. */
   id: string
   digest: string
   /** Prefix, environment and last four characters, for people. */
@@ -55,10 +51,7 @@ export interface ApiKey extends Limits, Revised {
   creatorId: string | null
   /** Its text was made elsewhere; only its digest is known here. */
   imported: boolean
-  /**
-   * The first of the keys that replaced one another: they have one allowance, and so does who uses two of them in an
-   * overlap.
-   */
+  /** The first key of the chain of rotations. The chain has one allowance, so an overlap does not double it. */
   chainId: string
   rotatedFrom: string | null
   /** The key that replaced it; it works until `expiresAt`. */
@@ -73,20 +66,20 @@ export interface ApiKey extends Limits, Revised {
 }
 
 /**
- * `active`: nothing speaks against it. `expired`: its end has passed. `rotated`: another key replaced it; until
- * `expiresAt` it works beside that one. `revoked`: ended by somebody, whatever else happened to it.
+ * `active`: usable. `expired`: past its expiry. `rotated`: replaced by another key; until `expiresAt` it works beside
+ * that one. `revoked`: revoked, whatever else happened to it.
  */
 export const keyStatuses = ['active', 'expired', 'rotated', 'revoked'] as const
 export type KeyStatus = typeof keyStatuses[number]
 
-/** What has become of a key by `now`. */
+/** The status of a key at `now`. */
 export function statusOf ({ revokedAt, rotatedTo, expiresAt }: ApiKey, now: Date): KeyStatus {
   if (revokedAt !== null) return 'revoked'
   if (rotatedTo !== null) return 'rotated'
   return expiresAt !== null && expiresAt <= now ? 'expired' : 'active'
 }
 
-/** Which keys a list is to hold; what is left out does not narrow it. */
+/** Filter of a list; a member that is left out does not narrow it. */
 export interface ApiKeyFilter {
   organizationId?: string
   /** Exactly this name. */
@@ -119,8 +112,8 @@ export interface ApiKeyRepository {
 export interface ApiKeyPort { apiKeys: ApiKeyRepository }
 
 /**
- * What a key may do now: never more than its resource declares and its creator may (CD-09). `creator` null: an operator
- * vouches for it.
+ * The scopes that a key has now: never more than its resource declares and its creator has (CD-09). `creator` null: an
+ * operator vouches for it.
  */
 export function effectiveScopes (key: ApiKey, resource: Resource, creator: Member | null): readonly string[] {
   const allowed = scopesOfAccess(key, resource)
@@ -130,7 +123,7 @@ export function effectiveScopes (key: ApiKey, resource: Resource, creator: Membe
   return allowed.filter(scope => permitted.has(scope))
 }
 
-/** What its level of access comes to on its resource, whoever made it. */
+/** The scopes of a level of access on a resource, without regard to the creator. */
 function scopesOfAccess ({ access, scopes }: Pick<ApiKey, 'access' | 'scopes'>, resource: Resource): readonly string[] {
   if (access === 'custom') return expand(scopes, resource.scopes)
   const all = expand(['*'], resource.scopes)
@@ -150,37 +143,14 @@ export async function getApiKey ({ store, actor }: Operation<ApiKeyPort>, id: st
   return requireVisible(actor, await store.apiKeys.get(id), 'API key', id)
 }
 
-/**
- * Who is told a secret that acts for a key may do what it may, and is bound by the same member and no more than it.
- * @throws Failure `insufficient_permissions`.
- */
-export function requireNoMoreThanOwn (actor: Actor, resource: Resource, key: ApiKey): void {
-  requireScopesHeld(actor, resource, scopesOfAccess(key, resource))
-  requireSameMember(actor, key.creatorId)
-  requireRestrictionsWithin(actor, resource, key)
+/** What a key hands on to its holder. */
+export function delegationOf (key: ApiKey, resource: Resource): Delegation {
+  const { creatorId, allowlist, expiresAt, objects } = key
+  return { scopes: scopesOfAccess(key, resource), creatorId, allowlist, expiresAt, objects }
 }
 
 /**
- * Whoever says from where, how long and what for a key works may do what it may; no secret is told. @throws Failure
- * `insufficient_permissions`.
- */
-export async function requireWithinOwn (
-  tx: MemberPort, actor: Actor, resource: Resource, key: ApiKey
-): Promise<void> {
-  requireScopesHeld(actor, resource, scopesOfAccess(key, resource))
-  await requireNotStrongerMember(tx, actor, resource, key.creatorId)
-}
-
-export function requirePatterns (
-  { actor }: Operation<unknown>, resource: Resource, scopes: readonly string[]
-): string[] {
-  const patterns = requireDeclaredPatterns(scopes, resource.scopes, resource.identifier)
-  requireScopesHeld(actor, resource, expand(patterns, resource.scopes))
-  return patterns
-}
-
-/**
- * What the level of access asks for besides: scopes only with `custom`, a plan that includes it, a creator of the same
+ * Requirements of the level of access: scopes only with `custom`, a plan that includes it, a creator of the same
  * organization.
  */
 export async function requireAccess (
@@ -200,8 +170,8 @@ export async function requireAccess (
   } else if (planLacks(key, resource, await tx.organizations.get(key.organizationId))) {
     throw new Failure('feature_not_included', {
       message:
-        `Keys with custom access take a plan that includes ${resource.style.customAccessFeature}; use full or ` +
-          'read-only access, or change the plan.',
+        `Custom-access keys need a plan that includes ${resource.style.customAccessFeature}; use full or read-only ` +
+          'access, or change the plan.',
       details: { feature: resource.style.customAccessFeature }
     })
   }

@@ -7,7 +7,9 @@ import { newSecret, newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { type Operation } from '../core/operation.ts'
-import { requireDelegable, requireRestrictionsWithin } from '../members/delegation.ts'
+import {
+  requireDelegable, requireDeployment, requireGrantsDelegable, requireGrantsHeld
+} from '../members/delegation.ts'
 import { requireUsableResource } from '../resources/resource.ts'
 import { requireGrantable } from '../resources/scope.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
@@ -79,7 +81,7 @@ export async function createClient (
       revokedReason: null,
       revision: 1,
     }
-    await requireNoMoreThanOwn(tx, actor, client)
+    await requireGrantsHeld(tx, actor, client)
     await tx.clients.insert(client)
     await tx.audit.append(auditEvent(actor, now, 'client.created', about(client)))
     return { client, secret }
@@ -104,7 +106,7 @@ export async function updateClient (
     const organizationId = await claimedBy(tx, operation, before, change.organizationId)
     const { name: _, ...authority } = change
     const isAboutAuthority = Object.values(authority).some(given => given !== undefined)
-    if (isAboutAuthority) await requireWithinOwn(tx, operation.actor, before)
+    if (isAboutAuthority) await requireGrantsDelegable(tx, operation.actor, before)
     const after: Client = {
       ...before,
       organizationId,
@@ -117,7 +119,7 @@ export async function updateClient (
         : before.introspects,
       assertionProfile: change.assertionProfile ?? before.assertionProfile
     }
-    if (isAboutAuthority) await requireNoMoreThanOwn(tx, operation.actor, after)
+    if (isAboutAuthority) await requireGrantsHeld(tx, operation.actor, after)
     return authorityDiffers(before, after) ? nextGeneration(after) : after
   })
 }
@@ -147,10 +149,10 @@ export async function rotateClientSecret (
         message: 'This client authenticates with its own keys and has no secret to rotate.'
       })
     }
-    await requireNoMoreThanOwn(tx, operation.actor, before)
+    await requireGrantsHeld(tx, operation.actor, before)
     const now = operation.clock()
-    requireFewInOverlap(before, overlapSeconds, now)
-    // Those that have ended stay for a while, so that whoever still comes with one is noticed.
+    requireFewSecretsInOverlap(before, overlapSeconds, now)
+    // Expired ones are kept for a while, so that their further use is noticed.
     const kept = before.secrets.filter((held, i) => isCurrent(held, now) || i < rememberedSecrets).map(held =>
       endingBy(held, secondsAfter(now, overlapSeconds))
     )
@@ -164,7 +166,7 @@ export async function rotateClientSecret (
 export const mostSecretsInOverlap = 100
 
 /** @throws Failure `conflict`. */
-export function requireFewInOverlap (client: Client, overlapSeconds: number, now: Date): void {
+export function requireFewSecretsInOverlap (client: Client, overlapSeconds: number, now: Date): void {
   if (overlapSeconds === 0 || currentSecrets(client, now).length <= mostSecretsInOverlap) return
   throw new Failure('conflict', {
     message:
@@ -227,30 +229,9 @@ export async function resolveGrants (
 }
 
 /**
- * Who says what a client may do and from where can do what the client can. @throws Failure `insufficient_permissions`.
- */
-export async function requireWithinOwn (tx: ResourcePort, actor: Actor, { grants }: Client): Promise<void> {
-  for (const { resourceId, scopes } of grants) {
-    const resource = await tx.resources.get(resourceId)
-    if (resource !== null) requireDelegable(actor, resource, scopes)
-  }
-}
-
-/**
- * Who is told a client's secret, or leaves a client like this, is bound no more than it is. @throws Failure
- * `insufficient_permissions`.
- */
-export async function requireNoMoreThanOwn (tx: ResourcePort, actor: Actor, client: Client): Promise<void> {
-  await requireWithinOwn(tx, actor, client)
-  for (const { resourceId, scopes } of client.grants) {
-    const resource = scopes.length === 0 ? null : await tx.resources.get(resourceId)
-    if (resource !== null) requireRestrictionsWithin(actor, resource, { allowlist: client.allowlist, expiresAt: null })
-  }
-}
-
-/**
- * Who may introspect for a resource hears about everybody's credentials for it, so on the deployment's it is not an
- * organization's to give.
+ * Introspection for a resource shows the credentials of every organization for it, so on a resource of the deployment
+ * it is not an organization's to give.
+ * @throws Failure `insufficient_permissions`.
  */
 export async function resolveIntrospects (
   tx: ResourcePort, actor: Actor, organizationId: string | null, names: readonly string[], held: readonly string[] = []
@@ -258,12 +239,12 @@ export async function resolveIntrospects (
   const ids = new Set<string>()
   for (const name of names) {
     const resource = await requireUsableResource(tx, organizationId, name)
-    if (actor.organizationId !== null && resource.organizationId === null && !held.includes(resource.id)) {
-      throw new Failure('insufficient_permissions', {
-        message:
-          `The resource ${resource.identifier} belongs to the deployment; letting a client introspect for it takes ` +
+    if (resource.organizationId === null && !held.includes(resource.id)) {
+      requireDeployment(
+        actor,
+        `The resource ${resource.identifier} belongs to the deployment; letting a client introspect for it takes ` +
           'the admin token.'
-      })
+      )
     }
     ids.add(resource.id)
   }

@@ -21,9 +21,9 @@ import { defaultGrants } from './default-grants.ts'
 export interface RegisteredClient extends NewClient { registrationAccessToken: string }
 
 /**
- * Registers a client by itself. With a registration token it belongs to that token's organization and has its scopes,
+ * Registers a client by itself. With a registration token the client belongs to its organization and has its scopes,
  * or, where the token names no resource, the default scopes of the organization's MCP servers; one use of the token is
- * spent in the same transaction; without, it belongs to nobody and has no scopes.
+ * spent in the same transaction. Without one the client has no organization and no scopes.
  * @throws Failure `unauthorized` when the token has no uses left.
  */
 export async function registerClient (
@@ -73,10 +73,7 @@ export async function registerClient (
   })
 }
 
-/**
- * Whether `metadata` is what describes the client already. The order of members says nothing: a database may keep
- * another.
- */
+/** Whether a client has this metadata already. The order of members is ignored: a database may keep another. */
 export function isDescribedBy (client: Client, metadata: ClientMetadata): boolean {
   return isDeepStrictEqual(client.metadata, metadata) && client.name === nameIn(metadata, client.name)
 }
@@ -86,8 +83,8 @@ export function nameIn ({ client_name: name }: ClientMetadata, otherwise: string
 }
 
 /**
- * Replaces a registered client's descriptive metadata (RFC 7592 §2.2). Its authority and secret stay as they are. What
- * describes it already changes nothing and leaves no audit row.
+ * Replaces a registered client's descriptive metadata (RFC 7592 §2.2). Its authority and secret stay. Equal metadata
+ * changes nothing and leaves no audit row.
  */
 export async function replaceClientMetadata (
   operation: Operation<AuditPort & ClientPort>, id: string, metadata: ClientMetadata
@@ -96,11 +93,11 @@ export async function replaceClientMetadata (
     if (metadata.token_endpoint_auth_method !== before.metadata.token_endpoint_auth_method &&
       [metadata, before.metadata].some(each => each.token_endpoint_auth_method === 'private_key_jwt')) {
       throw new Failure('invalid_request', {
-        message: 'A client cannot change between a secret and its own keys; register anew.'
+        message: 'A client cannot change between a secret and its own keys; register again.'
       })
     }
     if (isDescribedBy(before, metadata)) return before
-    // New keys are a new proof of identity: what the old ones proved ends with them.
+    // New keys are a new proof of identity: tokens issued on the old ones end with them.
     const rekeyed = !isDeepStrictEqual(metadata.jwks, before.metadata.jwks)
     const after = { ...before, metadata, name: nameIn(metadata, before.name) }
     return rekeyed ? nextGeneration(after) : after
@@ -108,8 +105,8 @@ export async function replaceClientMetadata (
 }
 
 /**
- * Whether, as far as is known, nobody ever did anything with it and it may be removed at any moment: whatever it is
- * given has to wait for `useAbandoned`.
+ * Whether a registered client was, as far as is known, never used nor changed, and may be removed at any moment: before
+ * it is given anything, `useAbandoned` has to succeed.
  */
 export function isAbandoned ({ origin, lastUsedAt, revision, createdAt }: Client, now: Date): boolean {
   return origin === 'registered' && lastUsedAt === null && revision === 1 &&
@@ -141,11 +138,11 @@ export async function reapAbandonedClients (
   })
 }
 
-/** Seconds after which a registered client is abandoned that was never used, and that nobody claimed or changed. */
+/** Seconds after which a registered client is abandoned that was never used, claimed or changed. */
 export const abandonedAfter = 7 * 86400
 /**
- * How many seconds later it is removed. Until it is abandoned its use is written behind the requests' backs, which
- * takes a while, on other servers too; from then on before anything comes of it.
+ * Seconds from then until it is removed. Until a client is abandoned its use is written behind, with a delay, on other
+ * servers too; from then on before the request is answered.
  */
 export const removedAfter = 86400
 export function aboutSpending (token: RegistrationToken, client: Client, usesLeft: number | null) {

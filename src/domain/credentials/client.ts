@@ -8,10 +8,7 @@ import { requireVisible, type Revised, type Operation } from '../core/operation.
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = typeof clientAuthMethods[number]
 
-/**
- * What an assertion of a client may look like (protocol/provider/client-assertion.ts): as the newest profile has it, or
- * as RFC 7523 did.
- */
+/** Profile of client assertions (protocol/provider/client-assertion.ts): the newest one, or that of RFC 7523. */
 export const assertionProfiles = ['strict', 'rfc7523'] as const
 export type AssertionProfile = typeof assertionProfiles[number]
 
@@ -33,7 +30,7 @@ export interface ClientSecret {
   expiresAt: Date | null
 }
 
-/** What a client may have on one resource. Never holds an API-key-only scope. */
+/** The scopes that a client may get on one resource. Never holds an API-key-only scope. */
 export interface ClientGrant {
   resourceId: string
   /** References. */
@@ -44,14 +41,14 @@ export interface ClientGrant {
 export interface Client extends Revised {
   /** The `client_id`. */
   id: string
-  /** Null: it registered openly and belongs to nobody yet. */
+  /** Null: it registered openly and was not claimed yet. */
   organizationId: string | null
   name: string
   /** Whether an operator made it, or it registered itself (RFC 7591). */
   origin: 'operator' | 'registered'
   metadata: ClientMetadata
   secrets: readonly ClientSecret[]
-  /** The first is the default: what a token request without `resource` gets. */
+  /** The first is the default, for token requests without `resource`. */
   grants: readonly ClientGrant[]
   /** Where it may ask for tokens from and use them from; empty: from everywhere. */
   allowlist: readonly string[]
@@ -91,7 +88,7 @@ export interface ClientRepository {
 
 export interface ClientPort { clients: ClientRepository }
 
-/** Which clients a list is to hold; what is left out does not narrow it. */
+/** Filter of a list; a member that is left out does not narrow it. */
 export interface ClientFilter {
   organizationId?: string
   /** Exactly this name. */

@@ -3,12 +3,12 @@ import type { ResourcePort } from '../resources/resource.ts'
 import { requireGrantable } from '../resources/scope.ts'
 import type { ClientGrant } from './client.ts'
 
-/** More servers than this a client is not given by default: it would never name all of them. */
+/** Most MCP servers that a client is granted by default: it would never name more. */
 export const mostDefaults = 50
 
 /**
- * What a client gets by registering with an organization whose token names no resource: the default scopes of its MCP
- * servers.
+ * The grants of a client that registers with a token without a resource: the default scopes of the MCP servers of the
+ * organization.
  */
 export async function defaultGrants (tx: ResourcePort, organizationId: string): Promise<ClientGrant[]> {
   const { items } = await tx.resources.page({ limit: mostDefaults, after: null }, {

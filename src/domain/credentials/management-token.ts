@@ -7,20 +7,20 @@ import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import {
-  requireNotStrongerMember, requireSameMember, requireRestrictionsWithin, requireScopesHeld
+  requireCredentialChangeable, requirePatternsHeld, requireRestrictionsWithin, requireSameMember
 } from '../members/delegation.ts'
 import { permissionsOf, type Member } from '../members/permissions.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireFuture, requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
-import { expand, namesOf, requireDeclaredPatterns } from '../resources/scope.ts'
+import { expand, namesOf } from '../resources/scope.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { MemberPort } from '../members/permissions.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 
-/** What the operations of this file read and write. */
+/** The ports of the operations of this file. */
 type Ports = AuditPort & ManagementTokenPort & MemberPort & OrganizationPort & ResourcePort
 
 /**
@@ -57,13 +57,13 @@ export interface ManagementToken extends Revised {
 export const managementTokenStatuses = ['active', 'expired', 'revoked'] as const
 export type ManagementTokenStatus = typeof managementTokenStatuses[number]
 
-/** What has become of a token by `now`. */
+/** The status of a token at `now`. */
 export function statusOfManagementToken ({ revokedAt, expiresAt }: ManagementToken, now: Date): ManagementTokenStatus {
   if (revokedAt !== null) return 'revoked'
   return expiresAt !== null && expiresAt <= now ? 'expired' : 'active'
 }
 
-/** Which tokens a list is to hold; what is left out does not narrow it. */
+/** Filter of a list; a member that is left out does not narrow it. */
 export interface ManagementTokenFilter {
   organizationId?: string
   /** Exactly this name. */
@@ -86,7 +86,7 @@ export interface ManagementTokenRepository {
 
 export interface ManagementTokenPort { managementTokens: ManagementTokenRepository }
 
-/** What a token may do now: never more than the management API declares and its creator may. */
+/** The scopes that a token has now: never more than the management API declares and its creator has. */
 export function scopesOfManagementToken (
   token: ManagementToken, management: Resource, creator: Member | null
 ): readonly string[] {
@@ -121,13 +121,14 @@ export async function createManagementToken (
   const text = newManagementTokenText()
   return await store.transaction(async tx => {
     await requireReach(tx, actor, input)
+    const management = await managementResource(tx)
     const token: ManagementToken = {
       id: newId('mat'),
       digest: digestOf(text),
       hint: hintOf(text),
       organizationId: input.organizationId,
       name: input.name,
-      scopes: await requireOwnScopes(tx, actor, input.scopes),
+      scopes: requirePatternsHeld(actor, management, input.scopes),
       allowlist: readAllowlist(input.allowlist ?? []),
       createdBy: actor.id,
       creatorId: input.creatorId === undefined ? actor.creator?.id ?? null : input.creatorId,
@@ -139,7 +140,7 @@ export async function createManagementToken (
       revision: 1,
     }
     requireSameMember(actor, token.creatorId)
-    requireRestrictionsWithin(actor, await managementResource(tx), token)
+    requireRestrictionsWithin(actor, management, token)
     await tx.managementTokens.insert(token)
     await tx.audit.append(auditEvent(actor, now, 'access_token.created', about(token)))
     return { token, text }
@@ -161,8 +162,8 @@ export interface ManagementTokenChange {
 }
 
 /**
- * Changes a token; true from the next request on. @throws Failure `credential_expired` for another end of one that has
- * reached its own.
+ * Changes a token, with effect from the next request on. @throws Failure `credential_expired` for another expiry of a
+ * token that has expired.
  */
 export async function updateManagementToken (
   operation: Operation<AuditPort & ManagementTokenPort & MemberPort & ResourcePort>,
@@ -176,24 +177,25 @@ export async function updateManagementToken (
     requireNotRevived(before, given, now)
     const { name, ...authority } = given
     const isAboutAuthority = Object.values(authority).some(value => value !== undefined)
-    // From where and how long a token works is for who may do what it may.
+    const management = await managementResource(tx)
     if (isAboutAuthority) {
-      await requireOwnScopes(tx, operation.actor, before.scopes)
-      await requireNotStrongerMember(tx, operation.actor, await managementResource(tx), before.creatorId)
+      await requireCredentialChangeable(tx, operation.actor, management, {
+        scopes: expand(before.scopes, management.scopes), creatorId: before.creatorId
+      })
     }
     const after: ManagementToken = {
       ...before,
       name: name ?? before.name,
-      scopes: given.scopes ? await requireOwnScopes(tx, operation.actor, given.scopes) : before.scopes,
+      scopes: given.scopes ? requirePatternsHeld(operation.actor, management, given.scopes) : before.scopes,
       allowlist: given.allowlist ? readAllowlist(given.allowlist) : before.allowlist,
       expiresAt: given.expiresAt === undefined ? before.expiresAt : requireFuture(given.expiresAt, now),
     }
-    if (isAboutAuthority) requireRestrictionsWithin(operation.actor, await managementResource(tx), after)
+    if (isAboutAuthority) requireRestrictionsWithin(operation.actor, management, after)
     return after
   })
 }
 
-/** Revokes a token: refused from the next request on. Doing it twice changes nothing. */
+/** Revokes a token: refused from the next request on. Idempotent. */
 export async function revokeManagementToken (
   operation: Operation<AuditPort & ManagementTokenPort>, id: string, reason: string | null
 ): Promise<ManagementToken> {
@@ -203,7 +205,7 @@ export async function revokeManagementToken (
   )
 }
 
-/** What has ended never comes back to life. */
+/** An expired token never works again. @throws Failure `credential_expired`. */
 function requireNotRevived ({ id, expiresAt }: ManagementToken, change: ManagementTokenChange, now: Date): void {
   if (change.expiresAt === undefined || expiresAt === null || expiresAt > now) return
   throw new Failure('credential_expired', {
@@ -215,7 +217,7 @@ async function requireReach (
   tx: MemberPort & OrganizationPort, actor: Actor, { organizationId, creatorId = null }: ManagementTokenInput
 ): Promise<void> {
   if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
-  // Who has scopes at all is not the admin token.
+  // The admin token alone has no list of scopes.
   else if (actor.scopes !== null || actor.organizationId !== null) {
     throw new Failure('insufficient_permissions', {
       message: 'An access token for the whole deployment takes the admin token; name an organization.'
@@ -227,13 +229,6 @@ async function requireReach (
   throw new Failure('not_found', {
     message: `There is no member ${JSON.stringify(creatorId.slice(0, 64))} in the organization of the access token.`
   })
-}
-
-async function requireOwnScopes (tx: ResourcePort, actor: Actor, scopes: readonly string[]): Promise<string[]> {
-  const management = await managementResource(tx)
-  const patterns = requireDeclaredPatterns(scopes, management.scopes, management.identifier)
-  requireScopesHeld(actor, management, expand(patterns, management.scopes))
-  return patterns
 }
 
 async function managementResource (tx: ResourcePort): Promise<Resource> {

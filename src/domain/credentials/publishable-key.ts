@@ -15,17 +15,17 @@ import type { AuditPort } from '../audit/log.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 
-/** What the operations of this file read and write. */
+/** The ports of the operations of this file. */
 type Ports = AuditPort & OrganizationPort & PublishableKeyPort & ResourcePort
 
 /**
- * A key that everybody may see, and the public half of the one that signs assertions for it. Whoever holds the private
- * half gets session tokens for end users (CK-10); Latchkey keeps nothing that could sign.
+ * A public key identifier, and the public half of the key pair that signs assertions for it. The holder of the private
+ * half gets session tokens for end users (CK-10); Latchkey does not keep the private half.
  */
 export interface PublishableKey extends Revised {
   /** `pbk_…` */
   id: string
-  /** `<prefix>_pub_<live|test>_…`: what pages carry, and the `iss` of its assertions. No secret. */
+  /** `<prefix>_pub_<live|test>_…`: stands in web pages, and is the `iss` of its assertions. No secret. */
   publishable: string
   organizationId: string
   resourceId: string
@@ -33,7 +33,7 @@ export interface PublishableKey extends Revised {
   name: string
   /** ES256, with its thumbprint as `kid`. */
   publicJwk: JWK
-  /** What its sessions may do, by reference. */
+  /** References of the scopes of its sessions. */
   scopes: readonly string[]
   createdBy: string
   createdAt: Date
@@ -122,7 +122,8 @@ export async function getPublishableKey (
 }
 
 /**
- * Renames it. What its sessions may do stays as it is: the pair is bound to that. @throws Failure `credential_revoked`.
+ * Renames it. The scopes of its sessions never change: the key pair is bound to them. @throws Failure
+ * `credential_revoked`.
  */
 export async function updatePublishableKey (
   operation: Operation<AuditPort & PublishableKeyPort>, id: string, given: { name?: string }
@@ -133,10 +134,7 @@ export async function updatePublishableKey (
   })
 }
 
-/**
- * Revokes the pair: no assertion of it is taken and no session of it passes from the next request on. Doing it twice
- * changes nothing.
- */
+/** Revokes it: its assertions and sessions are refused from the next request on. Idempotent. */
 export async function revokePublishableKey (
   operation: Operation<AuditPort & PublishableKeyPort>, id: string, reason: string | null
 ): Promise<PublishableKey> {

@@ -6,20 +6,22 @@ import { digestOf } from '../../secrets/digest.ts'
 import { newId, newLabelledSecret } from '../../secrets/random.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent } from '../audit/event.ts'
-import type { Actor } from '../core/actor.ts'
 import { defaultGrants } from './default-grants.ts'
 import { requireActiveOrganization, type OrganizationPort } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireUsableResource, type ResourcePort } from '../resources/resource.ts'
-import { requireDelegable, requireRestrictionsWithin } from '../members/delegation.ts'
+import { requireGrantsHeld, type GrantDelegation } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
 import { requireFuture, requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
 
-/** What the operations of this file read and write. */
+/** The ports of the operations of this file. */
 type Ports = AuditPort & OrganizationPort & RegistrationTokenPort & ResourcePort
 
-/** An initial access token (RFC 7591 §1.2): who registers with it belongs to its organization and has its scopes. */
+/**
+ * An initial access token (RFC 7591 §1.2): a client that registers with it belongs to its organization and has its
+ * scopes.
+ */
 export interface RegistrationToken extends Revised {
   /** `rgt_…` */
   id: string
@@ -58,7 +60,7 @@ export interface RegistrationTokenPort { registrationTokens: RegistrationTokenRe
 export const registrationTokenStatuses = ['active', 'spent', 'expired', 'revoked'] as const
 export type RegistrationTokenStatus = typeof registrationTokenStatuses[number]
 
-/** Which tokens a list is to hold; what is left out does not narrow it. */
+/** Filter of a list; a member that is left out does not narrow it. */
 export interface RegistrationTokenFilter {
   organizationId?: string
   /** Exactly this name. */
@@ -113,7 +115,7 @@ export async function createRegistrationToken (
       revokedAt: null,
       revision: 1,
     }
-    await requireGrantedByOwn(tx, actor, token)
+    await requireGrantsHeld(tx, actor, await grantsOf(tx, token))
     await tx.registrationTokens.insert(token)
     await tx.audit.append(auditEvent(actor, now, 'registration_token.created', about(token)))
     return { token, secret }
@@ -128,8 +130,8 @@ export async function getRegistrationToken (
 }
 
 /**
- * Changes name, remaining uses or expiry; the last two only for who could hand on what it grants. @throws Failure
- * `insufficient_permissions`.
+ * Changes name, remaining uses or expiry; the last two only by an actor that holds its grants.
+ * @throws Failure `insufficient_permissions`.
  */
 export async function updateRegistrationToken (
   operation: Operation<AuditPort & RegistrationTokenPort & ResourcePort>,
@@ -142,9 +144,9 @@ export async function updateRegistrationToken (
         message: `The registration token ${id} was revoked; create a new one.`
       })
     }
-    // More uses, or a later end, is more of what the token grants.
+    // More uses, or a later expiry, hand on the grants again.
     if (given.uses !== undefined || given.expiresAt !== undefined) {
-      await requireGrantedByOwn(tx, operation.actor, before)
+      await requireGrantsHeld(tx, operation.actor, await grantsOf(tx, before))
     }
     return {
       ...before,
@@ -155,7 +157,7 @@ export async function updateRegistrationToken (
   })
 }
 
-/** Revokes it. Clients that registered with it stay. Doing it twice changes nothing. */
+/** Revokes it. Clients that registered with it stay. Idempotent. */
 export async function revokeRegistrationToken (
   operation: Operation<AuditPort & RegistrationTokenPort>, id: string
 ): Promise<RegistrationToken> {
@@ -178,7 +180,7 @@ export type RegistrationTokenVerdict = { token: RegistrationToken, problem: null
 /** Finds a registration token by its digest; null: there is none. */
 export interface RegistrationTokenLookup { registrationToken (digest: string): Awaitable<RegistrationToken | null> }
 
-/** Looks at the token behind a text. */
+/** Finds a registration token by its text and checks that it can be used. */
 export async function findRegistrationToken (
   { store, clock }: Operation<OrganizationPort>, tokens: RegistrationTokenLookup, secret: string
 ): Promise<RegistrationTokenVerdict> {
@@ -193,7 +195,7 @@ export async function findRegistrationToken (
 
 /**
  * Takes one use inside a transaction; returns how many are left, null for no limit.
- * @throws Failure `unauthorized`: somebody took the last one, or it ended meanwhile.
+ * @throws Failure `unauthorized` when another request took the last one, or the token has ended meanwhile.
  */
 export async function spendRegistrationToken (
   tx: RegistrationTokenPort, token: RegistrationToken, now: Date
@@ -205,20 +207,12 @@ export async function spendRegistrationToken (
   return current.usesLeft === null ? null : current.usesLeft - 1
 }
 
-/**
- * What registers with it has what it grants, from where it says and for good.
- * @throws Failure `insufficient_permissions`.
- */
-async function requireGrantedByOwn (
-  tx: ResourcePort, actor: Actor, { organizationId, resourceId, scopes, allowlist }: RegistrationToken
-): Promise<void> {
+/** The grants of a client that registers with a token. */
+async function grantsOf (
+  tx: ResourcePort, { organizationId, resourceId, scopes, allowlist }: RegistrationToken
+): Promise<GrantDelegation> {
   const grants = resourceId === null ? await defaultGrants(tx, organizationId) : [{ resourceId, scopes }]
-  for (const granted of grants) {
-    const resource = granted.scopes.length === 0 ? null : await tx.resources.get(granted.resourceId)
-    if (resource === null) continue
-    requireDelegable(actor, resource, granted.scopes)
-    requireRestrictionsWithin(actor, resource, { allowlist, expiresAt: null })
-  }
+  return { grants, allowlist }
 }
 
 function isUsable (token: RegistrationToken, now: Date): boolean {

@@ -3,7 +3,8 @@ import { Failure } from '../../base/errors.ts'
 import { hintOf, newWebhookToken } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
-import { mayTouch, requireNoMoreThanOwn, type ApiKey } from './api-key.ts'
+import { requireCredentialHeld } from '../members/delegation.ts'
+import { delegationOf, mayTouch, type ApiKey } from './api-key.ts'
 import { auditEvent } from '../audit/event.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
@@ -16,10 +17,10 @@ import type { AuditPort } from '../audit/log.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 
-/** What the operations of this file read and write. */
+/** The ports of the operations of this file. */
 type Ports = ApiKeyPort & AuditPort & OrganizationPort & ResourcePort & WebhookTokenPort
 
-/** What a webhook's token reaches: one thing of the protected API, named as a key's restriction names it. */
+/** The object of the protected API that a webhook token reaches, named as in a key's restriction. */
 export interface BoundObject {
   /** `templates`, say. */
   type: string
@@ -27,8 +28,8 @@ export interface BoundObject {
 }
 
 /**
- * A secret in the path of a webhook (CK-11): it reaches one object, in the name of an API key, and does there what that
- * key may do. It ends with the key, and goes over to the key that replaces it.
+ * A secret in the path of a webhook (CK-11): it reaches one object with the authority of an API key. It ends with the
+ * key, and moves to the key that replaces it.
  */
 export interface WebhookToken extends Revised {
   /** `wht_…` */
@@ -76,7 +77,7 @@ export async function createWebhookToken (
     requireLasting(key, now)
     await requireActiveOrganization(tx, actor, key.organizationId)
     const resource = await requireUsableResource(tx, key.organizationId, key.resourceId)
-    requireNoMoreThanOwn(actor, resource, key)
+    requireCredentialHeld(actor, resource, delegationOf(key, resource))
     const token: WebhookToken = {
       id: newId('wht'),
       digest: digestOf(text),
@@ -103,7 +104,7 @@ export async function getWebhookToken (
   return requireVisible(actor, await store.webhookTokens.get(id), 'webhook token', id)
 }
 
-/** Revokes it: refused from the next request on. Doing it twice changes nothing. */
+/** Revokes it: refused from the next request on. Idempotent. */
 export async function revokeWebhookToken (
   operation: Operation<AuditPort & WebhookTokenPort>, id: string, reason: string | null
 ): Promise<WebhookToken> {
@@ -122,7 +123,7 @@ const webhookTokens: RecordKind<WebhookToken, WebhookTokenPort> = {
   about,
 }
 
-/** A token would end with its key: one that has ended, or is about to, gets none. */
+/** A token ends with its key, so a key that has ended, or was replaced, gets none. */
 function requireLasting (key: ApiKey, now: Date): void {
   if (key.rotatedTo !== null) {
     throw new Failure('credential_superseded', {

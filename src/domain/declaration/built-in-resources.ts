@@ -27,8 +27,8 @@ export const builtInDefaults = {
 export type Seed = Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'>
 
 /**
- * Creates the built-in resources, or moves them to the issuer's present name. Called at every start. What names itself
- * so already has to give it up: an organization could else keep a deployment from moving there.
+ * Creates the built-in resources, or moves them to the present issuer. Called at every start. A resource that has such
+ * an identifier already gives it up: otherwise an organization could keep a deployment from moving there.
  */
 export async function seedResources (
   store: Transactional<AuditPort & ClientGenerations & ResourcePort>, clock: Clock, seeds: readonly Seed[]

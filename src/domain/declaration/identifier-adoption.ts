@@ -16,9 +16,9 @@ import type { AuditPort } from '../audit/log.ts'
 const batch = 100
 
 /**
- * Called at every start. Of two spellings of one URL an ended resource gives way, as it does when its identifier is
- * declared again, and every other one to what is built in; `ending`: ids of resources that the operator ends for it.
- * @throws ConfigurationError naming each pair of which both are in use, and what is in `ending` without being one of a
+ * Called at every start. Of two spellings of one URL an ended resource gives way, as when its identifier is declared
+ * again, and any other one to a built-in resource; `ending`: ids of resources that the operator ends for it.
+ * @throws ConfigurationError naming each pair of which both are in use, and every id of `ending` that is not one of a
  * pair.
  */
 export async function adoptIdentifiers (

@@ -13,7 +13,7 @@ import type { AuditPort } from '../audit/log.ts'
 import type { SigningKeyPort } from '../tokens/signing-key.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 
-/** What the operations of this file read and write. */
+/** The ports of the operations of this file. */
 type Ports = AuditPort & ClientGenerations & OrganizationPort & ResourcePort & SigningKeyPort
 
 export interface McpServerInput {
@@ -21,7 +21,7 @@ export interface McpServerInput {
   identifier: string
   name?: string
   scopes: readonly Scope[]
-  /** What clients get that register with the organization's registration token, unless that names a resource itself. */
+  /** Scopes of clients that register with the organization's registration token, unless the token names a resource. */
   defaultScopes?: readonly string[]
 }
 
@@ -42,8 +42,8 @@ export async function createMcpServer (operation: Operation<Ports>, input: McpSe
 }
 
 /**
- * By id or identifier. @throws Failure `not_found`, also for one of another organization, and for what is no MCP
- * server.
+ * By id or identifier. @throws Failure `not_found`, also for one of another organization, and for a resource that is no
+ * MCP server.
  */
 export async function getMcpServer (
   { store, actor }: Operation<ResourcePort>, idOrIdentifier: string
@@ -63,7 +63,7 @@ export async function updateMcpServer (
   return await updateResource(operation, (await getMcpServer(operation, idOrIdentifier)).id, change)
 }
 
-/** Ends it: nothing passes for it any more. Doing it twice changes nothing. */
+/** Ends it: every credential for it is refused. Idempotent. */
 export async function revokeMcpServer (
   operation: Operation<AuditPort & ResourcePort>, idOrIdentifier: string
 ): Promise<Resource> {

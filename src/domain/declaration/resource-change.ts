@@ -1,12 +1,13 @@
 /** Changes of declared resources: update and revocation. */
 import {
-  auditDetail, find, hostResourceId, isBuiltIn, managementResourceId, requireReadable, type ClientGenerations, type
-  Resource, type ResourcePort
+  auditDetail, find, hostResourceId, isBuiltIn, managementResourceId, requireReadable, type ClientGenerations,
+  type Resource, type ResourcePort
 } from '../resources/resource.ts'
 import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireExpected, type Operation } from '../core/operation.ts'
+import { requireDeployment } from '../members/delegation.ts'
 import { requireStyle, requireKnownSigner } from './resource-declaration.ts'
 import { requireScopes, declared, requireDefaults, stillGrantable } from './scope-declaration.ts'
 import type { Scope } from '../resources/scope.ts'
@@ -20,11 +21,11 @@ export interface ResourceChange {
   style?: Style
   /** As at its creation. Tokens that were signed before stay good. */
   signingAlgorithm?: SigningAlgorithm
-  /** Left out, those stay that are still declared. */
+  /** Left out: those that are still declared. */
   defaultScopes?: readonly string[]
 }
 
-/** As `getResource`, for what is to be changed. @throws Failure as `updateResource`. */
+/** As `getResource`, for a change. @throws Failure as `updateResource`. */
 export async function getChangeableResource (
   { store, actor }: Operation<ResourcePort>, idOrIdentifier: string
 ): Promise<Resource> {
@@ -34,12 +35,12 @@ export async function getChangeableResource (
 }
 
 /**
- * Changes a resource. A scope that is taken away, or becomes API-key only, is gone from every client's next token;
- * tokens that carry it die with the generation of their clients, which is raised in the same transaction. What was
- * taken away and is declared anew comes back to nobody who had it by name. An organization's change of style leaves
- * what its plan has to include.
- * @throws Failure `insufficient_permissions` for a member's key that hands on, as a default scope or by making a scope
- * no longer API-key only, what the member has not; `invalid_request`, `not_found`, `unknown_scope`,
+ * Changes a resource. A scope that is removed, or becomes API-key only, is missing from every client's next token;
+ * tokens that carry it end with the generation of their clients, which is raised in the same transaction. A removed
+ * scope that is declared again is a new one: nothing that had its name gets it back. An organization's change of style
+ * keeps the features that its plan has to include.
+ * @throws Failure `insufficient_permissions` for a member's key that hands on scopes which the member lacks, as default
+ * scopes or by making a scope no longer API-key only; `invalid_request`, `not_found`, `unknown_scope`,
  * `scope_api_key_only`.
  */
 export async function updateResource (
@@ -75,7 +76,7 @@ export async function updateResource (
   })
 }
 
-/** Ends a resource: no credential for it passes any more. Doing it twice changes nothing. */
+/** Ends a resource: every credential for it is refused. Idempotent. */
 export async function revokeResource (
   operation: Operation<AuditPort & ResourcePort>, idOrIdentifier: string
 ): Promise<Resource> {
@@ -98,17 +99,17 @@ export async function revokeResource (
 
 export function changeable (actor: Actor, found: Resource | null, name: string): Resource {
   const resource = requireReadable(actor, found, name)
-  if (actor.organizationId !== null && resource.organizationId === null) {
-    throw new Failure('insufficient_permissions', {
-      message: `The resource ${resource.identifier} belongs to the deployment; an organization cannot change it.`
-    })
+  if (resource.organizationId === null) {
+    requireDeployment(
+      actor, `The resource ${resource.identifier} belongs to the deployment; an organization cannot change it.`
+    )
   }
   return resource
 }
 
 /**
- * Without the management API as this version has it there is no way back: of it nothing changes, of the host's what a
- * deployment protects there.
+ * A changed management API could not be repaired through itself: it never changes. Of the host's resource everything
+ * changes but its default scopes.
  */
 export function requireNotBuiltIn ({ id, identifier }: Resource, { defaultScopes }: ResourceChange): void {
   if (id === managementResourceId) {
@@ -128,8 +129,8 @@ export function requireNotBuiltIn ({ id, identifier }: Resource, { defaultScopes
 }
 
 /**
- * What a plan has to include is the deployment's to say: an organization's change of style keeps it. That keys were
- * taken over is a fact and no choice of style: another style does not cut them off.
+ * The features that a plan has to include are the deployment's to set: an organization's change of style keeps them.
+ * Imported keys are a fact and no choice of style: another style keeps them working.
  */
 export function restyled ({ organizationId }: Actor, before: Style, style: Style): Style {
   const { customAccessFeature, sessionFeature, importedKeys } = before

@@ -13,13 +13,14 @@ import type { Scope } from '../resources/scope.ts'
 import { isKeyPrefix, type Style } from '../resources/style.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import { defaultAlgorithm, freshUntil, isProvided, type SigningAlgorithm } from '../tokens/signing-key.ts'
-import { requireDefaults, requireScopes, asFirstDeclared, requireReserved } from './scope-declaration.ts'
+import { requireDeployment, requireOpenedHeld } from '../members/delegation.ts'
+import { requireDefaults, requireScopes, asFirstDeclared } from './scope-declaration.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { SigningKeyPort } from '../tokens/signing-key.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 
-/** What the operations of this file read and write. */
+/** The ports of the operations of this file. */
 type Ports = AuditPort & ClientGenerations & OrganizationPort & ResourcePort & SigningKeyPort
 
 export interface ResourceInput {
@@ -28,15 +29,15 @@ export interface ResourceInput {
   organizationId?: string | null
   scopes: readonly Scope[]
   style: Style
-  /** Another than the default one needs a key: `SigningKeys.provide` first. */
+  /** Any but the default needs a key: `SigningKeys.provide` first. */
   signingAlgorithm?: SigningAlgorithm
   kind?: ResourceKind
   defaultScopes?: readonly string[]
 }
 
 /**
- * Declares a resource. The identifier of one that has ended may be declared again by the organization that it belonged
- * to, and by the deployment; nothing of the old one comes with it but which scopes were API-key only.
+ * Declares a resource. The identifier of an ended resource may be declared again by the organization that it belonged
+ * to, and by the deployment; the new resource inherits nothing but which scopes were API-key only.
  * @throws Failure `invalid_request` for an unusable identifier, scope or prefix; `conflict` for a taken identifier, and
  * for an algorithm that has no key.
  */
@@ -54,7 +55,7 @@ export async function createResource (operation: Operation<Ports>, input: Resour
   return resource
 }
 
-/** Whether `createResource` would not refuse it now: for what has to be made before, and would stay if it did. */
+/** Whether `createResource` would succeed now: asked before a signing key is made, which would stay if it failed. */
 export async function isDeclarable (
   operation: Operation<OrganizationPort & ResourcePort>, input: ResourceInput
 ): Promise<boolean> {
@@ -92,8 +93,8 @@ export function newResource ({ clock, actor }: Operation<unknown>, input: Resour
 
 /**
  * Returns the ended resource that has the identifier; null: none has it.
- * @throws Failure `conflict` while one that has it is in use, and for an organization that it did not belong to: what
- * is behind that URI may trust this issuer still, and would take the tokens of the successor.
+ * @throws Failure `conflict` while one that has it is in use, and for an organization that it did not belong to: the
+ * API behind that URI may still trust this issuer, and would accept the tokens of the successor.
  */
 export async function requireDeclarable (
   tx: OrganizationPort & ResourcePort,
@@ -101,7 +102,7 @@ export async function requireDeclarable (
   { identifier, organizationId }: Pick<Resource, 'identifier' | 'organizationId'>
 ): Promise<Resource | null> {
   if (organizationId !== null) await requireActiveOrganization(tx, actor, organizationId)
-  if (actor.organizationId !== null) await requireElsewhere(tx, identifier)
+  if (actor.organizationId !== null) await requireElsewhere(tx, actor, identifier)
   const holder = await tx.resources.byIdentifier(identifier)
   const mayTake = actor.organizationId === null || actor.organizationId === holder?.organizationId
   if (holder === null || (holder.revokedAt !== null && mayTake)) return holder
@@ -110,9 +111,9 @@ export async function requireDeclarable (
 }
 
 /**
- * Lets an ended resource give up its identifier.
- * @throws Failure `insufficient_permissions` as for a change: behind that URI is still the same API, and what was
- * API-key only there is not opened by an end in between.
+ * Makes an ended resource give up its identifier.
+ * @throws Failure `insufficient_permissions` as for a change: the same API is behind that URI, and its API-key-only
+ * scopes are not opened by an end in between.
  */
 export async function releaseIdentifier (
   tx: AuditPort & ClientGenerations & ResourcePort,
@@ -121,13 +122,13 @@ export async function releaseIdentifier (
   { scopes, createdAt }: Pick<Resource, 'scopes' | 'createdAt'>
 ): Promise<void> {
   await tx.resources.retireScopes(holder.id, holder.scopes)
-  requireReserved(actor, await tx.resources.retiredScopes(holder.id, scopes.map(({ name }) => name)), scopes)
+  requireOpenedHeld(actor, await tx.resources.retiredScopes(holder.id, scopes.map(({ name }) => name)), scopes)
   await takeIdentifier(tx, actor, holder, createdAt)
 }
 
 /**
- * Takes its identifier from a resource, which has a fragment of it then, that no resource can be declared by. Its keys,
- * grants and policies go by its id and stay with it; its tokens go by the identifier, and die with the generation of
+ * Takes its identifier from a resource, which gets a fragment appended that no declared identifier can have. Keys,
+ * grants and policies refer to its id and stay with it; tokens refer to the identifier, and end with the generation of
  * their clients.
  */
 export async function takeIdentifier (
@@ -139,7 +140,8 @@ export async function takeIdentifier (
 }
 
 /**
- * Every server knows the key of an algorithm before any resource has it: none mints what another cannot verify.
+ * Every server knows the key of an algorithm before a resource uses it: no server issues a token that another cannot
+ * verify.
  * @throws Failure `conflict`.
  */
 export async function requireSigner (tx: SigningKeyPort, algorithm: SigningAlgorithm, now: Date): Promise<void> {
@@ -151,8 +153,8 @@ export async function requireSigner (tx: SigningKeyPort, algorithm: SigningAlgor
 }
 
 /**
- * For a resource that verifiers know: the first key of an algorithm that a new resource brought along signs at once,
- * and their caches may lack it. While the first key is only published the default one signs.
+ * As `requireSigner`, for a resource that verifiers know already: the first key of an algorithm that a new resource
+ * brought along signs at once, and their caches may lack it. While a first key is only published the default one signs.
  */
 export async function requireKnownSigner (tx: SigningKeyPort, algorithm: SigningAlgorithm, now: Date): Promise<void> {
   await requireSigner(tx, algorithm, now)
@@ -166,15 +168,15 @@ export async function requireKnownSigner (tx: SigningKeyPort, algorithm: Signing
 }
 
 /**
- * The issuer's own origin is described by this server's well-known documents: what is protected there is not an
- * organization's to say.
+ * This server's well-known documents describe the issuer's own origin: an organization declares no resource there.
+ * @throws Failure `insufficient_permissions`.
  */
-export async function requireElsewhere (tx: ResourcePort, identifier: string): Promise<void> {
+export async function requireElsewhere (tx: ResourcePort, actor: Actor, identifier: string): Promise<void> {
   const host = await tx.resources.get(hostResourceId)
   if (host === null || new URL(identifier).origin !== new URL(host.identifier).origin) return
-  throw new Failure('insufficient_permissions', {
-    message: `Naming a resource at ${host.identifier} takes the admin token; that origin is the deployment's.`
-  })
+  requireDeployment(
+    actor, `Naming a resource at ${host.identifier} takes the admin token; that origin is the deployment's.`
+  )
 }
 
 export function requireStyle (style: Style): Style {

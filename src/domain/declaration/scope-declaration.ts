@@ -1,41 +1,21 @@
-/** The scopes that a resource declares: what is new, what stays, what clients get by default. */
+/** The scopes that a resource declares: new ones, kept ones, and those that clients get by default. */
 import { Failure } from '../../base/errors.ts'
 import type { Actor } from '../core/actor.ts'
-import { requireDelegable } from '../members/delegation.ts'
+import { requireDelegable, requireOpenedHeld } from '../members/delegation.ts'
 import type { Resource } from '../resources/resource.ts'
 import {
-  type Scope, expand, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable
+  type Scope, isScopeToken, namesOf, newReference, readsAsPattern, requireGrantable
 } from '../resources/scope.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 
-/**
- * What was API-key only is had by its own name. A member's key that makes it an ordinary scope, also by taking it away
- * first, gives it to everybody whose patterns cover it: that takes having it. @throws Failure
- * `insufficient_permissions`.
- */
-export function requireReserved ({ creator }: Actor, before: readonly Scope[], after: readonly Scope[]): void {
-  if (creator === null) return
-  const opened = before.filter(
-    ({ name, keyOnly }) => keyOnly && after.some(scope => scope.name === name && !scope.keyOnly)
-  )
-  const missing = opened.map(({ name }) => name).filter(name => !expand(creator.permissions, opened).includes(name))
-  if (missing.length === 0) return
-  throw new Failure('insufficient_permissions', {
-    message: `The member ${creator.id} that your credential is bound to has not the API-key-only scope ${
-      missing.join(' ')
-    } and cannot open it to others.`,
-    details: { requiredScopes: missing }
-  })
-}
-
-/** Members may have been given the name before anybody knew that a pattern does not give it. */
+/** An API-key-only scope gets a reference of its own: members may have been given its name before it was declared. */
 export function asFirstDeclared (scope: Scope): Scope {
   return scope.keyOnly ? { ...scope, reference: newReference(scope.name) } : scope
 }
 
 /**
- * What a resource declares after a change. A scope that stays is the same one; what is declared anew is another, so
- * that nothing which kept a reference to the one before has it. What is taken away is remembered for that.
+ * The scopes of a resource after a change. A kept scope stays the same; one that is declared again is a new one, so
+ * that a reference to the one before does not give it. Removed scopes are remembered for that.
  */
 export async function declared (
   tx: ResourcePort, actor: Actor, before: Resource, scopes: readonly Scope[]
@@ -44,7 +24,7 @@ export async function declared (
   const retired = added.length === 0 ? [] : await tx.resources.retiredScopes(before.id, added.map(({ name }) => name))
   const gone = before.scopes.filter(held => !scopes.some(({ name }) => name === held.name))
   if (gone.length > 0) await tx.resources.retireScopes(before.id, gone)
-  requireReserved(actor, [...before.scopes, ...retired], scopes)
+  requireOpenedHeld(actor, [...before.scopes, ...retired], scopes)
   return scopes.map(scope => {
     const held = before.scopes.find(({ name }) => name === scope.name)
     if (held !== undefined) return { ...scope, ...(held.reference === undefined ? {} : { reference: held.reference }) }
@@ -55,7 +35,7 @@ export async function declared (
 }
 
 /**
- * What registers from now on has the default scopes: those that are added are handed on.
+ * Default scopes: clients that register from now on get them, so those that are added are handed on.
  * @throws Failure `insufficient_permissions`, `unknown_scope`, `scope_api_key_only`.
  */
 export function requireDefaults (
@@ -79,17 +59,17 @@ export function requireScopes (scopes: readonly Scope[]): Scope[] {
   for (const scope of scopes) {
     if (!isScopeToken(scope.name)) {
       throw new Failure('invalid_request', {
-        message: `${
-          JSON.stringify(scope.name.slice(0, 64))
-        } cannot be a scope: use visible ASCII without space, quote or backslash, at most 128 characters (RFC 6749 §3.3).`,
+        message:
+          `${JSON.stringify(scope.name.slice(0, 64))} cannot be a scope: use visible ASCII without space, quote or ` +
+          'backslash, at most 128 characters (RFC 6749 §3.3).',
         details: { field: 'scopes' }
       })
     }
     if (readsAsPattern(scope.name)) {
       throw new Failure('invalid_request', {
-        message: `${
-          JSON.stringify(scope.name)
-        } cannot be a scope: it reads as a pattern of scopes. Use a name without an asterisk before or behind its last colon.`,
+        message:
+          `${JSON.stringify(scope.name)} cannot be a scope: it reads as a pattern of scopes. Use a name without an ` +
+          'asterisk before or behind its last colon.',
         details: { field: 'scopes' }
       })
     }

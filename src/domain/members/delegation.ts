@@ -1,134 +1,91 @@
-/** What binds a credential besides its scopes: from where, until when and on which objects it works. */
+/**
+ * The one place for the rule that no actor hands on more than it has: scopes, restrictions, members, grants. Every
+ * function throws Failure `insufficient_permissions`.
+ */
 import { isAllowlistWithin } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
-import type { Actor, Restrictions } from '../core/actor.ts'
-import { managementResourceId, type Resource } from '../resources/resource.ts'
-import { expand, grantableNow, namesOf, patternsBeyond, referenceOf } from '../resources/scope.ts'
+import type { Actor, Creator, Restrictions } from '../core/actor.ts'
+import { managementResourceId, type Resource, type ResourcePort } from '../resources/resource.ts'
+import {
+  expand, grantableNow, namesOf, patternsBeyond, referenceOf, requireDeclaredPatterns, type Scope
+} from '../resources/scope.ts'
 import { keyOnlyScopes } from '../resources/declared-scopes.ts'
-import { type Member, permissionsOf, rolePatterns } from './permissions.ts'
-import type { ResourcePort } from '../resources/resource.ts'
-import type { MemberPort } from './permissions.ts'
+import { permissionsOf, rolePatterns, type Member, type MemberPort, type Role } from './permissions.ts'
+
+/** What a credential hands on to its holder on its resource. */
+export interface Delegation extends Restrictions {
+  /** Names. */
+  scopes: readonly string[]
+  /** The member that bounds it; null: none. */
+  creatorId: string | null
+}
+
+/** What OAuth clients hand on to their holders, until they are changed. */
+export interface GrantDelegation {
+  grants: readonly { resourceId: string, scopes: readonly string[] }[]
+  /** Empty: from everywhere. */
+  allowlist: readonly string[]
+}
+
+/** Names of scopes on the management API: the actor has each. Scopes of other resources pass. */
+export function requireScopesHeld (
+  actor: Actor, resource: Pick<Resource, 'id'>, scopes: readonly string[]
+): readonly string[] {
+  if (resource.id === managementResourceId) refuseMissing(scopesBeyond(actor, scopes))
+  return scopes
+}
 
 /**
- * What acts on the management API is bound at least like the credential that makes it, changes it or is told its
- * secret: otherwise a credential would shake off its own allowlist and its own end. Credentials for other resources are
- * what the organization manages; they are bound as whoever makes them says. @throws Failure `insufficient_permissions`.
+ * As `requireScopesHeld`, for names and patterns. Returns what an API key or an access token keeps of them.
+ * @throws Failure `unknown_scope` besides.
  */
-export function requireRestrictionsWithin ({ restrictions }: Actor, resource: Resource, given: Restrictions): void {
+export function requirePatternsHeld (actor: Actor, resource: Resource, scopes: readonly string[]): string[] {
+  const patterns = requireDeclaredPatterns(scopes, resource.scopes, resource.identifier)
+  requireScopesHeld(actor, resource, expand(patterns, resource.scopes))
+  return patterns
+}
+
+/**
+ * Restrictions on the management API: a credential that the actor makes, changes or gets the secret of is restricted at
+ * least as the actor is. Otherwise a credential would shake off its own allowlist and its own expiry. Credentials for
+ * other resources are what the organization manages, and have the restrictions that they are given.
+ */
+export function requireRestrictionsWithin (
+  { restrictions }: Actor, resource: Pick<Resource, 'id'>, given: Restrictions
+): void {
   if (restrictions === null || resource.id !== managementResourceId) return
   const { allowlist, expiresAt, objects = {} } = restrictions
   if (!isAllowlistWithin(given.allowlist, allowlist)) {
-    refuse(`works from ${allowlist.join(', ')} alone`, 'from no other address', {
+    refuseUnrestricted(`works from ${allowlist.join(', ')} alone`, 'from no other address', {
       field: 'allowlist', allowlist: [...allowlist]
     })
   }
   if (expiresAt !== null && (given.expiresAt === null || given.expiresAt > expiresAt)) {
-    refuse(`ends at ${expiresAt.toISOString()}`, 'no longer', {
+    refuseUnrestricted(`ends at ${expiresAt.toISOString()}`, 'no longer', {
       field: 'expiresAt', expiresAt: expiresAt.toISOString()
     })
   }
   const wider = Object.keys(objects).find(type => !isPartOf(given.objects?.[type], objects[type]!))
   if (wider !== undefined) {
-    refuse(`is restricted to some ${wider}`, 'on no others', { field: 'objects', objects: { [wider]: objects[wider] } })
+    refuseUnrestricted(`is restricted to some ${wider}`, 'on no others', {
+      field: 'objects', objects: { [wider]: objects[wider] }
+    })
   }
 }
 
-function isPartOf (ids: readonly string[] | undefined, bound: readonly string[]): boolean {
-  return ids !== undefined && ids.every(id => bound.includes(id))
-}
-
-function refuse (is: string, how: string, details: Record<string, unknown>): never {
-  throw new Failure('insufficient_permissions', {
-    message:
-      `Your credential ${is}; itself, and what it makes, changes, raises or rotates for the management API, works ` +
-        `${how}.`,
-    details
-  })
-}
-
 /**
- * What members gain, the keys that they made gain: on the management API only by who has it, and nowhere by a key of a
- * member who has it not. `had` and `has` are references and patterns. @throws Failure `insufficient_permissions`.
- */
-export async function requireGainHeld (
-  tx: ResourcePort, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
-): Promise<void> {
-  const resource = await tx.resources.get(managementResourceId)
-  const before = resource === null ? [] : expand(had, resource.scopes)
-  if (resource !== null) {
-    requireScopesHeld(
-      actor, resource, expand(has, resource.scopes).filter(scope => !before.includes(scope))
-    )
-  }
-  await requireWithinCreator(tx, actor, organizationId, had, has)
-}
-
-/**
- * Nobody changes or removes a member who may do what they may not themselves. @throws Failure
- * `insufficient_permissions`.
- */
-export async function requireNotAbove (tx: ResourcePort, actor: Actor, member: Member): Promise<void> {
-  const permissions = permissionsOf(member)
-  const resource = await tx.resources.get(managementResourceId)
-  const managed = resource === null || actor.scopes === null
-    ? []
-    : expand(permissions, resource.scopes).filter(scope => !actor.scopes!.includes(scope))
-  const elsewhere = actor.creator === null
-    ? []
-    : patternsBeyond(actor.creator.permissions, permissions, await keyOnlyScopes(tx, member.organizationId))
-  const missing = namesOf([...managed, ...elsewhere])
-  if (missing.length === 0) return
-  throw new Failure('insufficient_permissions', {
-    message:
-      `The member ${member.id} may do what your credential may not; who changes or removes them has to hold as much.`,
-    details: { requiredScopes: missing }
-  })
-}
-
-/**
- * A role is given by who has all that it stands for, also where other scopes stand instead of it for now. @throws
- * Failure `insufficient_permissions`.
- */
-export async function requireOwnRole (tx: ResourcePort, actor: Actor, { organizationId, role }: Member): Promise<void> {
-  await requireGainHeld(tx, actor, organizationId, [], rolePatterns[role])
-}
-
-/**
- * A key that a member made raises nobody above that member, on no resource. @throws Failure `insufficient_permissions`.
- */
-export async function requireWithinCreator (
-  tx: ResourcePort, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
-): Promise<void> {
-  if (actor.creator === null) return
-  const keyOnly = await keyOnlyScopes(tx, organizationId)
-  const missing = patternsBeyond(actor.creator.permissions, patternsBeyond(had, has, keyOnly), keyOnly)
-  if (missing.length === 0) return
-  throw new Failure('insufficient_permissions', {
-    message: `The member ${actor.creator.id} that your credential is bound to has not ${
-      namesOf(missing).join(' ')
-    } and cannot hand it on.`,
-    details: { requiredScopes: namesOf(missing) }
-  })
-}
-
-/**
- * A member's credential is told no secret but such as are bound to that member: through another's the member would keep
- * what they lose, and gain what the other gains (CD-09). @throws Failure `insufficient_permissions`.
+ * A member's credential makes, and gets the secret of, credentials of the same member only. Through another member's
+ * the member would keep what they lose, and gain what the other member gains (CD-09).
  */
 export function requireSameMember ({ creator }: Actor, creatorId: string | null): void {
   if (creator === null || creatorId === creator.id) return
-  throw new Failure('insufficient_permissions', {
-    message:
-      `Your credential is bound to the member ${creator.id}, and so are the keys and access tokens that it makes or ` +
-      'rotates.',
-    details: { creator: creator.id }
-  })
+  refuse(
+    `Your credential is bound to the member ${creator.id}, and so are the keys and access tokens that it makes or ` +
+      'rotates.', { creator: creator.id }
+  )
 }
 
-/**
- * A member's credential changes nothing that a stronger member, or none, vouches for. @throws Failure
- * `insufficient_permissions`.
- */
+/** A member's credential changes no credential of a stronger member, and none that no member bounds. */
 export async function requireNotStrongerMember (
   tx: MemberPort, { creator }: Actor, resource: Resource, creatorId: string | null
 ): Promise<void> {
@@ -136,70 +93,178 @@ export async function requireNotStrongerMember (
   const other = creatorId === null ? null : await tx.members.get(creatorId)
   const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(referenceOf))
   if (other !== null && patternsBeyond(creator.permissions, permissionsOf(other), keyOnly).length === 0) return
-  throw new Failure('insufficient_permissions', {
-    message:
-      `Your credential is bound to the member ${creator.id}: the keys and access tokens that it changes are bound to ` +
-      'them, or to a member who may do no more.',
-    details: { creator: creator.id }
-  })
+  refuse(
+    `Your credential is bound to the member ${creator.id}: the keys and access tokens that it changes are bound to ` +
+      'them, or to a member who may do no more.', { creator: creator.id }
+  )
 }
 
-/**
- * The keys that members have made already gain what the members gain on the management API, and are bound by nothing
- * that binds the actor: a credential would shake off its own allowlist and its own end by raising a member whose key it
- * has too.
- * @throws Failure `insufficient_permissions` for an actor that is restricted at all.
- */
-export async function requireRaisedUnrestricted (
-  tx: ResourcePort, actor: Actor, had: readonly string[], has: readonly string[]
+/** The actor gets a secret that acts for the credential: it has all that the credential hands on. */
+export function requireCredentialHeld (actor: Actor, resource: Resource, credential: Delegation): void {
+  requireScopesHeld(actor, resource, credential.scopes)
+  requireSameMember(actor, credential.creatorId)
+  requireRestrictionsWithin(actor, resource, credential)
+}
+
+/** The actor sets scopes, restrictions or expiry of a credential, and gets no secret: it could do what that can. */
+export async function requireCredentialChangeable (
+  tx: MemberPort, actor: Actor, resource: Resource, { scopes, creatorId }: Pick<Delegation, 'scopes' | 'creatorId'>
 ): Promise<void> {
-  const resource = await tx.resources.get(managementResourceId)
-  if (resource === null) return
-  const before = expand(had, resource.scopes)
-  if (expand(has, resource.scopes).every(scope => before.includes(scope))) return
-  requireRestrictionsWithin(actor, resource, { allowlist: [], expiresAt: null })
-}
-
-/** On the management API nobody hands on more than they have. @throws Failure `insufficient_permissions`. */
-export function requireScopesHeld (
-  actor: Actor, resource: Pick<Resource, 'id'>, scopes: readonly string[]
-): readonly string[] {
-  const missing = actor.scopes === null || resource.id !== managementResourceId
-    ? []
-    : scopes.filter(name => !actor.scopes!.includes(name))
-  if (missing.length === 0) return scopes
-  throw new Failure('insufficient_permissions', {
-    message: `Your credential has not the scope ${missing.join(' ')} itself and cannot hand it on.`,
-    details: { requiredScopes: missing }
-  })
+  requireScopesHeld(actor, resource, scopes)
+  await requireNotStrongerMember(tx, actor, resource, creatorId)
 }
 
 /**
- * What a credential is to have, by its references, that is bound to no member: on the management API nobody hands on
- * more than they have, and on no other does a member's key hand on more than the member has. What may manage could then
- * make keys that are nobody's, so a member's key gives that to keys alone, which are bound (CD-09). @throws Failure
- * `insufficient_permissions`.
+ * References of scopes for a credential that no member bounds: on the management API the actor has each, and elsewhere
+ * the actor's member does. With scopes of the management API such a credential could make keys that no member bounds,
+ * so a member's key gives those to API keys and access tokens only, which are bound to the member (CD-09).
  */
 export function requireDelegable (
   actor: Actor, resource: Pick<Resource, 'id' | 'scopes'>, scopes: readonly string[]
 ): readonly string[] {
-  requireScopesHeld(actor, resource, grantableNow(scopes, resource.scopes))
-  if (actor.creator === null || scopes.length === 0) return scopes
+  const names = grantableNow(scopes, resource.scopes)
+  requireScopesHeld(actor, resource, names)
+  const { creator } = actor
+  if (creator === null || scopes.length === 0) return scopes
   if (resource.id === managementResourceId) {
-    throw new Failure('insufficient_permissions', {
-      message:
-        `Your credential is bound to the member ${actor.creator.id}: for the management API it makes API keys and ` +
-        'access tokens alone, which are bound to them too.',
-      details: { requiredScopes: namesOf(scopes) }
-    })
+    refuse(
+      `Your credential is bound to the member ${creator.id}: for the management API it makes API keys and access ` +
+        'tokens alone, which are bound to them too.', { requiredScopes: namesOf(scopes) }
+    )
   }
-  const permitted = expand(actor.creator.permissions, resource.scopes)
-  const missing = grantableNow(scopes, resource.scopes).filter(name => !permitted.includes(name))
-  if (missing.length === 0) return scopes
-  throw new Failure('insufficient_permissions', {
-    message: `The member ${actor.creator.id} that your credential is bound to has not the scope ${
-      missing.join(' ')
-    } and cannot hand it on.`,
-    details: { requiredScopes: missing }
-  })
+  const permitted = expand(creator.permissions, resource.scopes)
+  refuseMissing(names.filter(name => !permitted.includes(name)), creator)
+  return scopes
+}
+
+/** Every grant of a client is delegable: the actor sets from where or for what the client works. */
+export async function requireGrantsDelegable (
+  tx: ResourcePort, actor: Actor, { grants }: Pick<GrantDelegation, 'grants'>
+): Promise<void> {
+  for (const { resourceId, scopes } of grants) {
+    const resource = await tx.resources.get(resourceId)
+    if (resource !== null) requireDelegable(actor, resource, scopes)
+  }
+}
+
+/** As `requireGrantsDelegable`, and the client, which does not expire, is restricted at least as the actor is. */
+export async function requireGrantsHeld (
+  tx: ResourcePort, actor: Actor, { grants, allowlist }: GrantDelegation
+): Promise<void> {
+  await requireGrantsDelegable(tx, actor, { grants })
+  for (const { resourceId, scopes } of grants) {
+    if (scopes.length > 0) requireRestrictionsWithin(actor, { id: resourceId }, { allowlist, expiresAt: null })
+  }
+}
+
+/**
+ * Permissions of members, as references and patterns before and after a change: their keys gain the difference. On the
+ * management API the actor has each, and elsewhere the actor's member does.
+ */
+export async function requireGainHeld (
+  tx: ResourcePort, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
+): Promise<void> {
+  const { managed, elsewhere } = await gainBeyond(tx, actor, organizationId, had, has)
+  refuseMissing(managed)
+  refuseMissing(elsewhere, actor.creator)
+}
+
+/**
+ * As `requireGainHeld`, where keys of the members exist already. Those have none of the actor's restrictions: a
+ * restricted actor could raise a member of which it has a key, so it raises none on the management API.
+ */
+export async function requireRaiseHeld (
+  tx: ResourcePort, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
+): Promise<void> {
+  await requireGainHeld(tx, actor, organizationId, had, has)
+  const gained = await gainOf(tx, had, has)
+  if (gained.length > 0) {
+    requireRestrictionsWithin(actor, { id: managementResourceId }, { allowlist: [], expiresAt: null })
+  }
+}
+
+/** A role: the actor has all that it stands for, also while other scopes replace it. */
+export async function requireRoleHeld (
+  tx: ResourcePort, actor: Actor, { organizationId, role }: { organizationId: string, role: Role }
+): Promise<void> {
+  await requireGainHeld(tx, actor, organizationId, [], rolePatterns[role])
+}
+
+/** A member that the actor changes or removes: the actor has all that the member may do. */
+export async function requireMemberHeld (tx: ResourcePort, actor: Actor, member: Member): Promise<void> {
+  const { managed, elsewhere } = await gainBeyond(tx, actor, member.organizationId, [], permissionsOf(member))
+  const missing = namesOf([...managed, ...elsewhere])
+  if (missing.length === 0) return
+  refuse(
+    `The member ${member.id} has scopes that your credential lacks, so it cannot change or remove them.`,
+    { requiredScopes: missing }
+  )
+}
+
+/**
+ * API-key-only scopes that a declaration makes ordinary, also by taking them away first: every pattern that covers them
+ * gives them from then on, so the actor's member has each.
+ */
+export function requireOpenedHeld ({ creator }: Actor, before: readonly Scope[], after: readonly Scope[]): void {
+  if (creator === null) return
+  const opened = before.filter(
+    ({ name, keyOnly }) => keyOnly && after.some(scope => scope.name === name && !scope.keyOnly)
+  )
+  const permitted = expand(creator.permissions, opened)
+  const missing = opened.map(({ name }) => name).filter(name => !permitted.includes(name))
+  if (missing.length === 0) return
+  refuse(
+    `The member ${creator.id} that your credential is bound to lacks the API-key-only scope ${missing.join(' ')}, so ` +
+      'it cannot open it to others.', { requiredScopes: missing }
+  )
+}
+
+/** What is the deployment's: a credential of an organization neither changes it nor hands it on. */
+export function requireDeployment ({ organizationId }: Actor, message: string): void {
+  if (organizationId !== null) refuse(message)
+}
+
+/** The scopes of the management API that members gain by a change. */
+async function gainOf (tx: ResourcePort, had: readonly string[], has: readonly string[]): Promise<string[]> {
+  const resource = await tx.resources.get(managementResourceId)
+  if (resource === null) return []
+  const before = expand(had, resource.scopes)
+  return expand(has, resource.scopes).filter(scope => !before.includes(scope))
+}
+
+/** What members gain by a change and the actor lacks: on the management API, and what its member lacks anywhere. */
+async function gainBeyond (
+  tx: ResourcePort, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
+): Promise<{ managed: string[], elsewhere: string[] }> {
+  const managed = scopesBeyond(actor, await gainOf(tx, had, has))
+  if (actor.creator === null) return { managed, elsewhere: [] }
+  const keyOnly = await keyOnlyScopes(tx, organizationId)
+  return { managed, elsewhere: patternsBeyond(actor.creator.permissions, patternsBeyond(had, has, keyOnly), keyOnly) }
+}
+
+function scopesBeyond (actor: Actor, scopes: readonly string[]): string[] {
+  return actor.scopes === null ? [] : scopes.filter(name => !actor.scopes!.includes(name))
+}
+
+function isPartOf (ids: readonly string[] | undefined, bound: readonly string[]): boolean {
+  return ids !== undefined && ids.every(id => bound.includes(id))
+}
+
+/** `creator`: the member that lacks the scopes; null: the credential itself does. */
+function refuseMissing (missing: readonly string[], creator: Creator | null = null): void {
+  if (missing.length === 0) return
+  const names = namesOf(missing)
+  const lacking = creator === null ? 'Your credential' : `The member ${creator.id} that your credential is bound to`
+  refuse(`${lacking} lacks the scope ${names.join(' ')}, so it cannot grant it.`, { requiredScopes: names })
+}
+
+function refuseUnrestricted (is: string, how: string, details: Record<string, unknown>): never {
+  refuse(
+    `Your credential ${is}; itself, and what it makes, changes, raises or rotates for the management API, works ` +
+      `${how}.`, details
+  )
+}
+
+function refuse (message: string, details?: Record<string, unknown>): never {
+  throw new Failure('insufficient_permissions', { message, ...(details && { details }) })
 }

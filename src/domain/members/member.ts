@@ -5,7 +5,7 @@ import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { PageQuery } from '../core/page.ts'
-import { requireGainHeld, requireNotAbove, requireOwnRole, requireRaisedUnrestricted } from './delegation.ts'
+import { requireGainHeld, requireMemberHeld, requireRaiseHeld, requireRoleHeld } from './delegation.ts'
 import { namesOf, readsAsPattern, referenceOf, requireScopePatterns } from '../resources/scope.ts'
 import { requireVisible, type Operation } from '../core/operation.ts'
 import { mayAll, type Member, permissionsOf, type Role } from './permissions.ts'
@@ -39,7 +39,7 @@ export async function createMember (
     await requireActiveOrganization(tx, actor, input.organizationId)
     const member = { ...named, scopes: named.scopes && await keptScopes(tx, named.organizationId, named.scopes) }
     await requireGainHeld(tx, actor, member.organizationId, [], permissionsOf(member))
-    await requireOwnRole(tx, actor, member)
+    await requireRoleHeld(tx, actor, member)
     await tx.members.insert(member)
     await tx.audit.append(auditEvent(actor, member.createdAt, 'member.created', about(member)))
     return member
@@ -52,9 +52,9 @@ export async function getMember ({ store, actor }: Operation<MemberPort>, id: st
 }
 
 /**
- * Changes a member; what their keys may do follows with the next request.
- * @throws Failure `insufficient_permissions` for who may do what the actor may not, before or after; `would_lock_out`
- * for the last administrator.
+ * Changes a member. Its keys have the new permissions from the next request on.
+ * @throws Failure `insufficient_permissions` for a member that has, before or after, scopes which the actor lacks;
+ * `would_lock_out` for the last administrator.
  */
 export async function updateMember (
   operation: Operation<AuditPort & MemberPort & ResourcePort>,
@@ -73,17 +73,16 @@ export async function updateMember (
         ? before.scopes
         : given.scopes && await keptScopes(tx, before.organizationId, given.scopes)
     }
-    await requireGainHeld(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
-    await requireRaisedUnrestricted(tx, operation.actor, permissionsOf(before), permissionsOf(after))
-    if (after.role !== before.role) await requireOwnRole(tx, operation.actor, after)
+    await requireRaiseHeld(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
+    if (after.role !== before.role) await requireRoleHeld(tx, operation.actor, after)
     return after
   })
 }
 
 /**
- * Removes a member: their keys may do nothing from the next request on. Doing it twice changes nothing.
- * @throws Failure `insufficient_permissions` for who may do what the actor may not; `would_lock_out` for the last
- * administrator.
+ * Removes a member: their keys may do nothing from the next request on. Idempotent.
+ * @throws Failure `insufficient_permissions` for a member that has scopes which the actor lacks; `would_lock_out` for
+ * the last administrator.
  */
 export async function removeMember (
   operation: Operation<AuditPort & MemberPort & ResourcePort>, id: string
@@ -100,7 +99,7 @@ const members: RecordKind<Member, AuditPort & MemberPort & ResourcePort> = {
   organizationOf: ({ organizationId }) => organizationId,
   get: (tx, id) => tx.members.get(id),
   async update (tx, after, before, actor) {
-    await requireNotAbove(tx, actor, before)
+    await requireMemberHeld(tx, actor, before)
     const takes = mayAll(permissionsOf(before)) && !mayAll(permissionsOf(after))
     return await keepingAdministrator(tx, actor, before.organizationId, takes, () => tx.members.update(after))
   },
@@ -108,8 +107,9 @@ const members: RecordKind<Member, AuditPort & MemberPort & ResourcePort> = {
 }
 
 /**
- * Makes a change that takes somebody what administrators have, if `takes`. The last administrator of an organization
- * stays one, unless the admin token or the server itself makes the change. @throws Failure `would_lock_out`.
+ * Makes a change that takes, if `takes`, permissions of an administrator from a member. The last administrator of an
+ * organization stays one, unless the admin token or the server itself makes the change.
+ * @throws Failure `would_lock_out`.
  */
 export async function keepingAdministrator<T> (
   tx: MemberPort, actor: Actor, organizationId: string, takes: boolean, change: () => Promise<T>
@@ -119,7 +119,7 @@ export async function keepingAdministrator<T> (
   if (!guarded || await hasAdministrator(tx, organizationId)) return changed
   throw new Failure('would_lock_out', {
     message:
-      `After this ${organizationId} would have no member who may do everything. Make another one first; the ` +
+      `This would leave ${organizationId} without a member who may do everything. Make another one first; the ` +
         'deployment\'s admin token can do it all the same.',
     details: { organization: organizationId }
   })
@@ -135,9 +135,9 @@ async function hasAdministrator (tx: MemberPort, organizationId: string): Promis
 }
 
 /**
- * What a member or a group keeps of names and patterns: of a name what it stands for now on any resource of the
- * organization. One that nothing declares yet stays a name, which an ordinary scope that is declared later goes by, and
- * an API-key-only one does not.
+ * The references that a member or a group keeps for names and patterns. A name becomes the references that it has now
+ * on every resource of the organization. A name that no resource declares yet stays a name: an ordinary scope declared
+ * later is found by it, an API-key-only scope is not.
  * @throws Failure `invalid_request`.
  */
 export async function keptScopes (

@@ -5,7 +5,7 @@ import type { PageQuery, Page } from '../core/page.ts'
 export const roles = ['owner', 'admin', 'member', 'viewer'] as const
 export type Role = (typeof roles)[number]
 
-/** What a role may do on every resource of its organization, as patterns of scopes. */
+/** Patterns of the scopes of each role, on every resource of its organization. */
 export const rolePatterns: Readonly<Record<Role, readonly string[]>> = {
   owner: ['*'],
   admin: ['*'],
@@ -28,7 +28,7 @@ export interface Member extends Revised {
   removedAt: Date | null
 }
 
-/** What a member has from a group. */
+/** A group of a member, and the scopes that it adds. */
 export interface MemberGroup { id: string; scopes: readonly string[] }
 export interface MemberRepository {
   insert (member: Member): Promise<void>
@@ -43,22 +43,22 @@ export interface MemberRepository {
 
 export interface MemberPort { members: MemberRepository }
 
-/** The patterns of what a member may do now, by themselves and by their groups; a removed member may do nothing. */
+/** Patterns of the scopes that a member has now, by itself and by its groups; empty for a removed member. */
 export function permissionsOf (member: Member): readonly string[] {
   return member.removedAt === null ? [...ownPermissionsOf(member), ...member.groups.flatMap(group => group.scopes)] : []
 }
 
-/** The patterns of what a member may do whatever groups they are in. */
+/** Patterns of the scopes that a member has without its groups. */
 export function ownPermissionsOf ({ role, scopes }: Member): readonly string[] {
   return scopes ?? rolePatterns[role]
 }
 
-/** Whether whoever has these patterns may do everything: an administrator. */
+/** Whether these patterns permit everything: an administrator's. */
 export function mayAll (permissions: readonly string[]): boolean {
   return permissions.includes('*')
 }
 
-/** The groups of what is bound to a member, or to none; null: that member is not there, so they cannot be told. */
+/** The groups of the member that bounds a credential; empty: no member bounds it. Null: the member does not exist. */
 export function groupsOf ({ creatorId }: { creatorId: string | null }, creator: Member | null): string[] | null {
   if (creatorId === null) return []
   return creator === null ? null : creator.groups.map(group => group.id)
