@@ -94,13 +94,6 @@ export async function openSigningKeys (
   }
 }
 
-/** The keys of a store at this instant. */
-export async function openKeyRing (
-  store: Transactional<SigningPorts>, clock: Clock, secrets: readonly string[]
-): Promise<KeyRing> {
-  return (await openSigningKeys(store, clock, secrets)).ring()
-}
-
 /** What keeps a server from starting makes one that runs refuse, until it is mended: others may well be able. */
 function notNow (error: unknown): never {
   if (error instanceof ConfigurationError) {
