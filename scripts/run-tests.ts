@@ -6,14 +6,15 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { makeTemplates } from '../test/support/databases.ts'
 import { startPostgres } from '../test/support/postgres.ts'
+import { recordingEnvironment } from './coverage/raw.ts'
+import { readCoverage, type Coverage } from './coverage/report.ts'
 import { countTests, type Count } from './count-tests.ts'
 
 export const root = join(import.meta.dirname, '..')
 
 // Every test file and every command it runs is a process that loads the whole program.
 const compiledOnce = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled') }
-// tap records the loaded modules of each process for coverage, which is not measured here: recording takes as long as
-// loading.
+// tap would record for its own coverage what each of them loads, which takes as long as loading it; V8 records here.
 const unrecorded = { _TAPJS_PROCESSINFO_EXCLUDE_: '/./' }
 
 let running: ChildProcess | undefined
@@ -30,12 +31,14 @@ export function isInterrupted (): boolean {
   return interrupted
 }
 
+/** How a run ended: the exit code of tap, the number of tests, and the coverage, null where it was not measured. */
+export interface Run { code: number, count: Count, coverage: Coverage | null }
+
 /**
  * Runs tap with these arguments. Failures are printed once more at the end, and each reason for skipping on a line of
  * its own.
- * @returns the exit code of tap and the number of tests.
  */
-export async function runTests (tapArguments: string[]): Promise<{ code: number, count: Count }> {
+export async function runTests (tapArguments: string[], { measured = false } = {}): Promise<Run> {
   if (!existsSync(join(root, '.tap', 'plugins')) && await run('tap', ['build']) !== 0) {
     throw new Error('tap build failed')
   }
@@ -48,9 +51,12 @@ export async function runTests (tapArguments: string[]): Promise<{ code: number,
     const code = await run('tap', ['run', ...reporter, `--output-file=${output}`, ...tapArguments], {
       LATCHKEY_TEST_POSTGRES: postgres.url,
       ...await makeTemplates(folder, postgres.url),
-      ...compiledOnce,
+      ...measured ? recordingEnvironment(folder) : compiledOnce,
       ...unrecorded
     })
+    const coverage = measured && !interrupted
+      ? await readCoverage(root, folder, parameters => run('c8', parameters))
+      : null
     const { all, byDatabase, failures, skips } = countTests(await readFile(output, 'utf8'))
     // Repeated in plain lines at the end, so that a truncated log names the failures.
     for (const failure of failures) console.log(`failed: ${failure}`)
@@ -58,7 +64,7 @@ export async function runTests (tapArguments: string[]): Promise<{ code: number,
     const parts = [...byDatabase].map(([name, { passed, failed }]) => `${passed + failed} on ${name}`)
     const skipped = all.skipped > 0 ? `; ${all.skipped} skipped` : ''
     console.log(`tests: ${all.passed + all.failed} in all; ${parts.join(', ')}${skipped}`)
-    return { code, count: all }
+    return { code, count: all, coverage }
   } finally {
     await postgres.stop()
     await rm(folder, { recursive: true, force: true })
@@ -66,7 +72,7 @@ export async function runTests (tapArguments: string[]): Promise<{ code: number,
 }
 
 /** The number of failed tests; at least 1 if the run failed otherwise, for example by a file that ended early. */
-export function failuresOf ({ code, count }: { code: number, count: Count }): number {
+export function failuresOf ({ code, count }: Run): number {
   return code !== 0 || count.passed + count.skipped === 0 ? Math.max(count.failed, 1) : count.failed
 }
 

@@ -1,11 +1,16 @@
 // npm test: lint, types, every `check:…` script, then all tests with a real PostgreSQL beside them.
 // npm test -- test/domain/*.test.ts        the same with only these tests; arguments go to tap
+// npm run coverage                         the same as npm test, and which code of src/ was executed
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { failuresOf, isInterrupted, root, run, runTests } from './run-tests.ts'
+import { namesUncovered } from './coverage/check.ts'
+import { summaryOf } from './coverage/report.ts'
+import { failuresOf, isInterrupted, root, run, runTests, type Run } from './run-tests.ts'
 
-const paths = process.argv.slice(2).filter(argument => !/^-|[*?{[]/.test(argument))
+const measured = process.argv.includes('--measure-coverage')
+const tapArguments = process.argv.slice(2).filter(argument => argument !== '--measure-coverage')
+const paths = tapArguments.filter(argument => !/^-|[*?{[]/.test(argument))
 const absent = paths.filter(path => !existsSync(join(root, path.split(':', 1)[0]!)))
 if (absent.length > 0) {
   console.error(
@@ -19,11 +24,15 @@ const checks = ['lint', 'typecheck', ...Object.keys(manifest.scripts).filter(nam
 
 // A failed check does not stop the tests: one run shows every failure.
 const failedChecks = await runChecks()
-const tests = isInterrupted()
-  ? { code: 1, count: { passed: 0, failed: 0, skipped: 0 } }
-  : await runTests(process.argv.slice(2))
+const tests: Run = isInterrupted()
+  ? { code: 1, count: { passed: 0, failed: 0, skipped: 0 }, coverage: null }
+  : await runTests(tapArguments, { measured })
+// Some of the tests alone leave more uncovered than the list names.
+const whole = tapArguments.length === 0
+if (tests.coverage !== null && whole && !await namesUncovered(tests.coverage)) failedChecks.push('coverage')
 if (failedChecks.length > 0) console.log(`failed checks: ${failedChecks.join(', ')}`)
 const failed = failuresOf(tests) + failedChecks.length
+if (tests.coverage !== null) console.log(summaryOf(tests.coverage))
 console.log(`${tests.count.passed} passed, ${failed} failed`)
 process.exit(failed === 0 ? 0 : 1)
 

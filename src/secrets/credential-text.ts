@@ -7,12 +7,6 @@ const keyCheckLength = 6 // 62^6 > 2^32
 
 export type Environment = 'live' | 'test'
 
-/** The public parts of an API key's text. */
-export interface ApiKeyText {
-  prefix: string
-  environment: Environment
-}
-
 /** A new API key: `<prefix>_<live|test>_<body><check>`. `prefix` is lower-case letters and digits. */
 export function newApiKeyText (prefix: string, environment: Environment): string {
   const stem = `${prefix}_${environment}_${randomBase62(keyBodyLength)}`
@@ -20,12 +14,6 @@ export function newApiKeyText (prefix: string, environment: Environment): string
 }
 
 const apiKeyPattern = /^([a-z][a-z0-9]{0,15})_(live|test)_[0-9A-Za-z]{33}$/
-
-/** The public parts of an API key's text. Null: the text does not have the form of a key, or its check is wrong. */
-export function readApiKeyText (text: string): ApiKeyText | null {
-  const match = apiKeyPattern.exec(text)
-  return match === null || !hasRightCheck(text) ? null : { prefix: match[1]!, environment: match[2] as Environment }
-}
 
 /** Whether a text has the form of an API key with a right check. Allocates nothing: it runs for every request. */
 export function isApiKeyText (text: string): boolean {

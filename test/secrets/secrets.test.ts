@@ -1,18 +1,18 @@
 import tap from 'tap'
 import {
-  apiKeyHint, hintOf, newApiKeyText, readApiKeyText, resemblesApiKey
+  apiKeyHint, hintOf, isApiKeyText, newApiKeyText, resemblesApiKey
 } from '../../src/secrets/credential-text.ts'
 import { digestOf, sameDigest } from '../../src/secrets/digest.ts'
 import { newId, newSecret, randomBase62 } from '../../src/secrets/random.ts'
 import { withoutSecrets } from '../../src/secrets/redaction.ts'
 import { seal, unseal } from '../../src/secrets/sealing.ts'
 
-tap.test('Y1: a key reads back as what it was made of', async t => {
+tap.test('Y1: a key has the form of one, with its prefix and its environment', async t => {
   for (const prefix of ['lb', 'c', 'a1b2c3d4e5f6g7h8']) {
     for (const environment of ['live', 'test'] as const) {
       const text = newApiKeyText(prefix, environment)
-      t.match(text, /^[a-z0-9]+_(live|test)_[0-9A-Za-z]{33}$/)
-      t.same(readApiKeyText(text), { prefix, environment })
+      t.match(text, new RegExp(`^${prefix}_${environment}_[0-9A-Za-z]{33}$`))
+      t.equal(isApiKeyText(text), true)
     }
   }
 })
@@ -20,9 +20,9 @@ tap.test('Y1: a key reads back as what it was made of', async t => {
 tap.test('Y1: every single changed, lost or added character makes the check fail', async t => {
   const text = newApiKeyText('lb', 'live')
   for (let i = 0; i < text.length; i++) {
-    t.equal(readApiKeyText(text.slice(0, i) + text.slice(i + 1)), null, `without character ${i}`)
+    t.equal(isApiKeyText(text.slice(0, i) + text.slice(i + 1)), false, `without character ${i}`)
     const other = text[i] === 'x' ? 'y' : 'x'
-    t.equal(readApiKeyText(text.slice(0, i) + other + text.slice(i + 1)), null, `with another character ${i}`)
+    t.equal(isApiKeyText(text.slice(0, i) + other + text.slice(i + 1)), false, `with another character ${i}`)
   }
   for (
     const damaged of [
@@ -30,7 +30,7 @@ tap.test('Y1: every single changed, lost or added character makes the check fail
       text.replace('lb_', 'lc_'), '', 'lb_live_'
     ]
   ) {
-    t.equal(readApiKeyText(damaged), null, JSON.stringify(damaged))
+    t.equal(isApiKeyText(damaged), false, JSON.stringify(damaged))
   }
 })
 
@@ -47,7 +47,7 @@ tap.test('Y1: the check is the one that is documented: CRC32 of what stands befo
   for (let i = 0; i < 6; i++, number = Math.floor(number / 62)) {
     check = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'[number % 62] + check
   }
-  t.same(readApiKeyText(stem + check), { prefix: 'lb', environment: 'live' })
+  t.equal(isApiKeyText(stem + check), true)
 })
 
 tap.test('Y1: bodies are drawn evenly from base62 and do not repeat', async t => {

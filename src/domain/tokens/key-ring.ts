@@ -90,13 +90,6 @@ export async function openSigningKeys (
   }
 }
 
-/** The keys of a store at this instant. */
-export async function openKeyRing (
-  store: Transactional<SigningPorts>, clock: Clock, secrets: readonly string[]
-): Promise<KeyRing> {
-  return (await openSigningKeys(store, clock, secrets)).ring()
-}
-
 /**
  * An error that prevents a start makes a running server answer `not_ready` until it is fixed; other servers may be able
  * to answer.

@@ -1,5 +1,4 @@
 /** Session tokens: what they claim, how they are told from access tokens, and how long they live. */
-import { decodeProtectedHeader } from 'jose'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { isNumericDate, jwtReader, type JwtReader, type TrustedKeys } from './access-token.ts'
 
@@ -30,18 +29,6 @@ export const sessionType = 'session+jwt'
 /** A reader of session tokens. */
 export function sessionTokenReader (issuer: string, keys: TrustedKeys): JwtReader<SessionClaims> {
   return jwtReader(sessionType, keys, payload => readClaims(issuer, payload))
-}
-
-/**
- * Whether a bearer credential says of itself that it is a session token. Decides which check it goes to, and nothing
- * else.
- */
-export function resemblesSession (text: string): boolean {
-  try {
-    return decodeProtectedHeader(text).typ === sessionType
-  } catch {
-    return false
-  }
 }
 
 function readClaims (issuer: string, payload: Record<string, unknown>): SessionClaims | null {
