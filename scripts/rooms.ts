@@ -1,0 +1,8 @@
+/** Prints every file of src/ with the sentence that it opens with, grouped by room: the table of contents of Latchkey. */
+import { contents } from './rooms/contents.ts'
+
+for (const { name, sentence, files } of contents()) {
+  process.stdout.write(`\n${name}: ${sentence}\n`)
+  const width = Math.max(...files.map(file => file.name.length))
+  for (const file of files) process.stdout.write(`  ${file.name.padEnd(width)}  ${file.sentence}\n`)
+}
