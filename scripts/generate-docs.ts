@@ -70,7 +70,8 @@ function roomTable (): string {
     const all = rooms.map(({ name, sentence }) => `| | \`${name}\` | ${sentence} |`)
     return [`| **${top}** | | ${floor.why} |`, ...all]
   })
-  return ['| floor | room | the sentence of the room; of the floor: why it stands there |', '|---|---|---|', ...rows].join('\n')
+  const headings = '| floor | room | the sentence of the room; of the floor: why it stands there |'
+  return [headings, '|---|---|---|', ...rows].join('\n')
 }
 
 /** `text` with the content between the two markers replaced. */

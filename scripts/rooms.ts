@@ -1,4 +1,4 @@
-/** Prints every file of src/ with the sentence that it opens with, grouped by room: the table of contents of Latchkey. */
+/** npm run rooms: prints every file of src/ with its first sentence, by rooms: a table of contents of Latchkey. */
 import { contents } from './rooms/contents.ts'
 
 for (const { name, sentence, files } of contents()) {
