@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import tap from 'tap'
+import { statuses } from '../../src/guard/public-refusal.ts'
 import { latchkeyCommand, ownEnvironment, run, startServer } from '../support/running-server.ts'
 import { examplesAsPlaceholders, readTranscript, Words } from '../support/transcript.ts'
 
@@ -107,4 +108,10 @@ tap.test('every script that it names is there', async t => {
   const named = Array.from(page.matchAll(/npm run ([\w:-]+)/g), ([, name]) => name!)
   t.ok(named.length > 8)
   for (const name of named) t.ok(name in scripts, name)
+})
+
+tap.test('its table of reasons has every reason, once', async t => {
+  const [, rows] = /^\| reason \| means \|\n([^]*?)\n\n/m.exec(page)!
+  const named = rows!.split('\n').flatMap(row => Array.from(row.split('|')[1]!.matchAll(/`(\w+)`/g), ([, name]) => name!))
+  t.strictSame(named.sort(), Object.keys(statuses).sort())
 })
