@@ -6,6 +6,8 @@ import { allVariables } from '../src/config/variables.ts'
 import { errorStyleNames } from '../src/domain/resources/style.ts'
 import { failures } from '../src/base/errors.ts'
 import { metrics } from '../src/observability/prometheus.ts'
+import { roomsOf } from './rooms/contents.ts'
+import { floors } from './rooms/rooms.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -61,6 +63,17 @@ function metricTable (): string {
   return ['| metric | type | labels | |', '|---|---|---|---|', ...rows].join('\n')
 }
 
+function roomTable (): string {
+  const rows = floors.flatMap(floor => {
+    const rooms = roomsOf(floor)
+    const top = rooms.filter(({ name }) => !name.includes('/')).map(({ name }) => `\`${name}\``).join(', ')
+    const all = rooms.map(({ name, sentence }) => `| | \`${name}\` | ${sentence} |`)
+    return [`| **${top}** | | ${floor.why} |`, ...all]
+  })
+  const headings = '| floor | room | the sentence of the room; of the floor: why it stands there |'
+  return [headings, '|---|---|---|', ...rows].join('\n')
+}
+
 /** `text` with the content between the two markers replaced. */
 function between (text: string, marker: string, content: string): string {
   const start = `<!-- ${marker} -->`
@@ -74,11 +87,13 @@ function between (text: string, marker: string, content: string): string {
 function documents (): Map<string, string> {
   const readme = join(root, 'README.md')
   const operations = join(root, 'docs/operations.md')
+  const architecture = join(root, 'docs/architecture.md')
   return new Map([
     [join(root, '.env.example'), environmentExample()],
     [join(root, 'docs/errors.md'), errorDocument()],
     [readme, between(between(readFileSync(readme, 'utf8'), 'variables', variableTable()), 'styles', styleList())],
     [operations, between(readFileSync(operations, 'utf8'), 'metrics', metricTable())],
+    [architecture, between(readFileSync(architecture, 'utf8'), 'rooms', roomTable())],
   ])
 }
 

@@ -3,45 +3,10 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import tap from 'tap'
 import ts from 'typescript'
+import { domainRooms, floors, innerRooms, strangers } from '../scripts/rooms/rooms.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const src = join(root, 'src')
-
-/** The floors of src/, the highest first: imports go to the own floor or to a lower one. `name`: a folder or a file. */
-const floors: readonly { why: string, names: readonly string[] }[] = [
-  { names: ['cli'], why: 'commands start everything, and nothing starts commands' },
-  { names: ['index.ts'], why: 'the face of the library shows what is below' },
-  { names: ['server'], why: 'the process: it listens with what app.ts has put together' },
-  { names: ['app.ts'], why: 'the one place where the parts of a server are put together' },
-  { names: ['dashboard', 'management'], why: 'what operators use is a guarded resource like any other' },
-  { names: ['protocol', 'guard', 'storage', 'fetch'], why: 'edges: each is at home without the others' },
-  { names: ['domain'], why: 'the rules know neither HTTP nor a database' },
-  { names: ['observability'], why: 'what is measured is told without knowing what it is about' },
-  { names: ['http', 'config', 'secrets', 'telemetry'], why: 'ground: what any part may use' },
-  { names: ['base'], why: 'ground of the ground' },
-]
-
-/** Edges that stand side by side, and do not know each other. */
-const strangers: readonly { names: readonly string[], why: string }[] = [
-  { names: ['protocol', 'guard'], why: 'a guard works in another process than the authorization server' },
-  { names: ['guard', 'storage'], why: 'a guard works without a database' },
-  { names: ['protocol', 'storage'], why: 'the endpoints go by the ports of the domain' },
-  { names: ['guard', 'config'], why: 'a guard of another process has no configuration of ours' },
-]
-
-/** Rooms of the domain, the highest first; type imports count. */
-const domainRooms: readonly (readonly string[])[] = [
-  ['store.ts'],
-  ['maintenance'],
-  ['access', 'metering', 'people'],
-  ['credentials'],
-  ['declaration'],
-  ['policy', 'members'],
-  ['resources'],
-  ['tokens', 'tenancy'],
-  ['audit'],
-  ['core'],
-]
 
 /** Packages that one floor alone may import, and why. */
 const confined: Record<string, { floor: string, why: string }> = {
@@ -83,6 +48,7 @@ function targetsOf ({ path, imports }: Source): Source[] {
 
 /** Every import of one source by another. */
 const arrows = sources.flatMap(from => targetsOf(from).map(to => ({ from, to })))
+const floorNames = floors.map(({ rooms }) => rooms.map(({ name }) => name))
 const placeIn = (order: readonly (readonly string[])[], name: string) => order.findIndex(each => each.includes(name))
 
 /** What still breaks a rule: the list only ever shrinks, and goes with its last line. */
@@ -99,13 +65,12 @@ function rule (title: string, faultsOf: () => Iterable<string>): void {
 tap.test('there is something to look at', async t => {
   t.ok(sources.length > 200)
   t.ok(arrows.length > 1_000)
-  t.strictSame(sources.filter(({ name }) => placeIn(floors.map(({ names }) => names), topOf(name)) === -1), [])
+  t.strictSame(sources.filter(({ name }) => placeIn(floorNames, topOf(name)) === -1), [])
 })
 
 rule('imports go to the own floor or down', function * () {
-  const order = floors.map(({ names }) => names)
   for (const { from, to } of arrows) {
-    const [above, below] = [placeIn(order, topOf(from.name)), placeIn(order, topOf(to.name))]
+    const [above, below] = [placeIn(floorNames, topOf(from.name)), placeIn(floorNames, topOf(to.name))]
     if (below < above) yield `src/${from.name} imports src/${to.name} above it: ${floors[below]!.why}`
     for (const { names, why } of strangers) {
       const [one, other] = [names.indexOf(topOf(from.name)), names.indexOf(topOf(to.name))]
@@ -197,6 +162,12 @@ function isIn (node: ts.Node, outer: ts.Node): boolean {
 
 rule('each file opens with a sentence that says what it is for', function * () {
   for (const { name, text } of sources) if (!/^\/\*\*?[\s*]+\S.{15,}|^\/\/ \S.{15,}/.test(text)) yield `src/${name}`
+})
+
+rule('each room has a sentence in scripts/rooms/rooms.ts, and each sentence a room', function * () {
+  const rooms = new Set(sources.map(({ name }) => roomOf(name)).filter(room => room.includes('/')))
+  for (const room of rooms) if (!Object.hasOwn(innerRooms, room)) yield `src/${room} has no sentence`
+  for (const room of Object.keys(innerRooms)) if (!rooms.has(room)) yield `src/${room} holds no file`
 })
 
 rule('the top of src/ holds index.ts and app.ts alone: everything else has a room', function * () {

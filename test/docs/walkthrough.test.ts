@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import tap from 'tap'
 import { latchkeyCommand, run, startServer } from '../support/running-server.ts'
-import { readTranscript, Words } from '../support/transcript.ts'
+import { examplesAsPlaceholders, readTranscript, Words } from '../support/transcript.ts'
 
 const page = await readFile(resolve(import.meta.dirname, '../../docs/walkthrough.md'), 'utf8')
 const server = await startServer(tap)
@@ -13,31 +13,10 @@ tap.teardown(() => rm(bin, { recursive: true, force: true }))
 await writeFile(join(bin, 'latchkey'), `#!/bin/sh\nexec "${process.execPath}" "${latchkeyCommand}" "$@"\n`)
 await chmod(join(bin, 'latchkey'), 0o755)
 
-/**
- * Replaces the example ids, secrets, digests and instants of the page: their values differ, but a repeated one repeats.
- */
-function withPlaceholders (text: string): string {
-  const names = new Map<string, string>()
-  const named = (word: string): string => {
-    if (!names.has(word)) names.set(word, `word${names.size}`)
-    return `{${names.get(word)}}`
-  }
-  return text
-    .replaceAll('http://localhost:3000', server.url.replace('127.0.0.1', 'localhost'))
-    .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z/g, '{}')
-    .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, named)
-    .replace(/\b[a-z]+_live_[0-9A-Za-z]{20,}\b/g, named)
-    .replace(/\b[a-z]{3}_[0-9A-Za-z]{22}\b/g, named)
-    .replace(/(?<![\w-])[\w-]{43}(?![\w-])/g, named)
-    .replace(/…[\w-]{4}\b/g, '{}')
-    // Written in the background: there by now, or not yet.
-    .replace(/^last used +.*$/gm, '...')
-    .replace(/^verified {2}\d+ rows$/gm, 'verified  {} rows')
-}
-
 tap.test('from an empty server to a revoked credential and its trail, as docs/walkthrough.md tells it', async t => {
   const words = new Words()
-  const blocks = [...withPlaceholders(page).matchAll(/^```console\n([^]*?)^```$/gm)].map(([, block]) => block!)
+  const example = examplesAsPlaceholders(page, server.url)
+  const blocks = [...example.matchAll(/^```console\n([^]*?)^```$/gm)].map(([, block]) => block!)
   const steps = blocks.flatMap(readTranscript)
   t.ok(steps.length > 10, 'there is something to follow')
   const env = { ...server.environment, PATH: `${bin}${delimiter}${process.env.PATH}` }

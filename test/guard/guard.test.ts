@@ -157,11 +157,13 @@ tap.test('every style tells the same refusals in its own words', async t => {
     const { id, text: revoked } = await keyFor(identifier)
     await revokeApiKey(latchkey.operation, id, null)
     const { text: weak } = await keyFor(identifier, [])
-    const bearer = styles[style].transports.some(transport => transport.in === 'bearer')
+    const [transport] = styles[style].transports
     const send = async (key?: string) =>
       await app.inject({
         url: '/invoices',
-        headers: key === undefined ? {} : bearer ? { authorization: `Bearer ${key}` } : { 'x-api-key': key }
+        headers: key === undefined
+          ? {}
+          : 'name' in transport! ? { [transport.name]: key } : { authorization: `Bearer ${key}` }
       })
     const answers = {
       none: await send(),

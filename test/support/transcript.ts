@@ -61,3 +61,26 @@ export class Words {
 function literal (text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
 }
+
+/**
+ * A page that shows an example as a transcript for the server at `url`: ids, secrets, digests and instants differ from
+ * run to run, but each is the same wherever it comes back.
+ */
+export function examplesAsPlaceholders (page: string, url: string): string {
+  const names = new Map<string, string>()
+  const named = (word: string): string => {
+    if (!names.has(word)) names.set(word, `word${names.size}`)
+    return `{${names.get(word)}}`
+  }
+  return page
+    .replaceAll('http://localhost:3000', url.replace('127.0.0.1', 'localhost'))
+    .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z/g, '{}')
+    .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, named)
+    .replace(/\b[a-z]+_live_[0-9A-Za-z]{20,}\b/g, named)
+    .replace(/\b[a-z]{3}_[0-9A-Za-z]{22}\b/g, named)
+    .replace(/(?<![\w-])[\w-]{43}(?![\w-])/g, named)
+    .replace(/…[\w-]{4}\b/g, '{}')
+    // Written in the background: there by now, or not yet.
+    .replace(/^last used +.*$/gm, '...')
+    .replace(/^verified {2}\d+ rows$/gm, 'verified  {} rows')
+}

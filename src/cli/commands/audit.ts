@@ -1,4 +1,4 @@
-/** `latchkey audit …` */
+/** `latchkey audit …`: the audit log, listed, exported, verified and recovered. */
 import { createWriteStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'

@@ -1,0 +1,125 @@
+/** The floors and rooms of src/: their order, a sentence for each, and the reason for its place. Stands here alone. */
+
+/** A folder or a file at the top of src/; `name` as in imports. */
+export interface TopRoom { name: string, sentence: string }
+
+export interface Floor { rooms: readonly TopRoom[], why: string }
+
+/** The floors, the highest first: a file imports files of its own floor or of a lower one. */
+export const floors: readonly Floor[] = [
+  {
+    rooms: [{ name: 'cli', sentence: 'The command line: reads flags, calls the management API, prints its answers.' }],
+    why: 'commands start servers, and no part of a server starts a command',
+  },
+  {
+    rooms: [{ name: 'index.ts', sentence: 'The public interface of the library.' }],
+    why: 'it exports parts of lower floors to applications',
+  },
+  {
+    rooms: [{ name: 'server', sentence: 'The process: listens, shuts down, and runs the commands without a server.' }],
+    why: 'it runs what app.ts composes',
+  },
+  {
+    rooms: [{ name: 'app.ts', sentence: 'The composition root: each part with the fields that it needs.' }],
+    why: 'the only file that connects the parts of a server',
+  },
+  {
+    rooms: [
+      { name: 'dashboard', sentence: 'Pages for operators over the management API.' },
+      { name: 'management', sentence: 'The management API: for operators and automation.' },
+    ],
+    why: 'what operators use is a guarded resource like any other',
+  },
+  {
+    rooms: [
+      { name: 'protocol', sentence: 'The authorization server: the OAuth endpoints and the discovery documents.' },
+      { name: 'guard', sentence: 'The resource server\'s side: a verdict on each request to a protected route.' },
+      { name: 'storage', sentence: 'The ports of the domain on SQLite and PostgreSQL, with the cached registry.' },
+      { name: 'fetch', sentence: 'The one fetcher of documents from other hosts.' },
+    ],
+    why: 'edges: each works without the others',
+  },
+  {
+    rooms: [{ name: 'domain', sentence: 'The rules: records, operations on them, and the verdict on a credential.' }],
+    why: 'the rules know neither HTTP nor a database',
+  },
+  {
+    rooms: [{ name: 'observability', sentence: 'Metrics, traces, readiness and load shedding of one server.' }],
+    why: 'metrics and traces depend on no rule',
+  },
+  {
+    rooms: [
+      { name: 'http', sentence: 'HTTP apart from any route: schemas, body limits, proxies.' },
+      { name: 'config', sentence: 'The configuration: one table of variables, and what is read from it.' },
+      { name: 'secrets', sentence: 'Everything that makes, digests, recognizes or encrypts a secret.' },
+      { name: 'telemetry', sentence: 'The interfaces of metrics, traces and services, for all layers.' },
+    ],
+    why: 'ground: any part may use them',
+  },
+  {
+    rooms: [{ name: 'base', sentence: 'Clock, errors, addresses, bounded caches: without any knowledge of Latchkey.' }],
+    why: 'ground of the ground: it uses nothing else of Latchkey',
+  },
+]
+
+/** Edges of one floor that do not import each other. */
+export const strangers: readonly { names: readonly string[], why: string }[] = [
+  { names: ['protocol', 'guard'], why: 'a guard can run in another process than the authorization server' },
+  { names: ['guard', 'storage'], why: 'a guard works without a database' },
+  { names: ['protocol', 'storage'], why: 'the endpoints use the ports of the domain' },
+  { names: ['guard', 'config'], why: 'a guard in another process has no configuration of ours' },
+]
+
+/** Rooms of the domain, the highest first: a room imports rooms below it. */
+export const domainRooms: readonly (readonly string[])[] = [
+  ['store.ts'],
+  ['maintenance'],
+  ['access', 'metering', 'people'],
+  ['credentials'],
+  ['declaration'],
+  ['policy', 'members'],
+  ['resources'],
+  ['tokens', 'tenancy'],
+  ['audit'],
+  ['core'],
+]
+
+/** The rooms within rooms, by their path, in the order of reading. */
+export const innerRooms: Readonly<Record<string, string>> = {
+  'cli/commands': 'The commands, one file each.',
+  'server/doctor': 'The checks of `latchkey doctor`, one file each.',
+  'management/routes': 'The collections of the API, one file each: path, schema and handler of every route.',
+  'management/schemas': 'Schemas that are too long for the file of their routes.',
+  'management/conventions': 'The rules that hold for every route: operations, pages, ETags, idempotency, errors.',
+  'management/documentation': 'The OpenAPI document, its reference page and llms.txt, from the schemas of the routes.',
+  'protocol/endpoints': 'Introspection, revocation, sessions and discovery.',
+  'protocol/fast-path': 'Plain token and introspection requests, answered without oidc-provider.',
+  'protocol/grants': 'The grants of the token endpoint, one file each.',
+  'protocol/registration': 'Dynamic client registration and its management.',
+  'protocol/provider': 'oidc-provider: its configuration, client authentication, and the adapter to Fastify.',
+  'protocol/shared': 'Paths, limits, options, errors and schemas that several endpoints share.',
+  'storage/cache': 'The cached registry, and the changes that it applies.',
+  'storage/replication': 'Several servers on one PostgreSQL: the change feed, the lease and the barrier.',
+  'storage/lost-changes': 'Changes that a failover of the database has lost.',
+  'storage/store': 'The repositories of the domain, and its transactions.',
+  'storage/tables': 'The tables, one file each: rows to records and back.',
+  'storage/tables/audit': 'The tables of the audit log.',
+  'storage/rows': 'Conventions of rows that all tables share.',
+  'storage/engine': 'The database itself: connections, transactions, prepared reads, failures, backup.',
+  'storage/engine/sqlite': 'What only SQLite needs.',
+  'storage/engine/postgresql': 'What only PostgreSQL needs.',
+  'storage/migrations': 'Migrations: inspected and applied.',
+  'domain/maintenance': 'Work beside requests: housekeeping, cache drift, lost changes, the list of servers.',
+  'domain/access': 'From a credential to a verdict: facts, the judge, the registry, effective access.',
+  'domain/metering': 'Usage, rate limits, quotas and credits.',
+  'domain/credentials': 'API keys, clients and the other credentials: their records and changes.',
+  'domain/declaration': 'How resources, scopes and MCP servers are declared and changed.',
+  'domain/policy': 'Access policies: their records and their evaluation.',
+  'domain/members': 'Members: permissions, and the bounds of delegation.',
+  'domain/resources': 'Resources: identifiers, scopes, styles, metadata.',
+  'domain/tokens': 'Access tokens, sessions and signing keys.',
+  'domain/tenancy': 'Organizations and their limits.',
+  'domain/audit': 'The audit log: events, sealed chains, verification; and the one way to change a record.',
+  'domain/core': 'Operation, actor, page: what every operation of the domain stands on.',
+  'config/postgresql': 'The parameters of a PostgreSQL URL.',
+}
