@@ -272,8 +272,8 @@ for (const { name, database, server } of ready) {
     t.match(await command('audit', 'recover', '--org', later, '--yes'), {
       code: 0,
       stdout: new RegExp(
-        `chain .*${later}\nfound .*Row 1 of the chain ${later}.* the head was altered.\nclosed off .*1 rows\ncontinues ` +
-          'at .*row 2\n'
+        `chain .*${later}\nfound .*Row 1 of the chain ${later}.* the head was altered.\n` +
+          'closed off .*1 rows\ncontinues at .*row 2\n'
       )
     })
     t.match(await command('audit', 'recover', '--org', later, '--yes'), {

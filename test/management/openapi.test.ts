@@ -166,7 +166,8 @@ tap.test('OC-01: the document demands an organization where the admin token has 
   const creations = operations.filter(({ requestBody }) => {
     const [media] = Object.values((requestBody?.content ?? {}) as Json)
     const schema = document.components.schemas[String(media?.schema.$ref).split('/').at(-1)!]
-    return schema?.properties?.organization?.description?.startsWith('The organization that it belongs to. A credential')
+    const description = schema?.properties?.organization?.description
+    return description?.startsWith('The organization that it belongs to. A credential')
   })
   t.strictSame(creations.map(({ operationId }) => operationId).sort(), [
     'createApiKey', 'createClient', 'createGroup', 'createMcpServer', 'createMember', 'createPublishableKey',

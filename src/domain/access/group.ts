@@ -1,3 +1,4 @@
+/** Groups of members (OC-07): a member has, besides its own permissions, those of its groups. */
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'

@@ -1,3 +1,4 @@
+/** API keys: the record, its state at a moment, and what it may do. */
 import { Failure } from '../../base/errors.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { requireScopesHeld, type Delegation } from '../members/delegation.ts'

@@ -1,3 +1,4 @@
+/** OAuth clients: the record, its secrets and its grants. */
 import { hintOf } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'

@@ -1,3 +1,4 @@
+/** Access tokens of the management API, made for automation (OC-08). */
 import { change, type RecordKind } from '../audit/change.ts'
 import { Failure } from '../../base/errors.ts'
 import { hintOf, newManagementTokenText } from '../../secrets/credential-text.ts'

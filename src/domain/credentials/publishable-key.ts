@@ -1,3 +1,4 @@
+/** Publishable keys and their signing keys, with which an application starts sessions of its end users (CK-10). */
 import { change, type RecordKind } from '../audit/change.ts'
 import { generateKeyPairSync } from 'node:crypto'
 import { calculateJwkThumbprint, type JWK } from 'jose'

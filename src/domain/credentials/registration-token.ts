@@ -1,3 +1,4 @@
+/** Registration tokens (RFC 7591 §3): a caller that presents one may register clients, with the scopes it grants. */
 import { change, type RecordKind } from '../audit/change.ts'
 import type { Awaitable } from '../../base/awaitable.ts'
 import { Failure } from '../../base/errors.ts'

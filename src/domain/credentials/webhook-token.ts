@@ -1,3 +1,4 @@
+/** Webhook tokens: each reaches one object in the name of an API key (CK-11). */
 import { change, type RecordKind } from '../audit/change.ts'
 import { Failure } from '../../base/errors.ts'
 import { hintOf, newWebhookToken } from '../../secrets/credential-text.ts'

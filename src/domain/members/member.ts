@@ -1,3 +1,4 @@
+/** Changes of members: creation, update, removal; the last administrator stays. */
 import { change, type RecordKind } from '../audit/change.ts'
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/random.ts'
