@@ -103,7 +103,9 @@ tap.test('LK-13: a revocation that a promoted standby has lost stays so on every
   t.match(await answer.json(), {
     statusCode: 503, code: 'CHANGE_LOST', message: /refused until an operator decides/
   })
-  t.match(await events('credential.refused'), [{ detail: { reason: 'change_lost', refused: /^api_key key_/ } }])
+  const refused = (await events('credential.refused')).map(({ detail }: { detail: object }) => detail)
+  // Rows that could not be written while the database was away are counted in a row of the next minute.
+  t.match(refused.find(({ reason }: { reason?: string }) => reason === 'change_lost'), { refused: /^api_key key_/ })
 
   for (const n of [0, 1]) {
     await cluster.restart(n)
