@@ -34,8 +34,8 @@ function hintsOfResource ({ id, identifier, scopes }: Declared): string[] {
   const inClear = url?.protocol === 'http:' && !isLoopback(url.hostname)
   const noScope = `The resource ${id} declares no scope yet, so no credential for it can have one: ` +
     `latchkey resource update ${id} --scope NAME`
-  const notHttps = `The identifier of ${id} uses http, so its credentials are sent unencrypted, and clients that follow ` +
-    'RFC 9728 refuse it: declare the https URL that callers use'
+  const notHttps = `The identifier of ${id} uses http, so its credentials are sent unencrypted, and clients that ` +
+    'follow RFC 9728 refuse it: declare the https URL that callers use'
   return [...(scopes.length > 0 ? [] : [noScope]), ...(inClear ? [notHttps] : [])]
 }
 
