@@ -258,7 +258,7 @@ export interface ScopeExplanation {
 export interface ResourceAccess { resource: Resource; lines: readonly ScopeExplanation[] }
 
 /**
- * Whatever proves who asks: an API key, a client with its tokens, a token of the management API, a publishable key with
+ * Any credential: an API key, a client with its tokens, a token of the management API, a publishable key with
  * its sessions, a webhook's token.
  */
 export interface CredentialAccess {

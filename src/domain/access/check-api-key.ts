@@ -122,7 +122,7 @@ async function gatherFacts (registry: Registry, key: ApiKey, presentation: Prese
   return remembered.keep(key, isLasting(facts) ? state : null, facts)
 }
 
-/** A member who is missing is looked up again each time: they may come into being, and no state tells of that. */
+/** A missing member is looked up again each time: its creation does not change the state of the registry. */
 export function isLasting ({ key, member }: KeyFacts): boolean {
   return key.creatorId === null || member !== null
 }

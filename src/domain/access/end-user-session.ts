@@ -120,7 +120,7 @@ async function authenticClaims (
   }
 }
 
-/** RFC 7523 §3, strictly: meant for this issuer and nobody else, for minutes only, once. */
+/** RFC 7523 §3, strictly: the audience is this issuer alone, the lifetime is minutes, and each is taken once. */
 function readAssertion (
   { issuer, clock }: SessionExchangeOptions, claims: Record<string, unknown>
 ): AssertionClaims | AssertionProblem {
@@ -165,7 +165,7 @@ async function mint (
 
 /** Gathers the facts of session tokens. */
 export interface SessionAuthenticator {
-  /** What is not a session token of this issuer is `malformed`. */
+  /** A text that is not a session token of this issuer is `malformed`. */
   gather (text: string, presentation: Presentation): Awaitable<SessionFacts | NotFound>
 }
 

@@ -136,8 +136,7 @@ export async function updateGroup (operation: Operation<Ports>, id: string, give
 
 /**
  * Removes a group; its members keep what they may themselves.
- * @throws Failure `conflict` for one that a policy names: the policy would then be about somebody else, or about
- * nobody;
+ * @throws Failure `conflict` for a group that a policy names: the policy would then bind other members, or none;
  * `insufficient_permissions`, `would_lock_out`.
  */
 export async function deleteGroup (operation: Operation<Ports>, id: string): Promise<Group> {
@@ -225,9 +224,8 @@ async function policiesNaming (tx: PolicyPort, { id, organizationId }: Group): P
 }
 
 /**
- * Whoever joins or leaves a group that a policy names is bound by another policy from then on: that is for who may
- * change that policy. Otherwise a credential would shake off a policy by leaving its group. @throws Failure
- * `insufficient_permissions`.
+ * Membership of a group that a policy names requires the permission to change that policy: otherwise a credential would
+ * shake off a policy by leaving its group. @throws Failure `insufficient_permissions`.
  */
 async function requirePolicies (tx: PolicyPort, actor: Actor, group: Group): Promise<void> {
   if (actor.scopes === null) return
@@ -248,8 +246,8 @@ async function requirePolicies (tx: PolicyPort, actor: Actor, group: Group): Pro
 }
 
 /**
- * Makes a change of a group, or of who is in it, by which nobody loses the last say in the organization. What it gives
- * besides is not looked at. @throws Failure `would_lock_out`.
+ * Changes a group or its members, and keeps an administrator and changeable policies in the organization. Permissions
+ * that the change adds are checked by the caller. @throws Failure `would_lock_out`.
  */
 async function keepingAdministered<T> (
   { actor, clock }: Operation<Ports>, tx: Ports, group: Group, takes: boolean, change: () => Promise<T>

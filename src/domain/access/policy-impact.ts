@@ -191,8 +191,8 @@ export async function requireStillAdministered (
 }
 
 /**
- * Makes a change of whom policies bind, or of who may change them: whoever administers the organization can still
- * change its policies afterwards, as `requireStillAdministered` has it. @throws Failure `would_lock_out`.
+ * Changes the members that policies bind, or that may change them. An administrator of the organization can change its
+ * policies afterwards (see `requireStillAdministered`). @throws Failure `would_lock_out`.
  */
 export async function keepingPoliciesChangeable<T> (
   repositories: Ports, organizationId: string, now: Date, change: () => Promise<T>

@@ -70,7 +70,7 @@ export async function updateApiKey (operation: Operation<Ports>, id: string, giv
       expiresAt: given.expiresAt === undefined ? before.expiresAt : requireFuture(given.expiresAt, now),
       ...limitsOf(given, before)
     }
-    // A plan or a creator that is gone by now prevents a change of scopes, not of a name or an expiry.
+    // A lost plan or creator prevents a change of scopes, not of a name or an expiry.
     if ([given.access, given.scopes, given.objects].some(value => value !== undefined)) {
       await requireAccess(operation, tx, resource, after)
     }
