@@ -98,6 +98,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'protocol/registration': 'Dynamic client registration and its management.',
   'protocol/provider': 'oidc-provider: its configuration, client authentication, and the adapter to Fastify.',
   'protocol/shared': 'Paths, limits, options, errors and schemas that several endpoints share.',
+  'guard/refusal': 'What a caller learns of a refusal: status, headers and body, in the style of its resource.',
   'storage/cache': 'The cached registry, and the changes that it applies.',
   'storage/replication': 'Several servers on one PostgreSQL: the change feed, the lease and the barrier.',
   'storage/lost-changes': 'Changes that a failover of the database has lost.',

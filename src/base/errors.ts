@@ -1,7 +1,7 @@
 /**
  * The closed table of failures. Code throws a `Failure`; each edge has one place that turns it into an answer
- * (management/conventions/presenter.ts, guard/styles.ts, protocol/). `message` is public; `detail` and `cause` are only
- * logged.
+ * (management/conventions/presenter.ts, guard/refusal/styles.ts, protocol/). `message` is public; `detail` and `cause`
+ * are only logged.
  */
 export const failures = {
   invalid_request: { status: 400, message: 'The request is malformed.' },

@@ -2,15 +2,13 @@
  * What a request must pass, in three steps: gather the facts, judge them once, take what the call costs. Only the first
  * and the last may wait. Answers nothing.
  */
-import type { FastifyRequest } from 'fastify'
-import { addressOf } from '../base/ip-address.ts'
 import type { Awaitable } from '../base/awaitable.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Authenticator } from '../domain/access/authenticator.ts'
 import type { WebhookAuthenticator } from '../domain/access/check-webhook-token.ts'
 import type { SessionAuthenticator } from '../domain/access/end-user-session.ts'
 import { keyFactsOf, notFound, type CredentialFacts, type PlaceFacts } from '../domain/access/facts.ts'
-import { judge, judgeCredential, type JudgedRequest } from '../domain/access/judge.ts'
+import { judge, judgeCredential, type JudgedRequest, type Requirements } from '../domain/access/judge.ts'
 import { policiesFor } from '../domain/access/policy-lookup.ts'
 import type { Principal, Refusal } from '../domain/access/principal.ts'
 import type { Registry } from '../domain/access/registry.ts'
@@ -18,68 +16,34 @@ import type { BoundObject } from '../domain/credentials/webhook-token.ts'
 import type { LastUsedRecorder } from '../domain/metering/last-used.ts'
 import type { Meter, MeterVerdict } from '../domain/metering/meter.ts'
 import type { RateLimitState } from '../domain/metering/rate-limiter.ts'
-import type { Resource } from '../domain/resources/resource.ts'
-import type { Environment } from '../secrets/credential-text.ts'
-import type { RouteRequirements } from './needs.ts'
 import type { PresentedCredential } from './presentation.ts'
 
 /** What requests are admitted with. */
 export interface AdmissionDependencies {
-  authenticator: Authenticator
+  authenticator: Pick<Authenticator, 'gather' | 'isAdminToken'>
   registry: Registry
   /** Where the use of API keys is noted. */
-  keyUsage: LastUsedRecorder
+  keyUsage: Pick<LastUsedRecorder, 'touch'>
   /** Where the use of the management API's tokens is noted. */
-  managementTokenUsage: LastUsedRecorder
-  meter: Meter
+  managementTokenUsage: Pick<LastUsedRecorder, 'touch'>
+  meter: Pick<Meter, 'admit'>
   sessions: SessionAuthenticator
   webhooks: WebhookAuthenticator
   clock: Clock
 }
 
-/** A request to a guarded route, at the one moment at which it is judged. */
-export class Call implements JudgedRequest {
+/** What a call needs of its credential, and what it costs. */
+export interface CallRequirements extends Requirements {
+  /** In whole credits; 0: nothing. */
+  credits: number
+}
+
+/** A request to a protected API, at the one moment at which it is judged, wherever it arrived. */
+export interface Call extends JudgedRequest {
   readonly dependencies: AdmissionDependencies
-  readonly requirements: RouteRequirements
-  readonly resource: Resource | null
-  readonly environment: Environment | null
-  readonly request: FastifyRequest
-  readonly now: Date
-
-  constructor (
-    dependencies: AdmissionDependencies, requirements: RouteRequirements, resource: Resource | null,
-    environment: Environment | null, request: FastifyRequest
-  ) {
-    this.dependencies = dependencies
-    this.requirements = requirements
-    this.resource = resource
-    this.environment = environment
-    this.request = request
-    this.now = dependencies.clock()
-  }
-
-  /** Read only if it matters: behind proxies it takes longer than the rest. */
-  get address (): string {
-    return addressOf(this.request)
-  }
-
-  get organizationId (): string | null {
-    const { organization } = this.requirements
-    return organization === null ? null : this.parameter(organization)
-  }
-
-  get objectId (): string | null {
-    const { object } = this.requirements
-    return object === null ? null : this.parameter(object.param)
-  }
-
-  get webhookType (): string | null {
-    return this.requirements.webhook?.type ?? null
-  }
-
-  parameter (name: string): string {
-    return (this.request.params as Record<string, string>)[name] ?? ''
-  }
+  readonly requirements: CallRequirements
+  /** The token of a webhook that the path holds; null: the route takes none. */
+  readonly webhookToken: string | null
 }
 
 /** "No" is a value. `limits`: the state of every limit that was looked at. */
@@ -116,10 +80,10 @@ function judgeAndTake (call: Call, facts: CredentialFacts, place: PlaceFacts | n
 
 /** The facts of the one kind of credential that the route takes. */
 function gather (call: Call, presented: PresentedCredential): Awaitable<CredentialFacts> {
-  const { dependencies: { authenticator, sessions, webhooks }, requirements: { session, webhook } } = call
-  if (webhook !== null) {
+  const { dependencies: { authenticator, sessions, webhooks }, requirements: { session }, webhookToken } = call
+  if (webhookToken !== null) {
     return 'refusal' in presented && presented.refusal.reason === 'no_credential'
-      ? webhooks.gather(call.parameter(webhook.param), call)
+      ? webhooks.gather(webhookToken, call)
       : notFound('several_credentials', null)
   }
   if ('refusal' in presented) return presented

@@ -17,14 +17,17 @@ import type { BoundObject } from '../domain/credentials/webhook-token.ts'
 import type { Environment } from '../secrets/credential-text.ts'
 import { isOverTls } from '../http/forwarded.ts'
 import { newTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
-import { admission, Call, type Admission, type AdmissionDependencies, type Admitted } from './admission.ts'
-import { discourageQuery, fail, noteVerdict, refuse, type AnswerDependencies } from './answer.ts'
+import { admission, type Admission, type AdmissionDependencies, type Admitted } from './admission.ts'
+import { fail, refuse, type AnswerDependencies } from './answer.ts'
 import { keepApart } from './caching.ts'
 import { guardedResource, type GuardedOption, type GuardedResource } from './guarded-resource.ts'
 import { loggedRequest } from './log.ts'
 import { requirementsOf, requireKnownScopes, type RouteRequirements } from './needs.ts'
 import { onlyBearer, presentedCredential, type PresentedCredential } from './presentation.ts'
-import { rateLimitHeaders } from './rate-limit-headers.ts'
+import { rateLimitHeaders } from './refusal/rate-limit-headers.ts'
+import { discouragingHeaders, type Refused } from './refusal/ready-answer.ts'
+import { RouteCall } from './route-call.ts'
+import { noteVerdict } from './verdict-record.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -181,7 +184,7 @@ function decideFor (arrival: Arrival, resource: Resource | null): Awaitable<bool
   const style = guarded.style(resource)
   // Before its credential is looked at: the sender of one in clear is told, whether it is good or not (CL-02).
   return style.requireTls === true && !isOverTls(request)
-    ? refuse({ ...arrival, resource }, refusal('tls_required', null))
+    ? refuse({ ...arrival, resource }, unlimited(refusal('tls_required', null)))
     : answer(arrival, resource, presentedCredential(request, style))
 }
 
@@ -189,7 +192,8 @@ function answer (
   arrival: Arrival, resource: Resource | null, presented: PresentedCredential
 ): Awaitable<boolean> {
   const { dependencies, guarded, requirements, request } = arrival
-  const admitted = admission(new Call(dependencies, requirements, resource, guarded.environment, request), presented)
+  const call = new RouteCall(dependencies, requirements, resource, guarded.environment, request)
+  const admitted = admission(call, presented)
   return admitted instanceof Promise
     ? answerLater(arrival, resource, presented, admitted)
     : answerTo(arrival, resource, presented, admitted)
@@ -206,13 +210,10 @@ function answerTo (
   arrival: Arrival, resource: Resource | null, presented: PresentedCredential, admitted: Admission
 ): Awaitable<boolean> {
   const { dependencies, guarded, request, reply } = arrival
+  if (!admitted.ok) return refuse({ ...arrival, resource }, admitted)
   if (admitted.limits.length > 0) reply.headers(rateLimitHeaders(admitted.limits))
-  if (!admitted.ok) {
-    if (admitted.retryAfterSeconds !== null) reply.header('retry-after', String(admitted.retryAfterSeconds))
-    return refuse({ ...arrival, resource }, admitted.refusal)
-  }
   const { principal } = admitted
-  if ('inQuery' in presented && presented.inQuery) discourageQuery(guarded.style(resource), reply)
+  if ('inQuery' in presented && presented.inQuery) reply.headers(discouragingHeaders(guarded.style(resource)))
   if (principal.kind === 'admin_token') dependencies.refusals.record(adminUse(request))
   request.admission = admitted
   noteVerdict(dependencies, 'admitted', principal.kind)
@@ -238,7 +239,12 @@ function admitBody (arrival: Arrival): Awaitable<boolean> {
 }
 
 async function refuseBody (arrival: Arrival, against: Refusal): Promise<boolean> {
-  return await refuse({ ...arrival, resource: await arrival.guarded.current() }, against)
+  return await refuse({ ...arrival, resource: await arrival.guarded.current() }, unlimited(against))
+}
+
+/** A refusal before any limit was looked at. */
+function unlimited (refusal: Refusal): Refused {
+  return { refusal, retryAfterSeconds: null, limits: [] }
 }
 
 /** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */

@@ -1,6 +1,6 @@
 /** The guard as a library: the plugin, its challenge, its log serializer and its error styles. */
-export { challenge } from './challenge.ts'
+export { challenge } from './refusal/challenge.ts'
 export { guard, type GuardDependencies, type GuardOptions } from './guard.ts'
 export { loggedRequest } from './log.ts'
-export { publicRefusal, type PublicRefusal } from './public-refusal.ts'
-export { errorStyles, type Answer, type ErrorStyle, type Occasion } from './styles.ts'
+export { publicRefusal, type PublicRefusal } from './refusal/public-refusal.ts'
+export { errorStyles, type Answer, type ErrorStyle, type Occasion } from './refusal/styles.ts'

@@ -1,10 +1,13 @@
 /** The credential that a request presents, read by the rules of a resource's style. Decides nothing but form. */
-import type { FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
 import { notFound, type NotFound } from '../domain/access/facts.ts'
 import type { Credential } from '../domain/access/principal.ts'
 import { takesKeysAsBearer, takesKeysInQuery, type Style } from '../domain/resources/style.ts'
 import { isJwtByForm } from '../domain/tokens/access-token.ts'
 import { resemblesApiKey } from '../secrets/credential-text.ts'
+
+/** The parts of a request in which credentials travel: its header lines, and its query as read from the URL. */
+export interface CredentialSource { raw: Pick<IncomingMessage, 'headers' | 'rawHeaders'>, query: unknown }
 
 /** A credential and whether it came in the URL, or the reason why the request has none to look up. */
 export type PresentedCredential = { credential: Credential, inQuery: boolean } | NotFound
@@ -18,7 +21,7 @@ const several = Symbol('several')
  * Reads the one credential of a request. More than one, in whatever places: refused, even if one of them is good (RFC
  * 6750 §2).
  */
-export function presentedCredential (request: FastifyRequest, style: Style): PresentedCredential {
+export function presentedCredential (request: CredentialSource, style: Style): PresentedCredential {
   const found = findOnly(request, style)
   if (found === several) return notFound('several_credentials', null)
   if (found === null) return notFound('no_credential', null)
@@ -32,8 +35,8 @@ export function presentedCredential (request: FastifyRequest, style: Style): Pre
  * The text after `Bearer`, in any form, of a request whose only credential is in its one Authorization header; null:
  * there is none.
  */
-export function onlyBearer (request: FastifyRequest, style: Style): string | null {
-  if (request.headers.authorization === undefined) return null
+export function onlyBearer (request: CredentialSource, style: Style): string | null {
+  if (request.raw.headers.authorization === undefined) return null
   const found = findOnly(request, style)
   return found === several || found?.in !== 'authorization' ? null : /^bearer +(\S+)$/i.exec(found.text)?.[1] ?? null
 }
@@ -65,7 +68,7 @@ function readKeyOrToken (text: string | undefined): PresentedCredential {
 }
 
 /** Null: there is none. */
-function findOnly (request: FastifyRequest, style: Style): Found | typeof several | null {
+function findOnly (request: CredentialSource, style: Style): Found | typeof several | null {
   const query = request.query as Record<string, unknown>
   let found = add(null, 'authorization', bearerNamed(request))
   for (const transport of style.transports) {
@@ -84,7 +87,7 @@ function findOnly (request: FastifyRequest, style: Style): Found | typeof severa
  * The Authorization header, if its scheme is Bearer. Another scheme is no credential here: a proxy in front of a
  * staging system has its own (RFC 6750 §2 is about tokens alone).
  */
-function bearerNamed (request: FastifyRequest): string | typeof several | null {
+function bearerNamed (request: CredentialSource): string | typeof several | null {
   const value = headerNamed(request, 'authorization')
   return value === null || value === several || value.startsWith('Bearer ') || /^bearer(\s|$)/i.test(value)
     ? value
@@ -99,7 +102,9 @@ function add (
 }
 
 /** The header of a name. Node keeps only the first of several Authorization headers in `headers`; all count here. */
-function headerNamed ({ raw: { headers, rawHeaders } }: FastifyRequest, name: string): string | typeof several | null {
+function headerNamed (
+  { raw: { headers, rawHeaders } }: CredentialSource, name: string
+): string | typeof several | null {
   if (headers[name] === undefined) return null
   let value: string | null = null
   for (let i = 0; i < rawHeaders.length; i += 2) {

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import tap from 'tap'
-import { statuses } from '../../src/guard/public-refusal.ts'
+import { statuses } from '../../src/guard/refusal/public-refusal.ts'
 import { latchkeyCommand, ownEnvironment, run, startServer } from '../support/running-server.ts'
 import { examplesAsPlaceholders, readTranscript, Words } from '../support/transcript.ts'
 

@@ -7,9 +7,10 @@ import type { MeteredCall, MeterVerdict } from '../../src/domain/metering/meter.
 import type { Registry } from '../../src/domain/access/registry.ts'
 import type { Awaitable } from '../../src/base/awaitable.ts'
 import { noPolicies } from '../../src/domain/policy/policy-evaluation.ts'
-import { admission, Call, type AdmissionDependencies } from '../../src/guard/admission.ts'
+import { admission, type AdmissionDependencies } from '../../src/guard/admission.ts'
+import { RouteCall } from '../../src/guard/route-call.ts'
 import type { RouteRequirements } from '../../src/guard/needs.ts'
-import { statuses } from '../../src/guard/public-refusal.ts'
+import { statuses } from '../../src/guard/refusal/public-refusal.ts'
 import {
   earlier, key, keyFacts, managementFacts, now, organization, sessionFacts, webhookFacts
 } from '../support/facts.ts'
@@ -53,7 +54,7 @@ class Steps {
     } as unknown as AdmissionDependencies
     const request = { params, ip: '192.0.2.1', ips: undefined, headers: {} } as unknown as FastifyRequest
     return admission(
-      new Call(dependencies, requirements, null, null, request),
+      new RouteCall(dependencies, requirements, null, null, request),
       { credential: credential ?? { kind: 'api_key', text: 'text' }, inQuery: false }
     )
   }

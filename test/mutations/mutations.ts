@@ -91,9 +91,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CL-13: no key appears in a log, an error body or the audit log',
-    find: 'const entry = { reason, subject, organizationId, address: addressOf(request)',
-    replace:
-      'const entry = { reason, subject: subject ?? request.headers.authorization ?? null, organizationId, address: addressOf(request)'
+    find: 'recordRefusal(dependencies, refused.refusal, recordedRequest(request))',
+    replace: 'recordRefusal(dependencies, { ...refused.refusal, subject: request.headers.authorization ?? null }, ' +
+      'recordedRequest(request))'
   },
   {
     title: 'an address that a stranger puts into a header is none that policies go by [${database}]',

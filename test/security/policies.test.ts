@@ -2,7 +2,7 @@
 import tap from 'tap'
 import { styles, type ErrorStyleName } from '../../src/domain/resources/style.ts'
 import { createResource } from '../../src/domain/declaration/resource-declaration.ts'
-import { errorStyles } from '../../src/guard/styles.ts'
+import { errorStyles } from '../../src/guard/refusal/styles.ts'
 import type { Refusal } from '../../src/domain/access/principal.ts'
 import { startOnEachDatabase, type Json } from '../support/test-server.ts'
 

@@ -4,7 +4,7 @@ export type KeyTransport =
   | { in: 'bearer' }
   | { in: 'query', name: string }
 
-/** The error styles; guard/styles.ts has a renderer for each. */
+/** The error styles; guard/refusal/styles.ts has a renderer for each. */
 export const errorStyleNames = ['ledgerbee', 'crane-ledger', 'craftkit', 'craftdesk', 'opencrane', 'rfc9457'] as const
 export type ErrorStyleName = typeof errorStyleNames[number]
 

@@ -3,7 +3,7 @@ import tap from 'tap'
 import { notFound, type CredentialFacts, type PlaceFacts } from '../../../src/domain/access/facts.ts'
 import { judge, judgeCredential, type JudgedRequest } from '../../../src/domain/access/judge.ts'
 import type { Reason } from '../../../src/domain/access/principal.ts'
-import { statuses } from '../../../src/guard/public-refusal.ts'
+import { statuses } from '../../../src/guard/refusal/public-refusal.ts'
 import {
   client, denying, earlier, key, keyFacts, managementFacts, now, organization, principalOf, publishableKey,
   requestFor, resource, sessionFacts, tokenFacts, webhookFacts

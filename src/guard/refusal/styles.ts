@@ -2,9 +2,9 @@
  * How a refusal looks outside, one entry per style. A style collapses reasons as its API documents them; the precise
  * one is in the log. Adding a style adds an entry here and its name in domain/resources/style.ts.
  */
-import type { Refusal } from '../domain/access/principal.ts'
-import type { ErrorStyleName, KeyTransport } from '../domain/resources/style.ts'
-import { failures, type Failure } from '../base/errors.ts'
+import type { Refusal } from '../../domain/access/principal.ts'
+import type { ErrorStyleName, KeyTransport } from '../../domain/resources/style.ts'
+import { failures, type Failure } from '../../base/errors.ts'
 import { details, sentence, statuses, upperCode } from './public-refusal.ts'
 
 /** The request that is answered. `transports`: how keys travel to the resource. */

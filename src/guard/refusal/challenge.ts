@@ -1,5 +1,5 @@
 /** The challenge of a refusal (RFC 6750 §3), and the public description of each reason. */
-import type { Refusal } from '../domain/access/principal.ts'
+import type { Refusal } from '../../domain/access/principal.ts'
 
 const descriptions: Record<Refusal['reason'], string> = {
   no_credential: '',

@@ -2,8 +2,8 @@
  * What a caller may know of a refusal: its status, a code, a sentence with the remedy, and the public reason, to which
  * several precise ones collapse.
  */
-import type { Reason, Refusal } from '../domain/access/principal.ts'
-import type { KeyTransport } from '../domain/resources/style.ts'
+import type { Reason, Refusal } from '../../domain/access/principal.ts'
+import type { KeyTransport } from '../../domain/resources/style.ts'
 import { publicDescription } from './challenge.ts'
 
 /** Every reason's status, unless a style has its own: a bad proof is 401, a good proof of too little 403. */

@@ -3,7 +3,7 @@
  * `r` are whole, `w` more than 0, `t` never later than the Retry-After beside it (§6). No `pk`: a key has one share of
  * each.
  */
-import type { RateLimitState } from '../domain/metering/rate-limiter.ts'
+import type { RateLimitState } from '../../domain/metering/rate-limiter.ts'
 
 /**
  * `RateLimit-Policy` and `RateLimit` for every limit that a key or its organization has; no fields when there is none.

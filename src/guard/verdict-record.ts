@@ -1,0 +1,51 @@
+/** What is recorded of a verdict: metrics and the span, the log line, and the row of the audit log. */
+import type { FastifyBaseLogger } from 'fastify'
+import type { Failure } from '../base/errors.ts'
+import type { Reason, Refusal } from '../domain/access/principal.ts'
+import type { RefusalLog } from '../domain/audit/refusal-log.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
+
+/** Where verdicts are recorded. */
+export interface RecordDependencies { refusals: RefusalLog, telemetry: Telemetry }
+
+/** The request that a verdict is about. `address`: the caller's. */
+export interface RecordedRequest { address: string, id: string, log: Pick<FastifyBaseLogger, 'info'> }
+
+/** For metrics and the span: a reason and a kind of credential, both from closed sets. */
+export function noteVerdict (
+  { telemetry: { metrics, tracing } }: Pick<RecordDependencies, 'telemetry'>, outcome: 'admitted' | Reason,
+  credential: string
+): void {
+  metrics.verdicts.increment(outcome, credential)
+  if (tracing !== null) tracing.annotate({ 'latchkey.verdict': outcome, 'latchkey.credential': credential })
+}
+
+/** Records a refusal with its precise reason. */
+export function recordRefusal (dependencies: RecordDependencies, refusal: Refusal, request: RecordedRequest): void {
+  const { reason, subject, organizationId, presented, policy } = refusal
+  const detail = policy === undefined ? {} : { policy }
+  noteVerdict(dependencies, reason, presented ?? 'none')
+  request.log.info({ reason, subject, organizationId, ...detail }, 'refused')
+  if (reason === 'no_credential') return
+  const entry = { reason, subject, organizationId, address: request.address, requestId: request.id, detail }
+  dependencies.refusals.record({ ...entry, type: 'credential.refused' })
+  // Its holder was told to use the new one: the sender of the old one may have found it (RFC 9700 §4.14.2 of refresh
+  // tokens).
+  if (reason === 'rotated') dependencies.refusals.record({ ...entry, type: 'credential.reuse_detected' })
+}
+
+/** A refusal like others, for the audit log, and no error of the server: it may last for days. */
+export function recordLost (
+  { refusals }: Pick<RecordDependencies, 'refusals'>, { code, detail: refused }: Failure, request: RecordedRequest
+): void {
+  request.log.info({ reason: code, refused }, 'refused')
+  refusals.record({
+    type: 'credential.refused',
+    reason: code,
+    subject: null,
+    organizationId: null,
+    address: request.address,
+    requestId: request.id,
+    detail: { refused }
+  })
+}
