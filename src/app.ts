@@ -8,12 +8,14 @@ import { systemClock, type Clock } from './base/clock.ts'
 import { pinNextTickShape } from './base/next-tick-shape.ts'
 import { loadConfig, type Config } from './config/config.ts'
 import { version } from './config/version.ts'
+import { decision } from './decision/decision.ts'
 import { credentialChecks } from './domain/access/authenticator.ts'
 import { systemActor } from './domain/core/actor.ts'
 import type { Operation } from './domain/core/operation.ts'
 import type { Repositories } from './domain/store.ts'
 import { housekeeping } from './domain/maintenance/housekeeping.ts'
 import { newRecorders } from './domain/metering/recorders.ts'
+import { windowLimiter } from './domain/metering/window-limiter.ts'
 import { keyRotation } from './domain/tokens/signing-key-schedule.ts'
 import { guard } from './guard/index.ts'
 import { unknownPaths } from './management/conventions/unknown-path.ts'
@@ -24,6 +26,7 @@ import { watchEventLoop } from './observability/event-loop.ts'
 import { operations } from './observability/operations.ts'
 import { watchRequests } from './observability/request-gate.ts'
 import { protocol } from './protocol/index.ts'
+import { defaultLimits } from './protocol/shared/limits.ts'
 import { paths } from './protocol/shared/paths.ts'
 import type { Limits } from './storage/engine/timeouts.ts'
 import { openPreparedStorage } from './storage/prepared-storage.ts'
@@ -68,9 +71,11 @@ export async function openLatchkey (
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
   const { authenticator, reader, sessions, webhooks } = checks
-  const guarded = guard({
+  const judging = {
     authenticator, registry, sessions, webhooks, clock, meter, keyUsage, managementTokenUsage, refusals, telemetry
-  })
+  }
+  const guarded = guard(judging)
+  const failures = windowLimiter(defaultLimits.failuresPerClient, clock, counts.of('client failures'))
   const readiness = readinessChecks(storage, signingKeys)
   const server = operations({ telemetry, eventLoop, storage, readiness, dataFolder })
   const unknown = unknownPaths(issuer + paths.token)
@@ -90,6 +95,7 @@ export async function openLatchkey (
       reader,
       authenticator,
       usage: clientUsage,
+      clientFailures: failures,
       tokens,
       counts,
       refusals,
@@ -98,6 +104,7 @@ export async function openLatchkey (
     await app.register(management({
       issuer, secrets, guard: guarded, store, clock, signingKeys, replicas, directory, tokens, meter, server
     }))
+    await app.register(decision({ ...judging, issuer, asking: { registry, clock, failures, usage: clientUsage } }))
     await app.register(server.routes({ withMetrics: config.metrics === 'on' }))
     server.announce(app)
   }

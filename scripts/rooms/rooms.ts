@@ -27,8 +27,9 @@ export const floors: readonly Floor[] = [
     rooms: [
       { name: 'dashboard', sentence: 'Pages for operators over the management API.' },
       { name: 'management', sentence: 'The management API: for operators and automation.' },
+      { name: 'decision', sentence: 'Decisions for APIs in other processes: verify, forward-auth, remote guards.' },
     ],
-    why: 'what operators use is a guarded resource like any other',
+    why: 'what operators use is a guarded resource like any other, and decisions combine the guard with its clients',
   },
   {
     rooms: [

@@ -26,7 +26,8 @@ interface Current {
 export function providerAdapter (
   options: ProviderAdapterOptions
 ): { mount: (app: FastifyInstance) => Promise<void>, provider: () => Provider } {
-  const failures = windowLimiter(options.limits.failuresPerClient, options.clock, options.counts.of('client failures'))
+  const failures = options.clientFailures ??
+    windowLimiter(options.limits.failuresPerClient, options.clock, options.counts.of('client failures'))
   const current = currentProvider(options, failures)
   const fastPath = { ...options, failures }
   const mount = async (app: FastifyInstance): Promise<void> => {

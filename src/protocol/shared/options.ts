@@ -5,6 +5,7 @@ import type { Authenticator } from '../../domain/access/authenticator.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import type { SharedCounters } from '../../domain/metering/shared-counters.ts'
+import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import type { SigningKeys } from '../../domain/tokens/signing-key.ts'
 import type { Store } from '../../domain/store.ts'
 import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
@@ -35,6 +36,8 @@ export interface ProtocolOptions {
   /** Counts issued tokens; by default in the store. */
   tokens?: TokenMeter
   limits?: Partial<ProtocolLimits>
+  /** Counts failed authentications by client and address; by default its own. */
+  clientFailures?: WindowLimiter
   /** Shares the counts of limits between servers; by default each server counts for itself. */
   counts?: SharedCounters
   /** False: oidc-provider answers every request, also those that the fast path would have answered alike. */

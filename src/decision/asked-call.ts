@@ -1,0 +1,27 @@
+/** A call that another process asks about: the caller and its request are what the question says. */
+import type { Resource } from '../domain/resources/resource.ts'
+import type { AdmissionDependencies, Call, CallRequirements } from '../guard/admission.ts'
+
+/** What is asked: whether a credential may be used for this. */
+export interface Question {
+  resource: Resource
+  requirements: CallRequirements
+  /** The organization that the request names; null: it names none. */
+  organizationId: string | null
+  /** The id of the object that the request names; null: it names none. */
+  objectId: string | null
+  /** Where the credential came from; null: unknown, and no allowlist lets it pass. */
+  address: string | null
+}
+
+/** The call that a question stands for. It takes no webhook's token: the path that holds one is not asked about. */
+export function askedCall (dependencies: AdmissionDependencies, question: Question): Call {
+  return {
+    ...question, dependencies, environment: null, webhookToken: null, webhookType: null, now: dependencies.clock()
+  }
+}
+
+/** What any valid credential fulfils. */
+export const anyCredential: CallRequirements = {
+  scopes: [], apiKeyOnly: false, session: false, feature: null, object: null, credits: 0
+}
