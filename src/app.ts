@@ -9,6 +9,7 @@ import { pinNextTickShape } from './base/next-tick-shape.ts'
 import { loadConfig, type Config } from './config/config.ts'
 import { version } from './config/version.ts'
 import { decision } from './decision/decision.ts'
+import { GuardSessions } from './decision/guard-sessions/guard-sessions.ts'
 import { credentialChecks } from './domain/access/authenticator.ts'
 import { systemActor } from './domain/core/actor.ts'
 import type { Operation } from './domain/core/operation.ts'
@@ -59,6 +60,8 @@ export async function openLatchkey (
   const recorders = newRecorders({ store, peers, clock, telemetry })
   const { refusals, keyUsage, clientUsage, managementTokenUsage, tokens, counts, meter } = recorders
   const eventLoop = watchEventLoop(availability, config.shedLag, report('event_loop'))
+  const guardSessions = new GuardSessions({ lease: config.replicaLease / 2, trustedFor: storage.trustedFor })
+  storage.subscribe(change => guardSessions.onChange(change))
   const services = inOrder([
     ...(tracing === null ? [] : [tracing]),
     eventLoop,
@@ -104,7 +107,9 @@ export async function openLatchkey (
     await app.register(management({
       issuer, secrets, guard: guarded, store, clock, signingKeys, replicas, directory, tokens, meter, server
     }))
-    await app.register(decision({ ...judging, issuer, asking: { registry, clock, failures, usage: clientUsage } }))
+    await app.register(decision({
+      ...judging, issuer, ring, guardSessions, asking: { registry, clock, failures, usage: clientUsage }
+    }))
     await app.register(server.routes({ withMetrics: config.metrics === 'on' }))
     server.announce(app)
   }

@@ -30,6 +30,7 @@ export const failures = {
   not_found: { status: 404, message: 'Not found, or not visible to this credential.' },
   method_not_allowed: { status: 405, message: 'This path does not support this method.' },
   conflict: { status: 409, message: 'A record with this name already exists.' },
+  session_ended: { status: 410, message: 'The session of this guard has ended; open another one.' },
   precondition_failed: {
     status: 412, message: 'It changed since you read it; fetch it and retry with the new ETag.'
   },
@@ -55,6 +56,9 @@ export const failures = {
     status: 503,
     message:
       'The database lost a change that may have revoked this; it is refused until an operator decides.'
+  },
+  authorization_unavailable: {
+    status: 503, message: 'This API cannot reach its authorization server; retry shortly.'
   },
   storage_unavailable: { status: 503, message: 'The server cannot reach its database; retry shortly.' },
 } as const satisfies Record<string, { status: number, message: string }>

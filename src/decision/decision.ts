@@ -1,23 +1,17 @@
 /** Decisions for APIs in other processes, as one plugin: each route by which they ask. */
 import type { FastifyPluginAsync } from 'fastify'
-import type { Registry } from '../domain/access/registry.ts'
-import type { AdmissionDependencies } from '../guard/admission.ts'
-import type { RecordDependencies } from '../guard/verdict-record.ts'
 import { presentError } from '../management/conventions/presenter.ts'
-import type { AskingClientOptions } from './asking-client.ts'
+import { guardSessionRoutes, type GuardSessionOptions } from './guard-sessions/routes.ts'
 
 /** The parts that decide, that record, and that tell which client asks. */
-export interface DecisionOptions extends AdmissionDependencies, RecordDependencies {
-  issuer: string
-  asking: AskingClientOptions
-  registry: Registry
-}
+export type DecisionOptions = GuardSessionOptions
 
 /** Below this path stand all routes of the plugin. */
 export const decisionPath = '/api/v1'
 
-export function decision (_options: DecisionOptions): FastifyPluginAsync {
+export function decision (options: DecisionOptions): FastifyPluginAsync {
   return async app => {
     app.setErrorHandler(presentError)
+    await app.register(guardSessionRoutes(options), { prefix: decisionPath })
   }
 }

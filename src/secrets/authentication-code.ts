@@ -1,5 +1,5 @@
 /** Message authentication codes (HMAC-SHA256): marks of texts, audit rows, and the proof of a running server. */
-import { createHmac, hkdfSync } from 'node:crypto'
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { sameDigest } from './digest.ts'
 import { derivedKey } from './sealing.ts'
 
@@ -22,6 +22,12 @@ function markOf (text: string, master: string, purpose: string): string {
   // 128 bits: marks are verified, never looked up.
   return createHmac('sha256', derivedKey(master, 'marks v1')).update(`${purpose}\n${text}`).digest().subarray(0, 16)
     .toString('base64url')
+}
+
+/** Marks of this process: each text has one, which tells nothing of the text. For names that leave the process. */
+export function newMarks (): (text: string) => string {
+  const key = randomBytes(32)
+  return text => createHmac('sha256', key).update(text).digest().subarray(0, 16).toString('base64url')
 }
 
 /** A key that authenticates rows. `id` names it and reveals nothing about it. */

@@ -55,6 +55,7 @@ export async function singleServerStorage (
     join: async () => {},
     peers: null,
     isTrusted: () => true,
+    trustedFor: () => Infinity,
     feedProblem: () => null,
     inMemory: () => cache.sizes(),
     refusedSubjects: () => 0,

@@ -28,6 +28,8 @@ export interface Storage {
   peers: Peers | null
   /** Whether checks use the cache. */
   isTrusted (): boolean
+  /** Milliseconds for which checks may use the cache without another sign of life from the database. */
+  trustedFor (): number
   /** Null: the change feed is followed; else the problem, in public words. */
   feedProblem (): string | null
   /** Resolves when the database answers on the connection that changes use. @throws Failure `storage_unavailable`. */

@@ -36,6 +36,8 @@ export interface UsagePort { usage: UsageRepository }
 export interface KeyUsageMeter {
   /** Counts a call of the key on the day of `now`. Costs one write to memory. */
   count (keyId: string, now: Date): void
+  /** Counts calls of the key on a day: 'YYYY-MM-DD', UTC. */
+  add (keyId: string, day: string, calls: number): void
   /** Writes the counts. Counts that cannot be written are kept for the next batch. */
   flush (): Promise<void>
   /**
@@ -82,6 +84,10 @@ export function keyUsageMeter (
       const time = now.getTime()
       if (time < today.starts || time >= today.ends) today = dayAround(now)
       add(today.day, keyId, 1)
+      schedule()
+    },
+    add (keyId, day, calls) {
+      add(day, keyId, calls)
       schedule()
     },
     flush,

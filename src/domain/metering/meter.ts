@@ -34,6 +34,9 @@ export interface MeteredCall {
   now: Date
 }
 
+/** Calls that were admitted where only the limits per minute were known. */
+export interface CallsElsewhere extends Pick<MeteredCall, 'key' | 'organization' | 'now'> { calls: number, day: string }
+
 /**
  * A refusal is a value. `limits`: the state of every limit of the key and its organization that was checked.
  * `spending`: the entry that took the credits, for a refund; null: none were taken. `retryAfterSeconds` null: a retry
@@ -56,6 +59,8 @@ export interface Meter {
    * `storage_unavailable` if that fails: it never guesses.
    */
   admit (call: MeteredCall): Awaitable<MeterVerdict>
+  /** Counts calls that a guard in another process admitted on a day: 'YYYY-MM-DD', UTC. */
+  countElsewhere (calls: CallsElsewhere): void
   /** Refunds a spending, because the call failed by the server's fault. Idempotent. */
   refund (spending: string, reason: string): Promise<void>
   /** Writes the usage counted so far. */
@@ -77,7 +82,7 @@ interface Bound { holder: string, of: '' | 'organization-', limits: Readonly<Lim
 /** The limits checked for a call so far, to report them, and how to undo them if the call is refused. */
 interface Taken { limits: RateLimitState[], giveBacks: (() => void)[] }
 
-function boundsOf ({ key, organization }: MeteredCall): Bound[] {
+function boundsOf ({ key, organization }: Pick<MeteredCall, 'key' | 'organization'>): Bound[] {
   return [{ holder: key.chainId, of: '', limits: key }, {
     holder: organizationHolder(key), of: 'organization-', limits: organization
   }]
@@ -190,6 +195,12 @@ export function meter (
         giveBack(taken)
         throw error
       })
+    },
+    countElsewhere ({ key, organization, calls: count, day, now }) {
+      usage.add(key.id, day, count)
+      for (const { holder, limits: { callsPerMinute } } of boundsOf({ key, organization })) {
+        if (callsPerMinute !== null) rates.add(holder, callsPerMinute, count, now)
+      }
     },
     refund: (spending, reason) => refundCredits({ store, clock }, spending, reason),
     flush: usage.flush,

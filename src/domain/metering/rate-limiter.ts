@@ -28,6 +28,8 @@ export interface RateLimiter {
   take(
     id: string, perMinute: number, now: Date, policy?: LimitName
   ): { waitSeconds: number | null, state: RateLimitState }
+  /** Adds calls that were admitted elsewhere: the bucket may hold more than its capacity, and owes until it leaked. */
+  add (id: string, perMinute: number, calls: number, now: Date): void
   /** Takes one call out of the bucket. */
   giveBack (id: string): void
 }
@@ -76,6 +78,10 @@ export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
       bucket.used += call
       broadcast?.(`${perMinute} ${id}`, 1)
       return { waitSeconds: null, state: stateOf(bucket, perMinute, policy) }
+    },
+    add (id, perMinute, calls, now) {
+      bucketOf(id, perMinute, now.getTime()).used += calls * call
+      broadcast?.(`${perMinute} ${id}`, calls)
     },
     giveBack (id) {
       const bucket = known.get(id)

@@ -37,6 +37,12 @@ export class CacheLease {
     return isTrusted(this.#until, performance.now(), Date.now())
   }
 
+  /** Milliseconds for which the cache may be used without another renewal; 0: it may not. */
+  get remaining (): number {
+    const { monotonic, wall } = this.#until
+    return Math.max(0, Math.min(monotonic - performance.now(), wall - Date.now()))
+  }
+
   /** How long the cache has been unusable, in milliseconds. */
   get invalidFor (): number {
     return this.isValid() ? 0 : performance.now() - Math.max(this.#endedAt, this.#until.monotonic)

@@ -92,6 +92,7 @@ export function severalServersStorage (
     join: () => replica.join(),
     peers,
     isTrusted: () => cacheLease.isValid(),
+    trustedFor: () => cacheLease.remaining,
     feedProblem: () =>
       cacheLease.invalidFor < cacheLease.duration
         ? null

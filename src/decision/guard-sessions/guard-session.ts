@@ -1,0 +1,148 @@
+/**
+ * The session of one remote guard: which changes it has to apply, which it has applied, and until when it may answer
+ * from memory. docs/remote-guard.md has the protocol, and why no outdated answer passes.
+ */
+import type { Change } from '../../storage/cache/changes.ts'
+import { everything, subjectsOf, type Subject } from './subjects.ts'
+
+/** Subjects that a session may hold: those of 50,000 keys. Beyond it the guard has to open another session. */
+const mostSubjects = 250_000
+
+/** Changes that may wait for a guard; beyond them it empties its memory. */
+const mostWaiting = 1_000
+
+interface Waiting { position: number, subject: Subject }
+
+/** The answer to a poll. `trustFor`: milliseconds from the moment at which the poll was sent. */
+export interface News { position: number, changes: readonly Subject[], trustFor: number }
+
+type Identity = Pick<GuardSession, 'id' | 'clientId' | 'resourceId' | 'address'>
+
+export class GuardSession {
+  readonly id: string
+  readonly clientId: string
+  readonly resourceId: string
+  /** The address that it was opened from. */
+  readonly address: string
+  /** The number of the last change that the guard has to apply. */
+  position = 0
+  /** The number of changes heard, relevant or not: an answer that was gathered over one is not to be kept. */
+  heard = 0
+  /** The number of its last usage report that was applied. */
+  reported = 0
+  /** It has ended, or was too late: its guard has to open another one. */
+  hasEnded = false
+  /** By `performance.now()`. */
+  lastSeen = performance.now()
+  readonly #mark: (digest: string) => string
+  readonly #onLate: () => void
+  readonly #subjects = new Set<Subject>()
+  readonly #unsettled = new Set<() => void>()
+  #applied = 0
+  #trustUntil = -Infinity
+  #waiting: readonly Waiting[] = []
+  #wakePoll = () => {}
+
+  /** `mark` names a key without its digest. `onLate` is called when a change had to wait until trust ended. */
+  constructor ({ id, clientId, resourceId, address }: Identity, mark: (digest: string) => string, onLate: () => void) {
+    this.id = id
+    this.clientId = clientId
+    this.resourceId = resourceId
+    this.address = address
+    this.#mark = mark
+    this.#onLate = onLate
+  }
+
+  /** Whether the guard may answer from memory at this moment, as far as this server knows. */
+  get isTrusted (): boolean {
+    return performance.now() < this.#trustUntil
+  }
+
+  /** The subject that stands for a key. */
+  keySubject (digest: string): Subject {
+    return `key:${this.#mark(digest)}`
+  }
+
+  /** Whether the guard was handed an entry that follows from a subject. */
+  holds (subject: Subject): boolean {
+    return this.#subjects.has(subject)
+  }
+
+  /** Notes what an entry follows from, before the guard gets it. */
+  hand (subjects: readonly Subject[]): void {
+    for (const subject of subjects) this.#subjects.add(subject)
+    if (this.#subjects.size > mostSubjects) this.end()
+  }
+
+  /**
+   * Adds a change to those that the guard has to apply. Resolves once it has, or once all trust has ended that it got
+   * without the change; null: there is nothing to wait for.
+   */
+  note (change: Change): Promise<void> | null {
+    this.heard++
+    const outdated = subjectsOf(change, digest => this.keySubject(digest))
+      .filter(subject => subject === everything || this.#subjects.has(subject))
+    if (outdated.length === 0) return null
+    this.#add(this.#waiting.length + outdated.length > mostWaiting ? [everything] : outdated)
+    return this.isTrusted ? this.#untilApplied(this.position, this.#trustUntil) : null
+  }
+
+  /** The guard says that it has applied every change up to `position`. False: that cannot be. */
+  confirm (position: number): boolean {
+    if (position < this.#applied || position > this.position) return false
+    this.#applied = position
+    this.#waiting = this.#waiting.filter(waiting => waiting.position > position)
+    for (const settle of this.#unsettled) settle()
+    return true
+  }
+
+  /** The changes to apply, and trust from now on. */
+  news (trustFor: number): News {
+    this.lastSeen = performance.now()
+    this.#trustUntil = Math.max(this.#trustUntil, this.lastSeen + trustFor)
+    return { position: this.position, changes: this.#waiting.map(({ subject }) => subject), trustFor }
+  }
+
+  /** Resolves when there is a change to apply, when another poll begins, when the session ends, or after `ms`. */
+  async waitForNews (ms: number): Promise<void> {
+    this.#wakePoll()
+    if (this.#waiting.length > 0 || this.hasEnded) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, ms)
+    this.#wakePoll = resolve
+    await promise
+    clearTimeout(timer)
+  }
+
+  /** No trust is added from now on; what was given still ends by itself, and changes wait for that. */
+  end (): void {
+    this.hasEnded = true
+    this.#wakePoll()
+  }
+
+  /** The guard has emptied its memory: no change waits for it any more. */
+  leave (): void {
+    this.#trustUntil = -Infinity
+    this.end()
+    for (const settle of this.#unsettled) settle()
+  }
+
+  #add (subjects: readonly Subject[]): void {
+    const added = subjects.map(subject => ({ position: ++this.position, subject }))
+    this.#waiting = subjects[0] === everything ? added : [...this.#waiting, ...added]
+    this.#wakePoll()
+  }
+
+  async #untilApplied (position: number, deadline: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, deadline - performance.now())
+    const settle = (): void => { if (this.#applied >= position || !this.isTrusted) resolve() }
+    this.#unsettled.add(settle)
+    await promise
+    clearTimeout(timer)
+    this.#unsettled.delete(settle)
+    if (this.#applied >= position || this.hasEnded) return
+    this.end()
+    this.#onLate()
+  }
+}

@@ -1,0 +1,111 @@
+/** The routes of remote guards: a session is opened, polled, asked about credentials, reported to, and ended. */
+import type { FastifyRequest } from 'fastify'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { addressOf } from '../../base/ip-address.ts'
+import { Failure } from '../../base/errors.ts'
+import type { Registry } from '../../domain/access/registry.ts'
+import type { Client } from '../../domain/credentials/client.ts'
+import { resourceMetadataUrl } from '../../domain/resources/resource-metadata.ts'
+import type { Resource } from '../../domain/resources/resource.ts'
+import type { KeyRing } from '../../domain/tokens/signing-key.ts'
+import type { AdmissionDependencies } from '../../guard/admission.ts'
+import { recordRefusal, type RecordDependencies } from '../../guard/verdict-record.ts'
+import { requireAsked } from '../asked-resource.ts'
+import { askingClient, type AskingClientOptions } from '../asking-client.ts'
+import type { GuardSession } from './guard-session.ts'
+import type { GuardSessions } from './guard-sessions.ts'
+import { lookUp } from './lookup.ts'
+import { refusalTemplates } from './refusal-templates.ts'
+import { LookupBody, OpenBody, PollBody, schemas, SessionParams, UsageBody } from './schemas.ts'
+import { resourcesOf, signingKeys } from './subjects.ts'
+import { applyReport, type ReportOptions } from './usage-report.ts'
+
+export interface GuardSessionOptions extends AdmissionDependencies, RecordDependencies {
+  issuer: string
+  registry: Registry
+  meter: AdmissionDependencies['meter'] & ReportOptions['meter']
+  asking: AskingClientOptions
+  sessions: AdmissionDependencies['sessions']
+  guardSessions: GuardSessions
+  /** The present signing keys. */
+  ring: () => KeyRing
+}
+
+const path = '/guard/sessions'
+
+export function guardSessionRoutes (options: GuardSessionOptions): FastifyPluginAsyncTypebox {
+  const { issuer, registry, guardSessions, asking, ring, clock } = options
+
+  /** The client behind a request, and its session. @throws Failure `session_ended` when it has to open another. */
+  const ofRequest = async (
+    request: FastifyRequest, id: string
+  ): Promise<{ client: Client, session: GuardSession, resource: Resource }> => {
+    const client = await askingClient(asking, request, {})
+    const session = guardSessions.require(id, client.id)
+    const resource = await requireAsked(registry, client, session.resourceId)
+    return { client, session, resource }
+  }
+
+  return async app => {
+    // Polls that are held would keep a server from closing.
+    app.addHook('preClose', async () => { guardSessions.close() })
+
+    app.post(path, { schema: { ...schemas.open, body: OpenBody } }, async (request, reply) => {
+      const client = await askingClient(asking, request, {})
+      const resource = await requireAsked(registry, client, request.body.resource)
+      const session = guardSessions.open(client.id, resource.id, addressOf(request))
+      session.hand([resourcesOf(resource.organizationId), signingKeys])
+      const { id, identifier, style, organizationId } = resource
+      return reply.code(201).send({
+        session: session.id,
+        position: session.position,
+        lease: guardSessions.lease,
+        issuer,
+        resource: { id, identifier, organization: organizationId, style, metadata: resourceMetadataUrl(identifier) },
+        keys: ring().jwks.keys,
+        ...(request.body.templates === true ? refusalTemplates(resource) : {})
+      })
+    })
+
+    app.post(`${path}/:session/poll`, {
+      schema: { ...schemas.poll, params: SessionParams, body: PollBody }
+    }, async request => {
+      const { session } = await ofRequest(request, request.params.session)
+      if (!session.confirm(request.body.applied)) {
+        throw new Failure('invalid_request', {
+          message: `The position ${request.body.applied} is not between the last confirmed one and ${session.position}.`
+        })
+      }
+      const news = await guardSessions.poll(session)
+      if (session.hasEnded) throw new Failure('session_ended')
+      return news
+    })
+
+    app.post(`${path}/:session/lookup`, {
+      schema: { ...schemas.lookup, params: SessionParams, body: LookupBody }
+    }, async request => {
+      const { session, resource } = await ofRequest(request, request.params.session)
+      if (session.hasEnded) throw new Failure('session_ended')
+      const { credential: text, kind, address } = request.body
+      const found = await lookUp(options, session, resource, { kind, text })
+      if ('refusal' in found) {
+        recordRefusal(options, found.refusal, { address: address ?? 'unknown', id: request.id, log: request.log })
+      }
+      return found
+    })
+
+    app.post(`${path}/:session/usage`, {
+      schema: { ...schemas.usage, params: SessionParams, body: UsageBody }
+    }, async (request, reply) => {
+      const { session } = await ofRequest(request, request.params.session)
+      await applyReport(options, session, request.body, clock())
+      return reply.code(204).send(null)
+    })
+
+    app.delete(`${path}/:session`, { schema: { ...schemas.end, params: SessionParams } }, async (request, reply) => {
+      const { session } = await ofRequest(request, request.params.session)
+      guardSessions.leave(session)
+      return reply.code(204).send(null)
+    })
+  }
+}

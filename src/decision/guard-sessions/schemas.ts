@@ -1,0 +1,118 @@
+/** The schemas of the routes of remote guards. docs/remote-guard.md has the protocol. */
+import { Type } from '../../http/typebox-lite.ts'
+import { as, exactly, Id, list, nullable } from '../../management/conventions/schemas.ts'
+
+const tags = ['guard']
+const security = [{ clientBasic: [] }]
+
+const mostReported = 10_000
+
+export const SessionParams = exactly({ session: as(Id, 'gds_5vSXHvDRKzVzyhBqxXqF1K') })
+
+export const OpenBody = exactly({
+  resource: as(Type.String({ minLength: 1, maxLength: 2_048 }), 'https://api.acme.test'),
+  guard: Type.Optional(Type.String({ maxLength: 128, description: 'Name and version of the guard, for people.' })),
+  templates: Type.Optional(Type.Boolean({ description: 'Whether the answer has the refusals as templates.' })),
+})
+
+export const PollBody = exactly({
+  applied: Type.Integer({ minimum: 0, description: 'The position up to which the guard has applied every change.' }),
+})
+
+export const LookupBody = exactly({
+  credential: Type.String({ minLength: 1, maxLength: 16_384 }),
+  kind: Type.Enum(['api_key', 'access_token'], { description: 'How it was presented.' }),
+  address: Type.Optional(Type.String({ maxLength: 64, description: 'The caller\'s, for the audit log.' })),
+})
+
+export const UsageBody = exactly({
+  sequence: Type.Integer({ minimum: 1, description: '1 for the first report of a session, then one more for each.' }),
+  entries: Type.Array(
+    exactly({
+      key: as(Id, 'key_2bNfD7hXk9mQpRsTuVwYzA'),
+      calls: Type.Integer({ minimum: 0, maximum: 100_000_000 }),
+      day: as(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: 'UTC.' }), '2026-11-30'),
+    }),
+    { maxItems: mostReported }
+  ),
+})
+
+const Subjects = list(Type.String())
+const Answer = Type.Object({ status: Type.Integer(), headers: Type.Record(Type.String(), Type.String()) })
+
+const Opened = Type.Object({
+  session: Type.String(),
+  position: Type.Integer(),
+  lease: Type.Integer({ description: 'Milliseconds for which an answer can be trusted at most.' }),
+  issuer: Type.String(),
+  resource: Type.Object({
+    id: Type.String(),
+    identifier: Type.String(),
+    organization: nullable(Type.String()),
+    style: Type.Unknown(),
+    metadata: nullable(Type.String())
+  }),
+  keys: Type.With(list(Type.Unknown()), { description: 'The keys that verify access tokens (RFC 7517).' }),
+  refusals: Type.Optional(Type.Record(Type.String(), Type.Record(Type.String(), Answer))),
+  unavailable: Type.Optional(Answer),
+}, { title: 'GuardSession' })
+
+const News = Type.Object({
+  position: Type.Integer(),
+  changes: Type.With(Subjects, { description: 'The subjects whose entries are outdated.' }),
+  trustFor: Type.Integer({ description: 'Milliseconds from the moment at which the poll was sent; 0: none.' }),
+}, { title: 'GuardNews' })
+
+const Found = Type.Object({
+  position: Type.Union([Type.Integer(), Type.Null()], {
+    description: 'The changes that the answer includes; null: it is not to be kept.'
+  }),
+  entry: Type.Optional(Type.Object({ facts: Type.Unknown(), follows: Subjects, asksEachTime: Type.Boolean() })),
+  refusal: Type.Optional(Type.Object({ reason: Type.String() })),
+}, { title: 'GuardLookup' })
+
+const Nothing = Type.Null({ description: 'Done.' })
+
+/** Summary, description and answers, by route. */
+export const schemas = {
+  open: {
+    summary: 'Open the session of a remote guard',
+    description: 'For a client that introspects the resource. The guard begins with an empty memory.',
+    operationId: 'openGuardSession',
+    tags,
+    security,
+    response: { 201: Opened },
+  },
+  poll: {
+    summary: 'Report what is applied, and wait for changes',
+    description: 'Held until there is a change, for a quarter of the lease at most. 410: open another session.',
+    operationId: 'pollGuardSession',
+    tags,
+    security,
+    response: { 200: News },
+  },
+  lookup: {
+    summary: 'Ask what a verdict on a credential follows from',
+    description: 'An entry for the memory of the guard, or the reason against the credential.',
+    operationId: 'lookUpCredential',
+    tags,
+    security,
+    response: { 200: Found },
+  },
+  usage: {
+    summary: 'Report calls that were admitted from memory',
+    description: 'Counted once, for keys that this session asked about, for today and yesterday.',
+    operationId: 'reportGuardUsage',
+    tags,
+    security,
+    response: { 204: Nothing },
+  },
+  end: {
+    summary: 'End the session of a remote guard',
+    description: 'The guard has emptied its memory: from now on no change waits for it.',
+    operationId: 'endGuardSession',
+    tags,
+    security,
+    response: { 204: Nothing },
+  },
+}

@@ -1,0 +1,85 @@
+/**
+ * Subjects: the names of what an entry in the memory of a remote guard follows from. A change names the subjects whose
+ * entries are outdated. A key is named by a mark of its digest, so that no digest leaves the server.
+ */
+import type { CredentialFacts, KeyFacts, TokenFacts } from '../../domain/access/facts.ts'
+import type { Change } from '../../storage/cache/changes.ts'
+
+/** `kind:id`, or a kind alone, whose entries are all outdated. */
+export type Subject = string
+
+/** Every entry is outdated. */
+export const everything: Subject = 'everything'
+
+/** The keys that verify tokens. A guard opens another session when they change. */
+export const signingKeys: Subject = 'signing-keys'
+
+/** What a change names. */
+export function subjectsOf (change: Change, keySubject: (digest: string) => Subject): readonly Subject[] {
+  switch (change.of) {
+    case 'organization': return [`organization:${change.id}`]
+    case 'resources': return change.organizationId === undefined ? [everything] : [resourcesOf(change.organizationId)]
+    case 'client': return [`client:${change.id}`]
+    case 'clients': return ['client']
+    case 'member': return [`member:${change.id}`]
+    case 'members': return change.organizationId === undefined ? ['members'] : [`members:${change.organizationId}`]
+    case 'policies': return [policiesOf(change.organizationId)]
+    case 'apiKey': return [keySubject(change.digest)]
+    case 'revokedToken': return [`token:${change.jti}`]
+    case 'signingKeys': return [signingKeys]
+    // A key that was imported just now is in no memory: that a key is missing is not kept.
+    case 'importedKey':
+    case 'managementToken':
+    case 'registrationToken':
+    case 'publishableKey':
+    case 'webhookTokens':
+    case 'revokedTokensPruned': return []
+    case 'lostChanges':
+    case 'everything': return [everything]
+  }
+}
+
+/** The resources of one owner. A guard opens another session when that of its own resource changes. */
+export function resourcesOf (organizationId: string | null): Subject {
+  return organizationId === null ? 'resources' : `resources:${organizationId}`
+}
+
+function policiesOf (organizationId: string | null): Subject {
+  return organizationId === null ? 'policies' : `policies:${organizationId}`
+}
+
+/** What facts follow from: each name by which a change may name it. */
+export function dependenciesOf (
+  facts: KeyFacts | TokenFacts, keySubject: (digest: string) => Subject
+): readonly Subject[] {
+  return facts.kind === 'api_key' ? dependenciesOfKey(facts, keySubject) : dependenciesOfToken(facts)
+}
+
+function dependenciesOfKey (
+  { key: { digest, organizationId, creatorId } }: KeyFacts, keySubject: (digest: string) => Subject
+): Subject[] {
+  return [
+    keySubject(digest),
+    `organization:${organizationId}`,
+    ...(creatorId === null ? [] : [`member:${creatorId}`, 'members', `members:${organizationId}`]),
+    policiesOf(null),
+    policiesOf(organizationId)
+  ]
+}
+
+function dependenciesOfToken ({ claims: { jti, client_id: clientId }, client }: TokenFacts): Subject[] {
+  const organizationId = client?.organizationId ?? null
+  return [
+    `token:${jti}`,
+    `client:${clientId}`,
+    'client',
+    signingKeys,
+    policiesOf(null),
+    ...(organizationId === null ? [] : [`organization:${organizationId}`, policiesOf(organizationId)])
+  ]
+}
+
+/** Whether a guard can have an entry for facts: of keys and access tokens alone. */
+export function isEntry (facts: CredentialFacts): facts is KeyFacts | TokenFacts {
+  return facts.kind === 'api_key' || facts.kind === 'access_token'
+}

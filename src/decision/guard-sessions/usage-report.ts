@@ -1,0 +1,59 @@
+/** Reports of calls that a guard admitted from memory: applied once, and only for keys that it asked about. */
+import { Failure } from '../../base/errors.ts'
+import type { Registry } from '../../domain/access/registry.ts'
+import { dayOf } from '../../domain/core/calendar.ts'
+import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
+import type { Meter } from '../../domain/metering/meter.ts'
+import type { GuardSession } from './guard-session.ts'
+
+export interface ReportedCalls { key: string, calls: number, day: string }
+
+/** `sequence`: 1 for the first report of a session, then one more for each. */
+export interface UsageReport { sequence: number, entries: readonly ReportedCalls[] }
+
+export interface ReportOptions {
+  registry: Pick<Registry, 'apiKeyById' | 'organization'>
+  meter: Pick<Meter, 'countElsewhere'>
+  keyUsage: Pick<LastUsedRecorder, 'touch'>
+}
+
+/**
+ * Counts what a guard reports; a report that was applied already counts for nothing. @throws Failure `conflict` for a
+ * report out of turn, `invalid_request` for a key that the session did not ask about, or for a day that is neither
+ * today nor yesterday: then nothing of the report is counted.
+ */
+export async function applyReport (
+  { registry, meter, keyUsage }: ReportOptions, session: GuardSession, { sequence, entries }: UsageReport, now: Date
+): Promise<void> {
+  if (sequence === session.reported) return
+  if (sequence !== session.reported + 1) {
+    throw new Failure('conflict', { message: `The next report of this session is number ${session.reported + 1}.` })
+  }
+  // Taken at once: a report that is sent again while the first is read counts for nothing.
+  session.reported = sequence
+  try {
+    const counted = await Promise.all(entries.map(each => readReported(registry, session, each, now)))
+    for (const { key, organization, calls, day } of counted) {
+      meter.countElsewhere({ key, organization, calls, day, now })
+      keyUsage.touch(key.id, now)
+    }
+  } catch (error) {
+    session.reported = sequence - 1
+    throw error
+  }
+}
+
+async function readReported (
+  registry: ReportOptions['registry'], session: GuardSession, { key: id, calls, day }: ReportedCalls, now: Date
+) {
+  if (day !== dayOf(now) && day !== dayOf(new Date(now.getTime() - 86_400_000))) {
+    throw new Failure('invalid_request', { message: `Calls are reported for today and yesterday, UTC, not for ${day}.` })
+  }
+  const key = await registry.apiKeyById(id)
+  if (key === null || key.resourceId !== session.resourceId || !session.holds(session.keySubject(key.digest))) {
+    throw new Failure('invalid_request', { message: `This session has not asked about a key ${id}.` })
+  }
+  const organization = await registry.organization(key.organizationId)
+  if (organization === null) throw new Failure('internal', { detail: `no organization of ${id}` })
+  return { key, organization, calls, day }
+}

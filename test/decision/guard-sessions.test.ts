@@ -1,0 +1,44 @@
+/** Sessions of remote guards on a real server: what is handed out, what a change waits for, and what is refused. */
+import tap, { type Test } from 'tap'
+import { basic, startServer, type Answer, type Json } from '../support/test-server.ts'
+
+const path = '/api/v1/guard/sessions'
+
+/** A server, and a client that introspects its resource. */
+async function start (t: Test) {
+  const server = await startServer()
+  t.teardown(() => server.close())
+  const organization = await server.createOrganization()
+  const client = await server.createClient({ organization: organization.id, introspects: [server.url] })
+  const headers = { authorization: basic(client.clientId, client.clientSecret) }
+  const ask = (suffix: string, body?: Json, method = 'POST'): Promise<Answer> =>
+    server.send({ method, path: `${path}${suffix}`, headers, ...(body && { body }) })
+  const open = async (): Promise<string> => {
+    const { status, json } = await ask('', { resource: server.url })
+    t.equal(status, 201)
+    return json.session
+  }
+  return { server, organization, client, headers, ask, open }
+}
+
+tap.test('a guard learns the facts of a key, and of a change before it is acknowledged', async t => {
+  const { server, organization, ask, open } = await start(t)
+  const session = await open()
+  const key = await server.createKey({ organization: organization.id, scopes: ['invoices:read'] })
+  const first = await ask(`/${session}/poll`, { applied: 0 })
+  t.match(first, { status: 200, json: { position: 0, changes: [], trustFor: 1000 } })
+  const found = await ask(`/${session}/lookup`, { credential: key.key, kind: 'api_key' })
+  t.match(found, { status: 200, json: { position: 0, entry: { asksEachTime: false, facts: { kind: 'api_key' } } } })
+  t.strictSame(found.json.entry.facts.principal.scopes, ['invoices:read'])
+  t.notMatch(found.text, /digest|hint/)
+
+  let isAcknowledged = false
+  const revoked = server.admin('POST', `/api-keys/${key.id}/revoke`).then(answer => { isAcknowledged = true; return answer })
+  const news = await ask(`/${session}/poll`, { applied: 0 })
+  t.equal(news.json.position, 1)
+  t.ok(found.json.entry.follows.includes(news.json.changes[0]))
+  t.notOk(isAcknowledged, 'the change waits for the guard')
+  const next = ask(`/${session}/poll`, { applied: 1 })
+  t.equal((await revoked).status, 200)
+  t.match(await next, { status: 200 })
+})
