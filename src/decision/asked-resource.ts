@@ -5,8 +5,8 @@ import type { Client } from '../domain/credentials/client.ts'
 import { managementResourceId, type Resource } from '../domain/resources/resource.ts'
 
 /**
- * The resource of an id or an identifier. @throws Failure `insufficient_permissions`, alike for a resource that does not
- * exist, that the client may not ask about, and for the management API, whose credentials are good there alone.
+ * The resource of an id or an identifier. @throws Failure `insufficient_permissions`, alike for a resource that does
+ * not exist, that the client may not ask about, and for the management API, whose credentials are good there alone.
  */
 export async function requireAsked (
   registry: Pick<Registry, 'resource' | 'resourceByIdentifier'>, { introspects }: Client, named: string

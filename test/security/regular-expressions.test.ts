@@ -178,9 +178,9 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
     'timeout|connection terminated|client was closed|client has encountered a connection error|cannot use a pool ' +
     'after|database connection is not open|not currently accepting connections/i', 'own'],
   ['storage/migrations/schema-engine.ts', '/External error id#(\\d+)/', 'own'],
-  ['base/process-warning.ts', '/["\\\\]/g', 'field'],
-  ['base/process-warning.ts', '/299 \\S+ "((?:[^"\\\\]|\\\\.)*)"/g', 'answer'],
-  ['base/process-warning.ts', '/\\\\(.)/g', 'answer'],
+  ['http/process-warning.ts', '/["\\\\]/g', 'field'],
+  ['http/process-warning.ts', '/299 \\S+ "((?:[^"\\\\]|\\\\.)*)"/g', 'answer'],
+  ['http/process-warning.ts', '/\\\\(.)/g', 'answer'],
   ['base/plain-text.ts', '/[\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]/gu', 'body'],
   ['base/plain-text.ts', '/\\p{Cc}/u', 'body'],
 ]

@@ -1,12 +1,15 @@
 /**
  * Simulates the acknowledgement protocol of docs/replicas.md with more servers than a machine can run, under faults:
  * messages are late, lost and reordered, servers are stopped, put to sleep and never resumed, clocks run at different
- * rates and jump, connections break. The rules under test are the server's own (src/storage/replication/lease.ts); the
- * rest of a server is modelled after src/storage/replication/replica.ts and acknowledgements.ts. Time is in
- * milliseconds.
+ * rates and jump, connections break. The rules under test are the server's own (src/base/trust.ts and
+ * src/storage/replication/lease.ts); the rest of a server is modelled after src/storage/replication/replica.ts and
+ * acknowledgements.ts. Time is in milliseconds.
  */
-import * as real from '../../src/storage/replication/lease.ts'
+import * as trust from '../../src/base/trust.ts'
+import * as lease from '../../src/storage/replication/lease.ts'
 import { random, Schedule, type Random } from './schedule.ts'
+
+const real = { ...trust, ...lease }
 
 /** The rules as they are; a test replaces one by a wrong one, to show that the simulation detects it. */
 export interface Rules
@@ -154,7 +157,7 @@ class Server {
   /** The complete set, like that of revoked tokens: a version of every record. */
   whole = new Map<number, number>()
   readonly pending = new Set<Pending>()
-  until = real.never
+  until = trust.never
   frozen: 'running' | 'stopped' | 'asleep' = 'running'
   thaws = 0
   readonly #rate: number
@@ -182,7 +185,7 @@ class Server {
     this.world = world
     this.id = id
     // Two rates differ by at most the margin.
-    this.#rate = 1 + (world.random() - 0.5) * real.margin
+    this.#rate = 1 + (world.random() - 0.5) * trust.margin
     this.#start = world.random() * 1e6
   }
 
@@ -241,7 +244,7 @@ class Server {
 
   join (): void {
     const attempt = ++this.#attempt
-    this.until = real.never
+    this.until = trust.never
     this.#polling = false
     this.world.outcome.joins++
     this.ask(database => database.join(this.id, attempt, this.world.rules.voidsLate), position => {

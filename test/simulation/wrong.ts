@@ -2,7 +2,8 @@
  * Wrong rules, each with a world in which an answer becomes stale: the simulation's silence counts only if it detects
  * them. (A changed simulation may need another world: `npm run simulate -- --break RULE`.)
  */
-import { isTrusted, isVisible, mayAcknowledge, margin, trustedUntil } from '../../src/storage/replication/lease.ts'
+import { isTrusted, margin, trustedUntil } from '../../src/base/trust.ts'
+import { isVisible, mayAcknowledge } from '../../src/storage/replication/lease.ts'
 import type { Rules } from './simulation.ts'
 
 export interface Wrong { rules: Partial<Rules>, world: { seed: number, servers: number } }

@@ -2,9 +2,8 @@
 import tap from 'tap'
 import { rules, simulate } from '../../simulation/simulation.ts'
 import { wrong } from '../../simulation/wrong.ts'
-import {
-  isTrusted, isVisible, mayAcknowledge, mayEvict, never, trustedUntil
-} from '../../../src/storage/replication/lease.ts'
+import { isTrusted, never, trustedUntil } from '../../../src/base/trust.ts'
+import { isVisible, mayAcknowledge, mayEvict } from '../../../src/storage/replication/lease.ts'
 
 tap.test('a cache is unusable when either clock has passed the lease, less the margin, since the poll was sent', async t => {
   const until = trustedUntil({ monotonic: 1_000, wall: 50_000 }, 2_000)
