@@ -11,6 +11,7 @@ import { version } from './config/version.ts'
 import { decision } from './decision/decision.ts'
 import { credentialChecks } from './domain/access/authenticator.ts'
 import { systemActor } from './domain/core/actor.ts'
+import { keptAnswers } from './domain/core/kept-answers.ts'
 import type { Operation } from './domain/core/operation.ts'
 import type { Repositories } from './domain/store.ts'
 import { housekeeping } from './domain/maintenance/housekeeping.ts'
@@ -104,7 +105,14 @@ export async function openLatchkey (
     await app.register(management({
       issuer, secrets, guard: guarded, store, clock, signingKeys, replicas, directory, tokens, meter, server
     }))
-    await app.register(decision({ ...judging, issuer, asking: { registry, clock, failures, usage: clientUsage } }))
+    await app.register(decision({
+      ...judging,
+      issuer,
+      kept: keptAnswers(store, clock, secrets),
+      asking: {
+        issuer, registry, clock, failures, refusals, usage: clientUsage, usedAssertions: store.usedAssertions
+      }
+    }))
     await app.register(server.routes({ withMetrics: config.metrics === 'on' }))
     server.announce(app)
   }

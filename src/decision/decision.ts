@@ -1,23 +1,39 @@
 /** Decisions for APIs in other processes, as one plugin: each route by which they ask. */
 import type { FastifyPluginAsync } from 'fastify'
-import type { Registry } from '../domain/access/registry.ts'
-import type { AdmissionDependencies } from '../guard/admission.ts'
-import type { RecordDependencies } from '../guard/verdict-record.ts'
+import { requireAvailable } from '../base/availability.ts'
+import { Failure } from '../base/errors.ts'
 import { presentError } from '../management/conventions/presenter.ts'
-import type { AskingClientOptions } from './asking-client.ts'
+import { refuseCompressed, refuseNull } from '../management/conventions/request-bodies.ts'
+import { routes } from '../management/conventions/routes.ts'
+import { refuseUnknownQuery } from '../management/documentation/announcements.ts'
+import { verifyRoute, type VerifyDependencies } from './verify.ts'
 
-/** The parts that decide, that record, and that tell which client asks. */
-export interface DecisionOptions extends AdmissionDependencies, RecordDependencies {
-  issuer: string
-  asking: AskingClientOptions
-  registry: Registry
-}
+export interface DecisionOptions extends VerifyDependencies { issuer: string }
 
 /** Below this path stand all routes of the plugin. */
 export const decisionPath = '/api/v1'
 
-export function decision (_options: DecisionOptions): FastifyPluginAsync {
+const verifyRoutes = routes<DecisionOptions>(verifyRoute)
+
+export function decision (options: DecisionOptions): FastifyPluginAsync {
+  const { issuer, telemetry: { availability } } = options
   return async app => {
-    app.setErrorHandler(presentError)
+    app.addHook('onRequest', (_request, _reply, done) => {
+      requireAvailable(availability)
+      done()
+    })
+    await app.register(async api => {
+      // RFC 9110 §15.5.2: a 401 says how a client authenticates here.
+      api.setErrorHandler((error, request, reply) => presentError(
+        error, request,
+        error instanceof Failure && error.status === 401
+          ? reply.header('www-authenticate', `Basic realm="${issuer}"`)
+          : reply
+      ))
+      api.addHook('preParsing', refuseCompressed)
+      api.addHook('preValidation', refuseNull)
+      refuseUnknownQuery(api)
+      await api.register(verifyRoutes(options))
+    }, { prefix: decisionPath })
   }
 }
