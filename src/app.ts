@@ -96,6 +96,7 @@ export async function openLatchkey (
       reader,
       authenticator,
       usage: clientUsage,
+      keyUsage,
       clientFailures: failures,
       tokens,
       counts,

@@ -48,7 +48,7 @@ async function verdictLater (
   try {
     const first = await admitted
     const last = isPerhapsKey(question, first)
-      ? await admission(askedCall(asking.dependencies, question), question.asKey!)
+      ? found(first, await admission(askedCall(asking.dependencies, question), question.asKey!))
       : first
     return answerTo(asking, question, now, last)
   } catch (error) {
@@ -70,13 +70,18 @@ export async function keptVerdict (asking: Asking, question: CredentialQuestion,
   const call = askedCall(asking.dependencies, question)
   try {
     const now = await verdictOn(call, question.presented)
-    const last = isPerhapsKey(question, now) ? await verdictOn(call, question.asKey!) : now
+    const last = isPerhapsKey(question, now) ? found(now, await verdictOn(call, question.asKey!)) : now
     return last.ok
       ? kept
       : answerTo(asking, question, call.now, { ...last, retryAfterSeconds: null, limits: [] })
   } catch (error) {
     return answerToFailure(asking, question, call.now, error)
   }
+}
+
+/** What was said of a key, if there is one. */
+function found<T extends Judged> (ofToken: T, ofKey: T): T {
+  return ofKey.ok || ofKey.refusal.subject !== null ? ofKey : ofToken
 }
 
 function answerTo (asking: Asking, question: CredentialQuestion, now: Date, admitted: Admission): Verdict {

@@ -32,6 +32,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       ...given,
       refusals: given.refusals ?? own(refusalLog(store, clock)),
       usage: given.usage ?? own(lastUsedRecorder(usage => store.clients.touch(usage), clock)),
+      keyUsage: given.keyUsage ?? own(lastUsedRecorder(usage => store.apiKeys.touch(usage), clock)),
       tokens: given.tokens ?? own(tokenMeter(usage => store.tokenUsage.add(usage), clock)),
       limits: { ...defaultLimits, ...given.limits },
       counts: given.counts ?? unshared,

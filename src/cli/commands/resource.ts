@@ -25,7 +25,12 @@ interface Resource {
 }
 
 interface ResourceFlags {
-  name?: string, org?: string, scope?: string[], style?: string, keyPrefix?: string, algorithm?: string,
+  name?: string,
+  org?: string,
+  scope?: string[],
+  style?: string,
+  keyPrefix?: string,
+  algorithm?: string,
   mostCredits?: number
 }
 
