@@ -13,8 +13,8 @@ export function disclosedReason (client: Client, style: ErrorStyleName, refusal:
 }
 
 /**
- * A refusal for a guard that answers by itself: with the precise reason, or, for a client that may not know it, with one
- * that the style answers alike.
+ * A refusal for a guard that answers by itself: with the precise reason, or, for a client that may not know it, with
+ * one that the style answers alike.
  */
 export function disclosedRefusal (client: Client, style: ErrorStyleName, refusal: Refusal): Refusal {
   if (mayKnow(client, refusal)) return { ...refusal, reason: preciseReason(refusal) }
