@@ -6,6 +6,7 @@ import { unknownAddress } from '../base/ip-address.ts'
 import type { Verdict as Judged } from '../domain/access/judge.ts'
 import type { Principal, Refusal } from '../domain/access/principal.ts'
 import type { Client } from '../domain/credentials/client.ts'
+import type { Style } from '../domain/resources/style.ts'
 import { resourceMetadataUrl } from '../domain/resources/resource-metadata.ts'
 import { admission, verdictOn, type Admission, type AdmissionDependencies } from '../guard/admission.ts'
 import { rateLimitHeaders } from '../guard/refusal/rate-limit-headers.ts'
@@ -98,8 +99,7 @@ function answerTo (asking: Asking, question: CredentialQuestion, now: Date, admi
   recordRefusal(dependencies, refusal, recorded(asking, question))
   const { style, identifier } = question.resource
   const answer = refusalAnswer(admitted, occasion(asking, question, now), resourceMetadataUrl(identifier))
-  const reason = mayKnow(client, refusal) ? preciseReason(refusal) : documentedReason(style.errors, refusal)
-  return refused(reason, answer, false)
+  return refused(reasonFor(client, style, refusal), answer, false)
 }
 
 /** A failure is the answer to its own question alone: others of the same call may be judged. */
@@ -117,16 +117,16 @@ function refused (reason: string, refusal: ReadyAnswer, isFailure: boolean): Ver
   return { allowed: false, isFailure, json: JSON.stringify({ allowed: false, reason, refusal }) }
 }
 
-/** Of the credential's own organization, or of the deployment. */
-function mayKnow ({ organizationId: own }: Client, { organizationId }: Refusal): boolean {
-  return own === null || own === organizationId
-}
+/** A key of another resource or deployment is answered as one that does not exist: the audit log tells them apart. */
+const concealed = new Set<Refusal['reason']>(['unknown', 'wrong_resource', 'foreign_deployment'])
 
-/** A key of another resource is answered as one that does not exist: only the audit log tells them apart. */
-function preciseReason ({ reason, presented }: Refusal): string {
-  return presented === 'api_key' && (reason === 'wrong_resource' || reason === 'foreign_deployment')
-    ? 'unknown'
-    : reason
+/** The precise reason, for clients of the credential's own organization and of the deployment. */
+function reasonFor ({ organizationId: own }: Client, { errors }: Style, refusal: Refusal): string {
+  const { reason, presented, organizationId } = refusal
+  const isConcealed = presented === 'api_key' && concealed.has(reason)
+  // Of a key that is concealed also its organization is.
+  if (own !== null && (isConcealed || own !== organizationId)) return documentedReason(errors, refusal)
+  return isConcealed ? 'unknown' : reason
 }
 
 function occasion ({ request }: Asking, { path, resource: { style } }: CredentialQuestion, now: Date): StyledOccasion {
