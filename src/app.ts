@@ -104,7 +104,12 @@ export async function openLatchkey (
     await app.register(management({
       issuer, secrets, guard: guarded, store, clock, signingKeys, replicas, directory, tokens, meter, server
     }))
-    await app.register(decision({ ...judging, issuer, asking: { registry, clock, failures, usage: clientUsage } }))
+    await app.register(decision({
+      ...judging,
+      issuer,
+      asking: { registry, clock, failures, usage: clientUsage },
+      proxies: { trustedProxies: config.trustProxy, signingKeys }
+    }))
     await app.register(server.routes({ withMetrics: config.metrics === 'on' }))
     server.announce(app)
   }

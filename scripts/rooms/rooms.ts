@@ -93,6 +93,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'management/schemas': 'Schemas that are too long for the file of their routes.',
   'management/conventions': 'The rules that hold for every route: operations, pages, ETags, idempotency, errors.',
   'management/documentation': 'The OpenAPI document, its reference page and llms.txt, from the schemas of the routes.',
+  'decision/forward-auth': 'Forward-auth: answers to the subrequests of nginx, Caddy, Traefik and Envoy.',
   'protocol/endpoints': 'Introspection, revocation, sessions and discovery.',
   'protocol/fast-path': 'Plain token and introspection requests, answered without oidc-provider.',
   'protocol/grants': 'The grants of the token endpoint, one file each.',
