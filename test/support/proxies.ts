@@ -74,8 +74,8 @@ export async function startNginx (options: ProxyOptions): Promise<Proxy> {
     [/^ *ssl_certificate(_key)? .*;\n/gm, ''],
     ['server 127.0.0.1:3000;', `server 127.0.0.1:${options.latchkeyPort};`],
     ['server 127.0.0.1:8080;', `server 127.0.0.1:${options.upstreamPort};`],
-    ['RESOURCE_ID', options.resource],
-    ...options.changes ?? []
+    ...options.changes ?? [],
+    ['RESOURCE_ID', options.resource]
   ])
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   await writeFile(join(folder, 'nginx.conf'), [
@@ -102,8 +102,8 @@ export async function startCaddy (options: ProxyOptions): Promise<Proxy> {
     ['api.example.com {', `http://127.0.0.1:${port} {\n\tbind 127.0.0.1`],
     ['forward_auth 127.0.0.1:3000', `forward_auth 127.0.0.1:${options.latchkeyPort}`],
     ['reverse_proxy 127.0.0.1:8080', `reverse_proxy 127.0.0.1:${options.upstreamPort}`],
-    ['RESOURCE_ID', options.resource],
-    ...options.changes ?? []
+    ...options.changes ?? [],
+    ['RESOURCE_ID', options.resource]
   ])
   await writeFile(join(folder, 'Caddyfile'), `{\n\tadmin off\n\tauto_https off\n}\n${sample}`)
   const child = spawn(options.program, ['run', '--adapter', 'caddyfile', '--config', join(folder, 'Caddyfile')], {
