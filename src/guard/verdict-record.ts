@@ -45,7 +45,7 @@ export function recordFailure (dependencies: RecordDependencies, error: unknown,
 }
 
 /** A refusal like others, for the audit log, and no error of the server: it may last for days. */
-function recordLost (
+export function recordLost (
   { refusals }: Pick<RecordDependencies, 'refusals'>, { code, detail: refused }: Failure, request: RecordedRequest
 ): void {
   request.log.info({ reason: code, refused }, 'refused')

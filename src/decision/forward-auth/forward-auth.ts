@@ -23,6 +23,7 @@ import {
   noteVerdict, recordFailure, recordRefusal, type RecordDependencies, type RecordedRequest
 } from '../../guard/verdict-record.ts'
 import { isOverTls } from '../../http/forwarded.ts'
+import { presentError } from '../../management/conventions/presenter.ts'
 import { askedCall } from '../asked-call.ts'
 import { readNeeds, requireOwnNeeds, type AskedNeeds } from './asked-needs.ts'
 import { sendRefusal } from './forward-answer.ts'
@@ -41,6 +42,7 @@ export const forwardAuthPath = '/api/v1/forward-auth'
 /** Registers the routes, for any method: a proxy may send that of its caller. */
 export function forwardAuth (options: ForwardAuthOptions): FastifyPluginAsync {
   return async app => {
+    app.setErrorHandler(presentError)
     // Parameters are read from the raw URL, and a body is the upstream's: no schema and no parser reads either.
     app.setValidatorCompiler(() => () => true)
     app.removeAllContentTypeParsers()
@@ -105,14 +107,14 @@ interface NeedsInUrl {
 
 function needsIn (url: string): NeedsInUrl {
   const behind = url.slice(url.indexOf(forwardAuthPath) + forwardAuthPath.length + 1)
-  const [, delimiter, rest = ''] = partsAt(behind, /[/?]/)
+  const [, delimiter, rest = ''] = partsAt(behind)
   if (delimiter !== '/') return { text: rest, inQuery: true, appended: null }
-  const [text, next, appended] = partsAt(rest, /[/?]/)
+  const [text, next, appended] = partsAt(rest)
   return { text, inQuery: false, appended: next === '' ? null : next + appended }
 }
 
-function partsAt (text: string, delimiter: RegExp): [before: string, delimiter: string, behind: string] {
-  const at = text.search(delimiter)
+function partsAt (text: string): [before: string, delimiter: string, behind: string] {
+  const at = text.search(/[/?]/)
   return at === -1 ? [text, '', ''] : [text.slice(0, at), text[at]!, text.slice(at + 1)]
 }
 
