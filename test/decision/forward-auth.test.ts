@@ -281,7 +281,12 @@ tap.test('an assertion verifies by the JWKS, for this resource and at most a min
   const currentDate = server.clock.now()
   const { headers } = await ask('?scope=invoices:read&assertion=true')
   const { payload, protectedHeader } = await jwtVerify(headers['x-latchkey-assertion'] as string, jwks, {
-    issuer, audience: issuer, typ: 'latchkey-assertion+jwt', subject: keyId, currentDate, requiredClaims: ['exp', 'iat', 'jti']
+    issuer,
+    audience: issuer,
+    typ: 'latchkey-assertion+jwt',
+    subject: keyId,
+    currentDate,
+    requiredClaims: ['exp', 'iat', 'jti']
   })
   t.equal(protectedHeader.typ, 'latchkey-assertion+jwt')
   const { jti, iat, exp, ...claims } = payload as Json

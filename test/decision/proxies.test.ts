@@ -1,6 +1,6 @@
 /**
- * LK-07: Debian's nginx and Caddy as guards of an API without code of ours, with the samples of deploy/ as they are. One
- * table for both; where they differ, it says so.
+ * LK-07: Debian's nginx and Caddy as guards of an API without code of ours, with the samples of deploy/ as they are.
+ * One table for both; where they differ, it says so.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -80,7 +80,7 @@ const spellings = [
   'X-Latchkey-Id', 'x-latchkey-id', 'X_Latchkey_Id', 'X-Latchkey_Id', 'x_latchkey-Id', 'X-LATCHKEY-ID'
 ]
 
-testBehind('LK-07, G2: a good key passes, and the API sees the true caller whatever the request claims', async (t, send) => {
+testBehind('LK-07, G2: a good key passes, and the API sees the true caller, whatever is forged', async (t, send) => {
   const names = ['kind', 'id', 'subject', 'organization', 'environment', 'scope', 'assertion', 'status', 'error']
   const forged = [
     ...spellings.flatMap(name => [name, 'evil', name, 'evil']),
@@ -99,7 +99,7 @@ testBehind('LK-07, G2: a good key passes, and the API sees the true caller whate
   t.notMatch(JSON.stringify(seen.headers), 'evil', 'in no spelling')
 })
 
-testBehind('B4: no credential goes on to the API: neither header, bearer, query nor the cookie of a person', async (t, send, _proxy, at) => {
+testBehind('B4: no credential goes on to the API, from whatever place', async (t, send, _proxy, at) => {
   const cookie = '__Host-latchkey_session=a; b=1; __Host-latchkey_session=c'
   const token = await server.tokenFor(await server.createClient({ organization }))
   for (const [path, headers] of [
@@ -118,7 +118,7 @@ testBehind('B4: no credential goes on to the API: neither header, bearer, query 
   }
 })
 
-testBehind('no key, a bad key and two credentials: status, challenge and body are those of a guarded route', async (t, send) => {
+testBehind('no key, a bad key and two credentials are refused as by a guarded route', async (t, send) => {
   refused(t, await send('/a'), 401, 'UNAUTHORIZED')
   const bare = await send('/a')
   const own = await server.send({ path: '/api/v1/invoices' })
