@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { Failure } from '../../base/errors.ts'
 import type { Style } from '../../domain/resources/style.ts'
 
-type Described = Pick<IncomingMessage, 'headers' | 'rawHeaders'>
+type Described = Pick<IncomingMessage, 'headers'>
 
 /** The caller's URI: its path with its query. Null: the proxy does not say. */
 export interface OriginalRequest { uri: string | null, query: Readonly<Record<string, string[]>> }
@@ -25,11 +25,10 @@ export function originalRequest (request: Described, appended: string | null, st
   return { uri, query: appended === null ? {} : readUri(`/${appended}`, style) }
 }
 
-function forwardedUri ({ headers, rawHeaders }: Described): string | null {
-  if (headers['x-forwarded-uri'] === undefined) return null
-  const lines = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'x-forwarded-uri')
-  if (lines.length > 1) throw disagreement('X-Forwarded-Uri is there twice')
-  return String(headers['x-forwarded-uri'])
+/** Null: the proxy does not send it. Two of them are joined with a space, which no URI has. */
+function forwardedUri ({ headers }: Described): string | null {
+  const uri = headers['x-forwarded-uri']
+  return uri === undefined ? null : String(uri)
 }
 
 /** The query of a URI that has one reading. */
