@@ -127,8 +127,9 @@ tap.test('a caller whose query is appended chooses nothing: 400 in the query for
 })
 
 tap.test('a resource that is unknown, ended or our own API is 400, and so is a scope that it does not declare', async t => {
-  const made = (await admin('POST', '/resources', { identifier: 'https://ended.test', scopes: ['a'] })).json
-  await admin('POST', `/resources/${made.id}/revoke`)
+  const made = (await admin('POST', '/resources', { identifier: 'https://ended.test', scopes: [{ name: 'a' }] })).json
+  t.match(made.id, /^res_/)
+  t.equal((await admin('POST', `/resources/${made.id}/revoke`)).status, 200)
   for (const name of ['res_none', 'res_management', 'https%3A%2F%2Fnone.test', made.id, 'https%3A%2F%2Fended.test']) {
     const answer = await send({ path: `/api/v1/forward-auth/${name}?scope=-`, headers: { 'x-api-key': key } })
     t.equal(answer.status, 400, name)
