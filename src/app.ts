@@ -115,6 +115,7 @@ export async function openLatchkey (
       ring,
       guardSessions,
       reporting: { registry, meter, keyUsage },
+      proxies: { trustedProxies: config.trustProxy, signingKeys },
       kept: keptAnswers(store, clock, secrets),
       asking: {
         issuer, registry, clock, failures, refusals, usage: clientUsage, usedAssertions: store.usedAssertions
