@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import t from 'tap'
+import ts from 'typescript'
 
 const root = join(import.meta.dirname, '..')
 const read = (...path: string[]): string => readFileSync(join(root, ...path), 'utf8')
@@ -11,6 +13,26 @@ const packages = [manifest.dependencies, manifest.devDependencies].flatMap(Objec
 t.test('every dependency has its line in docs/dependencies.md, and every line its dependency', async t => {
   const explained = [...read('docs', 'dependencies.md').matchAll(/^- `([^`]+)`: \S/gm)].map(match => match[1])
   t.same(explained.toSorted(), packages.toSorted())
+})
+
+t.test('what src/ loads at run time is a dependency, or copied by the build', async t => {
+  const copied = ['@prisma/client', 'swagger-ui-dist']
+  const sources = globSync('src/**/*.ts', { cwd: root }).filter(name =>
+    !name.includes('generated') && /(?:from |import\(|import |resolve\()'(?!\.|node:)/.test(read(name))
+  )
+  t.ok(sources.length > 50)
+  for (const name of sources) {
+    // Without types, as Node.js runs it.
+    const { outputText } = ts.transpileModule(read(name), {
+      compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
+    })
+    for (const { fileName } of ts.preProcessFile(outputText, true, true).importedFiles) {
+      const [scope, second] = fileName.split('/')
+      const from = scope!.startsWith('@') ? `${scope}/${second}` : scope!
+      if (fileName.startsWith('.') || isBuiltin(fileName) || from in manifest.dependencies) continue
+      t.ok(copied.includes(from), `${name} imports ${fileName}`)
+    }
+  }
 })
 
 t.test('the parts of Prisma have one version', async t => {
