@@ -6,7 +6,7 @@ import tap, { type Test } from 'tap'
 import { allVariables } from '../../src/config/variables.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { readClientEnvironment } from '../../src/config/client-environment.ts'
-import { requireNode } from '../../src/config/version.ts'
+import { requireNode } from '../../src/base/node/supported-node.ts'
 import { ConfigurationError } from '../../src/base/errors.ts'
 import { digestOf } from '../../src/secrets/digest.ts'
 
@@ -29,7 +29,9 @@ function problemsOf (load: () => unknown): readonly string[] {
 }
 
 tap.test('an older Node.js is refused before anything is opened', t => {
-  t.throws(() => { requireNode('20.20.2') }, /Node\.js: this is 20\.20\.2, and Latchkey needs 24 or newer/)
+  t.throws(() => { requireNode('20.20.2') }, /Node\.js: this is 20\.20\.2, and Latchkey needs 22\.15\.0 or newer/)
+  t.throws(() => { requireNode('22.14.1') }, /this is 22\.14\.1/)
+  t.doesNotThrow(() => { requireNode('22.15.0') })
   t.doesNotThrow(() => { requireNode('24.0.0') })
   t.doesNotThrow(() => { requireNode() })
   t.end()
