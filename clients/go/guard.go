@@ -286,7 +286,8 @@ func (g *Guard) follow(ctx context.Context, s *session) error {
 		}
 		s.distrust()
 		var unanswered *statusError
-		if errors.Is(err, errEnded) || hasStatus(err, http.StatusNotFound, http.StatusGone, http.StatusBadRequest) {
+		isOver := errors.Is(err, errEnded) || errors.Is(err, errPosition)
+		if isOver || hasStatus(err, http.StatusNotFound, http.StatusGone, http.StatusBadRequest) {
 			return err
 		}
 		g.options.Logger.Warn("latchkey: no trust", "error", err, "answered", errors.As(err, &unanswered))

@@ -22,14 +22,17 @@ func (a answer) isComplete() bool { return a.Status >= 400 && a.Status <= 599 }
 
 // A face is how a resource reads credentials and how it refuses, as the answer that opens a session says.
 type face struct {
-	Resource struct {
-		ID           string  `json:"id"`
-		Identifier   string  `json:"identifier"`
-		Organization *string `json:"organization"`
-		Style        style   `json:"style"`
-	} `json:"resource"`
+	Resource    faceResource                 `json:"resource"`
 	Refusals    map[string]map[string]answer `json:"refusals"`
 	Unavailable answer                       `json:"unavailable"`
+}
+
+type faceResource struct {
+	ID         string `json:"id"`
+	Identifier string `json:"identifier"`
+	// Organization that it belongs to; nil: the deployment.
+	Organization *string `json:"organization"`
+	Style        style   `json:"style"`
 }
 
 // An occasion is the request that is answered.

@@ -116,8 +116,11 @@ func (s *session) keep(key memoryKey, e *entry, position *int64) bool {
 	return true
 }
 
-// errEnded: the guard has to open another session.
-var errEnded = errors.New("latchkey: the session has ended")
+// After each of these the guard has to open another session.
+var (
+	errEnded    = errors.New("latchkey: the session has ended")
+	errPosition = errors.New("latchkey: the answer to a poll names a position that was applied already")
+)
 
 // apply drops what is outdated, and only then counts the answer as trust.
 func (s *session) apply(n news, sent moment) error {
@@ -127,7 +130,7 @@ func (s *session) apply(n news, sent moment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if *n.Position < s.applied || *n.Position == s.applied && len(n.Changes) > 0 {
-		return errors.New("latchkey: the answer to a poll names a position that was applied already")
+		return errPosition
 	}
 	changed := make(map[string]bool, len(n.Changes))
 	for _, subject := range n.Changes {

@@ -1,0 +1,368 @@
+package latchkey
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestAKeyIsAskedForOnceAndARevocationIsAppliedBeforeItIsConfirmed(t *testing.T) {
+	s := newStub(t)
+	g := guardOf(t, s.URL, nil, nil).trusted()
+	for i := 0; i < 50; i++ {
+		g.expect(goodKey, 200)
+	}
+	if n := s.count("lookup"); n != 1 {
+		t.Fatalf("%d look-ups for one key", n)
+	}
+	s.set(func() { s.lookup = text(200, `{"position":null,"refusal":{"reason":"revoked","presented":"api_key"}}`) })
+	s.change("key:key_1")
+	until(t, "the change is confirmed", func() bool { return g.session.Load().position() == 1 })
+	g.expect(goodKey, 401)
+	g.expect(goodKey, 401)
+	if n := s.count("lookup"); n != 3 {
+		t.Fatalf("%d look-ups: a refusal was kept", n)
+	}
+}
+
+func TestAChangeOfAnythingThatAnEntryFollowsOutdatesIt(t *testing.T) {
+	for subject, outdates := range map[string]bool{
+		"key:key_1": true, "organization:org_1": true, "everything": true, "key:key_2": false, "organization": false,
+		"members": false, "": false,
+	} {
+		s := newStub(t)
+		g := guardOf(t, s.URL, nil, nil).trusted()
+		g.expect(goodKey, 200)
+		s.change(subject)
+		until(t, "the change is confirmed", func() bool { return g.session.Load().position() == 1 })
+		g.expect(goodKey, 200)
+		if isOutdated := s.count("lookup") == 2; isOutdated != outdates {
+			t.Errorf("%q outdated the entry: %v, should be %v", subject, isOutdated, outdates)
+		}
+	}
+}
+
+func TestAChangeOfTheResourceOrOfTheSigningKeysOpensAnotherSession(t *testing.T) {
+	for _, subject := range []string{"resources", "signing-keys"} {
+		s := newStub(t)
+		g := guardOf(t, s.URL, nil, nil).trusted()
+		g.expect(goodKey, 200)
+		s.change(subject)
+		until(t, "another session", func() bool { return g.session.Load().id == "gds_2" && g.Trusted() })
+		if s.count("leave") != 1 {
+			t.Error("the first session was not ended: the change waits for it")
+		}
+		g.expect(goodKey, 200)
+		if s.count("lookup") != 2 {
+			t.Error("the memory was not emptied")
+		}
+	}
+}
+
+func TestAPollThatIsNotAnsweredEndsTrustAtOnce(t *testing.T) {
+	for name, broken := range map[string]http.HandlerFunc{
+		"cut in the middle": cut, "garbage": garbage, "closed": func(w http.ResponseWriter, _ *http.Request) { hangUp(w) },
+		"not JSON": text(200, "<html>"), "no position": text(200, `{"changes":[],"trustFor":1000}`),
+		"no trustFor": text(200, `{"position":0,"changes":[]}`), "503": text(503, ""), "401": text(401, ""),
+		"a text for a position": text(200, `{"position":"0","changes":[],"trustFor":1000}`),
+		"negative trust":        text(200, `{"position":0,"changes":[],"trustFor":-1}`),
+		"no trust":              text(200, `{"position":0,"changes":[],"trustFor":0}`),
+		"a redirect":            redirect("http://127.0.0.1:1/"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStub(t)
+			g := guardOf(t, s.URL, nil, nil).trusted()
+			g.expect(goodKey, 200)
+			s.set(func() { s.poll = broken })
+			until(t, "trust has ended", func() bool { return !g.Trusted() })
+			// The lease is a minute: nothing but the connection says so.
+			g.expect(goodKey, 503)
+			if s.count("verify") == 0 {
+				t.Error("verify was not asked")
+			}
+			s.set(func() { s.poll = nil })
+			g.trusted().expect(goodKey, 200)
+		})
+	}
+}
+
+func hangUp(w http.ResponseWriter) {
+	connection, _, _ := w.(http.Hijacker).Hijack()
+	connection.Close()
+}
+
+func redirect(to string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusTemporaryRedirect) }
+}
+
+func TestAPositionThatCannotBeOpensAnotherSession(t *testing.T) {
+	for name, lie := range map[string]http.HandlerFunc{
+		"one that was passed":          text(200, `{"position":-1,"changes":[],"trustFor":60000}`),
+		"changes up to the same":       text(200, `{"position":0,"changes":["key:key_9"],"trustFor":60000}`),
+		"a session that is gone":       text(410, `{"error":"gone","code":"SESSION_ENDED"}`),
+		"a session that is not there":  text(404, ``),
+		"a position that was not told": text(400, `{"error":"no","code":"INVALID_REQUEST"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStub(t)
+			g := guardOf(t, s.URL, nil, nil).trusted()
+			g.expect(goodKey, 200)
+			s.set(func() { s.poll = lie })
+			until(t, "another session", func() bool { return g.session.Load().id != "gds_1" })
+			s.set(func() { s.poll = nil })
+			g.trusted().expect(goodKey, 200)
+			if s.count("lookup") != 2 {
+				t.Error("the memory was not emptied")
+			}
+		})
+	}
+}
+
+func TestTrustEndsByWhicheverClockIsEarlier(t *testing.T) {
+	lease := 60 * time.Second
+	for name, step := range map[string]struct {
+		mono, wall time.Duration
+		holds      bool
+	}{
+		"before its end":                    {56 * time.Second, 56 * time.Second, true},
+		"at its end":                        {57 * time.Second, 57 * time.Second, false},
+		"the machine slept":                 {time.Second, 57 * time.Second, false},
+		"the wall clock was set forward":    {0, lease, false},
+		"the wall clock stands still":       {57 * time.Second, 0, false},
+		"the wall clock was set back":       {0, -time.Second, false},
+		"the wall clock was set back a day": {10 * time.Second, -24 * time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newTestClock()
+			trusted := trustFrom(c.read(), lease)
+			c.step(step.mono, step.wall)
+			if trusted.holds(c.read()) != step.holds {
+				t.Errorf("trusted: %v", !step.holds)
+			}
+		})
+	}
+	if (trust{}).holds(moment{}) {
+		t.Error("no trust is trust")
+	}
+}
+
+func TestTheClockOfAProcessThatWasStoppedGoesOnByBothClocks(t *testing.T) {
+	one := systemClock()
+	time.Sleep(20 * time.Millisecond)
+	other := systemClock()
+	if other.mono-one.mono < 20*time.Millisecond || other.wall.Sub(one.wall) < 15*time.Millisecond {
+		t.Error("a clock stood still")
+	}
+	if strings.Contains(other.wall.String(), "m=") {
+		t.Error("the wall clock is read by the monotonic one")
+	}
+}
+
+func TestTrustIsCountedFromWhenThePollWasSentAndABufferingProxyGivesNone(t *testing.T) {
+	s := newStub(t)
+	c := newTestClock()
+	s.set(func() {
+		s.lease = 1000
+		s.poll = func(w http.ResponseWriter, r *http.Request) {
+			// The answer waits in a proxy for as long as it says that it can be trusted.
+			c.step(950*time.Millisecond, 950*time.Millisecond)
+			s.answerPoll(w, r)
+		}
+		s.verify = text(200, `{"allowed":true,"principal":{"kind":"api_key","id":"key_v","organization":"org_1"}}`)
+	})
+	g := guardOf(t, s.URL, nil, c.read)
+	must(t, g.Ready(context.Background()))
+	until(t, "some polls", func() bool { return s.count("poll") > 3 })
+	if g.Trusted() {
+		t.Error("an answer from the past is trusted")
+	}
+	g.expect(goodKey, 200)
+	if s.count("lookup") != 0 || s.count("verify") != 1 {
+		t.Error("it did not ask verify")
+	}
+}
+
+func TestAnAnswerThatWasGatheredBeforeAnAppliedChangeIsNotKept(t *testing.T) {
+	for name, c := range map[string]struct {
+		answered string
+		lookups  int
+	}{
+		"as of the change":   {"1", 1},
+		"before the change":  {"0", 2},
+		"with a change amid": {"null", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStub(t)
+			asked, goOn := make(chan struct{}), make(chan struct{})
+			s.set(func() {
+				s.lookup = func(w http.ResponseWriter, _ *http.Request) {
+					asked <- struct{}{}
+					<-goOn
+					fmt.Fprintf(w, `{"position":%s,"entry":%s}`, c.answered, entryText("key_1", ""))
+				}
+			})
+			g := guardOf(t, s.URL, nil, nil).trusted()
+			done := make(chan int)
+			go func() { done <- g.get(goodKey).Code }()
+			<-asked
+			s.change("key:key_1")
+			until(t, "the change is confirmed", func() bool { return g.session.Load().position() == 1 })
+			goOn <- struct{}{}
+			if status := <-done; status != 200 {
+				t.Errorf("the request that asked got %d", status)
+			}
+			s.set(func() { s.lookup = func(w http.ResponseWriter, _ *http.Request) { s.answerLookup(w, 1) } })
+			g.expect(goodKey, 200)
+			if n := s.count("lookup"); n != c.lookups {
+				t.Errorf("%d look-ups, should be %d", n, c.lookups)
+			}
+		})
+	}
+}
+
+// What arrives after a revocation was acknowledged must not get the answer of a look-up that began before it.
+func TestARequestDoesNotShareTheAnswerOfALookUpThatBeganBeforeAChange(t *testing.T) {
+	s := newStub(t)
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	s.set(func() {
+		s.lookup = func(w http.ResponseWriter, _ *http.Request) {
+			asked <- struct{}{}
+			<-goOn
+			s.answerLookup(w, 0)
+		}
+	})
+	g := guardOf(t, s.URL, nil, nil).trusted()
+	first, later := make(chan int), make(chan int)
+	go func() { first <- g.get(goodKey).Code }()
+	<-asked
+	s.change("key:key_1")
+	until(t, "the change is confirmed", func() bool { return g.session.Load().position() == 1 })
+	s.set(func() { s.lookup = text(200, `{"position":null,"refusal":{"reason":"revoked","presented":"api_key"}}`) })
+	for i := 0; i < 5; i++ {
+		go func() { later <- g.get(goodKey).Code }()
+	}
+	time.Sleep(20 * time.Millisecond) // They may wait for the look-up under way by now; the result is the same if not.
+	goOn <- struct{}{}
+	if status := <-first; status != 200 {
+		t.Errorf("the first got %d", status)
+	}
+	for i := 0; i < 5; i++ {
+		if status := <-later; status != 401 {
+			t.Errorf("a request after the revocation got %d", status)
+		}
+	}
+}
+
+func TestRequestsForTheSameKeyShareALookUp(t *testing.T) {
+	s := newStub(t)
+	g := guardOf(t, s.URL, nil, nil).trusted()
+	var all sync.WaitGroup
+	for i := 0; i < 100; i++ {
+		all.Add(1)
+		go func() { defer all.Done(); g.get(goodKey) }()
+	}
+	all.Wait()
+	// Kept by the first: those that waited find it in memory.
+	if n := s.count("lookup"); n != 1 {
+		t.Errorf("%d look-ups", n)
+	}
+}
+
+func TestTheMemoryIsBoundedAndDropsWhatWasNotUsedForLongest(t *testing.T) {
+	s := newStub(t)
+	g := guardOf(t, s.URL, func(o *Options) { o.MaxEntries = 10 }, nil).trusted()
+	for i := 0; i < 200; i++ {
+		g.expect("key-of-another-system-"+fmt.Sprint(i), 200)
+		g.expect("key-of-another-system-0", 200)
+	}
+	if n := g.session.Load().memory.len(); n != 10 {
+		t.Errorf("%d entries", n)
+	}
+	if n := s.count("lookup"); n != 200 {
+		t.Errorf("%d look-ups for 200 keys, one of them in use", n)
+	}
+}
+
+func TestTheSameTextAsKeyAndAsTokenIsNotTheSameCredential(t *testing.T) {
+	s := newStub(t)
+	kinds := make(chan string, 10)
+	s.set(func() {
+		s.lookup = func(w http.ResponseWriter, r *http.Request) {
+			var body struct{ Kind string }
+			readJSON(r, &body)
+			kinds <- body.Kind
+			if body.Kind == apiKey {
+				s.answerLookup(w, 0)
+				return
+			}
+			text(200, `{"position":null,"refusal":{"reason":"malformed","presented":"access_token"}}`)(w, r)
+		}
+	})
+	g := guardOf(t, s.URL, nil, nil).trusted()
+	g.expect("eyJhbGciOiJub25lIn0.e30.", 200)
+	w := g.ask(func(r *http.Request) { r.Header.Set("Authorization", "Bearer eyJhbGciOiJub25lIn0.e30.") })
+	if w.Code != 401 || <-kinds != apiKey || <-kinds != accessToken {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+func TestAClosedGuardHasEndedItsSessionAndLetsNothingPass(t *testing.T) {
+	s := newStub(t)
+	g := guardOf(t, s.URL, nil, nil).trusted()
+	g.expect(goodKey, 200)
+	s.set(func() {
+		s.onLeave = func(w http.ResponseWriter, _ *http.Request) {
+			if g.Trusted() {
+				t.Error("it left while it answered from memory")
+			}
+			w.WriteHeader(204)
+		}
+	})
+	must(t, g.Close(context.Background()))
+	must(t, g.Close(context.Background()))
+	if s.count("leave") != 1 || s.count("usage") != 1 {
+		t.Errorf("ended %d times, reported %d times", s.count("leave"), s.count("usage"))
+	}
+	g.expect(goodKey, 503)
+	if g.Ready(context.Background()) == nil && g.session.Load() != nil {
+		t.Error("a closed guard has a session")
+	}
+}
+
+func TestARequestEndsWithItsContext(t *testing.T) {
+	s := newStub(t)
+	asked := make(chan struct{}, 1)
+	s.set(func() {
+		s.lookup = func(_ http.ResponseWriter, r *http.Request) { asked <- struct{}{}; <-r.Context().Done() }
+	})
+	g := guardOf(t, s.URL, func(o *Options) { o.Timeout = time.Minute }, nil).trusted()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { <-asked; cancel() }()
+	if w := g.ask(func(r *http.Request) {
+		*r = *r.WithContext(ctx)
+		r.Header.Set("X-Api-Key", goodKey)
+	}); w.Code != 503 {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+func TestWithoutAServerReadySaysWhyAndRequestsAreRefused(t *testing.T) {
+	s := newStub(t)
+	url := s.URL
+	s.Server.Close()
+	g := guardOf(t, url, nil, nil)
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	err := g.Ready(ctx)
+	if err == nil || !strings.Contains(err.Error(), "opening a session was not answered") {
+		t.Errorf("%v", err)
+	}
+	w := g.get(goodKey)
+	if w.Code != 503 || w.Header().Get("Retry-After") != "1" || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
