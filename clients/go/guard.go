@@ -75,7 +75,9 @@ type Guard struct {
 	mu        sync.Mutex
 	// lastError of opening a session; nil: one is open.
 	lastError error
-	opened    chan struct{}
+	// ready is closed when there is trust for the first time.
+	ready     chan struct{}
+	readyOnce sync.Once
 
 	lastLog atomic.Int64
 
@@ -100,7 +102,7 @@ func newGuard(o Options, clock clock) (*Guard, error) {
 	stopped, stop := context.WithCancel(context.Background())
 	g := &Guard{
 		options: o, trusted: trusted, server: server, clock: clock, limiter: newLimiter(), usage: newUsage(),
-		tried: make(chan struct{}), opened: make(chan struct{}), stop: stop, stopped: stopped,
+		tried: make(chan struct{}), ready: make(chan struct{}), stop: stop, stopped: stopped,
 	}
 	g.running.Add(2)
 	go g.followSessions()
@@ -143,10 +145,10 @@ func checkOptions(o *Options) ([]netip.Prefix, error) {
 	return trusted, nil
 }
 
-// Ready waits until the guard has opened its first session. Its error says why it has not when ctx ends.
+// Ready waits until the guard may answer from memory. Its error says why it may not when ctx ends.
 func (g *Guard) Ready(ctx context.Context) error {
 	select {
-	case <-g.opened:
+	case <-g.ready:
 		return nil
 	case <-g.stopped.Done():
 		return errClosed
@@ -256,12 +258,6 @@ func (g *Guard) noteOpened(err error) {
 	g.lastError = err
 	if err != nil {
 		g.triedOnce.Do(func() { close(g.tried) })
-		return
-	}
-	select {
-	case <-g.opened:
-	default:
-		close(g.opened)
 	}
 }
 
@@ -277,6 +273,9 @@ func (g *Guard) follow(ctx context.Context, s *session) error {
 		switch {
 		case err == nil:
 			failures = 0
+			if g.Trusted() {
+				g.readyOnce.Do(func() { close(g.ready) })
+			}
 			if s.position() == before && time.Since(began) < quick {
 				sleep(ctx, shortestPause/2)
 			}

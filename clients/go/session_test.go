@@ -175,7 +175,6 @@ func TestTrustIsCountedFromWhenThePollWasSentAndABufferingProxyGivesNone(t *test
 		s.verify = text(200, `{"allowed":true,"principal":{"kind":"api_key","id":"key_v","organization":"org_1"}}`)
 	})
 	g := guardOf(t, s.URL, nil, c.read)
-	must(t, g.Ready(context.Background()))
 	until(t, "some polls", func() bool { return s.count("poll") > 3 })
 	if g.Trusted() {
 		t.Error("an answer from the past is trusted")

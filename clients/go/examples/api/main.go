@@ -1,6 +1,6 @@
-// An API with one guarded route, on a port that it prints: http://127.0.0.1:PORT.
+// An API with one guarded route, on a port of the loopback interface that it prints.
 //
-//	LATCHKEY_URL=… RESOURCE=… CLIENT_ID=… CLIENT_SECRET=… go run ./examples/api
+//	LATCHKEY_URL=… LATCHKEY_RESOURCE=… LATCHKEY_CLIENT_ID=… LATCHKEY_CLIENT_SECRET=… go run ./examples/api
 //	curl -H 'x-api-key: …' http://127.0.0.1:PORT/invoices
 package main
 
@@ -31,8 +31,8 @@ func run() error {
 	stopped, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	guard, err := latchkey.New(latchkey.Options{
-		Server: os.Getenv("LATCHKEY_URL"), Resource: os.Getenv("RESOURCE"),
-		ClientID: os.Getenv("CLIENT_ID"), ClientSecret: os.Getenv("CLIENT_SECRET"),
+		Server: os.Getenv("LATCHKEY_URL"), Resource: os.Getenv("LATCHKEY_RESOURCE"),
+		ClientID: os.Getenv("LATCHKEY_CLIENT_ID"), ClientSecret: os.Getenv("LATCHKEY_CLIENT_SECRET"),
 	})
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("http://%s\n", listener.Addr())
+	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
 
 	go func() {
 		<-stopped.Done()
