@@ -111,7 +111,7 @@ func (g *Guard) fromMemory(
 	if s == nil {
 		return outcome{asks: true}
 	}
-	what, isTrusted := g.find(ctx, s, c)
+	what, isTrusted := g.find(ctx, s, c, a.address)
 	if !isTrusted || what.err != nil {
 		return outcome{asks: true}
 	}

@@ -3,6 +3,7 @@ package latchkey
 import (
 	"context"
 	"net/http"
+	"net/netip"
 )
 
 // A found is what the server says of a credential: an entry or a refusal. Both nil: it could not be asked.
@@ -32,7 +33,7 @@ type wireLookup struct {
 //
 // A look-up that began before a request arrived may have been answered before a change which that request must see. So
 // its answer counts for that request only if it was kept; else the request takes part in a look-up that began later.
-func (g *Guard) find(ctx context.Context, s *session, c credential) (what found, isTrusted bool) {
+func (g *Guard) find(ctx context.Context, s *session, c credential, from netip.Addr) (what found, isTrusted bool) {
 	key := memoryKeyOf(c)
 	for isFirst := true; ; isFirst = false {
 		kept, isTrusted := s.recall(key, g.clock())
@@ -42,7 +43,7 @@ func (g *Guard) find(ctx context.Context, s *session, c credential) (what found,
 		if kept != nil {
 			return found{entry: kept}, true
 		}
-		f, isOwn := g.flightOf(s, key, c)
+		f, isOwn := g.flightOf(s, key, c, from)
 		select {
 		case <-f.done:
 		case <-ctx.Done():
@@ -55,7 +56,7 @@ func (g *Guard) find(ctx context.Context, s *session, c credential) (what found,
 }
 
 // flightOf is the look-up that is under way for a credential, or one that begins now.
-func (g *Guard) flightOf(s *session, key memoryKey, c credential) (f *flight, isOwn bool) {
+func (g *Guard) flightOf(s *session, key memoryKey, c credential, from netip.Addr) (f *flight, isOwn bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f, ok := s.flights[key]; ok {
@@ -65,7 +66,7 @@ func (g *Guard) flightOf(s *session, key memoryKey, c credential) (f *flight, is
 	s.flights[key] = f
 	// Its time is not that of the request which began it: others wait for it.
 	go func() {
-		what := g.lookUp(s, key, c)
+		what := g.lookUp(s, key, c, from)
 		s.mu.Lock()
 		delete(s.flights, key)
 		s.mu.Unlock()
@@ -75,11 +76,16 @@ func (g *Guard) flightOf(s *session, key memoryKey, c credential) (f *flight, is
 	return f, true
 }
 
-func (g *Guard) lookUp(s *session, key memoryKey, c credential) found {
+// lookUp asks the server. The address of the caller is for the server's audit log: the entry is good for any.
+func (g *Guard) lookUp(s *session, key memoryKey, c credential, from netip.Addr) found {
 	var answer wireLookup
+	body := map[string]string{"credential": c.text, "kind": c.kind}
+	if from.IsValid() {
+		body["address"] = from.String()
+	}
 	err := g.server.do(g.stopped, g.server.calls, ask{
 		name: "a look-up", method: http.MethodPost, path: sessions + "/" + s.id + "/lookup", status: http.StatusOK,
-		body: map[string]string{"credential": c.text, "kind": c.kind},
+		body: body,
 	}, g.options.Timeout, &answer)
 	if hasStatus(err, http.StatusNotFound, http.StatusGone) {
 		s.end()

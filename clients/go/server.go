@@ -62,9 +62,14 @@ func newServer(o Options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	// By its cookies a balancer knows the server that has the session.
+	cookies, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, err
+	}
 	return &server{
 		base: base, clientID: o.ClientID, clientSecret: o.ClientSecret,
-		polls: newClient(o.TLS, 2), calls: newClient(o.TLS, 64),
+		polls: newClient(o.TLS, cookies, 2), calls: newClient(o.TLS, cookies, 64),
 	}, nil
 }
 
@@ -88,12 +93,10 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
-// newClient follows no redirect, since credentials would follow it. It keeps cookies: by them a balancer knows the
-// server that has the session.
-func newClient(config *tls.Config, connections int) *http.Client {
-	jar, _ := cookiejar.New(nil)
+// newClient follows no redirect, since credentials would follow it.
+func newClient(config *tls.Config, cookies http.CookieJar, connections int) *http.Client {
 	return &http.Client{
-		Jar: jar,
+		Jar: cookies,
 		Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
 			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,

@@ -291,8 +291,11 @@ func TestTheSameTextAsKeyAndAsTokenIsNotTheSameCredential(t *testing.T) {
 	kinds := make(chan string, 10)
 	s.set(func() {
 		s.lookup = func(w http.ResponseWriter, r *http.Request) {
-			var body struct{ Kind string }
+			var body struct{ Kind, Address string }
 			readJSON(r, &body)
+			if body.Address != "192.0.2.1" {
+				t.Errorf("asked for the address %q", body.Address)
+			}
 			kinds <- body.Kind
 			if body.Kind == apiKey {
 				s.answerLookup(w, 0)
@@ -364,4 +367,21 @@ func TestWithoutAServerReadySaysWhyAndRequestsAreRefused(t *testing.T) {
 	if w.Code != 503 || w.Header().Get("Retry-After") != "1" || w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
+}
+
+func TestACookieOfABalancerIsReturnedWithPollsAndWithLookUps(t *testing.T) {
+	s := newStub(t)
+	s.set(func() {
+		s.poll = func(w http.ResponseWriter, r *http.Request) {
+			http.SetCookie(w, &http.Cookie{Name: "server", Value: "2"})
+			s.answerPoll(w, r)
+		}
+		s.lookup = func(w http.ResponseWriter, r *http.Request) {
+			if cookie, err := r.Cookie("server"); err != nil || cookie.Value != "2" {
+				t.Errorf("asked without the cookie: %v", err)
+			}
+			s.answerLookup(w, 0)
+		}
+	})
+	guardOf(t, s.URL, nil, nil).trusted().expect(goodKey, 200)
 }
