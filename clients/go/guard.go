@@ -79,7 +79,8 @@ type Guard struct {
 	ready     chan struct{}
 	readyOnce sync.Once
 
-	lastLog atomic.Int64
+	lastLog  atomic.Int64
+	requests atomic.Uint64
 
 	stop     context.CancelFunc
 	stopped  context.Context

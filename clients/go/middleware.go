@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -72,7 +73,7 @@ func (g *Guard) RequireFunc(needs Needs, next func(http.ResponseWriter, *http.Re
 
 func (g *Guard) serve(needs Needs, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	a := arrival{
-		method: r.Method, target: targetOf(r), header: r.Header, caller: callerOf(r, g.trusted), requestID: newRequestID(),
+		method: r.Method, target: targetOf(r), header: r.Header, caller: callerOf(r, g.trusted), requestID: g.newRequestID(),
 	}
 	at := occasion{target: a.target, requestID: a.requestID, now: g.clock().wall}
 	need, missing := g.needOf(needs, r)
@@ -133,7 +134,7 @@ func (g *Guard) refuse(w http.ResponseWriter, out outcome, a arrival, at occasio
 // does so for Authorization alone). A handler may set Cache-Control itself.
 func (g *Guard) prepare(headers http.Header, more map[string]string) {
 	headers.Set("Cache-Control", "private")
-	headers.Add("Vary", credentialHeaders(g.face.Load().Resource.Style))
+	headers.Add("Vary", g.face.Load().vary)
 	for name, value := range more {
 		headers.Set(name, value)
 	}
@@ -147,10 +148,17 @@ func targetOf(r *http.Request) string {
 	return r.URL.RequestURI()
 }
 
-func newRequestID() string {
-	var random [12]byte
+// newRequestID names a request in its refusal and in the log: by the process and a number.
+func (g *Guard) newRequestID() string {
+	return processName + strconv.FormatUint(g.requests.Add(1), 36)
+}
+
+var processName = newProcessName()
+
+func newProcessName() string {
+	var random [8]byte
 	_, _ = rand.Read(random[:])
-	return "req_" + hex.EncodeToString(random[:])
+	return "req-" + hex.EncodeToString(random[:]) + "-"
 }
 
 // largestForm is what is looked at of a form, in bytes.

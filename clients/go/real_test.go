@@ -131,6 +131,7 @@ func bearer(token string) func(*http.Request) {
 }
 
 func TestARealServer(t *testing.T) {
+	t.Parallel()
 	s := startLatchkey(t)
 	g := s.guard()
 

@@ -25,6 +25,8 @@ type face struct {
 	Resource    faceResource                 `json:"resource"`
 	Refusals    map[string]map[string]answer `json:"refusals"`
 	Unavailable answer                       `json:"unavailable"`
+	// vary are the headers in which credentials are looked for.
+	vary string
 }
 
 type faceResource struct {

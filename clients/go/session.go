@@ -70,6 +70,7 @@ func newSession(o opened, entries int, over context.CancelFunc) (*session, error
 		return nil, errors.New("latchkey: the answer to opening a session does not say how the resource refuses")
 	}
 	face := o.face
+	face.vary = credentialHeaders(face.Resource.Style)
 	return &session{
 		id: o.Session, lease: lease, face: &face, over: over, applied: o.Position,
 		memory: newLRU[memoryKey, *entry](entries), flights: map[memoryKey]*flight{},

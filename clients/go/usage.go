@@ -15,12 +15,17 @@ const (
 	mostCalls   = 100_000_000
 )
 
-type usageKey struct{ key, day string }
+// A usageKey is a key and a day, in days since the epoch, UTC.
+type usageKey struct {
+	key string
+	day int64
+}
 
 type reportedCalls struct {
 	Key   string `json:"key"`
 	Calls int64  `json:"calls"`
 	Day   string `json:"day"`
+	day   int64
 }
 
 // A report is sent under its number until it is answered.
@@ -47,7 +52,7 @@ type usage struct {
 func newUsage() *usage { return &usage{pending: newLRU[usageKey, int64](mostPending)} }
 
 // count adds calls with a key on the day of an instant, UTC.
-func (u *usage) count(key, day string, calls int64) {
+func (u *usage) count(key string, day, calls int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	at := usageKey{key, day}
@@ -55,24 +60,29 @@ func (u *usage) count(key, day string, calls int64) {
 	u.pending.put(at, before+calls)
 }
 
-func dayOf(instant time.Time) string { return instant.UTC().Format(time.DateOnly) }
+const secondsOfDay = 86_400
+
+func dayOf(instant time.Time) int64 { return instant.Unix() / secondsOfDay }
+
+// dayText is a day as reports have it.
+func dayText(day int64) string { return time.Unix(day*secondsOfDay, 0).UTC().Format(time.DateOnly) }
 
 // next takes calls out for a report of keys that the session has asked about. Calls of a day before yesterday are not
 // counted any more, and forgotten.
 func (u *usage) next(s *session, now time.Time) []reportedCalls {
-	today, yesterday := dayOf(now), dayOf(now.Add(-24*time.Hour))
+	today := dayOf(now)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var entries []reportedCalls
 	for element := u.pending.order.Back(); element != nil && len(entries) < mostInReport; {
 		previous := element.Prev()
 		item := element.Value.(*lruItem[usageKey, int64])
-		switch isCurrent := item.key.day == today || item.key.day == yesterday; {
+		switch isCurrent := item.key.day == today || item.key.day == today-1; {
 		case !isCurrent:
 			u.pending.remove(element)
 		case s.wasAsked(item.key.key):
 			calls := min(item.value, mostCalls)
-			entries = append(entries, reportedCalls{item.key.key, calls, item.key.day})
+			entries = append(entries, reportedCalls{item.key.key, calls, dayText(item.key.day), item.key.day})
 			if item.value -= calls; item.value == 0 {
 				u.pending.remove(element)
 			}
@@ -86,7 +96,7 @@ func (u *usage) next(s *session, now time.Time) []reportedCalls {
 func (u *usage) settle(isCounted bool) {
 	if !isCounted {
 		for _, each := range u.current.entries {
-			u.count(each.Key, each.Day, each.Calls)
+			u.count(each.Key, each.day, each.Calls)
 		}
 	}
 	u.current = nil

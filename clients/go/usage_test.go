@@ -35,6 +35,7 @@ func (r *reports) get() []sentReport {
 }
 
 func TestCallsAreReportedUnderTheSameNumberUntilThatIsAnswered(t *testing.T) {
+	t.Parallel()
 	s := newStub(t)
 	var got reports
 	failing := 2
@@ -52,18 +53,19 @@ func TestCallsAreReportedUnderTheSameNumberUntilThatIsAnswered(t *testing.T) {
 	for i := 0; i < 7; i++ {
 		g.expect(goodKey, 200)
 	}
-	day := dayOf(time.Now())
+	day := dayText(dayOf(time.Now()))
 	until(t, "three reports", func() bool { return s.count("usage") >= 3 })
 	g.expect(goodKey, 200)
 	until(t, "the next one", func() bool { return s.count("usage") >= 4 })
 	all := got.get()
 	for _, r := range all[:3] {
-		equal(t, r, sentReport{1, []reportedCalls{{"key_1", 7, day}}})
+		equal(t, r, sentReport{1, []reportedCalls{{"key_1", 7, day, 0}}})
 	}
-	equal(t, all[3], sentReport{2, []reportedCalls{{"key_1", 1, day}}})
+	equal(t, all[3], sentReport{2, []reportedCalls{{"key_1", 1, day, 0}}})
 }
 
 func TestWhatWasPerhapsCountedIsNotCountedInAnotherSession(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		calls  int64
@@ -75,6 +77,7 @@ func TestWhatWasPerhapsCountedIsNotCountedInAnotherSession(t *testing.T) {
 		"the server was broken": {text(500, ""), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStub(t)
 			var got reports
 			reported := make(chan struct{}, 100)
@@ -95,7 +98,7 @@ func TestWhatWasPerhapsCountedIsNotCountedInAnotherSession(t *testing.T) {
 			g.usage.reporting.Unlock()
 			g.expect(goodKey, 200)
 			until(t, "its report", func() bool { return len(got.get()) > 0 })
-			equal(t, got.get()[0], sentReport{1, []reportedCalls{{"key_1", c.calls, dayOf(time.Now())}}})
+			equal(t, got.get()[0], sentReport{1, []reportedCalls{{"key_1", c.calls, dayText(dayOf(time.Now())), 0}}})
 		})
 	}
 }
@@ -116,7 +119,7 @@ func TestAKeyThatTheSessionHasNoAnswerForIsNotReported(t *testing.T) {
 	s.set(func() { s.lookup = nil })
 	g.expect(goodKey, 200)
 	g.report(context.Background(), g.session.Load())
-	equal(t, got.get(), []sentReport{{1, []reportedCalls{{"key_1", 2, dayOf(time.Now())}}}})
+	equal(t, got.get(), []sentReport{{1, []reportedCalls{{"key_1", 2, dayText(dayOf(time.Now())), 0}}}})
 }
 
 func TestReportsHaveTodayAndYesterdayAloneAndAreOfBoundedSize(t *testing.T) {
@@ -134,9 +137,9 @@ func TestReportsHaveTodayAndYesterdayAloneAndAreOfBoundedSize(t *testing.T) {
 		s.asked.put(id, struct{}{})
 		u.count(id, dayOf(now), 1)
 	}
-	u.count("key_0", "2026-02-28", 2*mostCalls)
-	u.count("key_0", "2026-02-27", 5)
-	u.count("key_of_another_session", "2026-03-01", 5)
+	u.count("key_0", dayOf(now)-1, 2*mostCalls)
+	u.count("key_0", dayOf(now)-2, 5)
+	u.count("key_of_another_session", dayOf(now), 5)
 	total := int64(0)
 	for {
 		entries := u.next(s, now)
