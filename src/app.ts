@@ -12,6 +12,7 @@ import { decision } from './decision/decision.ts'
 import { GuardSessions } from './decision/guard-sessions/guard-sessions.ts'
 import { credentialChecks } from './domain/access/authenticator.ts'
 import { systemActor } from './domain/core/actor.ts'
+import { keptAnswers } from './domain/core/kept-answers.ts'
 import type { Operation } from './domain/core/operation.ts'
 import type { Repositories } from './domain/store.ts'
 import { housekeeping } from './domain/maintenance/housekeeping.ts'
@@ -98,6 +99,7 @@ export async function openLatchkey (
       reader,
       authenticator,
       usage: clientUsage,
+      keyUsage,
       clientFailures: failures,
       tokens,
       counts,
@@ -108,7 +110,15 @@ export async function openLatchkey (
       issuer, secrets, guard: guarded, store, clock, signingKeys, replicas, directory, tokens, meter, server
     }))
     await app.register(decision({
-      ...judging, issuer, ring, guardSessions, asking: { registry, clock, failures, usage: clientUsage }
+      ...judging,
+      issuer,
+      ring,
+      guardSessions,
+      reporting: { registry, meter, keyUsage },
+      kept: keptAnswers(store, clock, secrets),
+      asking: {
+        issuer, registry, clock, failures, refusals, usage: clientUsage, usedAssertions: store.usedAssertions
+      }
     }))
     await app.register(server.routes({ withMetrics: config.metrics === 'on' }))
     server.announce(app)

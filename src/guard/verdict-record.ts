@@ -8,8 +8,13 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 /** Where verdicts are recorded. */
 export interface RecordDependencies { refusals: RefusalLog, telemetry: Telemetry }
 
-/** The request that a verdict is about. `address`: the caller's. */
-export interface RecordedRequest { address: string, id: string, log: Pick<FastifyBaseLogger, 'info'> }
+/** The request that a verdict is about. `address`: the caller's. `about`: further members of the audit row's detail. */
+export interface RecordedRequest {
+  address: string
+  id: string
+  log: Pick<FastifyBaseLogger, 'info'>
+  about?: Readonly<Record<string, unknown>>
+}
 
 /** For metrics and the span: a reason and a kind of credential, both from closed sets. */
 export function noteVerdict (
@@ -23,7 +28,7 @@ export function noteVerdict (
 /** Records a refusal with its precise reason. */
 export function recordRefusal (dependencies: RecordDependencies, refusal: Refusal, request: RecordedRequest): void {
   const { reason, subject, organizationId, presented, policy } = refusal
-  const detail = policy === undefined ? {} : { policy }
+  const detail = { ...(policy === undefined ? {} : { policy }), ...request.about }
   noteVerdict(dependencies, reason, presented ?? 'none')
   request.log.info({ reason, subject, organizationId, ...detail }, 'refused')
   if (reason === 'no_credential') return
@@ -46,6 +51,6 @@ export function recordLost (
     organizationId: null,
     address: request.address,
     requestId: request.id,
-    detail: { refused }
+    detail: { refused, ...request.about }
   })
 }

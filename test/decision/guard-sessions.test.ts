@@ -33,7 +33,10 @@ tap.test('a guard learns the facts of a key, and of a change before it is acknow
   t.notMatch(found.text, /digest|hint/)
 
   let isAcknowledged = false
-  const revoked = server.admin('POST', `/api-keys/${key.id}/revoke`).then(answer => { isAcknowledged = true; return answer })
+  const revoked = server.admin('POST', `/api-keys/${key.id}/revoke`).then(answer => {
+    isAcknowledged = true
+    return answer
+  })
   const news = await ask(`/${session}/poll`, { applied: 0 })
   t.equal(news.json.position, 1)
   t.ok(found.json.entry.follows.includes(news.json.changes[0]))

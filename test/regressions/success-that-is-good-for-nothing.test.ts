@@ -4,7 +4,7 @@
  */
 import * as oauth from 'oauth4webapi'
 import tap from 'tap'
-import { readWarnings } from '../../src/base/process-warning.ts'
+import { readWarnings } from '../../src/http/process-warning.ts'
 import { startServer, type Answer, type Json } from '../support/test-server.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 

@@ -3,11 +3,14 @@
  * reason, with `{path}`, `{timestamp}`, `{scope}` and `{requestId}` where the request decides.
  */
 import { Failure } from '../../base/errors.ts'
-import type { Reason } from '../../domain/access/principal.ts'
+import { refusal as refusalOf } from '../../domain/access/facts.ts'
+import type { Reason, Refusal } from '../../domain/access/principal.ts'
 import { resourceMetadataUrl } from '../../domain/resources/resource-metadata.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
 import { statuses } from '../../guard/refusal/public-refusal.ts'
-import { failureAnswer, refusalAnswer, type ReadyAnswer, type StyledOccasion } from '../../guard/refusal/ready-answer.ts'
+import {
+  failureAnswer, refusalAnswer, type ReadyAnswer, type StyledOccasion
+} from '../../guard/refusal/ready-answer.ts'
 
 /** By reason: the answer to what was presented; `unavailable`: the guard cannot decide. */
 export interface RefusalTemplates {
@@ -23,8 +26,9 @@ export function refusalTemplates (resource: Resource): RefusalTemplates {
   }
   const metadataUrl = resourceMetadataUrl(resource.identifier)
   const template = (reason: Reason, presented: 'api_key' | 'access_token' | null): ReadyAnswer => {
-    const requiredScopes = reason === 'insufficient_scope' ? ['{scope}'] : undefined
-    const refusal = { reason, presented, subject: null, organizationId: null, ...(requiredScopes && { requiredScopes }) }
+    const refusal: Refusal = {
+      ...refusalOf(reason, presented), ...(reason === 'insufficient_scope' ? { requiredScopes: ['{scope}'] } : {})
+    }
     return timed(refusalAnswer({ refusal, retryAfterSeconds: null, limits: [] }, occasion, metadataUrl))
   }
   const reasons = Object.keys(statuses) as Reason[]

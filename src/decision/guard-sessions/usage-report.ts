@@ -47,7 +47,9 @@ async function readReported (
   registry: ReportOptions['registry'], session: GuardSession, { key: id, calls, day }: ReportedCalls, now: Date
 ) {
   if (day !== dayOf(now) && day !== dayOf(new Date(now.getTime() - 86_400_000))) {
-    throw new Failure('invalid_request', { message: `Calls are reported for today and yesterday, UTC, not for ${day}.` })
+    throw new Failure('invalid_request', {
+      message: `Calls are reported for today and yesterday, UTC, not for ${day}.`
+    })
   }
   const key = await registry.apiKeyById(id)
   if (key === null || key.resourceId !== session.resourceId || !session.holds(session.keySubject(key.digest))) {

@@ -10,7 +10,8 @@ import { quotaLeases, monthState, type TakenCall } from './quota-lease.ts'
 import type { ApiKey } from '../credentials/api-key.ts'
 import { monthEnd, secondsUntil } from '../core/calendar.ts'
 import { refundCredits } from './credit.ts'
-import { organizationHolder, type Limits } from '../tenancy/limits.ts'
+import type { Limits } from '../tenancy/limits.ts'
+import { boundsOf, giveBack, takeMinutes, type Bound, type Taken } from './minute-limits.ts'
 import { rateLimiter, type RateLimitState } from './rate-limiter.ts'
 import { unshared, type SharedCounters } from './shared-counters.ts'
 import { creditSpender } from './credit-spender.ts'
@@ -76,24 +77,8 @@ export interface Meter {
 
 const unlimited: MeterVerdict = { ok: true, spending: null, limits: [] }
 
-/** A holder of limits: the key, which shares them with all keys of its rotation chain; then its organization. */
-interface Bound { holder: string, of: '' | 'organization-', limits: Readonly<Limits> }
-
-/** The limits checked for a call so far, to report them, and how to undo them if the call is refused. */
-interface Taken { limits: RateLimitState[], giveBacks: (() => void)[] }
-
-function boundsOf ({ key, organization }: Pick<MeteredCall, 'key' | 'organization'>): Bound[] {
-  return [{ holder: key.chainId, of: '', limits: key }, {
-    holder: organizationHolder(key), of: 'organization-', limits: organization
-  }]
-}
-
 function hasNone ({ callsPerMinute, callsPerMonth }: Readonly<Limits>): boolean {
   return callsPerMinute === null && callsPerMonth === null
-}
-
-function giveBack ({ giveBacks }: Taken): void {
-  for (const giveBackOne of giveBacks) giveBackOne()
 }
 
 function refuse (taken: Taken, reason: Refused['reason'], retryAfterSeconds: number | null): Refused {
@@ -120,18 +105,6 @@ export function meter (
   const admitted = ({ key, now }: MeteredCall, { limits }: Taken, spending: string | null): MeterVerdict => {
     usage.count(key.id, now)
     return { ok: true, spending, limits }
-  }
-
-  /** Null: all buckets had room. */
-  const takeMinutes = (bounds: readonly Bound[], now: Date, taken: Taken): Refused | null => {
-    for (const { holder, of, limits: { callsPerMinute } } of bounds) {
-      if (callsPerMinute === null) continue
-      const { waitSeconds, state } = rates.take(holder, callsPerMinute, now, `${of}minute`)
-      taken.limits.push(state)
-      if (waitSeconds !== null) return refuse(taken, 'rate_limited', waitSeconds)
-      taken.giveBacks.push(() => { rates.giveBack(holder) })
-    }
-    return null
   }
 
   /** One bound after the other, then the credits. */
@@ -187,8 +160,8 @@ export function meter (
       }
       const bounds = boundsOf(call)
       const taken: Taken = { limits: [], giveBacks: [] }
-      const refused = takeMinutes(bounds, now, taken)
-      if (refused !== null) return refused
+      const waitSeconds = takeMinutes(rates, bounds, now, taken)
+      if (waitSeconds !== null) return refuse(taken, 'rate_limited', waitSeconds)
       const verdict = takeMonths(call, bounds, taken)
       if (!(verdict instanceof Promise)) return verdict
       return verdict.catch((error: unknown) => {

@@ -1,6 +1,6 @@
 /** The answer to a request that does not pass, ready to be sent: status, headers and body, in its resource's style. */
 import { Failure, type FailureCode } from '../../base/errors.ts'
-import { warnings } from '../../base/process-warning.ts'
+import { warnings } from '../../http/process-warning.ts'
 import type { Refusal } from '../../domain/access/principal.ts'
 import type { RateLimitState } from '../../domain/metering/rate-limiter.ts'
 import type { Style } from '../../domain/resources/style.ts'

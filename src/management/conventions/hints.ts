@@ -3,7 +3,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import { isLoopback } from '../../config/loopback.ts'
-import { warnings } from '../../base/process-warning.ts'
+import { warnings } from '../../http/process-warning.ts'
 
 /** Adds the `Warning` header to the answers of `app`. */
 export function addHints (app: FastifyInstance): void {

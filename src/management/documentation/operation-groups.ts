@@ -26,6 +26,7 @@ export const groupDescriptions: Readonly<Record<string, string>> = {
   credits: 'Balances of organizations, and the entries that changed them.',
   audit: 'The log of every change and refusal, chained so that tampering is detected.',
   server: 'This server, and the other servers on its database.',
+  decisions: 'Checks for APIs in other processes, by the judge of the guard.',
   self: 'A credential reads about itself.',
   operation: 'For operation: load balancers, orchestrators, Prometheus.',
 }

@@ -12,7 +12,7 @@ import { grantableNow } from '../../domain/resources/scope.ts'
 import { signerFor, type KeyRing } from '../../domain/tokens/signing-key.ts'
 import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
 import { inSpan } from '../../telemetry/tracing.ts'
-import { warnings } from '../../base/process-warning.ts'
+import { warnings } from '../../http/process-warning.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { recordOf } from '../provider/client-authentication.ts'
 

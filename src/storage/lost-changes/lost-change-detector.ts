@@ -7,7 +7,7 @@ import { serialReload } from '../../base/serial-reload.ts'
 import type { LostChange, LostEntry } from '../../domain/maintenance/lost-change.ts'
 import type { Run } from '../replication/database-history.ts'
 import { findMissing, type FeedEntry } from '../replication/feed.ts'
-import type { Instant } from '../replication/lease.ts'
+import type { Instant } from '../../base/trust.ts'
 import { subjectsOf, type Subject } from './lost-subjects.ts'
 import { RememberedEntries } from './remembered-entries.ts'
 

@@ -1,6 +1,6 @@
 /** The feed entries that a server remembers: applied, written, or recent when it joined. */
 import type { FeedEntry } from '../replication/feed.ts'
-import type { Instant } from '../replication/lease.ts'
+import type { Instant } from '../../base/trust.ts'
 import { subjectsOf } from './lost-subjects.ts'
 
 /** Milliseconds for which an entry is remembered while the database answers; without answers none is forgotten. */

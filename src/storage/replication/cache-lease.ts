@@ -1,5 +1,5 @@
 /** The lease of one server: whether its cache may answer, and whether changes wait for it. */
-import { instant, isTrusted, never, trustedUntil, type Instant } from './lease.ts'
+import { instant, isTrusted, never, trustedUntil, type Instant } from '../../base/trust.ts'
 
 export class CacheLease {
   #duration: number

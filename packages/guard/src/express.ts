@@ -1,0 +1,40 @@
+/** The guard as middleware of Express: `app.get('/invoices', expressGuard(guard, { scopes: [...] }), handler)`. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { readAddress, unknownAddress } from '../../../src/base/ip-address.ts'
+import type { Principal } from '../../../src/domain/access/principal.ts'
+import type { RemoteGuard } from '../../../src/guard/remote/remote-guard.ts'
+import { newId } from '../../../src/secrets/random.ts'
+import { readQuery, settle } from './http.ts'
+import { needsOf, type RouteNeeds } from './route-needs.ts'
+
+/** What the guard reads of a request of Express 4 and 5, and what it sets: `principal`. */
+export interface ExpressRequest extends IncomingMessage {
+  originalUrl: string
+  ip?: string | undefined
+  protocol: string
+  params: Record<string, string | string[]>
+  principal?: Principal
+}
+
+/** The address and the scheme of a request are those of Express: its setting `trust proxy` decides. */
+export function expressGuard (guard: RemoteGuard, declared: RouteNeeds) {
+  const needs = needsOf(declared)
+  return async (
+    request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void
+  ): Promise<void> => {
+    const [path = '/', query] = request.originalUrl.split('?', 2)
+    const decision = await guard.decide({
+      raw: request,
+      query: query === undefined ? {} : readQuery(query),
+      method: request.method ?? 'GET',
+      path,
+      id: newId('req'),
+      address: readAddress(request.ip) ?? unknownAddress,
+      isOverTls: request.protocol === 'https'
+    }, needs(request.params))
+    const principal = settle(decision, response)
+    if (principal === null) return
+    request.principal = principal
+    next()
+  }
+}

@@ -1,0 +1,76 @@
+/** The guard for `node:http`: decides on a request, and answers the ones that do not pass. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+import { canonicalAddress, isWithin, readAddress, unknownAddress } from '../../../src/base/ip-address.ts'
+import type { Principal } from '../../../src/domain/access/principal.ts'
+import type { Decision, GuardedRequest } from '../../../src/guard/remote/guarded-request.ts'
+import type { RemoteGuard } from '../../../src/guard/remote/remote-guard.ts'
+import { newId } from '../../../src/secrets/random.ts'
+import { needsOf, type RouteNeeds } from './route-needs.ts'
+
+/** `trustProxy`: addresses and ranges of proxies whose X-Forwarded-For and X-Forwarded-Proto count; none unless given. */
+export interface HttpGuardOptions { trustProxy?: readonly string[] }
+
+/**
+ * Guards a route: resolves to the principal of a request that passes, and to null for one that was answered.
+ * `parameters`: those of the path that the needs name.
+ */
+export function httpGuard (guard: RemoteGuard, declared: RouteNeeds, { trustProxy = [] }: HttpGuardOptions = {}) {
+  const needs = needsOf(declared)
+  return async (
+    request: IncomingMessage, response: ServerResponse, parameters: Record<string, string> = {}
+  ): Promise<Principal | null> => {
+    const decision = await guard.decide(guardedRequest(request, trustProxy), needs(parameters))
+    return settle(decision, response)
+  }
+}
+
+/** Sets the headers of a request that passes; answers the others. */
+export function settle (decision: Decision, response: ServerResponse): Principal | null {
+  if (decision.ok) {
+    for (const [name, value] of Object.entries(decision.headers)) response.setHeader(name, value)
+    return decision.principal
+  }
+  const { status, headers, body } = decision.answer
+  response.writeHead(status, headers).end(body)
+  return null
+}
+
+function guardedRequest (request: IncomingMessage, trusted: readonly string[]): GuardedRequest {
+  const url = request.url ?? '/'
+  const start = url.indexOf('?')
+  return {
+    raw: request,
+    query: start === -1 ? {} : readQuery(url.slice(start + 1)),
+    method: request.method ?? 'GET',
+    path: start === -1 ? url : url.slice(0, start),
+    id: newId('req'),
+    get address () { return forwardedAddress(request, trusted) },
+    get isOverTls () { return isOverTls(request, trusted) }
+  }
+}
+
+/** A parameter that comes several times is a list. */
+export function readQuery (text: string): Record<string, string | string[]> {
+  const query: Record<string, string | string[]> = Object.create(null)
+  for (const [name, value] of new URLSearchParams(text)) {
+    const known = query[name]
+    query[name] = known === undefined ? value : [known, value].flat()
+  }
+  return query
+}
+
+/** The last address that no trusted proxy has (RFC 7239 §5.2). */
+function forwardedAddress ({ socket, headers }: IncomingMessage, trusted: readonly string[]): string {
+  const hops = String(headers['x-forwarded-for'] ?? '').split(',').map(hop => hop.trim()).filter(hop => hop !== '')
+  let address = canonicalAddress(socket.remoteAddress ?? '') ?? unknownAddress
+  while (hops.length > 0 && isWithin(address, trusted) === true) address = readAddress(hops.pop()) ?? unknownAddress
+  return address
+}
+
+function isOverTls ({ socket, headers }: IncomingMessage, trusted: readonly string[]): boolean {
+  if ((socket as TLSSocket).encrypted === true) return true
+  const peer = canonicalAddress(socket.remoteAddress ?? '')
+  const scheme = String(headers['x-forwarded-proto'] ?? '').split(',').at(-1)!.trim()
+  return peer !== null && isWithin(peer, trusted) === true && scheme.toLowerCase() === 'https'
+}

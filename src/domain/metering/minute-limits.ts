@@ -1,0 +1,34 @@
+/** The limits per minute of a key and its organization: taken together, or not at all. */
+import { organizationHolder, type Limits } from '../tenancy/limits.ts'
+import type { ApiKey } from '../credentials/api-key.ts'
+import type { RateLimiter, RateLimitState } from './rate-limiter.ts'
+
+/** A holder of limits: the key, which shares them with all keys of its rotation chain; then its organization. */
+export interface Bound { holder: string, of: '' | 'organization-', limits: Readonly<Limits> }
+
+/** The limits checked for a call so far, to report them, and how to undo them if the call is refused. */
+export interface Taken { limits: RateLimitState[], giveBacks: (() => void)[] }
+
+type LimitedKey = Pick<ApiKey, 'chainId' | 'organizationId' | 'environment' | keyof Limits>
+
+export function boundsOf ({ key, organization }: { key: LimitedKey, organization: Readonly<Limits> }): Bound[] {
+  return [{ holder: key.chainId, of: '', limits: key }, {
+    holder: organizationHolder(key), of: 'organization-', limits: organization
+  }]
+}
+
+export function giveBack ({ giveBacks }: Taken): void {
+  for (const giveBackOne of giveBacks) giveBackOne()
+}
+
+/** Takes one call out of each limit. Null: all buckets had room; else the seconds until the first full one has. */
+export function takeMinutes (rates: RateLimiter, bounds: readonly Bound[], now: Date, taken: Taken): number | null {
+  for (const { holder, of, limits: { callsPerMinute } } of bounds) {
+    if (callsPerMinute === null) continue
+    const { waitSeconds, state } = rates.take(holder, callsPerMinute, now, `${of}minute`)
+    taken.limits.push(state)
+    if (waitSeconds !== null) return waitSeconds
+    taken.giveBacks.push(() => { rates.giveBack(holder) })
+  }
+  return null
+}

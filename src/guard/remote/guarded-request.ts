@@ -1,0 +1,25 @@
+/** A request to an API that a remote guard protects, what it needs, and the decision on it, in any framework. */
+import type { Principal, Refusal } from '../../domain/access/principal.ts'
+import type { CallRequirements } from '../admission.ts'
+import type { CredentialSource } from '../presentation.ts'
+import type { ReadyAnswer } from '../refusal/ready-answer.ts'
+
+/** A request to a guarded API, whatever framework it arrived in. */
+export interface GuardedRequest extends CredentialSource {
+  method: string
+  /** The path without its query. */
+  path: string
+  /** The caller's, as seen through trusted proxies. */
+  readonly address: string
+  /** Whether it came over TLS, as far as trusted proxies say. */
+  readonly isOverTls: boolean
+  id: string
+}
+
+/** What a request needs of its credential, the ids of its path included. */
+export interface Needs extends CallRequirements { organizationId: string | null, objectId: string | null }
+
+/** `headers`: for the answer of the API. */
+export type Decision =
+  | { ok: true, principal: Principal, headers: Readonly<Record<string, string>> }
+  | { ok: false, answer: ReadyAnswer, refusal: Refusal | null }

@@ -1,0 +1,53 @@
+/** Reads what the server hands out: the facts of a credential as the judge takes them, and the guarded resource. */
+import type { KeyFacts, TokenFacts } from '../../domain/access/facts.ts'
+import type { Principal } from '../../domain/access/principal.ts'
+import { compilePolicies, type PolicySet } from '../../domain/policy/policy-evaluation.ts'
+import type { Policy } from '../../domain/policy/policy.ts'
+import type { Resource } from '../../domain/resources/resource.ts'
+import type { Entry } from './memory.ts'
+
+type Json = Record<string, any>
+
+/** The resource of the answer that opens a session. */
+export function readResource ({ id, identifier, organization, style }: Json): Resource {
+  return { id, identifier, organizationId: organization, style, revokedAt: null } as Resource
+}
+
+/** An entry as the server sends it. @throws TypeError for one that is none. */
+export function readEntry ({ facts, follows, asksEachTime }: Json, resource: Resource): Entry {
+  if (!Array.isArray(follows)) throw new TypeError('an entry that follows from nothing')
+  return {
+    facts: readFacts(facts as Json, resource), follows: follows as string[], asksEachTime: asksEachTime !== false
+  }
+}
+
+function readFacts (facts: Json, resource: Resource): KeyFacts | TokenFacts {
+  const { organization } = facts
+  const shared = { resource, organization, principal: readPrincipal(facts.principal), policies: readPolicies(facts) }
+  if (facts.kind === 'api_key') {
+    const key = { ...facts.key, expiresAt: readDate(facts.key.expiresAt), resourceId: resource.id, revokedAt: null }
+    return { kind: 'api_key', key, member: null, ...shared }
+  }
+  if (facts.kind !== 'access_token') throw new TypeError('facts of another kind')
+  const { claims, client } = facts
+  return {
+    kind: 'access_token',
+    claims,
+    client: { ...client, revokedAt: null },
+    isRevoked: false,
+    presentedFor: resource,
+    ...shared
+  }
+}
+
+function readPrincipal (principal: Json): Principal {
+  return { ...principal, expiresAt: readDate(principal.expiresAt) } as Principal
+}
+
+function readPolicies ({ policies }: Json): readonly PolicySet[] {
+  return (policies as Policy[][]).map(set => compilePolicies(set))
+}
+
+function readDate (text: string | null): Date | null {
+  return text === null ? null : new Date(text)
+}

@@ -1,0 +1,199 @@
+/**
+ * A guard in another process than its server: gathers from its memory, judges as every guard does, and takes the limits
+ * per minute. Where memory does not do, the server decides; where neither does, the request does not pass.
+ */
+import type { Awaitable } from '../../base/awaitable.ts'
+import { Failure } from '../../base/errors.ts'
+import {
+  refusal as refusalOf, type CredentialFacts, type KeyFacts, type TokenFacts
+} from '../../domain/access/facts.ts'
+import { judge, type JudgedRequest } from '../../domain/access/judge.ts'
+import type { Credential, Principal, Refusal } from '../../domain/access/principal.ts'
+import { boundsOf, giveBack, takeMinutes, type Taken } from '../../domain/metering/minute-limits.ts'
+import { rateLimiter } from '../../domain/metering/rate-limiter.ts'
+import { resourceMetadataUrl } from '../../domain/resources/resource-metadata.ts'
+import type { Resource } from '../../domain/resources/resource.ts'
+import { styles } from '../../domain/resources/style.ts'
+import type { Environment } from '../../secrets/credential-text.ts'
+import { digestOf } from '../../secrets/digest.ts'
+import { presentedCredential } from '../presentation.ts'
+import { rateLimitHeaders } from '../refusal/rate-limit-headers.ts'
+import {
+  discouragingHeaders, failureAnswer, refusalAnswer, type Refused, type StyledOccasion
+} from '../refusal/ready-answer.ts'
+import type { Decision, GuardedRequest, Needs } from './guarded-request.ts'
+import type { Entry } from './memory.ts'
+import { Session } from './session.ts'
+import { Transport, type ServerOptions } from './transport.ts'
+import { UsageReporter } from './usage-reporter.ts'
+import { askServer } from './verify.ts'
+
+export interface RemoteGuardOptions extends ServerOptions {
+  /** The identifier of the resource that is guarded. */
+  resource: string
+  /** The one environment that is served; keys of the other are refused. Both unless given. */
+  environment?: Environment
+  /** Credentials that are kept in memory, at most; 50,000 unless given. */
+  mostEntries?: number
+  /** Told when the server cannot be followed; a warning of the process unless given. */
+  onError?: (error: unknown) => void
+}
+
+export class RemoteGuard {
+  readonly #options: RemoteGuardOptions
+  readonly #transport: Transport
+  readonly #session: Session
+  readonly #usage: UsageReporter
+  readonly #rates = rateLimiter()
+
+  constructor (options: RemoteGuardOptions) {
+    const { onError = error => { process.emitWarning(error as Error) }, mostEntries = 50_000, resource } = options
+    this.#options = options
+    this.#transport = new Transport(options)
+    this.#session = new Session({ transport: this.#transport, resource, most: mostEntries, onError })
+    this.#usage = new UsageReporter(this.#session, this.#transport, onError)
+  }
+
+  /** Begins to follow the server. Resolves once memory may answer, or once the server could not be reached. */
+  async start (): Promise<void> {
+    this.#usage.start()
+    await this.#session.start()
+  }
+
+  /** Reports the rest of the usage and ends the session. From then on no request passes by memory. */
+  async stop (): Promise<void> {
+    await this.#usage.stop()
+    await this.#session.close()
+    this.#transport.close()
+  }
+
+  /** Whether requests are decided from memory now. */
+  get isTrusted (): boolean {
+    return this.#session.isTrusted()
+  }
+
+  /** The decision on a request: without a promise when memory has all that it follows from. Never rejects. */
+  decide (request: GuardedRequest, needs: Needs): Awaitable<Decision> {
+    const { resource } = this.#session
+    try {
+      if (resource === null) return this.#unavailable(request)
+      if (resource.style.requireTls === true && !request.isOverTls) {
+        return this.#refuse(request, unlimited(refusalOf('tls_required', null)))
+      }
+      const presented = presentedCredential(request, resource.style)
+      if ('refusal' in presented) return this.#refuse(request, unlimited(presented.refusal))
+      const { credential, inQuery } = presented
+      const digest = digestOf(credential.text)
+      const entry = this.#session.recall(digest)
+      if (entry !== null && !asksServer(entry, needs)) return this.#judge(request, needs, entry.facts, inQuery)
+      return this.#decideLater(request, needs, { credential, inQuery, digest }, entry)
+    } catch (error) {
+      return this.#fail(request, error)
+    }
+  }
+
+  async #decideLater (
+    request: GuardedRequest, needs: Needs, presented: { credential: Credential, inQuery: boolean, digest: string },
+    known: Entry | null
+  ): Promise<Decision> {
+    const { credential, inQuery, digest } = presented
+    try {
+      if (known === null && this.#session.isTrusted()) {
+        const found = await this.#session.lookUp(digest, credential, request.address)
+        if (!('facts' in found)) return this.#refuse(request, unlimited(found))
+        if (found.facts.kind === 'api_key') this.#usage.know(found.facts.key.id)
+        if (!asksServer(found, needs)) return this.#judge(request, needs, found.facts, inQuery)
+      }
+      const { resource, environment = null } = this.#options
+      return await askServer(this.#transport, { credential, request, needs, resource, environment })
+    } catch (error) {
+      return this.#fail(request, error)
+    }
+  }
+
+  #judge (
+    request: GuardedRequest, needs: Needs, facts: KeyFacts | TokenFacts, inQuery: boolean
+  ): Decision {
+    const resource = this.#session.resource!
+    const verdict = judge(facts, null, judged(request, needs, resource, this.#options.environment ?? null))
+    if (!verdict.ok) return this.#refuse(request, unlimited(verdict.refusal))
+    const headers = inQuery ? discouragingHeaders(resource.style) : none
+    if (facts.kind !== 'api_key') return { ok: true, principal: verdict.principal, headers }
+    return this.#take(request, facts, verdict.principal, headers)
+  }
+
+  /** Takes the call out of the limits per minute, and counts it. */
+  #take (
+    request: GuardedRequest, { key, organization }: KeyFacts, principal: Principal, headers: Record<string, string>
+  ): Decision {
+    const now = new Date()
+    const taken: Taken = { limits: [], giveBacks: [] }
+    const waitSeconds = takeMinutes(this.#rates, boundsOf({ key, organization: organization! }), now, taken)
+    if (waitSeconds !== null) {
+      giveBack(taken)
+      const { id, organizationId } = principal
+      return this.#refuse(request, {
+        refusal: refusalOf('rate_limited', 'api_key', id, organizationId),
+        retryAfterSeconds: waitSeconds,
+        limits: taken.limits
+      })
+    }
+    this.#usage.count(key.id, now)
+    const { limits } = taken
+    return { ok: true, principal, headers: limits.length === 0 ? headers : { ...rateLimitHeaders(limits), ...headers } }
+  }
+
+  #refuse (request: GuardedRequest, refused: Refused): Decision {
+    const resource = this.#session.resource!
+    const answer = refusalAnswer(refused, occasion(request, resource), resourceMetadataUrl(resource.identifier))
+    return { ok: false, answer, refusal: refused.refusal }
+  }
+
+  #fail (request: GuardedRequest, error: unknown): Decision {
+    this.#options.onError?.(error)
+    return this.#unavailable(request)
+  }
+
+  #unavailable (request: GuardedRequest): Decision {
+    const failure = new Failure('authorization_unavailable')
+    return { ok: false, answer: failureAnswer(failure, occasion(request, this.#session.resource)), refusal: null }
+  }
+}
+
+const none: Record<string, string> = {}
+
+/** Before the server was ever reached, its style is not known. */
+function occasion ({ path, id }: GuardedRequest, resource: Resource | null): StyledOccasion {
+  return { path, now: new Date(), requestId: id, style: resource?.style ?? styles.rfc9457 }
+}
+
+/** A refusal before any limit was looked at. */
+function unlimited (refusal: Refusal): Refused {
+  return { refusal, retryAfterSeconds: null, limits: [] }
+}
+
+/** Whether only the server can decide: what it counts exactly, or data of another organization. */
+function asksServer ({ asksEachTime, facts }: Entry, { credits, organizationId }: Needs): boolean {
+  return asksEachTime || credits > 0 || isElsewhere(facts, organizationId)
+}
+
+function isElsewhere ({ principal }: CredentialFacts, named: string | null): boolean {
+  return named !== null && principal !== null && principal.organizationId !== named &&
+    principal.organizations.includes(named)
+}
+
+function judged (
+  request: GuardedRequest, needs: Needs, resource: Resource, environment: Environment | null
+): JudgedRequest {
+  const { organizationId, objectId } = needs
+  return {
+    requirements: needs,
+    environment,
+    organizationId,
+    objectId,
+    resource,
+    // Read only if it matters: behind proxies it takes longer than the rest.
+    get address () { return request.address },
+    now: new Date()
+  }
+}

@@ -1,0 +1,98 @@
+/** Calls that a guard admitted from memory, reported to its server once a second and counted there once. */
+import { repeatedly, type RepeatedJob } from '../../telemetry/background.ts'
+import { dayOf } from '../../domain/core/calendar.ts'
+import { answerTimeout, type OpenSession, type Session } from './session.ts'
+import type { Transport } from './transport.ts'
+
+interface Report { session: string, sequence: number, entries: { key: string, calls: number, day: string }[] }
+
+/** Entries of one report. */
+const mostEntries = 10_000
+
+/** Keys whose calls wait for a session that has asked about them; beyond it their calls are not counted. */
+const mostWaiting = 100_000
+
+export class UsageReporter {
+  readonly #session: Session
+  readonly #transport: Transport
+  readonly #job: RepeatedJob
+  /** By day, then by key. */
+  #counted = new Map<string, Map<string, number>>()
+  /** The keys that the open session has asked about. */
+  #known = new Set<string>()
+  #sequence = 0
+  #unanswered: Report | null = null
+
+  constructor (session: Session, transport: Transport, onError: (error: unknown) => void, intervalMs = 1_000) {
+    this.#session = session
+    this.#transport = transport
+    this.#job = repeatedly(intervalMs, () => this.flush(), onError)
+    session.onReopen = async ended => { await this.#onReopen(ended) }
+  }
+
+  start (): void {
+    this.#job.start()
+  }
+
+  /** The open session has asked about a key. */
+  know (key: string): void {
+    this.#known.add(key)
+  }
+
+  count (key: string, now: Date): void {
+    this.#add(dayOf(now), key, 1)
+  }
+
+  /** Reports what was counted. What cannot be reported is kept. */
+  async flush (): Promise<void> {
+    const open = this.#session.open
+    if (open === null) return
+    this.#unanswered ??= this.#nextReport(open)
+    if (this.#unanswered !== null) await this.#send(this.#unanswered)
+  }
+
+  async stop (): Promise<void> {
+    await this.#job.stop()
+    await this.flush().catch(() => {})
+  }
+
+  async #send ({ session, sequence, entries }: Report): Promise<void> {
+    const { status, body } = await this.#transport.send(
+      'POST', `/api/v1/guard/sessions/${session}/usage`, { sequence, entries }, answerTimeout
+    )
+    if (status >= 500 || status === 401 || status === 429) return
+    // Answered, or refused for good: sent again it would be refused again.
+    this.#unanswered = null
+    if (status !== 204) throw new Error(`The authorization server refused a report of usage: ${status} ${body.error}`)
+  }
+
+  /** A session has ended: its last report is settled with it, and the next session counts from 1. */
+  async #onReopen (ended: OpenSession): Promise<void> {
+    this.#unanswered ??= this.#nextReport(ended)
+    if (this.#unanswered !== null) await this.#send(this.#unanswered).catch(() => {})
+    // It may have been counted although its answer was lost, and nothing is counted twice.
+    this.#unanswered = null
+    this.#known = new Set()
+    this.#sequence = 0
+  }
+
+  #nextReport ({ id }: OpenSession): Report | null {
+    const entries: Report['entries'] = []
+    for (const [day, keys] of this.#counted) {
+      for (const [key, calls] of keys) {
+        if (entries.length === mostEntries) break
+        if (!this.#known.has(key)) continue
+        entries.push({ key, calls, day })
+        keys.delete(key)
+      }
+      if (keys.size === 0) this.#counted.delete(day)
+    }
+    return entries.length === 0 ? null : { session: id, sequence: ++this.#sequence, entries }
+  }
+
+  #add (day: string, key: string, calls: number): void {
+    let keys = this.#counted.get(day)
+    if (keys === undefined) this.#counted.set(day, keys = new Map())
+    if (keys.size < mostWaiting || keys.has(key)) keys.set(key, (keys.get(key) ?? 0) + calls)
+  }
+}

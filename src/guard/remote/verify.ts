@@ -1,0 +1,51 @@
+/** A decision of the server: `POST /api/v1/verify` for one request, where memory does not do. */
+import type { Credential, Principal } from '../../domain/access/principal.ts'
+import type { Environment } from '../../secrets/credential-text.ts'
+import type { Decision, GuardedRequest, Needs } from './guarded-request.ts'
+import { answerTimeout } from './session.ts'
+import { Unreachable, type Transport } from './transport.ts'
+
+interface Question {
+  credential: Credential
+  request: GuardedRequest
+  needs: Needs
+  resource: string
+  environment: Environment | null
+}
+
+/** @throws Unreachable when the server does not decide. */
+export async function askServer (
+  transport: Transport, { credential: { text }, request, needs, resource, environment }: Question
+): Promise<Decision> {
+  const { scopes, apiKeyOnly, feature, object, credits, organizationId, objectId } = needs
+  const { status, body } = await transport.send('POST', '/api/v1/verify', {
+    credential: text,
+    resource,
+    scopes,
+    apiKeyOnly,
+    credits,
+    address: request.address,
+    method: request.method,
+    path: request.path,
+    ...(organizationId === null ? {} : { organization: organizationId }),
+    ...(feature === null ? {} : { feature }),
+    ...(object === null ? {} : { object: { type: object.type, id: objectId ?? '' } }),
+    ...(environment === null ? {} : { environment })
+  }, answerTimeout)
+  if (status !== 200) throw new Unreachable('verify', new Error(`status ${status}`))
+  if (body.allowed === true) return { ok: true, principal: readPrincipal(body.principal), headers: body.headers ?? {} }
+  return { ok: false, answer: body.refusal, refusal: null }
+}
+
+/** A principal as the management API shows it. */
+function readPrincipal ({ organization, expiresAt, ...principal }: Record<string, any>): Principal {
+  return {
+    subject: null,
+    resourceId: null,
+    groups: null,
+    creator: null,
+    ...principal,
+    organizationId: organization,
+    expiresAt: expiresAt === null ? null : new Date(expiresAt)
+  } as Principal
+}
