@@ -9,8 +9,8 @@ import (
 
 var withPort = regexp.MustCompile(`^(?:(\d+\.\d+\.\d+\.\d+)|\[([0-9A-Fa-f:.]{2,45})\])(?::\d{1,5})?$`)
 
-// readAddress reads an address with or without a port (RFC 7239 §6). An IPv4-mapped one is its IPv4 form. The zero Addr:
-// it is none, or one with a zone.
+// readAddress reads an address with or without a port (RFC 7239 §6). An IPv4-mapped one is its IPv4 form. The zero
+// Addr: it is none, or one with a zone.
 func readAddress(text string) netip.Addr {
 	// What net/http has as the address of a peer.
 	if read, err := netip.ParseAddrPort(text); err == nil {

@@ -29,10 +29,11 @@ type wireLookup struct {
 	} `json:"refusal"`
 }
 
-// find is what memory or a look-up says of a credential. isTrusted false: memory may not be used, and nothing was asked.
+// find is what memory or a look-up says of a credential. isTrusted false: memory may not be used, and nothing was
+// asked.
 //
-// A look-up that began before a request arrived may have been answered before a change which that request must see. So
-// its answer counts for that request only if it was kept; else the request takes part in a look-up that began later.
+// A look-up that began before a request arrived may have been answered before a change which that request must see.
+// So its answer counts for that request only if it was kept; else the request takes part in a look-up that began later.
 func (g *Guard) find(ctx context.Context, s *session, c credential, from netip.Addr) (what found, isTrusted bool) {
 	key := memoryKeyOf(c)
 	for isFirst := true; ; isFirst = false {

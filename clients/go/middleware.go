@@ -32,7 +32,8 @@ type Needs struct {
 	Credits int
 }
 
-// An Object is a type, and the parameter of the path that holds the id of an object of this type. The zero value is none.
+// An Object is a type, and the parameter of the path that holds the id of an object of this type. The zero value is
+// none.
 type Object struct{ Type, Param string }
 
 var scopeForm = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]{1,128}$`)
@@ -130,8 +131,8 @@ func (g *Guard) refuse(w http.ResponseWriter, out outcome, a arrival, at occasio
 	_, _ = io.WriteString(w, out.refused.Body)
 }
 
-// prepare sets what keeps an answer out of shared caches and apart from the answers to other credentials (RFC 9111 §3.5
-// does so for Authorization alone). A handler may set Cache-Control itself.
+// prepare sets what keeps an answer out of shared caches and apart from the answers to other credentials (RFC 9111
+// §3.5 does so for Authorization alone). A handler may set Cache-Control itself.
 func (g *Guard) prepare(headers http.Header, more map[string]string) {
 	headers.Set("Cache-Control", "private")
 	headers.Add("Vary", g.face.Load().vary)

@@ -45,7 +45,10 @@ func TestTheSchemeIsWhatATrustedProxySays(t *testing.T) {
 	for _, c := range []struct {
 		peer, scheme string
 		tls          bool
-	}{{"10.0.0.1:1", "HTTPS", true}, {"10.0.0.1:1", "https, http", false}, {"10.0.0.1:1", "", false}, {"10.0.0.2:1", "https", false}} {
+	}{
+		{"10.0.0.1:1", "HTTPS", true}, {"10.0.0.1:1", "https, http", false}, {"10.0.0.1:1", "", false},
+		{"10.0.0.2:1", "https", false},
+	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = c.peer
 		r.Header.Set("X-Forwarded-Proto", c.scheme)
@@ -148,8 +151,10 @@ func TestOptionsThatCannotBeRightAreRefusedWithoutTheirSecrets(t *testing.T) {
 		"a user":      func(o *Options) { o.Server = "https://u:" + secret + "@auth.example.com" },
 		"a query":     func(o *Options) { o.Server = "https://auth.example.com?x=" + secret },
 		"no resource": func(o *Options) { o.Resource = "" }, "no client": func(o *Options) { o.ClientID = "" },
-		"no secret": func(o *Options) { o.ClientSecret = "" }, "a proxy": func(o *Options) { o.TrustedProxies = []string{"10.0.0.0/99"} },
-		"an environment": func(o *Options) { o.Environment = "staging" }, "a timeout": func(o *Options) { o.Timeout = -time.Second },
+		"no secret":      func(o *Options) { o.ClientSecret = "" },
+		"a proxy":        func(o *Options) { o.TrustedProxies = []string{"10.0.0.0/99"} },
+		"an environment": func(o *Options) { o.Environment = "staging" },
+		"a timeout":      func(o *Options) { o.Timeout = -time.Second },
 	} {
 		o := good
 		change(&o)
@@ -158,7 +163,9 @@ func TestOptionsThatCannotBeRightAreRefusedWithoutTheirSecrets(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, server := range []string{"http://127.0.0.1:3000", "http://[::1]", "http://localhost:3", "https://a.example/prefix/"} {
+	for _, server := range []string{
+		"http://127.0.0.1:3000", "http://[::1]", "http://localhost:3", "https://a.example/prefix/",
+	} {
 		if _, err := readBase(server, false); err != nil {
 			t.Errorf("%s: %v", server, err)
 		}

@@ -90,8 +90,8 @@ func (l *limiter) bucketOf(b bound, now int64) *bucket {
 	return found
 }
 
-// leak up to an instant is not repeated for a call that began earlier. After the clock was set back, nothing leaks until
-// it advances; a lowered capacity also lowers the content.
+// leak up to an instant is not repeated for a call that began earlier. After the clock was set back, nothing leaks
+// until it advances; a lowered capacity also lowers the content.
 func (b *bucket) leak(perMinute, now int64) {
 	if b.perMinute != perMinute {
 		b.used = min(b.used, perMinute*call)

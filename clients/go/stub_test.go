@@ -91,8 +91,8 @@ func (s *stub) open(w http.ResponseWriter) {
 			reason, template, template, template))
 	}
 	w.WriteHeader(http.StatusCreated)
-	fmt.Fprintf(w, `{"session":"gds_%d","position":0,"lease":%g,"issuer":"x","resource":{"id":"res_1","identifier":"https://api",
-		"organization":null,"style":{"transports":[{"in":"header","name":"x-api-key"}]}},"keys":[],"refusals":{%s},
+	fmt.Fprintf(w, `{"session":"gds_%d","position":0,"lease":%g,"issuer":"x","resource":{"id":"res_1",
+		"identifier":"https://api","organization":null,"style":{"transports":[{"in":"header","name":"x-api-key"}]}},"keys":[],"refusals":{%s},
 		"unavailable":{"status":503,"headers":{},"body":"unavailable"}}`, number, s.lease, strings.Join(reasons, ","))
 }
 

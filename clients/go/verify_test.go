@@ -137,7 +137,8 @@ func TestAnEntryThatLacksWhatAVerdictReadsIsNone(t *testing.T) {
 func FuzzAnyRequestAndAnyAnswerGetAVerdict(f *testing.F) {
 	f.Add("Bearer eyJ", "a=b&x-api-key=%zz&access_token", "/x?y", entryText("key_1", ""), "{path}")
 	f.Add("bearer  a=", "%", "http://a", `{"facts":null}`, `["{scope}"]`)
-	f.Add("", "", "", `{"facts":{"kind":"access_token","principal":{"kind":"access_token","id":"c"},"claims":{"exp":1e300}},"follows":[""]}`, "")
+	f.Add("", "", "", `{"facts":{"kind":"access_token","principal":{"kind":"access_token","id":"c"},
+		"claims":{"exp":1e300}},"follows":[""]}`, "")
 	faces, _ := readVectors(f)
 	f.Fuzz(func(t *testing.T, authorization, query, target, entry, body string) {
 		for _, each := range faces {
