@@ -153,13 +153,8 @@ func (s *session) apply(n news, sent moment) error {
 
 // endsBy says whether a change is of what the session itself follows from: its resource, and the keys of tokens.
 func (s *session) endsBy(subject string) bool {
-	if subject == "signing-keys" {
-		return true
-	}
-	if owner := s.face.Resource.Organization; owner != nil {
-		return subject == "resources:"+*owner
-	}
-	return subject == "resources"
+	owner := s.face.Resource.Organization
+	return subject == "resources" || subject == "signing-keys" || owner != nil && subject == "resources:"+*owner
 }
 
 func (s *session) distrust() {

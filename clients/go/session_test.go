@@ -30,7 +30,7 @@ func TestAKeyIsAskedForOnceAndARevocationIsAppliedBeforeItIsConfirmed(t *testing
 func TestAChangeOfAnythingThatAnEntryFollowsOutdatesIt(t *testing.T) {
 	for subject, outdates := range map[string]bool{
 		"key:key_1": true, "organization:org_1": true, "everything": true, "key:key_2": false, "organization": false,
-		"members": false, "": false,
+		"members": false, "": false, "resources:org_9": false,
 	} {
 		s := newStub(t)
 		g := guardOf(t, s.URL, nil, nil).trusted()
@@ -45,8 +45,11 @@ func TestAChangeOfAnythingThatAnEntryFollowsOutdatesIt(t *testing.T) {
 }
 
 func TestAChangeOfTheResourceOrOfTheSigningKeysOpensAnotherSession(t *testing.T) {
-	for _, subject := range []string{"resources", "signing-keys"} {
+	for _, subject := range []string{"resources", "signing-keys", "resources:org_9"} {
 		s := newStub(t)
+		if strings.HasSuffix(subject, "org_9") {
+			s.owner = `"org_9"`
+		}
 		g := guardOf(t, s.URL, nil, nil).trusted()
 		g.expect(goodKey, 200)
 		s.change(subject)

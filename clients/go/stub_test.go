@@ -32,13 +32,18 @@ type stub struct {
 	changes  []string
 	news     chan struct{}
 
+	// owner of the resource, in JSON.
+	owner                                 string
 	lease                                 float64
 	hold                                  time.Duration
 	poll, lookup, verify, report, onLeave http.HandlerFunc
 }
 
 func newStub(t testing.TB) *stub {
-	s := &stub{t: t, counts: map[string]int{}, news: make(chan struct{}, 100), lease: 60_000, hold: 20 * time.Millisecond}
+	s := &stub{
+		t: t, counts: map[string]int{}, news: make(chan struct{}, 100), owner: "null", lease: 60_000,
+		hold: 20 * time.Millisecond,
+	}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Server.Close)
 	return s
@@ -92,8 +97,8 @@ func (s *stub) open(w http.ResponseWriter) {
 	}
 	w.WriteHeader(http.StatusCreated)
 	fmt.Fprintf(w, `{"session":"gds_%d","position":0,"lease":%g,"issuer":"x","resource":{"id":"res_1",
-		"identifier":"https://api","organization":null,"style":{"transports":[{"in":"header","name":"x-api-key"}]}},"keys":[],"refusals":{%s},
-		"unavailable":{"status":503,"headers":{},"body":"unavailable"}}`, number, s.lease, strings.Join(reasons, ","))
+		"identifier":"https://api","organization":%s,"style":{"transports":[{"in":"header","name":"x-api-key"}]}},"keys":[],
+		"refusals":{%s},"unavailable":{"status":503,"headers":{},"body":"unavailable"}}`, number, s.lease, s.owner, strings.Join(reasons, ","))
 }
 
 // change makes the next poll name subjects.

@@ -21,10 +21,11 @@ const used = 0.95
 tap.test('the Go module passes its vet and its own tests: vectors, stubs that lie and cut, a real server', go, async t => {
   const raced = programPath('gcc') === null ? [] : ['-race']
   if (raced.length === 0) t.comment('go test runs without -race, which needs gcc')
-  for (const parameters of [['vet', './...'], ['test', ...raced, './...']]) {
+  // Not from Go's cache, which does not know that the server has changed.
+  for (const parameters of [['vet', './...'], ['test', '-v', '-count=1', ...raced, '.']]) {
     const { code, stdout, stderr } = await run(go.path, parameters, { cwd: moduleFolder })
-    t.equal(code, 0, `go ${parameters.join(' ')}`, { stdout, stderr })
-    t.notMatch(stdout, /no tests to run/)
+    t.equal(code, 0, `go ${parameters.join(' ')}`, code === 0 ? {} : { stdout, stderr })
+    t.notMatch(stdout, /no tests to run|--- SKIP/)
   }
 })
 
