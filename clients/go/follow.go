@@ -10,7 +10,7 @@ import (
 
 const (
 	shortestPause = 50 * time.Millisecond
-	longestPause  = 5 * time.Second
+	longestPause  = 2 * time.Second
 )
 
 // pauseAfter is the time before the next try: longer after each failure, and not the same for all guards.

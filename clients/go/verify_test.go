@@ -145,6 +145,8 @@ func FuzzAnyRequestAndAnyAnswerGetAVerdict(f *testing.F) {
 			a := arrival{target: target + "?" + query, header: http.Header{"Authorization": {authorization}}}
 			at := occasion{target: a.target, requestID: body}
 			g := &Guard{limiter: newLimiter()}
+			_, _ = form(each, required{}, a, at)
+			_ = fill(answer{401, map[string]string{"a": body}, body}, []string{query}, at)
 			var wire wireEntry
 			if json.Unmarshal([]byte(entry), &wire) != nil {
 				return
@@ -154,8 +156,6 @@ func FuzzAnyRequestAndAnyAnswerGetAVerdict(f *testing.F) {
 				return
 			}
 			out := g.decide(each, credential{}, found{entry: e}, required{object: &object{"a", query}}, a, at)
-			_, _ = form(each, required{}, a, at)
-			_ = fill(answer{401, map[string]string{"a": body}, body}, []string{query}, at)
 			if out.principal == nil && out.refused == nil && !out.asks {
 				t.Error("no verdict: ", fmt.Sprint(out))
 			}

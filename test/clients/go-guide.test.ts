@@ -5,13 +5,12 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import tap from 'tap'
-import { foreignProgram } from '../support/foreign-programs.ts'
-import { goProxy } from '../support/go-module.ts'
+import { goFor, goProxy } from '../support/go-module.ts'
 import { freePort, latchkeyCommand, run, startServer } from '../support/running-server.ts'
 import { examplesAsPlaceholders, readTranscript, Words } from '../support/transcript.ts'
 import { until } from '../support/waiting.ts'
 
-const go = foreignProgram('go', 'https://go.dev/doc/install')
+const go = await goFor('1.22')
 const page = await readFile(resolve(import.meta.dirname, '../../docs/guides/go.md'), 'utf8')
 
 tap.test('from an empty folder to a revoked key, as docs/guides/go.md tells it', go, async t => {

@@ -2,14 +2,13 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap from 'tap'
-import { foreignProgram } from '../support/foreign-programs.ts'
-import { moduleFolder } from '../support/go-module.ts'
+import { goFor, moduleFolder } from '../support/go-module.ts'
 import { startGuardedApi, startLatchkeyProcess } from '../support/guarded-api.ts'
 import { programPath } from '../support/program-path.ts'
 import { run, stop } from '../support/running-server.ts'
 import { eventually, timed } from '../support/waiting.ts'
 
-const go = foreignProgram('go', 'https://go.dev/doc/install')
+const go = await goFor('1.22')
 const built = join(import.meta.dirname, '../../node_modules/.cache/clients/go')
 
 /** Milliseconds for which a guard of a server on SQLite may answer from memory. */

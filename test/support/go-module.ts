@@ -2,11 +2,13 @@
  * A module proxy of the files of this repository, so that `go get` installs clients/go as it would from the internet
  * (https://go.dev/ref/mod#goproxy-protocol).
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { globSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { crc32 } from 'node:zlib'
+import { foreignProgram, missing, type ForeignProgram } from './foreign-programs.ts'
+import { run } from './running-server.ts'
 
 const root = join(import.meta.dirname, '../..')
 const modulePath = 'github.com/latchkey/latchkey/clients/go'
@@ -14,6 +16,19 @@ const version = 'v0.0.1'
 
 /** The files of the module, by their path in it. */
 export const moduleFolder = join(root, 'clients/go')
+
+/** The `go` of this machine, if it is new enough for the module. */
+export async function goFor (oldest: string): Promise<ForeignProgram> {
+  const hint = `Go ${oldest} or newer, from https://go.dev/doc/install`
+  const go = foreignProgram('go', hint)
+  if (go.skip !== false) return go
+  const version = (await run(go.path, ['env', 'GOVERSION'])).stdout.trim()
+  const [, major, minor] = /^go(\d+)\.(\d+)/.exec(version) ?? []
+  const [oldestMajor, oldestMinor] = oldest.split('.')
+  const isNewEnough = Number(major) > Number(oldestMajor) ||
+    (major === oldestMajor && Number(minor) >= Number(oldestMinor))
+  return isNewEnough ? go : missing(`go (here: ${version})`, hint)
+}
 
 /** Writes the proxy into an empty folder; returns the environment of a `go` that knows it and no other. */
 export async function goProxy (folder: string): Promise<Record<string, string>> {
