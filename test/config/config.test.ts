@@ -7,7 +7,7 @@ import { allVariables } from '../../src/config/variables.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { findConnection } from '../../src/cli/connection.ts'
 import { readClientEnvironment } from '../../src/config/client-environment.ts'
-import { requireNode } from '../../src/config/version.ts'
+import { requireNode } from '../../src/base/node/supported-node.ts'
 import { ConfigurationError } from '../../src/base/errors.ts'
 import { digestOf } from '../../src/secrets/digest.ts'
 
@@ -30,7 +30,9 @@ function problemsOf (load: () => unknown): readonly string[] {
 }
 
 tap.test('an older Node.js is refused before anything is opened', t => {
-  t.throws(() => { requireNode('20.20.2') }, /Node\.js: this is 20\.20\.2, and Latchkey needs 24 or newer/)
+  t.throws(() => { requireNode('20.20.2') }, /Node\.js: this is 20\.20\.2, and Latchkey needs 22\.15\.0 or newer/)
+  t.throws(() => { requireNode('22.14.1') }, /this is 22\.14\.1/)
+  t.doesNotThrow(() => { requireNode('22.15.0') })
   t.doesNotThrow(() => { requireNode('24.0.0') })
   t.doesNotThrow(() => { requireNode() })
   t.end()
@@ -190,7 +192,11 @@ tap.test('S1: a secret is read from the file that its variable with _FILE names'
     LATCHKEY_SECRET_FILE: 'secret', LATCHKEY_ADMIN_TOKEN_FILE: join(home, 'token'), DATABASE_URL_FILE: 'url'
   }
   t.match(loadConfig(environment, home), {
-    secrets: [good], adminTokenDigest: digestOf(other), generatedAdminToken: null, databaseUrl: url, unknownVariables: []
+    secrets: [good],
+    adminTokenDigest: digestOf(other),
+    generatedAdminToken: null,
+    databaseUrl: url,
+    unknownVariables: [],
   })
   t.match(readClientEnvironment(environment, home), { adminToken: other, problems: [], unknownVariables: [] })
   const cases: [title: string, environment: Record<string, string>, problem: string][] = [
