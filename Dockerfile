@@ -14,7 +14,7 @@ RUN npm pack --silent \
   && tar -xzf latchkey-*.tgz -C /image --strip-components=1 --no-same-owner
 WORKDIR /image
 RUN cp /source/package-lock.json . \
-  && npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
+  && npm ci --prefer-offline --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
   && rm package-lock.json
 
 FROM docker.io/library/node:${NODE_VERSION}-bookworm-slim
