@@ -87,9 +87,10 @@ async function writeTools (
     await writeFile(join(bin, name), `#!/bin/sh\n${script}\n`)
     await chmod(join(bin, name), 0o755)
   }
-  // A folder that keeps images and layers for the next run: npm ci alone takes a minute.
-  const kept = process.env.LATCHKEY_TEST_IMAGES ?? `${folder}/storage`
-  const storage = `--root '${kept}' --runroot '${folder}/run' --tmpdir '${folder}/tmp'`
+  // A folder that keeps images and layers for the next run: npm ci alone takes a minute, and more on a busy machine.
+  const kept = process.env.LATCHKEY_TEST_IMAGES ?? join(folder, 'containers')
+  for (const state of ['run', 'tmp', 'root/libpod', 'root/volumes']) await rm(join(kept, state), { recursive: true, force: true })
+  const storage = `--root '${kept}/root' --runroot '${kept}/run' --tmpdir '${kept}/tmp'`
   // As Docker does, leave /tmp, /run and /var/tmp of a read-only container read-only.
   await command('podman', [
     'case "$1" in',
