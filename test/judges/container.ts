@@ -164,7 +164,7 @@ async function judgeCompose (t: Test, room: Room, clone: string): Promise<void> 
       statusOf(`${origin}/api/v1/principal`, bearer)))
     t.strictSame(new Set(await principals(20)), new Set(['200']))
     for (const server of servers) t.match(await logsOf(server), '"path":"/api/v1/principal"', server)
-    const revoked = await inRoom(`${compose} exec -T server-2 latchkey client revoke ${client} --yes`)
+    const revoked = await inRoom(`sh latchkey.sh client revoke ${client} --yes`)
     t.equal(revoked.code, 0, revoked.stderr)
     t.strictSame(new Set(await principals(20)), new Set(['401']))
   })
@@ -202,7 +202,7 @@ async function judgeCompose (t: Test, room: Room, clone: string): Promise<void> 
 
   await noSecrets(t, inRoom, clone, await Promise.all([...servers, 'postgres', 'proxy'].map(nameOf)))
   const url = (await readFile(join(clone, 'deploy/secrets/database-url'), 'utf8')).trim()
-  const migrated = await inRoom(`docker run --rm --network latchkey_back --env DATABASE_URL='${url}' localhost/latchkey migrate`)
+  const migrated = await inRoom(`docker run --rm --network latchkey_back --env HOST=127.0.0.1 --env DATABASE_URL='${url}' localhost/latchkey migrate`)
   t.equal(migrated.code, 0, `DATABASE_URL as an environment variable: ${migrated.stderr}`)
   await inRoom(`${compose} down --volumes`)
 }
