@@ -19,7 +19,12 @@ const caddy = foreignProgram('caddy', 'apt-get install caddy')
 
 interface Ports { tls: number, plain: number }
 
-interface Proxied extends Ports { authority: string, folder: string, /** The server behind the proxy. */ upstream: string }
+interface Proxied extends Ports {
+  authority: string
+  folder: string
+  /** The URL of the server behind the proxy. */
+  upstream: string
+}
 
 interface Answer { status: number, body: string, location: string | undefined }
 
@@ -32,7 +37,9 @@ function replaced (sample: string, texts: readonly (readonly [before: string, af
 }
 
 async function behind (
-  t: Test, program: string, parametersFor: (folder: string, upstreams: readonly string[], ports: Ports) => Promise<string[]>
+  t: Test,
+  program: string,
+  parametersFor: (folder: string, upstreams: readonly string[], ports: Ports) => Promise<string[]>
 ): Promise<Proxied> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-proxy-'))
   const authority = makeAuthority()
@@ -109,7 +116,10 @@ async function judge (t: Test, proxied: Proxied): Promise<void> {
   const own = await api('/api-keys', { ...grant, name: 'own', environment: 'live', allowlist: ['127.0.0.1'] })
   const foreign = await api('/api-keys', { ...grant, name: 'foreign', environment: 'live', allowlist: ['203.0.113.9'] })
   const forged = {
-    'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'http', 'x-forwarded-host': 'evil.test', forwarded: 'for=203.0.113.9'
+    'x-forwarded-for': '203.0.113.9',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-host': 'evil.test',
+    forwarded: 'for=203.0.113.9',
   }
   const principal = async (key: string, headers = {}) =>
     (await ask(proxied, '/api/v1/principal', { headers: { 'x-api-key': key, ...headers } })).status
@@ -124,7 +134,9 @@ async function judge (t: Test, proxied: Proxied): Promise<void> {
   }
   t.equal((await fetch(`${proxied.upstream}/readyz`)).status, 200)
   t.equal((await ask(proxied, '/api/v1/principal?api_key=lb_live_of_a_query', {})).status, 401)
-  const encoded = await ask(proxied, '/api/v1/organizations/a%2Fb%2e', { headers: { authorization: `Bearer ${adminToken}` } })
+  const encoded = await ask(proxied, '/api/v1/organizations/a%2Fb%2e', {
+    headers: { authorization: `Bearer ${adminToken}` }
+  })
   t.equal(encoded.status, 404)
   const large = await ask(proxied, '/api/v1/organizations', {
     method: 'POST',

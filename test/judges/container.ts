@@ -1,7 +1,7 @@
 /**
  * docs/deployment.md as it stands: the image is built and run, the compose file with two servers and a proxy, the unit
- * by systemd itself. podman and podman-compose are called `docker` and `docker compose` there; the images that a registry
- * would give are made of Debian's packages.
+ * by systemd itself. podman and podman-compose are called `docker` and `docker compose` there; the images that a
+ * registry would give are made of Debian's packages.
  */
 import { cp, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -46,7 +46,9 @@ function blocksOf (text: string): Block[] {
 type Runner = (script: string) => Promise<Ran>
 
 /** Runs the blocks of a section in order, `after` after each; returns the commands of its transcripts. */
-async function follow (t: Test, section: string, runner: Runner, after: (block: string) => Promise<void>): Promise<string[]> {
+async function follow (
+  t: Test, section: string, runner: Runner, after: (block: string) => Promise<void>
+): Promise<string[]> {
   const commands: string[] = []
   const blocks = sections.get(section) ?? []
   t.ok(blocks.length > 0, section)
@@ -111,8 +113,9 @@ async function judgeImage (t: Test, room: Room, clone: string): Promise<void> {
   t.match(await inside('cat /proc/*/status | grep -E "^(Uid|CapEff|CapBnd|NoNewPrivs):" | sort -u'), new RegExp([
     '^CapBnd:\\s0+', 'CapEff:\\s0+', 'NoNewPrivs:\\s1', 'Uid:\\s1000\\s1000\\s1000\\s1000$'
   ].join('\n')), 'no process has root or a capability')
-  const writable = await inside('find / -path /proc -prune -o -path /sys -prune -o -path /dev -prune -o -type d -writable -print')
-  t.strictSame(writable.split('\n').filter(path => !path.startsWith('/var/lib/latchkey/')), ['/var/lib/latchkey'])
+  const ofKernel = ['/proc', '/sys', '/dev'].map(path => `-path ${path} -prune -o `).join('')
+  const writable = (await inside(`find / ${ofKernel} -type d -writable -print`)).split('\n')
+  t.strictSame(writable.filter(path => !path.startsWith('/var/lib/latchkey/')), ['/var/lib/latchkey'])
   await noSecrets(t, inRoom, clone, ['latchkey'])
   await inRoom('docker rm --force latchkey')
 }
@@ -143,10 +146,11 @@ async function judgeCompose (t: Test, room: Room, clone: string): Promise<void> 
       const name = await nameOf(service)
       if (name === '') continue
       const ask = `podman healthcheck run ${name}`
-      const isStopped = (await inRoom(`docker inspect --format "{{.State.Status}}" ${name}`)).stdout.trim() === 'exited'
-      if (!isStopped) await eventually(() => inRoom(ask), ({ code }) => code === 0, 500)
+      const { stdout: state } = await inRoom(`docker inspect --format "{{.State.Status}}" ${name}`)
+      if (state.trim() !== 'exited') await eventually(() => inRoom(ask), ({ code }) => code === 0, 500)
     }
-    await eventually(() => inRoom('curl --silent --insecure --fail https://localhost/healthz'), ({ code }) => code === 0, 500)
+    const throughProxy = 'curl --silent --insecure --fail https://localhost/healthz'
+    await eventually(() => inRoom(throughProxy), ({ code }) => code === 0, 500)
   }
   const commands = await follow(t, 'Two servers with Compose', inRoom, allAnswer)
   const [, client, secret] = /-u (\w+):(\S+)/.exec(commands.at(-1)!)!
@@ -174,7 +178,9 @@ async function judgeCompose (t: Test, room: Room, clone: string): Promise<void> 
     const metadata = '/.well-known/oauth-authorization-server'
     t.match(await ask(`${forged} ${origin}${metadata}`), `"issuer":"${origin}"`)
     for (const server of servers) t.notMatch(await logsOf(server), '203.0.113.9')
-    const address = (await inRoom(`docker inspect --format '{{json .NetworkSettings.Networks}}' ${await nameOf('server-1')}`))
+    const address = await inRoom(
+      `docker inspect --format '{{json .NetworkSettings.Networks}}' ${await nameOf('server-1')}`
+    )
     const { latchkey_front: front } = JSON.parse(address.stdout) as Record<string, { IPAddress: string }>
     const direct = `http://${front!.IPAddress}:3000`
     t.equal(await statusOf(`${direct}/healthz`), '200')
@@ -191,10 +197,12 @@ async function judgeCompose (t: Test, room: Room, clone: string): Promise<void> 
       let stopped = false
       const stopping = inRoom(`${compose} stop ${server}`).finally(() => { stopped = true })
       const statuses = new Set<string>()
-      for (let more = 20; more > 0; more -= stopped ? 1 : 0) statuses.add(await statusOf(`${origin}/.well-known/jwks.json`))
+      const keys = `${origin}/.well-known/jwks.json`
+      for (let more = 20; more > 0; more -= stopped ? 1 : 0) statuses.add(await statusOf(keys))
       t.strictSame(statuses, new Set(['200']), `${server} is stopped`)
       t.equal((await stopping).code, 0)
-      t.equal((await inRoom(`docker inspect --format '{{.State.ExitCode}}' ${await nameOf(server)}`)).stdout.trim(), '0')
+      const ended = await inRoom(`docker inspect --format '{{.State.ExitCode}}' ${await nameOf(server)}`)
+      t.equal(ended.stdout.trim(), '0')
       await inRoom(`${compose} start ${server}`)
       await allAnswer()
     }
@@ -202,7 +210,9 @@ async function judgeCompose (t: Test, room: Room, clone: string): Promise<void> 
 
   await noSecrets(t, inRoom, clone, await Promise.all([...servers, 'postgres', 'proxy'].map(nameOf)))
   const url = (await readFile(join(clone, 'deploy/secrets/database-url'), 'utf8')).trim()
-  const migrated = await inRoom(`docker run --rm --network latchkey_back --env HOST=127.0.0.1 --env DATABASE_URL='${url}' localhost/latchkey migrate`)
+  const migrated = await inRoom(
+    `docker run --rm --network latchkey_back --env HOST=127.0.0.1 --env DATABASE_URL='${url}' localhost/latchkey migrate`
+  )
   t.equal(migrated.code, 0, `DATABASE_URL as an environment variable: ${migrated.stderr}`)
   await inRoom(`${compose} down --volumes`)
 }
@@ -210,13 +220,16 @@ async function judgeCompose (t: Test, room: Room, clone: string): Promise<void> 
 async function judgeUnit (t: Test, room: Room, clone: string): Promise<void> {
   await cp(join(clone, 'deploy'), join(room.folder, 'machine/deploy'), { recursive: true })
   await makeImage(room, 'localhost/machine', 'systemd', 'machine')
-  const started = await room.run('docker run --detach --tty --name machine --systemd=always --privileged localhost/machine')
+  const started = await room.run(
+    'docker run --detach --tty --name machine --systemd=always --privileged localhost/machine'
+  )
   t.equal(started.code, 0, started.stderr)
   const inMachine: Runner = script =>
     room.run(`docker exec --workdir /source machine sh -c '${script.replaceAll("'", "'\\''")}'`)
   await eventually(() => inMachine('systemctl is-system-running'), ({ stdout }) => /running|degraded/.test(stdout), 500)
   await follow(t, 'systemd', inMachine, async () => {
-    await eventually(() => inMachine('curl --silent --fail http://localhost:3000/healthz'), ({ code }) => code === 0, 500)
+    const asked = 'curl --silent --fail http://localhost:3000/healthz'
+    await eventually(() => inMachine(asked), ({ code }) => code === 0, 500)
   })
 
   const outputOf = async (script: string) => (await inMachine(script)).stdout.trim()

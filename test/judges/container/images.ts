@@ -1,6 +1,6 @@
 /**
- * The images that Dockerfile and compose.yaml name, where none can be pulled: made of Debian's packages and the Node.js of
- * the project. What stands in for an image is in NAME.Containerfile.
+ * The images that Dockerfile and compose.yaml name, where none can be pulled: made of Debian's packages and the Node.js
+ * of the project. What stands in for an image is in NAME.Containerfile.
  */
 import { cp, readFile, realpath } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
@@ -40,7 +40,8 @@ export async function makeImages (room: Room): Promise<void> {
 
 /** Builds NAME.Containerfile as `image`, unless it was kept, with the network of this machine. */
 export async function makeImage (room: Room, image: string, name: string, context = 'images'): Promise<void> {
-  await must(room, `podman image exists ${image} || docker build --quiet --tag ${image} --file images/${name}.Containerfile ${context}`)
+  const build = `docker build --quiet --tag ${image} --file images/${name}.Containerfile ${context}`
+  await must(room, `podman image exists ${image} || ${build}`)
 }
 
 async function must (room: Room, script: string): Promise<void> {

@@ -89,7 +89,9 @@ async function writeTools (
   }
   // A folder that keeps images and layers for the next run: npm ci alone takes a minute, and more on a busy machine.
   const kept = process.env.LATCHKEY_TEST_IMAGES ?? join(folder, 'containers')
-  for (const state of ['run', 'tmp', 'root/libpod', 'root/volumes']) await rm(join(kept, state), { recursive: true, force: true })
+  for (const state of ['run', 'tmp', 'root/libpod', 'root/volumes']) {
+    await rm(join(kept, state), { recursive: true, force: true })
+  }
   const storage = `--root '${kept}/root' --runroot '${kept}/run' --tmpdir '${kept}/tmp'`
   // As Docker does, leave /tmp, /run and /var/tmp of a read-only container read-only.
   await command('podman', [
