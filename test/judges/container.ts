@@ -83,7 +83,9 @@ tap.test('docs/deployment.md', podman, async t => {
 /** The files that a clone has, in `folder`. */
 async function copyClone (folder: string): Promise<void> {
   const { stdout } = await run('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root })
-  for (const name of stdout.trim().split('\n')) await cp(join(root, name), join(folder, name), { verbatimSymlinks: true })
+  for (const name of stdout.trim().split('\n')) {
+    await cp(join(root, name), join(folder, name), { verbatimSymlinks: true })
+  }
 }
 
 /** Builds have the network of this machine, everything else that of the room. */
@@ -211,7 +213,8 @@ async function judgeCompose (t: Test, room: Room, clone: string): Promise<void> 
   await noSecrets(t, inRoom, clone, await Promise.all([...servers, 'postgres', 'proxy'].map(nameOf)))
   const url = (await readFile(join(clone, 'deploy/secrets/database-url'), 'utf8')).trim()
   const migrated = await inRoom(
-    `docker run --rm --network latchkey_back --env HOST=127.0.0.1 --env DATABASE_URL='${url}' localhost/latchkey migrate`
+    'docker run --rm --network latchkey_back --env HOST=127.0.0.1 ' +
+      `--env DATABASE_URL='${url}' localhost/latchkey migrate`
   )
   t.equal(migrated.code, 0, `DATABASE_URL as an environment variable: ${migrated.stderr}`)
   await inRoom(`${compose} down --volumes`)
@@ -248,6 +251,7 @@ async function judgeUnit (t: Test, room: Room, clone: string): Promise<void> {
   t.notMatch(await outputOf(`tr "\\0" "\\n" < /proc/${pid}/environ`), secret)
   t.notMatch(await outputOf('systemctl show latchkey'), secret)
   await inMachine('systemctl stop latchkey')
-  t.equal(await outputOf('systemctl show --property=Result,ExecMainStatus latchkey'), 'Result=success\nExecMainStatus=0')
+  const ended = await outputOf('systemctl show --property=Result,ExecMainStatus latchkey')
+  t.equal(ended, 'Result=success\nExecMainStatus=0')
   await room.run('docker rm --force machine')
 }
