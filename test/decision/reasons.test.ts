@@ -132,7 +132,7 @@ function forwardAuthOf (server: TestServer, t: Test): Ask {
     if (needs.object !== undefined) query.set('object', `${needs.object.type}:${needs.object.id}`)
     if (needs.credits !== undefined) query.set('credits', String(needs.credits))
     const answer = await server.send({
-      path: `/api/v1/forward-auth/${encodeURIComponent(resource)}/${encodeURIComponent(query.toString())}`,
+      path: `/api/v1/forward-auth/${encodeURIComponent(resource)}/${query.toString().replaceAll('+', '%20')}`,
       from: proxy,
       headers: {
         ...headersOf(situation), 'x-forwarded-for': address, 'x-forwarded-uri': path, 'x-forwarded-proto': 'http'
