@@ -205,6 +205,25 @@ for (const { name, database, server } of ready) {
     t.match(lines(text)[0]!.subject, 'a\\u{d}\\u{a}{"type":"x"}\\u{1b}[2J\\u{9b}31m\\u{202e}b\\u{2028}')
   })
 
+  if (name === 'sqlite') {
+    tap.test('L2: more chains than one request answers for are verified, and all their heads printed and compared [sqlite]', async t => {
+      for (let i = 0; i < 201; i++) await server.createOrganization(`chain ${i}`)
+      const { stdout } = await command('audit', 'head')
+      const chains = lines(stdout).map(({ chain }) => chain)
+      t.ok(chains.length > 201)
+      t.equal(new Set(chains).size, chains.length)
+      const heads = join(server.folder, 'many-heads.ndjson')
+      await writeFile(heads, stdout)
+      const verified = JSON.parse((await command('audit', 'verify', '--heads', heads, '--json')).stdout) as Json
+      t.match(verified, { heads: chains.length, fault: null })
+      const exported = lines((await command('audit', 'export')).stdout)
+      t.equal(verified.checked, exported.length, 'every row of every chain')
+      const forged: Json = { ...lines(stdout).at(-1), hash: 'x' }
+      await writeFile(heads, stdout.split('\n').slice(0, -2).concat(JSON.stringify(forged)).join('\n'))
+      t.match(await command('audit', 'verify', '--heads', heads), { code: 1, stderr: new RegExp(forged.chain) })
+    })
+  }
+
   tap.test(`L2: verify goes over the API and on the command line, and names the row that was edited [${name}]`, async t => {
     const organization = (await server.createOrganization('tampered')).id
     for (let i = 0; i < 3; i++) await admin('PATCH', `/organizations/${organization}`, { name: `name ${i}` })
@@ -216,6 +235,15 @@ for (const { name, database, server } of ready) {
     t.equal(printed.code, 0)
     await writeFile(heads, printed.stdout)
     t.match(await command('audit', 'verify', '--heads', heads), { code: 0, stdout: /heads {5}\d+ compared/ })
+    const odd = join(server.folder, 'odd.ndjson')
+    t.match(await command('audit', 'verify', '--heads', odd), { code: 1, stderr: /odd\.ndjson cannot be read \(ENOENT\)/ })
+    for (const line of ['{"chain":"deployment","sequence":1}', 'null', 'sequence 1']) {
+      await writeFile(odd, `${printed.stdout}\n${line}\n`)
+      t.match(await command('audit', 'verify', '--heads', odd), {
+        code: 1,
+        stderr: `odd.ndjson:${lines(printed.stdout).length + 1} is not the head of a chain: give a file from`
+      }, line)
+    }
     const file = join(server.folder, 'export.ndjson')
     t.match(await command('audit', 'export', '--org', organization, '--output', file), { code: 0 })
     t.strictSame(lines(await readFile(file, 'utf8')).map(({ type }) => type), [
@@ -304,5 +332,15 @@ for (const { name, database, server } of ready) {
       code: 0, stdout: /"problem":"chain_gone"/
     })
     t.match(await command('audit', 'verify', '--offline'), { code: 0 })
+    t.match(await command('audit', 'verify', '--offline', '--heads', heads), {
+      code: 1, stderr: new RegExp(`chain ${organization}\\b`)
+    }, 'the heads of before say what is gone')
+    const DATABASE_URL = `file:${join(server.folder, 'nowhere.db')}`
+    t.match(
+      await run(process.execPath, [latchkeyCommand, 'audit', 'verify', '--offline'], {
+        env: { ...server.environment, DATABASE_URL }
+      }),
+      { code: 1, stderr: `DATABASE_URL: there is no database at ${DATABASE_URL}; name another` }
+    )
   })
 }
