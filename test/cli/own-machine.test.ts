@@ -131,7 +131,8 @@ tap.test('a file of the data folder that is damaged, or cannot be read, is named
   const file = join(folder, 'server.json')
   writeFileSync(file, '{', { mode: 0o600 })
   t.match(await latchkey({ LATCHKEY_DATA: folder }, 'whoami'), {
-    code: 1, stderr: `latchkey: ${file} is damaged: remove it and start the server again, or name the server with --url.`
+    code: 1,
+    stderr: `latchkey: ${file} is damaged: remove it and start the server again, or name the server with --url.`
   })
   rmSync(file)
   mkdirSync(file)
