@@ -149,6 +149,12 @@ tap.test('S1: a configuration that is not safe is refused by the name of its var
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
       OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${good}`
     }, /^LATCHKEY_ADMIN_TOKEN: is the same as the header authorization in OTEL_/],
+    ['a collector that is no URL', { OTEL_EXPORTER_OTLP_ENDPOINT: 'hunter2' }, /^OTEL_EXPORTER_OTLP_ENDPOINT: (?!.*hunter2)/],
+    [
+      'headers that are no list', { OTEL_EXPORTER_OTLP_HEADERS: 'hunter2' },
+      /^OTEL_EXPORTER_OTLP_HEADERS: is not a percent-encoded list (?!.*hunter2)/
+    ],
+    ['a share of traces that is none', { OTEL_TRACES_SAMPLER_ARG: '2' }, /^OTEL_TRACES_SAMPLER_ARG: is not a number from 0 to 1/],
     ['a weak admin token', { LATCHKEY_ADMIN_TOKEN: 'admin' }, /^LATCHKEY_ADMIN_TOKEN: is too easy/],
     ['a database that is none', { DATABASE_URL: 'mysql://root:hunter2@db/x' }, /^DATABASE_URL: (?!.*hunter2)/],
     ['an unknown registration mode', { LATCHKEY_REGISTRATION: 'public' }, /^LATCHKEY_REGISTRATION: "public"/],
