@@ -31,10 +31,18 @@ const owner = { organizationId: organization.id, name: 'bench' }
 const { text: key } = await createApiKey(operation, {
   ...owner, resource: issuer, environment: 'live', scopes: ['company:read']
 })
+/** For one call about many. */
+const keys: string[] = []
+for (let i = 0; i < 100; i++) {
+  const { text } = await createApiKey(operation, {
+    ...owner, resource: issuer, environment: 'live', scopes: ['company:read']
+  })
+  keys.push(text)
+}
 const clients: string[] = []
 for (let i = 0; i < clientCount; i++) {
   const { client, secret } = await createClient(operation, {
-    ...owner, grants: [{ resource: issuer, scopes: ['company:read'] }]
+    ...owner, grants: [{ resource: issuer, scopes: ['company:read'] }], introspects: [issuer]
   })
   clients.push(Buffer.from(`${client.id}:${secret}`).toString('base64'))
 }
@@ -43,6 +51,7 @@ const answer = { company: 'Bench', status: 'active' }
 const app = Fastify({ logger: false })
 await app.register(latchkey.routes)
 app.get('/bare', async () => answer)
+app.post('/bare-json', async () => answer)
 await app.register(async forms => {
   await forms.register(formbody)
   forms.post('/bare-form', async () => answer)
@@ -54,7 +63,7 @@ await app.register(async api => {
 await app.register(bareSigner)
 process.once('SIGINT', () => process.exit(0))
 await app.listen({ port, host: '127.0.0.1' })
-process.stdout.write(JSON.stringify({ url: issuer, key, clients, organization: organization.id }) + '\n')
+process.stdout.write(JSON.stringify({ url: issuer, key, keys, clients, organization: organization.id }) + '\n')
 
 /**
  * The minimum of a token endpoint: signs one ES256 JWT with the claims of Latchkey's, on the thread pool. Reads no

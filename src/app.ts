@@ -5,13 +5,14 @@
  */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { systemClock, type Clock } from './base/clock.ts'
-import { pinNextTickShape } from './base/next-tick-shape.ts'
+import { pinNextTickShape } from './base/node/next-tick-shape.ts'
 import { loadConfig, type Config } from './config/config.ts'
 import { version } from './config/version.ts'
 import { decision } from './decision/decision.ts'
 import { GuardSessions } from './decision/guard-sessions/guard-sessions.ts'
 import { credentialChecks } from './domain/access/authenticator.ts'
 import { systemActor } from './domain/core/actor.ts'
+import { keptAnswers } from './domain/core/kept-answers.ts'
 import type { Operation } from './domain/core/operation.ts'
 import type { Repositories } from './domain/store.ts'
 import { housekeeping } from './domain/maintenance/housekeeping.ts'
@@ -98,6 +99,7 @@ export async function openLatchkey (
       reader,
       authenticator,
       usage: clientUsage,
+      keyUsage,
       clientFailures: failures,
       tokens,
       counts,
@@ -108,7 +110,16 @@ export async function openLatchkey (
       issuer, secrets, guard: guarded, store, clock, signingKeys, replicas, directory, tokens, meter, server
     }))
     await app.register(decision({
-      ...judging, issuer, ring, guardSessions, asking: { registry, clock, failures, usage: clientUsage }
+      ...judging,
+      issuer,
+      ring,
+      guardSessions,
+      reporting: { registry, meter, keyUsage },
+      proxies: { trustedProxies: config.trustProxy, signingKeys },
+      kept: keptAnswers(store, clock, secrets),
+      asking: {
+        issuer, registry, clock, failures, refusals, usage: clientUsage, usedAssertions: store.usedAssertions
+      }
     }))
     await app.register(server.routes({ withMetrics: config.metrics === 'on' }))
     server.announce(app)

@@ -99,6 +99,12 @@ export function readCount (text: string): string {
 /** A number from the command line. Wrapped, because commander treats null as absent. */
 export interface Amount { count: number | null }
 
+/** A whole number. @throws InvalidArgumentError. */
+export function readWhole (text: string): number {
+  if (/^\d{1,10}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Write a whole number, such as 0 or 10.')
+}
+
 /** A whole number, 1 or greater, or null for `unlimited`. @throws InvalidArgumentError. */
 export function readAmount (text: string): Amount {
   if (text === 'unlimited') return { count: null }

@@ -1,6 +1,7 @@
 /** A call that another process asks about: the caller and its request are what the question says. */
 import type { Resource } from '../domain/resources/resource.ts'
 import type { AdmissionDependencies, Call, CallRequirements } from '../guard/admission.ts'
+import type { Environment } from '../secrets/credential-text.ts'
 
 /** What is asked: whether a credential may be used for this. */
 export interface Question {
@@ -12,12 +13,25 @@ export interface Question {
   objectId: string | null
   /** Where the credential came from; null: unknown, and no allowlist lets it pass. */
   address: string | null
+  /** The one environment that is served; null or left out: both. */
+  environment?: Environment | null
 }
 
 /** The call that a question stands for. It takes no webhook's token: the path that holds one is not asked about. */
 export function askedCall (dependencies: AdmissionDependencies, question: Question): Call {
+  const { resource, requirements, organizationId, objectId, address, environment = null } = question
+  const now = dependencies.clock()
   return {
-    ...question, dependencies, environment: null, webhookToken: null, webhookType: null, now: dependencies.clock()
+    dependencies,
+    requirements,
+    resource,
+    organizationId,
+    objectId,
+    address,
+    environment,
+    webhookToken: null,
+    webhookType: null,
+    now
   }
 }
 

@@ -1,17 +1,45 @@
 /** Decisions for APIs in other processes, as one plugin: each route by which they ask. */
 import type { FastifyPluginAsync } from 'fastify'
+import { requireAvailable } from '../base/availability.ts'
+import { Failure } from '../base/errors.ts'
 import { presentError } from '../management/conventions/presenter.ts'
+import { refuseCompressed, refuseNull } from '../management/conventions/request-bodies.ts'
+import { routes } from '../management/conventions/routes.ts'
+import { refuseUnknownQuery } from '../management/documentation/announcements.ts'
+import { forwardAuth, type ForwardAuthOptions } from './forward-auth/forward-auth.ts'
 import { guardSessionRoutes, type GuardSessionOptions } from './guard-sessions/routes.ts'
+import { verifyRoute, type VerifyDependencies } from './verify.ts'
 
-/** The parts that decide, that record, and that tell which client asks. */
-export type DecisionOptions = GuardSessionOptions
+export interface DecisionOptions extends VerifyDependencies, GuardSessionOptions {
+  proxies: Pick<ForwardAuthOptions, 'trustedProxies' | 'signingKeys'>
+}
 
 /** Below this path stand all routes of the plugin. */
 export const decisionPath = '/api/v1'
 
+const verifyRoutes = routes<DecisionOptions>(verifyRoute)
+
 export function decision (options: DecisionOptions): FastifyPluginAsync {
+  const { issuer, telemetry: { availability } } = options
   return async app => {
-    app.setErrorHandler(presentError)
-    await app.register(guardSessionRoutes(options), { prefix: decisionPath })
+    app.addHook('onRequest', (_request, _reply, done) => {
+      requireAvailable(availability)
+      done()
+    })
+    await app.register(forwardAuth({ ...options, ...options.proxies }))
+    await app.register(async api => {
+      // RFC 9110 §15.5.2: a 401 says how a client authenticates here.
+      api.setErrorHandler((error, request, reply) => presentError(
+        error, request,
+        error instanceof Failure && error.status === 401
+          ? reply.header('www-authenticate', `Basic realm="${issuer}"`)
+          : reply
+      ))
+      api.addHook('preParsing', refuseCompressed)
+      api.addHook('preValidation', refuseNull)
+      refuseUnknownQuery(api)
+      await api.register(verifyRoutes(options))
+      await api.register(guardSessionRoutes(options))
+    }, { prefix: decisionPath })
   }
 }

@@ -8,7 +8,9 @@ import type { Authenticator } from '../domain/access/authenticator.ts'
 import type { WebhookAuthenticator } from '../domain/access/check-webhook-token.ts'
 import type { SessionAuthenticator } from '../domain/access/end-user-session.ts'
 import { keyFactsOf, notFound, type CredentialFacts, type PlaceFacts } from '../domain/access/facts.ts'
-import { judge, judgeCredential, type JudgedRequest, type Requirements } from '../domain/access/judge.ts'
+import {
+  judge, judgeCredential, type JudgedRequest, type Requirements, type Verdict
+} from '../domain/access/judge.ts'
 import { policiesFor } from '../domain/access/policy-lookup.ts'
 import type { Principal, Refusal } from '../domain/access/principal.ts'
 import type { Registry } from '../domain/access/registry.ts'
@@ -76,6 +78,12 @@ async function admitLater (call: Call, gathered: Awaitable<CredentialFacts>): Pr
 function judgeAndTake (call: Call, facts: CredentialFacts, place: PlaceFacts | null): Awaitable<Admission> {
   const verdict = judge(facts, place, call)
   return verdict.ok ? take(call, facts, verdict.principal) : no(verdict.refusal)
+}
+
+/** What `admission` would say now, apart from limits and credits. Nothing is noted or taken. */
+export async function verdictOn (call: Call, presented: PresentedCredential): Promise<Verdict> {
+  const facts = await gather(call, presented)
+  return judge(facts, isElsewhere(facts, call) ? await gatherPlace(call, facts) : null, call)
 }
 
 /** The facts of the one kind of credential that the route takes. */

@@ -1,6 +1,6 @@
 /** What is recorded of a verdict: metrics and the span, the log line, and the row of the audit log. */
 import type { FastifyBaseLogger } from 'fastify'
-import type { Failure } from '../base/errors.ts'
+import { Failure, failures } from '../base/errors.ts'
 import type { Reason, Refusal } from '../domain/access/principal.ts'
 import type { RefusalLog } from '../domain/audit/refusal-log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
@@ -8,8 +8,13 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 /** Where verdicts are recorded. */
 export interface RecordDependencies { refusals: RefusalLog, telemetry: Telemetry }
 
-/** The request that a verdict is about. `address`: the caller's. */
-export interface RecordedRequest { address: string, id: string, log: Pick<FastifyBaseLogger, 'info'> }
+/** The request that a verdict is about. `address`: the caller's. `about`: further members of the audit row's detail. */
+export interface RecordedRequest {
+  address: string
+  id: string
+  log: Pick<FastifyBaseLogger, 'info' | 'error'>
+  about?: Readonly<Record<string, unknown>>
+}
 
 /** For metrics and the span: a reason and a kind of credential, both from closed sets. */
 export function noteVerdict (
@@ -23,7 +28,7 @@ export function noteVerdict (
 /** Records a refusal with its precise reason. */
 export function recordRefusal (dependencies: RecordDependencies, refusal: Refusal, request: RecordedRequest): void {
   const { reason, subject, organizationId, presented, policy } = refusal
-  const detail = policy === undefined ? {} : { policy }
+  const detail = { ...(policy === undefined ? {} : { policy }), ...request.about }
   noteVerdict(dependencies, reason, presented ?? 'none')
   request.log.info({ reason, subject, organizationId, ...detail }, 'refused')
   if (reason === 'no_credential') return
@@ -32,6 +37,16 @@ export function recordRefusal (dependencies: RecordDependencies, refusal: Refusa
   // Its holder was told to use the new one: the sender of the old one may have found it (RFC 9700 §4.14.2 of refresh
   // tokens).
   if (reason === 'rotated') dependencies.refusals.record({ ...entry, type: 'credential.reuse_detected' })
+}
+
+/** Records an error that stood in the way of a verdict, and returns it as a failure. */
+export function recordFailure (dependencies: RecordDependencies, error: unknown, request: RecordedRequest): Failure {
+  const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
+  const isExpected = failure.status < 500 || dependencies.telemetry.availability.rejecting === failure.code
+  if (isExpected) request.log.info({ code: failure.code }, failures[failure.code].message)
+  else if (failure.code === 'change_lost') recordLost(dependencies, failure, request)
+  else request.log.error({ err: error }, 'the guard could not decide')
+  return failure
 }
 
 /** A refusal like others, for the audit log, and no error of the server: it may last for days. */
@@ -46,6 +61,6 @@ export function recordLost (
     organizationId: null,
     address: request.address,
     requestId: request.id,
-    detail: { refused }
+    detail: { refused, ...request.about }
   })
 }

@@ -6,6 +6,7 @@ import { unshared } from '../domain/metering/shared-counters.ts'
 import { tokenMeter } from '../domain/tokens/issuance-meter.ts'
 import { lastUsedRecorder } from '../domain/metering/last-used.ts'
 import { isCompressed } from '../http/media-type.ts'
+import { timesSent } from '../http/repeated-headers.ts'
 import { unlisted } from '../http/route-schema.ts'
 import { newTelemetry } from '../telemetry/telemetry.ts'
 import { providerAdapter } from './provider/provider-adapter.ts'
@@ -31,6 +32,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       ...given,
       refusals: given.refusals ?? own(refusalLog(store, clock)),
       usage: given.usage ?? own(lastUsedRecorder(usage => store.clients.touch(usage), clock)),
+      keyUsage: given.keyUsage ?? own(lastUsedRecorder(usage => store.apiKeys.touch(usage), clock)),
       tokens: given.tokens ?? own(tokenMeter(usage => store.tokenUsage.add(usage), clock)),
       limits: { ...defaultLimits, ...given.limits },
       counts: given.counts ?? unshared,
@@ -79,15 +81,6 @@ function refuseRepeatedHeaders (
       ? undefined
       : new OAuthError(400, 'invalid_request', `The header ${repeated} must not be sent twice.`)
   )
-}
-
-/** How many header lines have this name. Names are at even indexes, in any case. */
-function timesSent (rawHeaders: readonly string[], name: string): number {
-  let times = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]!.length === name.length && rawHeaders[i]!.toLowerCase() === name) times++
-  }
-  return times
 }
 
 /** Listed in the metadata because discovery clients require it; answers itself, never redirects (RFC 6749 §4.1.2.1). */

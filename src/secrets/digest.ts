@@ -1,9 +1,9 @@
 /** SHA-256 digests of secrets: the store holds and looks up digests only. */
-import { hash, timingSafeEqual } from 'node:crypto'
+import crypto, { timingSafeEqual } from 'node:crypto'
 
 /** SHA-256 of a secret's text, base64url. */
 export function digestOf (secret: string): string {
-  return hash('sha256', secret, 'base64url')
+  return crypto.hash('sha256', secret, 'base64url')
 }
 
 /** A SHA-256 of 64 hex digits, or of 43 base64url characters, as `digestOf` writes it. */

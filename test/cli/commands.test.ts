@@ -613,7 +613,7 @@ tap.test('where the server is: options before environment before the local data 
   const elsewhere = { LATCHKEY_DATA: '/nonexistent/latchkey' }
   const token = await adminToken()
   t.match(await latchkey('org list', elsewhere), {
-    code: 1, stderr: /No server found.*npm start.*--url or LATCHKEY_URL/
+    code: 1, stderr: /No server found.*npx latchkey serve.*--url or LATCHKEY_URL/
   })
   t.match(await latchkey('org list', { ...elsewhere, LATCHKEY_URL: server.url, LATCHKEY_TOKEN: token }), { code: 0 })
   t.match(
@@ -624,7 +624,7 @@ tap.test('where the server is: options before environment before the local data 
   )
   t.match(await latchkey('org list --url nonsense'), { code: 1, stderr: /write it like https/ })
   t.match(await latchkey('org list', { LATCHKEY_URL: 'http://127.0.0.1:2', LATCHKEY_TOKEN: 'x' }), {
-    code: 1, stderr: /No server listens at http:\/\/127\.0\.0\.1:2\..*npm start.*--url/
+    code: 1, stderr: /No server listens at http:\/\/127\.0\.0\.1:2\..*npx latchkey serve.*--url/
   })
 })
 

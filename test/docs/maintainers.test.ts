@@ -5,7 +5,7 @@ import tap from 'tap'
 import { ownEnvironment, run } from '../support/running-server.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const documents = globSync(['*.md', 'docs/*.md'], { cwd: root }).sort()
+const documents = globSync(['*.md', 'docs/**/*.md', 'clients/*/README.md'], { cwd: root }).sort()
 const read = (name: string): string => readFileSync(join(root, name), 'utf8')
 
 tap.test('every relative link leads to a file, and to a heading if it names one', async t => {

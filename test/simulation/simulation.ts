@@ -7,13 +7,14 @@
  */
 import * as trust from '../../src/base/trust.ts'
 import * as lease from '../../src/storage/replication/lease.ts'
+import { Guard, guardRules, Sessions, type GuardedServer, type GuardRules, type GuardWorld } from './guards.ts'
 import { random, Schedule, type Random } from './schedule.ts'
 
 const real = { ...trust, ...lease }
 
 /** The rules as they are; a test replaces one by a wrong one, to show that the simulation detects it. */
 export interface Rules
-  extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 'isVisible' | 'mayAcknowledge' | 'mayEvict'> {
+  extends Pick<typeof real, 'trustedUntil' | 'isTrusted' | 'isVisible' | 'mayAcknowledge' | 'mayEvict'>, GuardRules {
   /** The moment of a poll from which the lease is counted. */
   countsFrom: 'sent' | 'answered'
   /** Whether an answer of the database is cached although a change was applied since its request. */
@@ -36,6 +37,7 @@ export interface Rules
 
 export const rules: Rules = {
   ...real,
+  ...guardRules,
   countsFrom: 'sent',
   keepsLate: false,
   voidsLate: true,
@@ -47,7 +49,8 @@ export const rules: Rules = {
   losesMeanwhile: false
 }
 
-export interface Setting { seed: number, servers: number, changes: number, lease: number }
+/** `guards`: that follow each server; none unless given. */
+export interface Setting { seed: number, servers: number, changes: number, lease: number, guards?: number }
 
 export interface Outcome {
   /** The first stale answer, in words; null: none. */
@@ -59,6 +62,9 @@ export interface Outcome {
   looks: number
   /** The share of the checks at which a server answered from its cache. */
   trusted: number
+  /** As `looks` and `trusted`, of guards. */
+  guardLooks: number
+  guardsTrusted: number
   polls: number
   joins: number
   /** Milliseconds until acknowledgement, in ascending order. */
@@ -149,9 +155,10 @@ interface Pending {
   over: boolean
 }
 
-class Server {
+class Server implements GuardedServer {
   readonly id: number
   readonly world: World
+  readonly sessions: Sessions
   /** The cached versions, by record. */
   readonly cache = new Map<number, number>()
   /** The complete set, like that of revoked tokens: a version of every record. */
@@ -184,6 +191,7 @@ class Server {
   constructor (world: World, id: number) {
     this.world = world
     this.id = id
+    this.sessions = new Sessions(world, this)
     // Two rates differ by at most the margin.
     this.#rate = 1 + (world.random() - 0.5) * trust.margin
     this.#start = world.random() * 1e6
@@ -199,6 +207,16 @@ class Server {
 
   isTrusted (): boolean {
     return this.world.rules.isTrusted(this.until, this.now(), this.wall())
+  }
+
+  remaining (): number {
+    return Math.max(0, Math.min(this.until.monotonic - this.now(), this.until.wall - this.wall()))
+  }
+
+  read (record: number, found: (version: number) => void): void {
+    const cached = this.isTrusted() ? this.cache.get(record) : undefined
+    if (cached !== undefined) found(cached)
+    else this.ask(database => database.versions[record]!, found)
   }
 
   /** Runs an action on this server: now, or when it resumes. */
@@ -247,6 +265,19 @@ class Server {
     this.until = trust.never
     this.#polling = false
     this.world.outcome.joins++
+    this.#outdate()
+    // Its row will say that it has applied everything; its guards have not, as long as they are trusted.
+    if (this.world.rules.joinsEarly) this.#register(attempt)
+    else this.sessions.settle(() => { if (attempt === this.#attempt) this.#register(attempt) })
+    this.#giveUp(attempt, () => !this.#polling)
+  }
+
+  /** Everything in the memory of its guards is outdated. */
+  #outdate (): void {
+    for (let record = 0; record < records; record++) this.sessions.note(record)
+  }
+
+  #register (attempt: number): void {
     this.ask(database => database.join(this.id, attempt, this.world.rules.voidsLate), position => {
       if (attempt !== this.#attempt || position === null) return
       this.cache.clear()
@@ -260,7 +291,6 @@ class Server {
       })
       this.#poll(position, [])
     })
-    this.#giveUp(attempt, () => !this.#polling)
   }
 
   /** Its connection broke, and it has noticed. */
@@ -363,6 +393,9 @@ class Server {
         return
       }
       for (const { record, version } of found.entries) if (record !== null) this.apply(record, version!)
+      this.sessions.settle(() => { if (attempt === this.#attempt) followed(found) })
+    })
+    const followed = (found: { position: string, entries: Entry[] }): void => {
       const mayTrust = this.#hasRead || world.rules.trustsUnread
       if (mayTrust) this.#applied = sent.monotonic
       if (mayTrust && sent.monotonic > this.#invalidated) {
@@ -375,7 +408,7 @@ class Server {
       const next = () => { this.#poll(found.position, others) }
       if (others.length > 0 || this.#notified) next()
       else this.#wait(next)
-    })
+    }
     this.#giveUp(attempt, () => !answered)
   }
 
@@ -394,6 +427,7 @@ class Server {
   apply (record: number, version: number): void {
     this.#changes++
     this.cache.delete(record)
+    this.sessions.note(record)
     for (const known of [this.whole, ...this.#meanwhile]) this.#learn(known, record, version)
   }
 
@@ -457,13 +491,13 @@ class Server {
 
   #committed ({ xid, record: changed, version: made }: Entry, record: number, version: number): void {
     if (changed !== null) this.apply(changed, made!)
+    const [committed, began, thaws] = [this.now(), this.world.schedule.now, this.thaws]
+    this.sessions.settle(() => { this.#announce({ xid, record, version, committed, began, thaws }) })
+  }
+
+  #announce (change: Pick<Pending, 'xid' | 'record' | 'version' | 'committed' | 'began' | 'thaws'>): void {
     const pending: Pending = {
-      xid,
-      record,
-      version,
-      committed: this.now(),
-      began: this.world.schedule.now,
-      thaws: this.thaws,
+      ...change,
       observed: null,
       unconfirmed: null,
       reported: new Map(),
@@ -504,8 +538,14 @@ class Server {
     if (
       !isBehind &&
       world.rules.mayAcknowledge(pending.unconfirmed?.size ?? Infinity, pending.committed, this.now(), world.lease)
-    ) this.#acknowledge(pending)
-    else {
+    ) {
+      pending.over = true
+      // Its trust may have ended at once, with a connection: that of its guards ends by itself.
+      if (this.#applied < pending.committed && !world.rules.forgetsItsGuards) {
+        this.#outdate()
+        this.sessions.settle(() => { this.#acknowledge(pending) })
+      } else this.#acknowledge(pending)
+    } else {
       this.after(pending.committed + world.lease - this.now(), () => {
         this.#consider(pending)
       })
@@ -513,7 +553,6 @@ class Server {
   }
 
   #acknowledge (pending: Pending): void {
-    pending.over = true
     this.pending.delete(pending)
     if (this.world.rules.waitsForItself && !this.world.rules.forgetsInvalidation && this.#applied < pending.committed) {
       this.#invalidated = Math.max(this.#invalidated, pending.committed)
@@ -530,28 +569,40 @@ class Server {
   }
 }
 
-class World {
+class World implements GuardWorld {
   readonly schedule = new Schedule()
   readonly database = new Database()
   readonly servers: Server[]
+  readonly guards: Guard[]
   readonly random: Random
   readonly rules: Rules
   readonly lease: number
   /** The newest acknowledged version, by record. */
   readonly promised: number[] = Array.from({ length: records }, () => 0)
   readonly outcome: Outcome = {
-    violation: null, acknowledged: 0, lapsed: 0, looks: 0, trusted: 0, polls: 0, joins: 0, waits: []
+    violation: null,
+    acknowledged: 0,
+    lapsed: 0,
+    looks: 0,
+    trusted: 0,
+    guardLooks: 0,
+    guardsTrusted: 0,
+    polls: 0,
+    joins: 0,
+    waits: []
   }
 
   /** The rate of faults, 0 to 1, different in each world. */
   readonly #trouble: number
 
-  constructor ({ seed, servers, lease }: Setting, rules: Rules) {
+  constructor ({ seed, servers, lease, guards = 0 }: Setting, rules: Rules) {
     this.random = random(seed)
     this.rules = rules
     this.lease = lease
     this.#trouble = this.random()
     this.servers = Array.from({ length: servers }, (_, id) => new Server(this, id))
+    this.guards = this.servers.flatMap(server =>
+      Array.from({ length: guards }, () => new Guard(this, server, server.sessions)))
   }
 
   loses (): boolean {
@@ -577,7 +628,8 @@ class World {
     // A writer that was stopped itself is necessarily late.
     if (thaws === writer.thaws) {
       this.outcome.waits.push(this.schedule.now - began)
-      if (writer.now() > committed + this.lease + 1) {
+      // Its own guards are waited for, too, and delay what it applies itself: each time for half a lease at most.
+      if (writer.now() > committed + this.lease * (this.guards.length > 0 ? 2.5 : 1) + 1) {
         this.fail(`server ${writer.id} delayed a change for longer than a lease`)
       }
     }
@@ -588,6 +640,7 @@ class World {
   promise (record: number, version: number): void {
     this.promised[record] = Math.max(this.promised[record]!, version)
     for (const server of this.servers) this.look(server)
+    for (const guard of this.guards) this.lookAtGuard(guard)
   }
 
   /** Checks the answers that this server would give now. */
@@ -605,6 +658,20 @@ class World {
               `when ${promised} has been acknowledged`
           )
         }
+      }
+    }
+  }
+
+  /** Checks the answers that this guard would give now. */
+  lookAtGuard (guard: Guard): void {
+    if (!guard.isRunning) return
+    this.outcome.guardLooks++
+    if (!guard.isTrusted()) return
+    this.outcome.guardsTrusted++
+    for (const [record, promised] of this.promised.entries()) {
+      const version = guard.memory.get(record) ?? promised
+      if (version < promised) {
+        this.fail(`a guard answers from version ${version} of record ${record}, when ${promised} was acknowledged`)
       }
     }
   }
@@ -631,6 +698,19 @@ class World {
     return all[Math.floor(this.random() * all.length)]!
   }
 
+  troubleOfGuards (): void {
+    if (this.guards.length === 0 || this.random() > this.#trouble) return
+    const guard = this.oneOf(this.guards)
+    const chance = this.random()
+    if (!guard.isRunning) return
+    if (chance < 0.3) guard.open()
+    else if (chance < 0.4) guard.jump()
+    else {
+      guard.freeze()
+      if (this.random() < 0.9) this.schedule.after(this.random() * 3 * this.lease, () => { guard.thaw() })
+    }
+  }
+
   trouble (): void {
     const server = this.oneOf(this.servers)
     if (this.random() > this.#trouble || server.frozen !== 'running') return
@@ -650,6 +730,7 @@ export function simulate (setting: Setting, under: Rules = rules): Outcome {
   const world = new World(setting, under)
   const { schedule, servers, lease, outcome } = world
   for (const server of servers) schedule.after(world.random() * lease, () => { server.join() })
+  for (const guard of world.guards) schedule.after(world.random() * lease, () => { guard.open() })
   let changes = 0
   world.nowAndThen(lease / 5, () => {
     // Often several at once, which commit in any order.
@@ -663,6 +744,7 @@ export function simulate (setting: Setting, under: Rules = rules): Outcome {
   })
   world.nowAndThen(lease / 40, () => {
     for (const server of servers) world.look(server)
+    for (const guard of world.guards) world.lookAtGuard(guard)
   })
   for (const server of servers) {
     world.nowAndThen(lease / 10, () => {
@@ -678,8 +760,12 @@ export function simulate (setting: Setting, under: Rules = rules): Outcome {
       })
     })
   }
+  for (const guard of world.guards) {
+    world.nowAndThen(lease / 10, () => { if (guard.isRunning) guard.check(Math.floor(world.random() * records)) })
+  }
   world.nowAndThen(lease / Math.min(servers.length, 20), () => {
     world.trouble()
+    world.troubleOfGuards()
   })
   world.nowAndThen(lease, () => {
     world.database.prune()

@@ -6,7 +6,7 @@ import { isTrusted, margin, trustedUntil } from '../../src/base/trust.ts'
 import { isVisible, mayAcknowledge } from '../../src/storage/replication/lease.ts'
 import type { Rules } from './simulation.ts'
 
-export interface Wrong { rules: Partial<Rules>, world: { seed: number, servers: number } }
+export interface Wrong { rules: Partial<Rules>, world: { seed: number, servers: number, guards?: number } }
 
 export const wrong: Readonly<Record<string, Wrong>> = {
   'acknowledge-a-margin-early': {
@@ -44,4 +44,11 @@ export const wrong: Readonly<Record<string, Wrong>> = {
   'trust-an-unread-cache': { world: { seed: 1, servers: 3 }, rules: { trustsUnread: true } },
   'lose-changes-applied-while-reading': { world: { seed: 1, servers: 5 }, rules: { losesMeanwhile: true } },
   'accept-messages-from-before-joining-again': { world: { seed: 234, servers: 13 }, rules: { voidsLate: false } },
+  'trust-guards-longer-than-oneself': { world: { seed: 3, servers: 5, guards: 2 }, rules: { cutsToServer: false } },
+  'trust-guards-from-the-answer': { world: { seed: 1, servers: 3, guards: 2 }, rules: { guardCountsFrom: 'answered' } },
+  'report-before-the-guards': { world: { seed: 1, servers: 3, guards: 2 }, rules: { reportsEarly: true } },
+  'join-before-the-guards': { world: { seed: 3, servers: 5, guards: 2 }, rules: { joinsEarly: true } },
+  'acknowledge-without-its-guards': { world: { seed: 117, servers: 7, guards: 2 }, rules: { forgetsItsGuards: true } },
+  'keep-old-look-ups': { world: { seed: 7, servers: 9, guards: 2 }, rules: { keepsOldLookups: true } },
+  'forget-late-guards': { world: { seed: 19, servers: 5, guards: 2 }, rules: { forgetsLateSessions: true } },
 }

@@ -45,6 +45,7 @@ export const resource: Resource = {
   signingAlgorithm: 'ES256',
   kind: 'api',
   defaultScopes: [],
+  mostCredits: 0,
   createdAt: earlier,
   revokedAt: null,
   revision: 1

@@ -69,6 +69,7 @@ export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>
     signingAlgorithm: 'ES256',
     kind: 'api',
     defaultScopes: [],
+    mostCredits: 0,
     createdAt: noon,
     revokedAt: null,
     revision: 1

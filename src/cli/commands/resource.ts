@@ -2,7 +2,8 @@
 import { Command, Option } from 'commander'
 import { resourcePath, type Answer, type Api } from '../api.ts'
 import {
-  algorithmOption, calling, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+  algorithmOption, calling, pageQuery, readWhole, requireChange, scopeOption, showPage, withPageFlags, type ListFlags,
+  type Page
 } from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
 
@@ -18,12 +19,19 @@ interface Resource {
   keyPrefix: string
   tokenLifetime: number
   signingAlgorithm: string
+  mostCredits: number
   createdAt: string
   revokedAt: string | null
 }
 
 interface ResourceFlags {
-  name?: string, org?: string, scope?: string[], style?: string, keyPrefix?: string, algorithm?: string
+  name?: string,
+  org?: string,
+  scope?: string[],
+  style?: string,
+  keyPrefix?: string,
+  algorithm?: string,
+  mostCredits?: number
 }
 
 /** The styles of the API; test/cli/choices.test.ts compares the two. */
@@ -63,6 +71,7 @@ function withResourceFlags (command: Command): Command {
     .addOption(new Option('--style <name>', 'the style of credentials and errors').choices(styleNames))
     .option('--key-prefix <text>', 'the prefix of its API keys')
     .addOption(algorithmOption('the algorithm that signs its access tokens'))
+    .option('--most-credits <n>', 'the most credits that one call may cost by POST /api/v1/verify', readWhole)
 }
 
 async function create (api: Api, flags: ResourceFlags, identifier: string): Promise<Answer<Resource>> {
@@ -74,18 +83,20 @@ async function create (api: Api, flags: ResourceFlags, identifier: string): Prom
     style: flags.style,
     keyPrefix: flags.keyPrefix,
     signingAlgorithm: flags.algorithm,
+    mostCredits: flags.mostCredits,
   })
 }
 
 async function update (api: Api, flags: ResourceFlags, id: string): Promise<Answer<Resource>> {
-  const { name, scope, style, keyPrefix, algorithm: signingAlgorithm } = flags
+  const { name, scope, style, keyPrefix, algorithm: signingAlgorithm, mostCredits } = flags
   requireChange(
-    { name, scope, style, keyPrefix, signingAlgorithm }, '--scope, --name, --style, --key-prefix, --algorithm'
+    { name, scope, style, keyPrefix, signingAlgorithm, mostCredits },
+    '--scope, --name, --style, --key-prefix, --algorithm, --most-credits'
   )
   const scopes = scope === undefined
     ? undefined
     : withDescriptions(scope.map(readScope), (await api.get<Resource>(resourcePath(id))).value.scopes)
-  return await api.patch(resourcePath(id), { name, scopes, style, keyPrefix, signingAlgorithm })
+  return await api.patch(resourcePath(id), { name, scopes, style, keyPrefix, signingAlgorithm, mostCredits })
 }
 
 /** Scopes may contain colons; only this suffix has a meaning. */
@@ -111,6 +122,7 @@ function showResource (resource: Resource): string {
     ['style', resource.style],
     ['key prefix', resource.keyPrefix],
     ['tokens signed by', resource.signingAlgorithm === 'ES256' ? null : resource.signingAlgorithm],
+    ['credits per call', resource.mostCredits === 0 ? null : String(resource.mostCredits)],
     ['created', instant(resource.createdAt)],
     ['revoked', instant(resource.revokedAt)],
   ])

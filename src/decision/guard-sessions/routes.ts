@@ -1,7 +1,7 @@
 /** The routes of remote guards: a session is opened, polled, asked about credentials, reported to, and ended. */
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { addressOf } from '../../base/ip-address.ts'
+import { addressOf, readAddress, unknownAddress } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import type { Client } from '../../domain/credentials/client.ts'
@@ -10,28 +10,43 @@ import type { Resource } from '../../domain/resources/resource.ts'
 import type { KeyRing } from '../../domain/tokens/signing-key.ts'
 import type { AdmissionDependencies } from '../../guard/admission.ts'
 import { recordRefusal, type RecordDependencies } from '../../guard/verdict-record.ts'
-import { requireAsked } from '../asked-resource.ts'
+import { askableResource, askableResources } from '../askable-resources.ts'
 import { askingClient, type AskingClientOptions } from '../asking-client.ts'
+import { disclosedRefusal } from '../disclosure.ts'
 import type { GuardSession } from './guard-session.ts'
 import type { GuardSessions } from './guard-sessions.ts'
 import { lookUp } from './lookup.ts'
 import { refusalTemplates } from './refusal-templates.ts'
-import { LookupBody, OpenBody, PollBody, schemas, SessionParams, UsageBody } from './schemas.ts'
+import { failures, LookupBody, OpenBody, PollBody, schemas, SessionParams, UsageBody } from './schemas.ts'
 import { resourcesOf, signingKeys } from './subjects.ts'
 import { applyReport, type ReportOptions } from './usage-report.ts'
 
 export interface GuardSessionOptions extends AdmissionDependencies, RecordDependencies {
   issuer: string
   registry: Registry
-  meter: AdmissionDependencies['meter'] & ReportOptions['meter']
   asking: AskingClientOptions
-  sessions: AdmissionDependencies['sessions']
+  reporting: ReportOptions
   guardSessions: GuardSessions
   /** The present signing keys. */
   ring: () => KeyRing
 }
 
 const path = '/guard/sessions'
+
+/** As an assertion of a client may name it. */
+const endpoint = `/api/v1${path}`
+
+/** @throws Failure `insufficient_permissions`, alike for a resource that the client may not ask about, and for none. */
+async function requireAsked (registry: Registry, client: Client, named: string): Promise<Resource> {
+  const resource = askableResource(await askableResources(registry, client), named)
+  if (resource === null) {
+    throw new Failure('insufficient_permissions', {
+      message: `This client may not guard ${JSON.stringify(named.slice(0, 256))}: it needs the resource among those ` +
+        'it introspects: `latchkey client update CLIENT --introspect RESOURCE`.'
+    })
+  }
+  return resource
+}
 
 export function guardSessionRoutes (options: GuardSessionOptions): FastifyPluginAsyncTypebox {
   const { issuer, registry, guardSessions, asking, ring, clock } = options
@@ -40,7 +55,7 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
   const ofRequest = async (
     request: FastifyRequest, id: string
   ): Promise<{ client: Client, session: GuardSession, resource: Resource }> => {
-    const client = await askingClient(asking, request, {})
+    const client = await askingClient(asking, request, endpoint, {})
     const session = guardSessions.require(id, client.id)
     const resource = await requireAsked(registry, client, session.resourceId)
     return { client, session, resource }
@@ -50,8 +65,10 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
     // Polls that are held would keep a server from closing.
     app.addHook('preClose', async () => { guardSessions.close() })
 
-    app.post(path, { schema: { ...schemas.open, body: OpenBody } }, async (request, reply) => {
-      const client = await askingClient(asking, request, {})
+    app.post(path, {
+      config: { failures: failures.open }, schema: { ...schemas.open, body: OpenBody }
+    }, async (request, reply) => {
+      const client = await askingClient(asking, request, endpoint, {})
       const resource = await requireAsked(registry, client, request.body.resource)
       const session = guardSessions.open(client.id, resource.id, addressOf(request))
       session.hand([resourcesOf(resource.organizationId), signingKeys])
@@ -68,6 +85,7 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
     })
 
     app.post(`${path}/:session/poll`, {
+      config: { failures: failures.poll },
       schema: { ...schemas.poll, params: SessionParams, body: PollBody }
     }, async request => {
       const { session } = await ofRequest(request, request.params.session)
@@ -82,27 +100,32 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
     })
 
     app.post(`${path}/:session/lookup`, {
+      config: { failures: failures.lookup },
       schema: { ...schemas.lookup, params: SessionParams, body: LookupBody }
     }, async request => {
-      const { session, resource } = await ofRequest(request, request.params.session)
+      const { client, session, resource } = await ofRequest(request, request.params.session)
       if (session.hasEnded) throw new Failure('session_ended')
       const { credential: text, kind, address } = request.body
       const found = await lookUp(options, session, resource, { kind, text })
-      if ('refusal' in found) {
-        recordRefusal(options, found.refusal, { address: address ?? 'unknown', id: request.id, log: request.log })
-      }
-      return found
+      if (!('refusal' in found)) return found
+      recordRefusal(options, found.refusal, {
+        address: readAddress(address) ?? unknownAddress, id: request.id, log: request.log, about: { askedBy: client.id }
+      })
+      return { ...found, refusal: disclosedRefusal(client, resource.style.errors, found.refusal) }
     })
 
     app.post(`${path}/:session/usage`, {
+      config: { failures: failures.usage },
       schema: { ...schemas.usage, params: SessionParams, body: UsageBody }
     }, async (request, reply) => {
       const { session } = await ofRequest(request, request.params.session)
-      await applyReport(options, session, request.body, clock())
+      await applyReport(options.reporting, session, request.body, clock())
       return reply.code(204).send(null)
     })
 
-    app.delete(`${path}/:session`, { schema: { ...schemas.end, params: SessionParams } }, async (request, reply) => {
+    app.delete(`${path}/:session`, {
+      config: { failures: failures.end }, schema: { ...schemas.end, params: SessionParams }
+    }, async (request, reply) => {
       const { session } = await ofRequest(request, request.params.session)
       guardSessions.leave(session)
       return reply.code(204).send(null)

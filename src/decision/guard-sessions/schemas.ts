@@ -1,9 +1,10 @@
 /** The schemas of the routes of remote guards. docs/remote-guard.md has the protocol. */
+import type { FailureCode } from '../../base/errors.ts'
 import { Type } from '../../http/typebox-lite.ts'
+import { clientProof } from '../../protocol/shared/descriptions.ts'
 import { as, exactly, Id, list, nullable } from '../../management/conventions/schemas.ts'
 
-const tags = ['guard']
-const security = [{ clientBasic: [] }]
+const tags = ['decisions']
 
 const mostReported = 10_000
 
@@ -73,6 +74,15 @@ const Found = Type.Object({
 
 const Nothing = Type.Null({ description: 'Done.' })
 
+/** The failures of each route, for its document. */
+export const failures: Readonly<Record<keyof typeof schemas, FailureCode[]>> = {
+  open: ['unauthorized', 'insufficient_permissions', 'too_many_requests'],
+  poll: ['unauthorized', 'insufficient_permissions', 'not_found', 'session_ended', 'too_many_requests'],
+  lookup: ['unauthorized', 'insufficient_permissions', 'not_found', 'session_ended', 'too_many_requests'],
+  usage: ['unauthorized', 'insufficient_permissions', 'not_found', 'conflict', 'too_many_requests'],
+  end: ['unauthorized', 'insufficient_permissions', 'not_found', 'too_many_requests'],
+}
+
 /** Summary, description and answers, by route. */
 export const schemas = {
   open: {
@@ -80,7 +90,7 @@ export const schemas = {
     description: 'For a client that introspects the resource. The guard begins with an empty memory.',
     operationId: 'openGuardSession',
     tags,
-    security,
+    security: clientProof,
     response: { 201: Opened },
   },
   poll: {
@@ -88,7 +98,7 @@ export const schemas = {
     description: 'Held until there is a change, for a quarter of the lease at most. 410: open another session.',
     operationId: 'pollGuardSession',
     tags,
-    security,
+    security: clientProof,
     response: { 200: News },
   },
   lookup: {
@@ -96,7 +106,7 @@ export const schemas = {
     description: 'An entry for the memory of the guard, or the reason against the credential.',
     operationId: 'lookUpCredential',
     tags,
-    security,
+    security: clientProof,
     response: { 200: Found },
   },
   usage: {
@@ -104,7 +114,7 @@ export const schemas = {
     description: 'Counted once, for keys that this session asked about, for today and yesterday.',
     operationId: 'reportGuardUsage',
     tags,
-    security,
+    security: clientProof,
     response: { 204: Nothing },
   },
   end: {
@@ -112,7 +122,7 @@ export const schemas = {
     description: 'The guard has emptied its memory: from now on no change waits for it.',
     operationId: 'endGuardSession',
     tags,
-    security,
+    security: clientProof,
     response: { 204: Nothing },
   },
 }

@@ -27,10 +27,15 @@ export interface RememberedAnswer {
 export interface RememberedAnswerRepository {
   /** @throws Failure `conflict` if the id exists. */
   insert (answer: RememberedAnswer): Promise<void>
+  /** All or none. @throws Failure `conflict` if one of the ids exists. */
+  insertAll (answers: readonly RememberedAnswer[]): Promise<void>
   get (id: string): Promise<RememberedAnswer | null>
+  /** Those of these ids that exist. */
+  list (ids: readonly string[]): Promise<RememberedAnswer[]>
   /** Deletes at most `limit` answers that expired by `before`; returns how many. */
   prune (before: Date, limit: number): Promise<number>
   remove (id: string): Promise<void>
+  removeAll (ids: readonly string[]): Promise<void>
 }
 
 export interface RememberedAnswerPort { rememberedAnswers: RememberedAnswerRepository }
@@ -127,7 +132,7 @@ function within<Ports extends object> (tx: Ports): Transactional<Ports> {
 }
 
 /** Equal text for equal values, whatever the order of members. */
-function canonicalJson (value: unknown): string {
+export function canonicalJson (value: unknown): string {
   return JSON.stringify(
     value,
     (_name, part: unknown) =>

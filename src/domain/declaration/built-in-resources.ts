@@ -19,6 +19,7 @@ export const builtInDefaults = {
   signingAlgorithm: defaultAlgorithm,
   kind: 'api',
   defaultScopes: [],
+  mostCredits: 0,
   revokedAt: null,
   revision: 1
 } as const

@@ -23,6 +23,7 @@ export interface ResourceChange {
   signingAlgorithm?: SigningAlgorithm
   /** Left out: those that are still declared. */
   defaultScopes?: readonly string[]
+  mostCredits?: number
 }
 
 /** As `getResource`, for a change. @throws Failure as `updateResource`. */
@@ -64,6 +65,7 @@ export async function updateResource (
       defaultScopes: change.defaultScopes
         ? requireDefaults(actor, { ...before, scopes }, change.defaultScopes)
         : stillGrantable(before.defaultScopes, scopes),
+      mostCredits: change.mostCredits ?? before.mostCredits,
       style: change.style ? restyled(actor, before.style, requireStyle(change.style)) : before.style,
     }
     const kept = await tx.resources.update(after)

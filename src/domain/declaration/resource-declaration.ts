@@ -33,6 +33,8 @@ export interface ResourceInput {
   signingAlgorithm?: SigningAlgorithm
   kind?: ResourceKind
   defaultScopes?: readonly string[]
+  /** 0 unless given. */
+  mostCredits?: number
 }
 
 /**
@@ -79,6 +81,7 @@ export function newResource ({ clock, actor }: Operation<unknown>, input: Resour
     defaultScopes: requireDefaults(
       actor, { id: '', identifier: input.identifier, scopes, defaultScopes: [] }, input.defaultScopes ?? []
     ),
+    mostCredits: input.mostCredits ?? 0,
     createdAt: clock(),
     revokedAt: null,
     revision: 1,

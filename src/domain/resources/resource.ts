@@ -31,6 +31,11 @@ export interface Resource extends Revised {
   kind: ResourceKind
   /** For an MCP server: the names of its scopes that clients receive when they register with its organization. */
   defaultScopes: readonly string[]
+  /**
+   * The most credits that one call may cost which another process asks about, whole; 0: such calls are free. Routes
+   * behind a guard in this process declare their own cost.
+   */
+  mostCredits: number
   createdAt: Date
   revokedAt: Date | null
 }
@@ -136,7 +141,7 @@ export function requireReadable (actor: Actor, found: Resource | null, name: str
 
 /** The audit detail of a resource. */
 export function auditDetail (resource: Resource) {
-  const { identifier, name, kind, scopes, defaultScopes, style, signingAlgorithm } = resource
+  const { identifier, name, kind, scopes, defaultScopes, mostCredits, style, signingAlgorithm } = resource
   return {
     organizationId: resource.organizationId,
     subject: resource.id,
@@ -146,6 +151,7 @@ export function auditDetail (resource: Resource) {
       kind,
       scopes: scopes.map(scope => scope.name),
       defaultScopes,
+      mostCredits,
       style: style.errors,
       signingAlgorithm
     }

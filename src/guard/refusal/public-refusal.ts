@@ -37,7 +37,7 @@ export const statuses: Readonly<Record<Reason, number>> = {
 }
 
 /** The machine-readable reason that a caller may know. */
-function publicReason ({ reason, presented }: Refusal): string {
+export function publicReason ({ reason, presented }: Refusal): string {
   switch (reason) {
     case 'no_credential': return 'missing_credentials'
     case 'credential_in_query': return presented === 'api_key' ? 'api_key_in_query' : 'access_token_in_query'

@@ -5,7 +5,7 @@
 import type { Refusal } from '../../domain/access/principal.ts'
 import type { ErrorStyleName, KeyTransport } from '../../domain/resources/style.ts'
 import { failures, type Failure } from '../../base/errors.ts'
-import { details, sentence, statuses, upperCode } from './public-refusal.ts'
+import { details, publicReason, sentence, statuses, upperCode } from './public-refusal.ts'
 
 /** The request that is answered. `transports`: how keys travel to the resource. */
 export interface Occasion { path: string, now: Date, requestId: string, transports: readonly KeyTransport[] }
@@ -20,6 +20,8 @@ export interface ErrorStyle {
   refusal (refusal: Refusal, occasion: Occasion): Answer
   /** The server could not decide: the answer says nothing of the caller. */
   failure (failure: Failure, occasion: Occasion): Answer
+  /** The code that it documents for a refusal; left out: the public reason. */
+  code?(refusal: Refusal): string
 }
 
 /** The codes of CL-12, and those of the other reasons. */
@@ -93,6 +95,12 @@ const craftdeskMessages: Readonly<Record<number, string>> = {
   503: 'Service Unavailable'
 }
 
+/** What a style documents of a reason: as much as its bodies say, or the public reason where they say less. */
+export function documentedReason (style: ErrorStyleName, refusal: Refusal): string {
+  const { code = publicReason } = errorStyles[style]
+  return code(refusal)
+}
+
 const json = 'application/json; charset=utf-8'
 
 function answer (status: number, body: Record<string, unknown>, contentType = json): Answer {
@@ -136,6 +144,7 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
       )
     },
     failure: ({ status, message, code }) => answer(status, { error: { type: 'api_error', code, message, status } }),
+    code: craneCode,
   },
   craftkit: {
     refusal: (refusal, { transports }) => {
@@ -144,6 +153,7 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
       return answer(status, { error: { code, message: craftkitSentences[code] ?? sentence(refusal, transports) } })
     },
     failure: ({ status, message, code }) => answer(status, { error: { code, message } }),
+    code: craftkitCode,
   },
   craftdesk: {
     refusal: (refusal, { transports }) => {

@@ -23,6 +23,9 @@ import { DeclaredScopes, NewScopes, readScope, wireScope } from '../schemas/decl
 const readAccess = { scopes: ['resources:read'] }
 const writeAccess = { scopes: ['resources:write'] }
 
+const MostCredits = as(
+  Type.Integer({ description: 'The most credits that one call may cost by `POST /api/v1/verify`. Default: 0.' }), 0
+)
 const changeable = {
   name: Type.Optional(Name),
   style: Type.Optional(Type.Enum([...errorStyleNames])),
@@ -31,7 +34,8 @@ const changeable = {
   ),
   signingAlgorithm: Type.Optional(
     Type.With(Type.Enum([...signingAlgorithms]), { description: 'The algorithm that signs its access tokens.' })
-  )
+  ),
+  mostCredits: Type.Optional(Type.With(MostCredits, { minimum: 0, maximum: 2_147_483_647 }))
 }
 const NewResource = exactly({
   ...changeable,
@@ -127,12 +131,13 @@ function updateResourceRoute (app: RouteContext, dependencies: Dependencies): vo
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const { name, scopes, style, keyPrefix, signingAlgorithm } = request.body
+    const { name, scopes, style, keyPrefix, signingAlgorithm, mostCredits } = request.body
     const before = await getChangeableResource(operation, request.params.id)
     if (signingAlgorithm !== undefined) await dependencies.signingKeys.provide(operation, signingAlgorithm, false)
     return wireResource(await updateResource(operation, before.id, {
       ...(name === undefined ? {} : { name }),
       ...(signingAlgorithm === undefined ? {} : { signingAlgorithm }),
+      ...(mostCredits === undefined ? {} : { mostCredits }),
       ...(scopes === undefined ? {} : { scopes: scopes.map(readScope) }),
       ...(style === undefined && keyPrefix === undefined ? {} : { style: readStyle(before.style, style, keyPrefix) }),
     }))
@@ -181,6 +186,7 @@ const WireResource = Type.Object({
   keyPrefix: as(Type.String(), 'lb'),
   tokenLifetime: as(Type.Integer({ description: 'Lifetime of its access tokens, in seconds.' }), 3_600),
   signingAlgorithm: Type.Enum([...signingAlgorithms]),
+  mostCredits: MostCredits,
   createdAt: Moment,
   revokedAt: nullable(Moment),
 }, { title: 'Resource' })
@@ -204,6 +210,7 @@ function wireResource (
     style,
     tokenLifetime,
     signingAlgorithm,
+    mostCredits,
     createdAt,
     revokedAt,
     revision: shown
@@ -220,6 +227,7 @@ function wireResource (
     keyPrefix: style.keyPrefix,
     tokenLifetime,
     signingAlgorithm,
+    mostCredits,
     createdAt,
     revokedAt,
   }

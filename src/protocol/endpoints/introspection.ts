@@ -12,6 +12,7 @@ import {
 import { judgeCredential } from '../../domain/access/judge.ts'
 import type { Presentation, Principal } from '../../domain/access/principal.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
+import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
 import type { AccessTokenClaims, Signed, TokenReader } from '../../domain/tokens/access-token.ts'
 import { OAuthError } from '../shared/oauth-error.ts'
 
@@ -20,6 +21,8 @@ export interface IntrospectionOptions {
   authenticator: Authenticator
   clock: Clock
   refusals: RefusalLog
+  /** Where the use of API keys is noted. */
+  keyUsage: Pick<LastUsedRecorder, 'touch'>
 }
 
 /** The request of a client that introspects. */
@@ -122,9 +125,15 @@ function answerBy (
 ): string | null {
   if (facts === null) return null
   if (judgeCredential(facts, presentation) !== null || !isDescribed(facts)) return inactive
-  if (mayKnow(asker, facts)) return underPolicies(facts, presentation)
+  if (mayKnow(asker, facts)) return used(options, facts, presentation, underPolicies(facts, presentation))
   if (facts.kind !== 'management_token') refuse(options, asker, principalOf(facts).id, question)
   return inactive
+}
+
+/** Notes the use of a key that was described: it was presented to the asking server. Counts no call. */
+function used ({ keyUsage }: IntrospectionOptions, facts: Described, { now }: Presentation, answered: string): string {
+  if (facts.kind === 'api_key' && answered !== inactive) keyUsage.touch(facts.key.id, now)
+  return answered
 }
 
 /** What introspection has an answer for. */

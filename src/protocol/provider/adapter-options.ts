@@ -10,6 +10,7 @@ import type { ProtocolOptions } from '../shared/options.ts'
 export interface ProviderAdapterOptions extends ProtocolOptions {
   refusals: RefusalLog
   usage: LastUsedRecorder
+  keyUsage: LastUsedRecorder
   tokens: TokenMeter
   limits: ProtocolLimits
   counts: SharedCounters

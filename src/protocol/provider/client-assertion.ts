@@ -8,6 +8,7 @@ import { assertionAlgorithms } from '../../domain/credentials/client-keys.ts'
 import { assertionLifetime, problemOfTimes } from '../../domain/tokens/assertion.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import { isNumericDate } from '../../domain/tokens/access-token.ts'
+import { digestOf } from '../../secrets/digest.ts'
 import { paths } from '../shared/paths.ts'
 
 /** Maximum lifetime of an assertion under the profile `rfc7523`, in seconds: SDKs mostly sign for an hour. */
@@ -57,6 +58,11 @@ function refuse (reason: string): never {
   throw new errors.InvalidClientAuth(reason)
 }
 
+/** What the use of an assertion is remembered by, at every endpoint alike: its issuer and its `jti`. */
+export function assertionUse (issuer: string, jti: string): string {
+  return digestOf(JSON.stringify([issuer, jti]))
+}
+
 /** Why an authentic assertion was refused, as an `error_description`. Null: not authentic, or no reason is known. */
 export async function explainRefusal (
   ctx: KoaContextWithOIDC, client: Client, refused: errors.OIDCProviderError
@@ -71,7 +77,8 @@ export async function explainRefusal (
   return `The client_assertion is refused: ${reason}.`.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?')
 }
 
-async function isSignedBy (keys: readonly JWK[], assertion: string): Promise<boolean> {
+/** Whether one of these keys has signed an assertion, with an algorithm of assertions. */
+export async function isSignedBy (keys: readonly JWK[], assertion: string): Promise<boolean> {
   for (const key of keys) {
     const verified = await compactVerify(assertion, async ({ alg }) => await importJWK(key, alg), {
       algorithms: [...assertionAlgorithms]

@@ -13,7 +13,7 @@ import { reasonAgainstOrganization, type Organization } from '../../domain/tenan
 import type { Registry } from '../../domain/access/registry.ts'
 import type { Store } from '../../domain/store.ts'
 import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
-import { requireAssertion } from './client-assertion.ts'
+import { assertionUse, requireAssertion } from './client-assertion.ts'
 import { slowDown } from '../shared/oauth-error.ts'
 
 type ProviderClient = KoaContextWithOIDC['oidc']['client'] & object
@@ -97,7 +97,7 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
   })
   provider.ReplayDetection.unique = async (issuer, jti, expiresAt) => {
     const isNew = await options.store.usedAssertions.remember(
-      digestOf(JSON.stringify([issuer, jti])), new Date(expiresAt * 1000)
+      assertionUse(issuer, jti), new Date(expiresAt * 1000)
     )
     if (!isNew) noteReuse('assertion_replayed')
     return isNew

@@ -18,7 +18,7 @@ const authentication = {
   client_assertion: Type.Optional(Type.String({ description: 'A JWT that the client signed (RFC 7523 §2.2).' })),
 }
 /** In the header, or in the body. */
-const clientProof: FastifySchema['security'] & object = [{ clientBasic: [] }, {}]
+export const clientProof: FastifySchema['security'] & object = [{ clientBasic: [] }, {}]
 
 function formOf (title: string, members: TProperties) {
   return { content: { [form]: { schema: Type.Object(members, { title }) } } }

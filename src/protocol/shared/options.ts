@@ -33,6 +33,8 @@ export interface ProtocolOptions {
   refusals?: RefusalLog
   /** Records when clients were last used; by default in the store. */
   usage?: LastUsedRecorder
+  /** Records when API keys were last used; by default in the store. */
+  keyUsage?: LastUsedRecorder
   /** Counts issued tokens; by default in the store. */
   tokens?: TokenMeter
   limits?: Partial<ProtocolLimits>

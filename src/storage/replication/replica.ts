@@ -39,6 +39,8 @@ export interface ReplicaOptions {
   onReport: (replicaId: string, position: string) => void
   /** Another server has sent its counts. */
   onCounts: (counts: string) => void
+  /** Resolves once no guard is trusted that follows this server. Never rejects. */
+  outdateGuards (): Promise<void>
   metrics: Metrics
   /** Takes the errors of following the feed. */
   report: Report
@@ -94,13 +96,15 @@ export class Replica {
     this.#pollNow()
   }
 
-  /** Once it resolves, this server uses its cache only if everything is applied that was committed before the call. */
+  /** Once it resolves, this server and its guards use memory only if it has applied all that was committed before. */
   async catchUp (): Promise<void> {
     const called = performance.now()
     this.#pollNow()
     while (this.#lease.isValid() && !this.#lease.hasAppliedSince(called)) await sleep(1)
+    if (this.#lease.hasAppliedSince(called)) return
     // The cache is unusable now, but the answer to an earlier poll may arrive and would renew the lease.
-    if (!this.#lease.hasAppliedSince(called)) this.#lease.ignorePollsUntil(called)
+    this.#lease.ignorePollsUntil(called)
+    await this.#options.outdateGuards()
   }
 
   /** Deregisters, so that no change waits for this server. From then on its cache is unusable. */
@@ -180,7 +184,8 @@ export class Replica {
   /** Returns the position from which to follow the feed. Null: this server has joined again since. */
   async #join (client: pg.Client, { id, joined }: Membership): Promise<string | null> {
     await listen(client, id)
-    // Before joining, so that no change ever waits for a server that fails at it.
+    // Before joining, so that no change ever waits for a server that fails at it, and none is acknowledged by the new
+    // position while guards are trusted that have not applied it.
     await this.#notifyListeners({ of: 'everything' })
     const run = runBy(client)
     const history = await historyOf(run)
@@ -236,6 +241,7 @@ export class Replica {
   async #leave (client: pg.Client, membership: Membership): Promise<void> {
     // First the lease: once this server has left, changes are acknowledged without it.
     this.#lease.deregister()
+    await this.#options.outdateGuards()
     await leave(client, membership)
   }
 

@@ -9,6 +9,7 @@ import type { Replica as ComparableReplica } from '../../domain/maintenance/drif
 import { noticeHistory, noticeLostChanges } from '../../domain/maintenance/lost-change.ts'
 import type { Peers } from '../../domain/metering/shared-counters.ts'
 import { newId } from '../../secrets/random.ts'
+import { attempt } from '../../telemetry/background.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { CachedRegistry } from '../cache/cached-registry.ts'
 import type { Change, ChangeListener } from '../cache/changes.ts'
@@ -70,6 +71,10 @@ export function severalServersStorage (
       background.log.error(history, 'the database has another history than the one that servers followed before: ' +
         'it may have lost acknowledged changes')
     },
+    // Its trust may have ended at once, with a connection; that which it gave to guards ends by itself.
+    outdateGuards: () => attempt(async () => {
+      for (const listener of listeners) await listener({ of: 'everything' })
+    }, background.report('feed')),
     metrics,
     report: background.report('feed'),
     onReport: (from, position) => { barrier.onReport(from, position) },

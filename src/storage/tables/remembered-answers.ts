@@ -7,14 +7,23 @@ export function rememberedAnswerRepository ({ rememberedAnswer: table }: Queries
     async insert (answer) {
       await table.create({ data: answer })
     },
+    async insertAll (answers) {
+      await table.createMany({ data: [...answers] })
+    },
     async get (id) {
       return await table.findUnique({ where: { id } })
+    },
+    async list (ids) {
+      return await table.findMany({ where: { id: { in: [...ids] } } })
     },
     async prune (before, limit) {
       return (await table.deleteMany({ where: { expiresAt: { lte: before } }, limit })).count
     },
     async remove (id) {
       await table.deleteMany({ where: { id } })
+    },
+    async removeAll (ids) {
+      await table.deleteMany({ where: { id: { in: [...ids] } } })
     },
   }
 }

@@ -115,6 +115,7 @@ export function readResource (row: Row, columns: Columns): Resource {
     signingAlgorithm: text(row.signingAlgorithm) as Resource['signingAlgorithm'],
     kind: text(row.kind) as Resource['kind'],
     defaultScopes: json(row.defaultScopes) as string[],
+    mostCredits: row.mostCredits as number,
     createdAt: instant(row.createdAt),
     revokedAt: orNull(instant, row.revokedAt),
     revision: row.revision as number,

@@ -53,6 +53,7 @@ const resource: Resource = {
   signingAlgorithm: 'ES256',
   kind: 'mcp',
   defaultScopes: ['z:last-by-name'],
+  mostCredits: 7,
   createdAt: start,
   revokedAt: null,
   revision: 1,

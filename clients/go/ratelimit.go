@@ -1,0 +1,140 @@
+package latchkey
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// call is one call in the unit of the buckets: a bucket of n calls leaks n units in a millisecond, so all arithmetic is
+// in whole numbers.
+const call = 60_000
+
+// disorder is the time, in milliseconds, by which calls may arrive out of order. A larger step back means that the
+// clock was set back.
+const disorder = 10_000
+
+const mostBuckets = 100_000
+
+// A limitState is the state of a limit of calls in a minute, as the caller is told of it.
+type limitState struct {
+	policy string
+	quota  int64
+	// remaining calls, and the seconds until the full quota is available; of an exhausted one, until one call is.
+	remaining, resetSeconds int64
+}
+
+// A limiter counts calls per minute by leaky buckets. What other guards and servers admit is not in it.
+type limiter struct {
+	mu      sync.Mutex
+	buckets *lru[string, *bucket]
+}
+
+type bucket struct{ used, at, perMinute int64 }
+
+func newLimiter() *limiter { return &limiter{buckets: newLRU[string, *bucket](mostBuckets)} }
+
+// A bound is a limit and its holder.
+type bound struct {
+	holder, policy string
+	perMinute      int64
+}
+
+// boundsOf are the limits per minute of an entry: of its chain of keys, then of its organization in the environment.
+func boundsOf(e *entry) []bound {
+	if e.Kind != apiKey {
+		return nil
+	}
+	var bounds []bound
+	if n := perMinute(e.Key.CallsPerMinute); n >= 0 {
+		bounds = append(bounds, bound{e.Key.ChainID, "minute", n})
+	}
+	if n := perMinute(e.Organization.CallsPerMinute); n >= 0 {
+		bounds = append(bounds, bound{e.Key.OrganizationID + ":" + e.Key.Environment, "organization-minute", n})
+	}
+	return bounds
+}
+
+// take adds one call to every bucket, or to none. False: the last of the states is that of the limit that is reached.
+func (l *limiter) take(bounds []bound, now time.Time) ([]limitState, bool) {
+	if len(bounds) == 0 {
+		return nil, true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	states := make([]limitState, 0, len(bounds))
+	taken := make([]*bucket, 0, len(bounds))
+	for _, b := range bounds {
+		bucket := l.bucketOf(b, now.UnixMilli())
+		if bucket.used+call > b.perMinute*call {
+			for _, other := range taken {
+				other.used = max(0, other.used-call)
+			}
+			return append(states, stateOf(bucket, b)), false
+		}
+		bucket.used += call
+		taken = append(taken, bucket)
+		states = append(states, stateOf(bucket, b))
+	}
+	return states, true
+}
+
+func (l *limiter) bucketOf(b bound, now int64) *bucket {
+	found, ok := l.buckets.get(b.holder)
+	if !ok {
+		found = &bucket{at: now, perMinute: b.perMinute}
+		l.buckets.put(b.holder, found)
+	}
+	found.leak(b.perMinute, now)
+	return found
+}
+
+// leak up to an instant is not repeated for a call that began earlier. After the clock was set back, nothing leaks
+// until it advances; a lowered capacity also lowers the content.
+func (b *bucket) leak(perMinute, now int64) {
+	if b.perMinute != perMinute {
+		b.used = min(b.used, perMinute*call)
+	}
+	b.perMinute = perMinute
+	// No bucket holds more than a minute: a longer time empties it, and its product is not computed.
+	if passed := now - b.at; passed >= call {
+		b.used = 0
+	} else {
+		b.used = max(0, b.used-max(0, passed)*perMinute)
+	}
+	if now > b.at || now < b.at-disorder {
+		b.at = now
+	}
+}
+
+func stateOf(b *bucket, of bound) limitState {
+	remaining := max(0, (of.perMinute*call-b.used)/call)
+	units := b.used
+	if remaining == 0 {
+		units = b.used + call - of.perMinute*call
+	}
+	return limitState{of.policy, of.perMinute, remaining, secondsToLeak(units, of.perMinute)}
+}
+
+func secondsToLeak(units, perMinute int64) int64 {
+	if perMinute == 0 {
+		return 60
+	}
+	milliseconds := (units + perMinute - 1) / perMinute
+	return (milliseconds + 999) / 1000
+}
+
+// addRateLimits adds the fields of draft-ietf-httpapi-ratelimit-headers-11.
+func addRateLimits(headers map[string]string, limits []limitState) {
+	if len(limits) == 0 {
+		return
+	}
+	policies, states := make([]string, len(limits)), make([]string, len(limits))
+	for i, l := range limits {
+		policies[i] = fmt.Sprintf(`"%s";q=%d;w=60`, l.policy, l.quota)
+		states[i] = fmt.Sprintf(`"%s";r=%d;t=%d`, l.policy, l.remaining, l.resetSeconds)
+	}
+	headers["ratelimit-policy"] = strings.Join(policies, ", ")
+	headers["ratelimit"] = strings.Join(states, ", ")
+}

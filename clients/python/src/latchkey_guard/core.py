@@ -1,0 +1,202 @@
+"""A guard within one process: its session, the thread that polls, the thread that reports, and its questions."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from .connection import Connection, Pool, Server, Unreachable
+from .session import Moment, Resource, Session
+from .usage import Usage
+
+log = logging.getLogger("latchkey_guard")
+
+_REPORT_EVERY = 1.0
+_LONGEST_PAUSE = 5.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """``timeout``: seconds for each question to the server. ``session``: the class of sessions."""
+
+    server: Server
+    resource: str
+    most_entries: int
+    timeout: float
+    name: str
+    session: type[Session] = Session
+
+
+class Core:
+    """Made anew in each process: threads, locks and connections do not survive a fork."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.pool = Pool(options.server)
+        self.usage = Usage()
+        #: None: none is open.
+        self.session: Session | None = None
+        #: As it was last described; None: no session was opened yet.
+        self.resource: Resource | None = None
+        #: What keeps it from its server, for people; None: nothing.
+        self.problem: str | None = None
+        self._poll_connection = Connection(options.server)
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._starting = threading.Lock()
+
+    def start(self) -> None:
+        """Starts the threads, once. Does not wait."""
+        if self._threads or self._stopping.is_set():
+            return
+        with self._starting:
+            if self._threads or self._stopping.is_set():
+                return
+            self._threads = [
+                threading.Thread(target=work, name=f"latchkey-guard-{name}", daemon=True)
+                for name, work in (("poll", self._run), ("usage", self._report))
+            ]
+            for thread in self._threads:
+                thread.start()
+
+    def wait_until(self, what: Any, timeout: float) -> bool:
+        """Waits until ``what()`` holds, for ``timeout`` seconds at most. Whether it does."""
+        with self._changed:
+            return bool(self._changed.wait_for(lambda: what() or self._stopping.is_set(), timeout)) and bool(what())
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """Stops to answer from memory, reports the last calls, and ends the session. Waits for some seconds at most."""
+        with self._starting:
+            self._stopping.set()
+        if self.session is not None:
+            self.session.end()
+        self._tell()
+        self._poll_connection.interrupt()
+        for thread in self._threads:
+            thread.join(self.options.timeout)
+        # It may have been opened just now.
+        session, self.session = self.session, None
+        if session is not None:
+            session.end()
+            self._send_report()
+            self._leave(session)
+        self._poll_connection.drop()
+        self.pool.close()
+
+    def ask(self, path: str, body: Any, again: bool) -> tuple[int, Any]:
+        """A question within ``timeout``. ``again``: asking twice does no harm. Raises ``Unreachable``."""
+        return self.pool.ask("POST", path, body, self.options.timeout, again)
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause * random.uniform(0.5, 1.0)):
+            try:
+                pause = self._step(pause)
+            except Exception as error:
+                # What is unreadable is no answer; the text of an error may quote it.
+                log.error("the guard's poll failed: %s", type(error).__name__)
+                pause = self._failed(f"an unreadable answer: {type(error).__name__}", pause)
+
+    def _step(self, pause: float) -> float:
+        """Opens a session or polls once. The seconds to pause before the next step."""
+        session = self.session
+        if session is None or session.has_ended:
+            return self._open(pause)
+        sent = Moment.now()
+        timeout = max(2 * session.lease / 1000, self.options.timeout)
+        try:
+            status, news = self._poll_connection.ask(
+                "POST", f"/guard/sessions/{session.id}/poll", {"applied": session.applied}, timeout
+            )
+        except Unreachable as error:
+            return self._failed(str(error), pause)
+        if status != 200:
+            if status in (401, 403, 404, 410):
+                session.end()
+            return self._failed(f"the poll was answered with {status}{_code(news)}", pause)
+        goes_on = session.apply(news, sent)
+        self.problem = None
+        self._tell()
+        if not goes_on:
+            self._send_report()
+            self._leave(session)
+            return 0.0
+        # A server that answers at once without news would be asked without pause.
+        is_held = news["changes"] or time.monotonic() - sent.monotonic > 0.01
+        return 0.0 if is_held else 0.02
+
+    def _failed(self, problem: str, pause: float) -> float:
+        session = self.session
+        if session is not None:
+            session.distrust()
+        if self.problem != problem and not self._stopping.is_set():
+            self.problem = problem
+            log.warning("the guard has no trust: %s", problem)
+        self._tell()
+        return min(_LONGEST_PAUSE, max(0.05, pause * 2))
+
+    def _open(self, pause: float) -> float:
+        options = self.options
+        body = {"resource": options.resource, "guard": options.name, "templates": True}
+        try:
+            status, opened = self._poll_connection.ask("POST", "/guard/sessions", body, options.timeout)
+        except Unreachable as error:
+            return self._failed(str(error), pause)
+        if status != 201:
+            return max(0.5, self._failed(f"no session was opened: {status}{_code(opened)}", pause))
+        session = options.session(opened, options.most_entries)
+        self.usage.begin(session)
+        self.resource = session.resource
+        self.session = session
+        log.info("the guard has session %s", session.id)
+        return 0.0
+
+    def _leave(self, session: Session) -> None:
+        try:
+            self.pool.ask("DELETE", f"/guard/sessions/{session.id}", None, self.options.timeout, True)
+        except Unreachable:
+            # Changes wait for it until its lease ends.
+            log.info("session %s could not be ended", session.id)
+
+    def _report(self) -> None:
+        while not self._stopping.wait(_REPORT_EVERY):
+            try:
+                self._send_report()
+            except Exception as error:
+                log.error("the guard's report failed: %s", type(error).__name__)
+
+    def _send_report(self) -> None:
+        due = self.usage.report(time.time())
+        if due is None:
+            return
+        session, report = due
+        try:
+            status, answer = self.ask(f"/guard/sessions/{session.id}/usage", report, True)
+        except Unreachable:
+            return
+        if status == 204:
+            self.usage.done(session, True)
+        elif status in (400, 409):
+            log.error("the server refused a report of calls: %s%s", status, _code(answer))
+            self.usage.done(session, False)
+            if status == 409:
+                session.end()
+
+
+def _code(answer: Any) -> str:
+    """The code of an error, for people: never its text, which may quote the question."""
+    code = answer.get("code") if isinstance(answer, dict) else None
+    return f" {code}" if isinstance(code, str) and code.isascii() and code.replace("_", "").isalnum() else ""

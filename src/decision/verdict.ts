@@ -1,0 +1,142 @@
+/** The verdict on one question: what the guard of the resource would have decided, as JSON for the client that asks. */
+import type { FastifyRequest } from 'fastify'
+import type { Awaitable } from '../base/awaitable.ts'
+import { Failure } from '../base/errors.ts'
+import { unknownAddress } from '../base/ip-address.ts'
+import type { Verdict as Judged } from '../domain/access/judge.ts'
+import type { Principal } from '../domain/access/principal.ts'
+import type { Client } from '../domain/credentials/client.ts'
+import { resourceMetadataUrl } from '../domain/resources/resource-metadata.ts'
+import { admission, verdictOn, type Admission, type AdmissionDependencies } from '../guard/admission.ts'
+import { rateLimitHeaders } from '../guard/refusal/rate-limit-headers.ts'
+import { failureAnswer, refusalAnswer, type ReadyAnswer, type StyledOccasion } from '../guard/refusal/ready-answer.ts'
+import {
+  noteVerdict, recordLost, recordRefusal, type RecordDependencies, type RecordedRequest
+} from '../guard/verdict-record.ts'
+import { wirePrincipal } from '../management/schemas/principal.ts'
+import { askedCall } from './asked-call.ts'
+import { disclosedReason } from './disclosure.ts'
+import type { CredentialQuestion } from './question.ts'
+
+/** The client that asks, by which request, and the parts that decide and record. */
+export interface Asking {
+  dependencies: AdmissionDependencies & RecordDependencies
+  client: Client
+  request: FastifyRequest
+}
+
+/** `json`: an object. `isFailure`: it could not be judged, and nothing was taken. */
+export interface Verdict { allowed: boolean, isFailure: boolean, json: string }
+
+/** Judges a question, and takes what the call costs. In memory without a promise. */
+export function verdict (asking: Asking, question: CredentialQuestion): Awaitable<Verdict> {
+  const { dependencies } = asking
+  const call = askedCall(dependencies, question)
+  try {
+    const admitted = admission(call, question.presented)
+    return admitted instanceof Promise || isPerhapsKey(question, admitted)
+      ? verdictLater(asking, question, call.now, admitted)
+      : answerTo(asking, question, call.now, admitted)
+  } catch (error) {
+    return answerToFailure(asking, question, call.now, error)
+  }
+}
+
+async function verdictLater (
+  asking: Asking, question: CredentialQuestion, now: Date, admitted: Awaitable<Admission>
+): Promise<Verdict> {
+  try {
+    const first = await admitted
+    const last = isPerhapsKey(question, first)
+      ? found(first, await admission(askedCall(asking.dependencies, question), question.asKey!))
+      : first
+    return answerTo(asking, question, now, last)
+  } catch (error) {
+    return answerToFailure(asking, question, now, error)
+  }
+}
+
+/** Whether a text that is no token of ours may be a key that was taken over. */
+function isPerhapsKey ({ asKey }: CredentialQuestion, judged: Judged): boolean {
+  return asKey !== null && !judged.ok && judged.refusal.reason === 'malformed'
+}
+
+/**
+ * The kept verdict, if the credential would still pass now: what was revoked since, or is used from elsewhere, is
+ * refused. Takes nothing.
+ */
+export async function keptVerdict (asking: Asking, question: CredentialQuestion, kept: Verdict): Promise<Verdict> {
+  if (!kept.allowed) return kept
+  const call = askedCall(asking.dependencies, question)
+  try {
+    const now = await verdictOn(call, question.presented)
+    const last = isPerhapsKey(question, now) ? found(now, await verdictOn(call, question.asKey!)) : now
+    return last.ok
+      ? kept
+      : answerTo(asking, question, call.now, { ...last, retryAfterSeconds: null, limits: [] })
+  } catch (error) {
+    return answerToFailure(asking, question, call.now, error)
+  }
+}
+
+/** What was said of a key, if there is one. */
+function found<T extends Judged> (ofToken: T, ofKey: T): T {
+  return ofKey.ok || ofKey.refusal.subject !== null ? ofKey : ofToken
+}
+
+function answerTo (asking: Asking, question: CredentialQuestion, now: Date, admitted: Admission): Verdict {
+  const { dependencies, client } = asking
+  if (admitted.ok) {
+    noteVerdict(dependencies, 'admitted', admitted.principal.kind)
+    const { principal, limits } = admitted
+    const headers = limits.length === 0 ? '' : `,"headers":${JSON.stringify(rateLimitHeaders(limits))}`
+    return {
+      allowed: true, isFailure: false, json: `{"allowed":true,"principal":${described(principal)}${headers}}`
+    }
+  }
+  const { refusal } = admitted
+  recordRefusal(dependencies, refusal, recorded(asking, question))
+  const { style, identifier } = question.resource
+  const answer = refusalAnswer(admitted, occasion(asking, question, now), resourceMetadataUrl(identifier))
+  return refused(disclosedReason(client, style.errors, refusal), answer, false)
+}
+
+/** A failure is the answer to its own question alone: others of the same call may be judged. */
+function answerToFailure (asking: Asking, question: CredentialQuestion, now: Date, error: unknown): Verdict {
+  const { dependencies, request } = asking
+  const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
+  if (dependencies.telemetry.availability.rejecting === failure.code) {
+    request.log.info({ code: failure.code }, failure.message)
+  } else if (failure.code === 'change_lost') recordLost(dependencies, failure, recorded(asking, question))
+  else request.log.error({ err: error }, 'a question could not be decided')
+  return refused(failure.code, failureAnswer(failure, occasion(asking, question, now)), true)
+}
+
+function refused (reason: string, refusal: ReadyAnswer, isFailure: boolean): Verdict {
+  return { allowed: false, isFailure, json: JSON.stringify({ allowed: false, reason, refusal }) }
+}
+
+function occasion ({ request }: Asking, { path, resource: { style } }: CredentialQuestion, now: Date): StyledOccasion {
+  return { path, now, requestId: request.id, style }
+}
+
+/** The address is that of the question; the detail names the client that asks. */
+function recorded ({ client, request }: Asking, { address, method, path }: CredentialQuestion): RecordedRequest {
+  return {
+    address: address ?? unknownAddress,
+    id: request.id,
+    log: request.log,
+    about: { askedBy: client.id, ...(method === null ? {} : { method }), path }
+  }
+}
+
+/** Descriptions by principal: as soon as anything about it changes, another principal is made. */
+const descriptions = new WeakMap<Principal, string>()
+
+function described (principal: Principal): string {
+  const known = descriptions.get(principal)
+  if (known !== undefined) return known
+  const text = JSON.stringify(wirePrincipal(principal))
+  descriptions.set(principal, text)
+  return text
+}
