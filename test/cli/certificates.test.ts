@@ -38,10 +38,13 @@ tap.test('an authority of one\'s own is named by NODE_EXTRA_CA_CERTS, and the re
   t.match(await listOf(t, certified, { NODE_EXTRA_CA_CERTS: ca }), { code: 0, stderr: /There is no organization yet/ })
 })
 
-tap.test('a certificate that has expired, or is for another name, is called that', async t => {
+tap.test('a certificate that has expired, is not valid yet, or is for another name, is called that', async t => {
   const yesterday = new Date(Date.now() - 86_400_000)
   const expired = await listOf(t, authority.certify('127.0.0.1', yesterday), { NODE_EXTRA_CA_CERTS: ca })
   t.match(expired, { code: 1, stderr: /has expired\. Renew it where TLS is terminated/ })
+  const tomorrow = new Date(Date.now() + 86_400_000)
+  const early = await listOf(t, authority.certify('127.0.0.1', undefined, tomorrow), { NODE_EXTRA_CA_CERTS: ca })
+  t.match(early, { code: 1, stderr: /is not valid yet\. Synchronize the clock of this machine/ })
   const other = await listOf(t, authority.certify('auth.example.test'), { NODE_EXTRA_CA_CERTS: ca })
   t.match(other, { code: 1, stderr: /is for another name\. Get a certificate for this name/ })
 })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import tap from 'tap'
 import { auditEvent } from '../../src/domain/audit/event.ts'
 import { systemActor } from '../../src/domain/core/actor.ts'
+import { createOrganization } from '../../src/domain/tenancy/organization.ts'
 import { hashOf } from '../../src/domain/audit/chain.ts'
 import { behindTheServer, dropTriggers } from '../support/audit-tampering.ts'
 import { databases } from '../support/databases.ts'
@@ -19,6 +20,27 @@ const ready = await Promise.all(databases.map(async ({ name, fresh }) => {
 
 const lines = (text: string): Json[] =>
   text.trimEnd().split('\n').filter(line => line !== '').map(line => JSON.parse(line) as Json)
+
+tap.test('L2: a verification goes on from the cursor of its answer, and from no other', async t => {
+  const server = await startServer({ bare: true })
+  t.teardown(server.close)
+  const count = 100
+  for (let i = 0; i < count; i++) await createOrganization(server.latchkey.operation, { name: `of many ${i}` })
+  const answers: Json[] = []
+  for (let cursor = '', next = true; next; cursor = `?cursor=${answers.at(-1)!.nextCursor}`) {
+    const { status, json } = await server.admin('GET', `/audit/verify${cursor}`)
+    t.match([status, json], [200, { fault: null, recovered: [] }])
+    answers.push(json)
+    next = json.nextCursor !== undefined
+  }
+  t.ok(answers.length > 1, `${answers.length} answers`)
+  // Its first row, and the one in the chain of the deployment.
+  t.ok(answers.reduce((sum, { checked }) => sum + checked, 0) >= 2 * count)
+  const unmarked = answers[0]!.nextCursor.split('.')[0]
+  t.match(await server.admin('GET', `/audit/verify?cursor=${unmarked}`), {
+    status: 400, json: { details: { field: 'cursor' } }
+  })
+})
 
 for (const { name, database, server } of ready) {
   const { admin, issuer, send, clock } = server

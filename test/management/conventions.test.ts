@@ -1,8 +1,10 @@
 /** What every collection of the management API does alike. */
+import { generateKeyPairSync } from 'node:crypto'
 import tap from 'tap'
 import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { createMember } from '../../src/domain/members/member.ts'
-import { idempotency } from '../../src/domain/core/idempotency.ts'
+import { secondsAfter } from '../../src/base/clock.ts'
+import { answerLifetime, idempotency } from '../../src/domain/core/idempotency.ts'
 import { Failure } from '../../src/base/errors.ts'
 import { digestOf } from '../../src/secrets/digest.ts'
 import { newSecret } from '../../src/secrets/random.ts'
@@ -302,6 +304,7 @@ for (const { name, server } of servers) {
         'POST', '/policies', { organization, name: 'x', effect: 'deny', conditions: { addresses: ['here'] } },
         'conditions.addresses'
       ],
+      ['POST', '/registration-tokens', { organization, name: 'x', scopes: ['invoices:read'] }, 'resource'],
       ['GET', '/clients?limit=0', undefined, 'limit'],
       ['GET', '/clients?cursor=x', undefined, 'cursor'],
       ['GET', '/clients?nothing=x', undefined, 'nothing'],
@@ -313,6 +316,53 @@ for (const { name, server } of servers) {
         `${method} ${path} ${JSON.stringify(body)}: ${answer.text}`
       )
     }
+  })
+
+  tap.test(`a change that the state of its record does not allow says why [${name}]`, async t => {
+    const { organization } = await tenant()
+    const { id: another } = await server.createOrganization()
+    const { clientId } = await server.createClient({ organization })
+    const { publicKey } = generateKeyPairSync('ed25519')
+    const jwks = { keys: [publicKey.export({ format: 'jwk' })] }
+    const signing = await server.createClient({ organization, tokenEndpointAuthMethod: 'private_key_jwt', jwks })
+    const revoked = await server.createRegistrationToken({ organization })
+    await ask('POST', `/registration-tokens/${revoked.id}/revoke`)
+    const expiring = await server.createKey({
+      organization, expiresAt: new Date(server.clock.now().getTime() + 5_000).toISOString()
+    })
+    server.clock.advance(6)
+    const refused: [string, string, Json | undefined, number, string, RegExp][] = [
+      ['PATCH', `/clients/${clientId}`, { organization: another }, 409, 'CONFLICT', /belongs to org_\w+ and cannot move/],
+      [
+        'POST', `/clients/${signing.clientId}/rotate-secret`, { overlapSeconds: 0 }, 400, 'INVALID_REQUEST',
+        /has no secret to rotate/
+      ],
+      ['PATCH', `/registration-tokens/${revoked.id}`, { uses: 2 }, 409, 'CREDENTIAL_REVOKED', /create a new one/],
+      [
+        'POST', '/webhook-tokens', { apiKey: expiring.id, object: { type: 'templates', id: 'x' } }, 409,
+        'CREDENTIAL_EXPIRED', /has expired; use another one/
+      ],
+      [
+        'POST', '/access-tokens', { organization, name: 'x', scopes: [], creator: 'mem_nobody' }, 404, 'NOT_FOUND',
+        /no member "mem_nobody" in the organization/
+      ],
+    ]
+    for (const [method, path, body, status, code, message] of refused) {
+      t.match(await ask(method, path, body), { status, json: { code, error: message } }, `${method} ${path}`)
+    }
+  })
+
+  tap.test(`a credential without an organization manages nothing [${name}]`, async t => {
+    const { clientId, clientSecret } = await server.createClient({
+      grants: [{ resource: `${server.issuer}/api/v1`, scopes: ['clients:read'] }]
+    })
+    const { store } = server.latchkey.operation
+    // As one that registered openly, had its grants been changed behind the API.
+    await store.clients.update({ ...(await store.clients.get(clientId))!, organizationId: null })
+    const answer = await server.bearer(await server.tokenFor({ clientId, clientSecret }), '/api/v1/clients')
+    t.match(answer, {
+      status: 403, json: { code: 'INSUFFICIENT_PERMISSIONS', error: 'This credential belongs to no organization.' }
+    })
   })
 
   tap.test(`RFC 9110 §15.5.6: a method that a path does not take is 405 with Allow, and a path that is none 404 [${name}]`, async t => {
@@ -442,6 +492,9 @@ for (const { name, server } of servers) {
     })))
     t.equal(new Set(answers).size, 1)
     t.ok(runs >= 1)
+    const bare = { key: newSecret(), request: 'the same' }
+    const alike = await Promise.all(replicas.map(replica => replica.run(operation, bare, async () => newSecret())))
+    t.equal(new Set(alike).size, 1, 'also if they write nothing but the answer')
     t.strictSame((await ask('GET', `/members?organization=${organization}`)).json.data.map(idOf), [answers[0]])
     await t.rejects(
       idempotency(['another secret than the one it was sealed under']).run(operation, repeatable, async () =>
@@ -449,6 +502,20 @@ for (const { name, server } of servers) {
       { code: 'conflict' },
       'never made twice, also when the answer cannot be read'
     )
+  })
+
+  tap.test(`Idempotency-Key: an answer that expires while it is asked for is no reason to make anything [${name}]`, async t => {
+    const { operation, config } = server.latchkey
+    const { run } = idempotency(config.secrets)
+    const repeatable = { key: newSecret(), request: 'the same' }
+    await run(operation, repeatable, async () => 'made')
+    const begun = operation.clock()
+    const instants = [begun, secondsAfter(begun, answerLifetime + 1)]
+    await t.rejects(
+      run({ ...operation, clock: () => instants.shift()! }, repeatable, async () => 'made again'),
+      { code: 'conflict', message: /has just expired; send the request again/ }
+    )
+    t.equal(await run(operation, repeatable, async () => 'made again'), 'made', 'the attempt changed nothing')
   })
 
   tap.test(`Idempotency-Key: what was made and its answer are kept together, or neither is [${name}]`, async t => {

@@ -14,6 +14,8 @@ import { Type } from 'typebox'
 import { serverOptions } from '../../src/server/http-server.ts'
 import { failures } from '../../src/base/errors.ts'
 import { managementScopes } from '../../src/management/resource.ts'
+import { created } from '../../src/management/conventions/idempotent-creation.ts'
+import { openApiDocument } from '../../src/management/documentation/openapi.ts'
 import { judgeOf, operationsOf } from '../support/openapi-document.ts'
 import { startServer, type Json, type Outgoing } from '../support/test-server.ts'
 import { routesOf } from '../support/routes.ts'
@@ -79,6 +81,25 @@ tap.test('OC-01: every operation says what it does and what it answers', async t
       )
     }
   }
+})
+
+tap.test('OC-01: neither two schemas share a title nor two operations a name', async t => {
+  const described = { issuer: server.issuer, version: '1', tokenUrl: server.issuer, scopes: [] }
+  const made = (...schemas: Json[]) => () => openApiDocument(
+    described, schemas.map((schema, i) => ({ method: 'GET', url: `/route${i}`, schema, config: {} }) as never)
+  )
+  const titled = (of: Json) => ({ response: { 200: Type.Object(of, { title: 'Same' }) } })
+  const text = { name: Type.String() }
+  t.ok('Same' in made(titled(text), titled(text))().components.schemas)
+  t.throws(made(titled(text), titled({ count: Type.Integer() })), { message: /different schemas have the title Same/ })
+  t.throws(made({ operationId: 'same' }, { operationId: 'same' }), { message: /Two operations are called same/ })
+})
+
+tap.test('OC-01: a route that creates, and does not say so, answers nothing', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.post('/made', async (request, reply) => await created({} as never, request, reply, async () => ({ id: 'made' })))
+  t.match(await app.inject({ method: 'POST', url: '/made' }), { statusCode: 500, body: /POST \/made creates without/ })
 })
 
 tap.test('OC-01: what stands in the document can be read by every tool', async t => {

@@ -1,5 +1,7 @@
 /** Access policies over HTTP: made, rehearsed, in effect at the guard, at the token endpoint and at introspection. */
 import tap, { type Test } from 'tap'
+import { changePolicy, planCreation, type PolicyInput } from '../../src/domain/access/policy-change.ts'
+import { newId } from '../../src/secrets/random.ts'
 import { MovableClock, startOnEachDatabase, type Answer, type Json } from '../support/test-server.ts'
 import { eventually } from '../support/waiting.ts'
 
@@ -406,6 +408,25 @@ for (const { name: database, server } of servers) {
     t.strictSame(deleted.totals, { credentials: 1, gaining: 1, losing: 0 })
     t.strictSame((await admin('GET', `/policies/${policy.id}`)).json, policy, 'nothing was changed')
     await remove(policy)
+  })
+
+  tap.test(`an organization has 200 policies at most, and no condition of one is empty [${database}]`, async t => {
+    const { id: organizationId } = await server.createOrganization()
+    const { operation } = server.latchkey
+    const input: PolicyInput = { organizationId, name: 'one', effect: 'deny', conditions: { kinds: ['session'] } }
+    await t.rejects(changePolicy(operation, planCreation(operation, { ...input, conditions: { scopes: [] } }), true), {
+      code: 'invalid_request', details: { field: 'conditions.scopes' }, message: /scopes is empty/
+    })
+    const first = await changePolicy(operation, planCreation(operation, input), true)
+    await operation.store.transaction(async tx => {
+      for (let i = 1; i < 200; i++) await tx.policies.insert({ ...first, id: newId('pol') })
+    })
+    const oneMore = await admin('POST', '/policies', { organization: organizationId, name: 'more', effect: 'deny' })
+    t.match(oneMore, { status: 409, json: { code: 'CONFLICT', error: /^There are 200 policies already/ } })
+    await remove(first)
+    t.equal((await admin('POST', '/policies', {
+      organization: organizationId, name: 'more', effect: 'deny', conditions: input.conditions
+    })).status, 201)
   })
 
   tap.test(`a policy that would lock out an organization's last administrator is refused, unless it is forced [${database}]`, async t => {

@@ -3,6 +3,8 @@ import { createLocalJWKSet, jwtVerify } from 'jose'
 import tap from 'tap'
 import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { openSigningKeys } from '../../src/domain/tokens/key-ring.ts'
+import { revokeSigningKey } from '../../src/domain/tokens/signing-key-revocation.ts'
+import { publishNextKey, signAtOnce } from '../../src/domain/tokens/signing-key-rotation.ts'
 import { decodeJwt, MovableClock, startOnEachDatabase, type Json, type TestServer } from '../support/test-server.ts'
 
 const { servers, close } = await startOnEachDatabase()
@@ -99,6 +101,45 @@ for (const { name, server } of servers) {
     t.strictSame(pages.toSorted(), [first, pending, third].toSorted())
     t.match((await admin('GET', `/signing-keys/${third}`)).json, { id: third, state: 'active' })
     t.equal((await admin('GET', '/signing-keys/nothing')).status, 404)
+  })
+
+  tap.test(`K1: a key that is revoked between publication and its first signature does not sign [${name}]`, async t => {
+    const { operation, config } = server.latchkey
+    const { kid } = await publishNextKey(operation, config.secrets)
+    t.equal((await admin('POST', `/signing-keys/${kid}/revoke`)).status, 200)
+    for (const none of [kid, 'nothing']) {
+      await t.rejects(signAtOnce(operation, none), { code: 'conflict', message: /revoked before it could sign/ })
+    }
+    t.equal((await statesOf(server))[kid], 'revoked')
+  })
+
+  tap.test(`K1: a key whose successors are all revoked before it ends stays [${name}]`, async t => {
+    const { operation, config } = server.latchkey
+    const [signing] = await jwksOf(server) as [string]
+    const { store } = operation
+    let successors = 0
+    // After each transaction, as if another operator did so.
+    const revoking: typeof store.transaction = async (work, isolation) => {
+      const result = await store.transaction(work, isolation)
+      await store.transaction(async tx => {
+        const now = operation.clock()
+        for (const key of await tx.signingKeys.all()) {
+          if (key.kid === signing) await tx.signingKeys.update({ ...key, retiredAt: null, publishedUntil: null })
+          else if (key.revokedAt === null && key.activatedAt <= now && key.retiredAt === null) {
+            successors++
+            await tx.signingKeys.update({ ...key, revokedAt: now })
+          }
+        }
+      })
+      return result
+    }
+    await t.rejects(
+      revokeSigningKey({ ...operation, store: { ...store, transaction: revoking } }, config.secrets, signing, null),
+      { code: 'conflict', message: /signs again after each attempt, because its successors are revoked/ }
+    )
+    t.equal(successors, 4)
+    t.equal((await statesOf(server))[signing], 'active')
+    t.equal((await admin('POST', `/signing-keys/${signing}/revoke`)).status, 200)
   })
 
   tap.test(`K1: another server on the same keys signs with the same one at every instant [${name}]`, async t => {

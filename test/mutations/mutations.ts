@@ -81,7 +81,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CD-06: the calls of the billing period are the calendar month\'s, UTC',
-    find: 'from ?? dayOf(monthStart(to === undefined ? now : requireDay(\'to\', to)))',
+    find: 'from ?? dayOf(monthStart(to === undefined ? now : new Date(to)))',
     replace: 'from ?? dayOf(monthStart(now))',
   },
   {

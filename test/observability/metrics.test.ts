@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import tap from 'tap'
 import { Histogram, durationBuckets, Counter, HistogramVec } from '../../src/telemetry/metrics.ts'
 import { metrics } from '../../src/observability/prometheus.ts'
+import { prober } from '../../src/observability/readiness.ts'
 import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { newSecret } from '../../src/secrets/random.ts'
 import { startServer, type TestServer } from '../support/test-server.ts'
@@ -163,6 +164,21 @@ tap.test('LATCHKEY_METRICS=off: the numbers are told to nobody without a credent
   t.equal((await closed.send({ path: '/prom' })).status, 404)
   t.equal((await closed.send({ path: '/healthz' })).status, 200)
   t.equal((await closed.admin('GET', '/metrics')).status, 200)
+})
+
+tap.test('a check that fails is told in a few words, never in those of a driver', async t => {
+  const { probe } = prober({
+    at_once: () => { throw new Error('password authentication failed for user "latchkey"') },
+    later: async () => await Promise.reject(new Error('connect ECONNREFUSED 10.0.0.7:5432')),
+    known: () => 'the database lacks migrations of this version',
+    well: () => null
+  }, server.latchkey.telemetry.availability)
+  const { ready, checks } = await probe()
+  t.equal(ready, false)
+  t.strictSame(Object.entries(checks).map(([name, { ok, problem }]) => [name, ok, problem]), [
+    ['serving', true, null], ['at_once', false, 'cannot be reached'], ['later', false, 'cannot be reached'],
+    ['known', false, 'the database lacks migrations of this version'], ['well', true, null]
+  ])
 })
 
 tap.test('N2: health is answered over plain http by a server that answers nothing else over it', async t => {

@@ -112,6 +112,20 @@ tap.test('a request goes on with the trace that it came with (W3C traceparent), 
   )
 })
 
+tap.test('work that fails is a span with the name of its error, and not its message', async t => {
+  const { server, finish } = await traced(t, {
+    mount: async (app, latchkey) => {
+      const { span } = latchkey.telemetry.tracing!
+      app.get('/at-once', async () => span('at once', () => { throw new TypeError('a secret') }))
+      app.get('/later', async () => await span('later', async () => { throw new RangeError('a secret') }))
+    },
+  })
+  for (const path of ['/at-once', '/later']) t.equal((await server.send({ path })).status, 500)
+  const spans = await finish()
+  t.match(spans.find(({ name }) => name === 'at once'), { status: { code: 2, message: 'TypeError' } })
+  t.match(spans.find(({ name }) => name === 'later'), { status: { code: 2, message: 'RangeError' } })
+})
+
 tap.test('no more is recorded than the ratio says, whatever strangers ask for', async t => {
   const { server, finish } = await traced(t, { environment: { OTEL_TRACES_SAMPLER_ARG: '0' } })
   for (let i = 0; i < 20; i++) {

@@ -117,6 +117,8 @@ tap.test('P2: an assertion lives five minutes at most and says who it is', async
     [{ iat: now - 120, exp: now - 90 }, /expired/],
     [{ exp: undefined }, /expiration must be specified/],
     [{ nbf: now + 120 }, /not active yet/],
+    [{ exp: now + 60.5 }, /exp must be a whole number of seconds since the epoch/],
+    [{ iat: now - 0.5 }, /iat must be a whole number of seconds since the epoch/],
     [{ jti: undefined }, /unique jti/],
     [{ jti: '' }, /unique jti/],
     [{ iss: undefined }, /iss/],
@@ -145,6 +147,10 @@ tap.test('P2: an assertion lives five minutes at most and says who it is', async
     }, 'a stranger is told nothing')
   }
   t.equal((await exchange(server, await assertion(server, signer, { exp: `${now + 60}` }))).status, 401)
+  server.advance(200)
+  t.match(await exchange(server, await assertion(server, signer, { iat: now, exp: now + 120 })), {
+    status: 401, body: { error_description: /it has expired; check the clocks/ }
+  }, 'by the clock of the server, which is not that of oidc-provider')
 })
 
 tap.test('P2: a client with the profile rfc7523 may name the token endpoint or a list, and sign for an hour', async t => {

@@ -1,7 +1,8 @@
 import { decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import tap from 'tap'
 import { rotateClientSecret, updateClient } from '../../src/domain/credentials/client-change.ts'
-import { replaceClientMetadata, registerClient } from '../../src/domain/credentials/client-registration.ts'
+import type { Client } from '../../src/domain/credentials/client.ts'
+import { abandonedAfter, replaceClientMetadata, registerClient } from '../../src/domain/credentials/client-registration.ts'
 import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { updateOrganization } from '../../src/domain/tenancy/organization.ts'
 import { updateResource } from '../../src/domain/declaration/resource-change.ts'
@@ -180,6 +181,30 @@ for (const database of databases) {
   })
 }
 
+tap.test('a registered client that another server removes at its first use after a week gets nothing', async t => {
+  const server = await startServer(t, {
+    registration: 'open',
+    // As the cache of a server that has not applied the removal.
+    registry: real => new Proxy(real, {
+      get (target, name: keyof typeof real) {
+        if (name === 'client') return async (id: string) => await real.client(id) ?? kept.get(id) ?? null
+        const member = target[name]
+        return typeof member === 'function' ? member.bind(target) : member
+      }
+    })
+  })
+  const kept = new Map<string, Client>()
+  const { body } = await server.send('POST', path, metadata)
+  const introspect = async () =>
+    await server.post('/api/v1/oauth/introspect', { token: 'x' }, {
+      authorization: basic(body.client_id, body.client_secret)
+    })
+  server.advance(abandonedAfter + 1)
+  kept.set(body.client_id, (await server.store.clients.get(body.client_id))!)
+  await server.store.clients.remove(body.client_id)
+  t.match(await introspect(), { status: 401, body: { error: 'invalid_client' } })
+})
+
 tap.test('open registration gives nothing but a name, and a bad token is not waved through', async t => {
   const server = await startServer(t, { registration: 'open' })
   const { status, body } = await server.send('POST', path, { ...metadata, scope: 'invoices:read' })
@@ -247,6 +272,11 @@ tap.test('bad metadata is refused by the name of the member, and changes nothing
     [{ scope: ['x'] }, 'invalid_client_metadata', /scope/],
     [{ contacts: 'a@example.test' }, 'invalid_client_metadata', /contacts/],
     [{ contacts: ['<script>'] }, 'invalid_client_metadata', /contacts/],
+    [
+      { contacts: ['a'.repeat(2_049)] }, 'invalid_client_metadata',
+      /An entry of contacts has more than 2048 characters/
+    ],
+    [{ contacts: ['a\u0000@b.test'] }, 'invalid_client_metadata', /An entry of contacts has a control character/],
     [{ logo_uri: 'javascript:alert(1)' }, 'invalid_client_metadata', /logo_uri/],
     [{ client_uri: 'data:text/html,x' }, 'invalid_client_metadata', /client_uri/],
     [{ tos_uri: 7 }, 'invalid_client_metadata', /tos_uri/],

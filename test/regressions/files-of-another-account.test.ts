@@ -178,6 +178,16 @@ tap.test('a server does not start on a secret that another account owns or may w
   })
 })
 
+tap.test('a server does not start on a secret that cannot be read, and makes no other one', async t => {
+  const folder = folderOf(t)
+  mkdirSync(join(folder, 'data'), { mode: 0o700 })
+  const file = join(folder, 'data', 'secret')
+  symlinkSync(file, file)
+  t.strictSame(problemsOf(() => loadConfig({}, folder)), [
+    `LATCHKEY_DATA: ${file} cannot be read or written (ELOOP); use a folder that this account may read and write`
+  ])
+})
+
 tap.test('where the server listens is written into a new file, never through a link', async t => {
   const folder = folderOf(t)
   const config = loadConfig({}, folder)

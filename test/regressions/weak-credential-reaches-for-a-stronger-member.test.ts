@@ -3,6 +3,7 @@
  * not demote the last administrator.
  */
 import tap from 'tap'
+import { newId } from '../../src/secrets/random.ts'
 import { startOnEachDatabase, type Json } from '../support/test-server.ts'
 
 const { servers, close } = await startOnEachDatabase()
@@ -106,6 +107,28 @@ for (const { name: database, server } of servers) {
     t.strictSame(await state([`/members/${owner.id}`]), before)
     t.match(await call('PATCH', `/members/${owner.id}`, { role: 'admin', name: 'Ada' }), { status: 200 })
     t.equal((await admin('DELETE', `/members/${owner.id}`)).status, 204)
+  })
+
+  tap.test(`Y2: the last administrator is found among more members than a page has [${database}]`, async t => {
+    const { organization, members: [owner] } = await people('owner')
+    const { members } = server.latchkey.operation.store
+    const newer = new Date(Date.parse(owner.createdAt) + 1)
+    for (let i = 0; i < 200; i++) {
+      await members.insert({
+        id: newId('mem'),
+        organizationId: organization,
+        name: `viewer ${i}`,
+        role: 'viewer',
+        scopes: null,
+        groups: [],
+        createdAt: newer,
+        removedAt: null,
+        revision: 1
+      })
+    }
+    const call = await callingWith({ organization, creator: owner.id })
+    t.match(await call('PATCH', `/members/${owner.id}`, { role: 'member' }), lockOut)
+    t.match(await call('PATCH', `/members/${owner.id}`, { role: 'admin' }), { status: 200 })
   })
 
   tap.test(`Y2: of two administrators who remove each other one is left [${database}]`, async t => {

@@ -275,6 +275,12 @@ for (const { name, fresh } of databases) {
     )
     t.match(await verify(second, [secret]), { fault: { problem: 'head_key_unknown' } })
     t.match(await verify(second, [newSecret()]), { fault: { problem: 'head_key_unknown' } })
+    await behindTheServer(url, ['UPDATE "AuditChain" SET "hash" = \'x\' WHERE "id" = \'deployment\''])
+    const newest = newSecret()
+    await openChains(second.store, () => at, auditKeys([newest, newer]))
+    t.match(await verify(second, [newest, newer]), {
+      fault: { chain: deploymentChain, problem: 'head_edited' }
+    }, 'a broken chain does not prevent a start')
     await second.close()
   })
 

@@ -199,6 +199,20 @@ for (const { name, fresh } of databases) {
     t.equal((await verify(storage)).fault, null)
   })
 
+  tap.test(`L2: a row with the last possible number has to be removed before its chain goes on [${name}]`, async t => {
+    const { url, storage } = await written(t, fresh, 2)
+    await dropTriggers(url)
+    await behindTheServer(url, [
+      `UPDATE "AuditEvent" SET "sequence" = ${Number.MAX_SAFE_INTEGER} WHERE "chain" = 'org_a' AND "sequence" = 2`
+    ])
+    await t.rejects(recoverAudit(operationOn(storage), keys, 'org_a'), {
+      code: 'conflict', message: /chain org_a has a row with the number 9007199254740991.*remove that row/
+    })
+    await behindTheServer(url, ['DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\' AND "sequence" > 2'])
+    t.match(await recoverAudit(operationOn(storage), keys, 'org_a'), { sequence: 3, fault: { problem: 'cut' } })
+    t.equal((await verify(storage)).fault, null)
+  })
+
   tap.test(`L2: a chain whose secret is lost is closed off like another that is broken [${name}]`, async t => {
     const { storage: first, url } = await written(t, fresh, 2)
     await first.close()

@@ -6,7 +6,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { deploymentChain, link, sealHead, type ChainedEvent } from '../../src/domain/audit/chain.ts'
 import { closeOffOlderRows, pruneAudit } from '../../src/domain/audit/retention.ts'
-import { compareHead } from '../../src/domain/audit/verification.ts'
+import { enterChain } from '../../src/domain/audit/chain-walk.ts'
+import type { VerifiedPlace } from '../../src/domain/audit/chain-fault.ts'
+import { compareHead, verifyStep } from '../../src/domain/audit/verification.ts'
 import { auditEvent } from '../../src/domain/audit/event.ts'
 import { systemActor } from '../../src/domain/core/actor.ts'
 import type { Store, Repositories } from '../../src/domain/store.ts'
@@ -110,6 +112,37 @@ for (const { name, fresh } of databases) {
     )
   })
 
+  tap.test(`retention does not disturb a verification that is in the middle of a chain [${name}]`, async t => {
+    const { storage } = await written(t, fresh)
+    const verification = { audit: storage.store.audit, keys }
+    let place = (await enterChain(verification, 'org_a')).next!
+    place = (await verifyStep(verification, place, 3)).next!
+    t.strictSame([place.chain, place.sequence], ['org_a', 3])
+    await pruneAudit(operationOn(storage), keys, 'org_a', after(6))
+    let checked = 0
+    for (let next: VerifiedPlace | null = place; next?.chain === 'org_a';) {
+      const step = await verifyStep(verification, next, 3)
+      t.equal(step.fault, null)
+      checked += step.checked
+      next = step.next
+    }
+    t.equal(checked, 2, 'the row that is left, and the one about the removal')
+  })
+
+  tap.test(`L2: a head that was sealed as if retention had removed rows is found without its row [${name}]`, async t => {
+    const { url, storage } = await written(t, fresh)
+    const [, second, third] = await rowsOf(storage, 'org_a')
+    const { mac, pruned, prunedHash } = sealHead(
+      { ...(await storage.store.audit.head('org_a'))!, pruned: 2, prunedHash: second!.hash }, keys
+    )
+    await dropTriggers(url)
+    await behindTheServer(url, [
+      `UPDATE "AuditChain" SET "pruned" = ${pruned}, "prunedHash" = '${prunedHash}', "mac" = '${mac}' WHERE "id" = 'org_a'`,
+      'DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\' AND "sequence" < 3'
+    ])
+    t.match((await verify(storage)).fault, { chain: 'org_a', sequence: 3, id: third!.id, problem: 'no_checkpoint' })
+  })
+
   tap.test(`retention that is short of time says so, and goes on when it is asked again [${name}]`, async t => {
     const { storage } = await longChain(t, fresh, 1_600)
     let removed = 0
@@ -196,6 +229,7 @@ for (const { name, fresh } of databases) {
       [1, 'audit.chain_opened'], [2, 'audit.chain_opened'], [9, 'audit.pruned']
     ])
     t.equal((await verify(storage)).fault, null)
+    for (const limit of [1, 2]) t.equal((await verify(storage, [secret], limit)).fault, null, `${limit} rows a step`)
     t.match(await pruneAudit(operationOn(storage), keys, null, after(60)), { rows: 0, through: 8 })
     await dropTriggers(url)
     await behindTheServer(url, [

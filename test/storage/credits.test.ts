@@ -212,6 +212,11 @@ for (const { name, fresh } of databases) {
         refundCredits(operation, spent.id.replace('crd_', 'rfd_'), 'x'), { code: 'not_found' }, 'nor is a refund'
       )
       await t.rejects(refundCredits(operation, 'crd_unknown', 'x'), { code: 'not_found' })
+      const later = spending(key, 1)
+      await spendCredits(store, [later])
+      await grant(greatestCredits - 999)
+      await t.rejects(refundCredits(operation, later.id, 'x'), { code: 'conflict', message: /account is full/ })
+      t.equal(await store.credits.balance(live), greatestCredits, 'and nothing of it is done')
     })
 
     await t.test(`CL-08: entries are paged newest first, by account, and an organization's have nothing of another's [${name}]`, async t => {

@@ -10,9 +10,10 @@ export interface Certified {
 
 export interface Authority extends Certified {
   /**
-   * A certificate for a host name or an IPv4 address, issued by this authority. `until`: ten years from now by default.
+   * A certificate for a host name or an IPv4 address, issued by this authority. By default it is valid from ten years
+   * ago until ten years from now.
    */
-  certify (host: string, until?: Date): Certified
+  certify (host: string, until?: Date, from?: Date): Certified
 }
 
 const years = (count: number): Date => new Date(Date.now() + count * 365 * 86_400_000)
@@ -27,6 +28,7 @@ export function makeAuthority (): Authority {
       signer: pair.privateKey,
       subject: name,
       publicKey: pair.publicKey,
+      from: years(-10),
       until: years(10),
       extensions: [basicConstraints],
     }
@@ -34,14 +36,14 @@ export function makeAuthority (): Authority {
   return {
     certificate: own,
     key: pem(pair.privateKey),
-    certify (host, until = years(10)) {
+    certify (host, until = years(10), from = years(-10)) {
       const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
       const address = /^[\d.]+$/.test(host)
       const alternative = address ? der(0x87, Buffer.from(host.split('.').map(Number))) : der(0x82, Buffer.from(host))
       const extensions = [extension('551d11', sequence(alternative))]
       return {
         certificate: certificate(
-          { issuer: name, signer: pair.privateKey, subject: nameOf(host), publicKey, until, extensions }
+          { issuer: name, signer: pair.privateKey, subject: nameOf(host), publicKey, from, until, extensions }
         ),
         key: pem(privateKey),
       }
@@ -54,16 +56,17 @@ interface Content {
   signer: KeyObject,
   subject: Buffer,
   publicKey: KeyObject,
+  from: Date,
   until: Date,
   extensions: Buffer[],
 }
 
-function certificate ({ issuer, signer, subject, publicKey, until, extensions }: Content): string {
+function certificate ({ issuer, signer, subject, publicKey, from, until, extensions }: Content): string {
   const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'))
   const version = der(0xa0, der(0x02, Buffer.from([2])))
   const serial = der(0x02, Buffer.concat([Buffer.from([0x40]), randomBytes(8)]))
   const content = sequence(
-    version, serial, ecdsaWithSha256, issuer, sequence(time(years(-10)), time(until)), subject,
+    version, serial, ecdsaWithSha256, issuer, sequence(time(from), time(until)), subject,
     publicKey.export({ type: 'spki', format: 'der' }), der(0xa3, sequence(...extensions))
   )
   const whole = sequence(

@@ -3,7 +3,7 @@
  * would find, told before anybody asks.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Page, PageQuery, Position } from '../core/page.ts'
+import { everyRow, type Page, type PageQuery, type Position } from '../core/page.ts'
 import { evaluate, type Circumstances, type PolicySet, type Evaluation } from '../policy/policy-evaluation.ts'
 import {
   type CredentialAccess, heldClient, heldKey, heldManagementToken, heldPublishableKey, heldWebhookToken, type Known,
@@ -36,9 +36,6 @@ const order = ['key_', 'cli_', 'mat_', 'pbk_', 'wht_']
 export function placeOf (id: string): number {
   return Math.max(0, order.findIndex(prefix => id.startsWith(prefix)))
 }
-
-/** Rows that are read at a time. */
-const batch = 200
 
 /**
  * Every credential of an organization, or of all: API keys first, then clients, tokens of the management API,
@@ -116,20 +113,14 @@ function takerOf ({ refusedBy, withheld }: Evaluation, scope: string): string | 
   return refusedBy ?? withheld.get(scope) ?? null
 }
 
-/** Every row behind `from`, page by page. */
+/** What each row behind `from` holds. */
 async function * held<T extends Position> (
   page: (query: PageQuery) => Promise<Page<T>>, from: Position | null, hold: (row: T) => Promise<CredentialAccess>
 ): AsyncGenerator<CredentialAccess> {
-  for (let after = from; ;) {
-    const { items, hasMore } = await page({ limit: batch, after })
-    for (const row of items) {
-      yield await hold(row)
-      // On SQLite reading takes no turn of the event loop by itself, and there may be any number of credentials.
-      await nextTurn()
-    }
-    const last = items.at(-1)
-    if (!hasMore || last === undefined) return
-    after = { id: last.id, createdAt: last.createdAt }
+  for await (const row of everyRow(page, from)) {
+    yield await hold(row)
+    // On SQLite reading takes no turn of the event loop by itself, and there may be any number of credentials.
+    await nextTurn()
   }
 }
 

@@ -92,38 +92,25 @@ export function idempotency (secrets: readonly string[]): Idempotency {
 
 interface Work { id: string, fingerprint: string, purpose: string, secrets: readonly string[] }
 
+/** Of servers that answer at once, one commits; the transactions of the others run again, and find its answer. */
 async function answerOnce<T, Ports extends RememberedAnswerPort> (
   operation: Operation<Ports>, work: Work, make: (operation: Operation<Ports>) => Promise<T>
 ): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    let taken = false
-    try {
-      return await operation.store.transaction(async tx => {
-        taken = false
-        const now = operation.clock()
-        const known = await tx.rememberedAnswers.get(work.id)
-        if (known !== null && known.expiresAt > now) return recall<T>(known, work)
-        if (known !== null) await tx.rememberedAnswers.remove(work.id)
-        const answer = await make({ ...operation, store: within(tx) })
-        const sealedAnswer = seal(JSON.stringify(answer), work.secrets[0]!, work.id, work.purpose)
-        await tx.rememberedAnswers.insert({
-          id: work.id,
-          fingerprint: work.fingerprint,
-          sealedAnswer,
-          createdAt: now,
-          expiresAt: secondsAfter(now, answerLifetime)
-        })
-          .catch((error: unknown) => {
-            taken = true
-            throw error
-          })
-        return answer
-      })
-    } catch (error) {
-      // Another process was faster: this transaction is undone, and the other's answer is there by now.
-      if (!taken || attempt > 1 || !(error instanceof Failure && error.code === 'conflict')) throw error
-    }
-  }
+  return await operation.store.transaction(async tx => {
+    const now = operation.clock()
+    const known = await tx.rememberedAnswers.get(work.id)
+    if (known !== null && known.expiresAt > now) return recall<T>(known, work)
+    if (known !== null) await tx.rememberedAnswers.remove(work.id)
+    const answer = await make({ ...operation, store: within(tx) })
+    await tx.rememberedAnswers.insert({
+      id: work.id,
+      fingerprint: work.fingerprint,
+      sealedAnswer: seal(JSON.stringify(answer), work.secrets[0]!, work.id, work.purpose),
+      createdAt: now,
+      expiresAt: secondsAfter(now, answerLifetime)
+    })
+    return answer
+  })
 }
 
 function recall<T> (known: RememberedAnswer, { id, fingerprint, purpose, secrets }: Work): T {

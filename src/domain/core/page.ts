@@ -15,3 +15,15 @@ export interface Page<T> {
   items: T[]
   hasMore: boolean
 }
+
+/** Every row of a collection behind `from`, read page by page; `from` null: from the newest. */
+export async function * everyRow<T extends Position> (
+  page: (query: PageQuery) => Promise<Page<T>>, from: Position | null = null
+): AsyncGenerator<T> {
+  for (let after = from; ;) {
+    const { items, hasMore } = await page({ limit: 200, after })
+    yield * items
+    if (!hasMore) return
+    after = items.at(-1)!
+  }
+}

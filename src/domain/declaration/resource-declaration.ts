@@ -57,18 +57,12 @@ export async function createResource (operation: Operation<Ports>, input: Resour
   return resource
 }
 
-/** Whether `createResource` would succeed now: asked before a signing key is made, which would stay if it failed. */
-export async function isDeclarable (
+/** Throws what `createResource` would throw now; before a signing key is made, which would stay after a refusal. */
+export async function checkDeclaration (
   operation: Operation<OrganizationPort & ResourcePort>, input: ResourceInput
-): Promise<boolean> {
-  try {
-    const resource = newResource(operation, input)
-    await operation.store.transaction(async (tx) => await requireDeclarable(tx, operation.actor, resource))
-    return true
-  } catch (error) {
-    if (error instanceof Failure && error.status < 500) return false
-    throw error
-  }
+): Promise<void> {
+  const resource = newResource(operation, input)
+  await operation.store.transaction(async tx => await requireDeclarable(tx, operation.actor, resource))
 }
 
 export function newResource ({ clock, actor }: Operation<unknown>, input: ResourceInput): Resource {

@@ -5,7 +5,7 @@ import { newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
-import type { PageQuery } from '../core/page.ts'
+import { everyRow } from '../core/page.ts'
 import { requireGainHeld, requireMemberHeld, requireRaiseHeld, requireRoleHeld } from './delegation.ts'
 import { namesOf, readsAsPattern, referenceOf, requireScopePatterns } from '../resources/scope.ts'
 import { requireVisible, type Operation } from '../core/operation.ts'
@@ -127,12 +127,10 @@ export async function keepingAdministrator<T> (
 }
 
 async function hasAdministrator (tx: MemberPort, organizationId: string): Promise<boolean> {
-  for (let after: PageQuery['after'] = null; ;) {
-    const { items, hasMore } = await tx.members.page({ limit: 200, after }, { organizationId, removed: false })
-    if (items.some(member => mayAll(permissionsOf(member)))) return true
-    if (!hasMore) return false
-    after = items.at(-1)!
+  for await (const member of everyRow(query => tx.members.page(query, { organizationId, removed: false }))) {
+    if (mayAll(permissionsOf(member))) return true
   }
+  return false
 }
 
 /**

@@ -1,17 +1,15 @@
 /** The scopes of every resource that an organization can make keys for. */
-import type { PageQuery } from '../core/page.ts'
+import { everyRow } from '../core/page.ts'
 import { referenceOf, type Scope } from './scope.ts'
 import type { ResourcePort } from './resource.ts'
 
 /** Every scope of every resource that an organization's keys can be made for. */
 export async function declaredFor (tx: ResourcePort, organizationId: string): Promise<Scope[]> {
   const declared: Scope[] = []
-  for (let after: PageQuery['after'] = null; ;) {
-    const { items, hasMore } = await tx.resources.page({ limit: 200, after }, { visibleTo: organizationId })
-    declared.push(...items.flatMap(({ scopes }) => scopes))
-    if (!hasMore) return declared
-    after = items.at(-1)!
+  for await (const { scopes } of everyRow(query => tx.resources.page(query, { visibleTo: organizationId }))) {
+    declared.push(...scopes)
   }
+  return declared
 }
 
 /** The references of the API-key-only scopes of every resource that an organization's keys can be made for. */

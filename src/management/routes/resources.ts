@@ -6,7 +6,7 @@ import {
   getResource,
   type Resource
 } from '../../domain/resources/resource.ts'
-import { isDeclarable, createResource, type ResourceInput } from '../../domain/declaration/resource-declaration.ts'
+import { checkDeclaration, createResource, type ResourceInput } from '../../domain/declaration/resource-declaration.ts'
 import { revokeResource, updateResource, getChangeableResource } from '../../domain/declaration/resource-change.ts'
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../../domain/resources/style.ts'
 import { createdAfter, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
@@ -72,10 +72,10 @@ function createResourceRoute (app: RouteContext, dependencies: Dependencies): vo
   }, async (request, reply) => {
     const { signingAlgorithm } = request.body
     return await createdAfter(dependencies, request, reply, async operation => {
+      if (signingAlgorithm === undefined) return
       // A refused creation makes no key. The key may sign at once: no verifier of a new resource has cached a key set.
-      if (signingAlgorithm !== undefined && await isDeclarable(operation, inputOf(request.body))) {
-        await dependencies.signingKeys.provide(operation, signingAlgorithm, true)
-      }
+      await checkDeclaration(operation, inputOf(request.body))
+      await dependencies.signingKeys.provide(operation, signingAlgorithm, true)
     }, async operation => wireResource(await createResource(operation, inputOf(request.body))))
   })
 }

@@ -75,10 +75,8 @@ function requireLoadable (provider: Provider, metadata: ClientMetadata): void {
   try {
     makeClient(provider, { ...metadata, ...secret, client_id: 'not-made-yet' })
   } catch (refused) {
-    if (refused instanceof errors.InvalidClientMetadata) {
-      throw new OAuthError(400, refused.error, `${refused.error_description}.`)
-    }
-    throw refused
+    if (!(refused instanceof errors.InvalidClientMetadata)) throw refused
+    throw new OAuthError(400, refused.error, `${refused.error_description}.`)
   }
 }
 

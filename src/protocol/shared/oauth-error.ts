@@ -76,15 +76,6 @@ function readFailure (failure: Failure): Read | null {
     }
   }
   if (failure.status >= 500) return null
-  // RFC 9110 §15.5.2: a 401 says how to authenticate.
-  if (failure.status === 401) {
-    return {
-      status: 401,
-      error: 'invalid_token',
-      description: failure.message,
-      headers: { 'www-authenticate': 'Bearer error="invalid_token"' }
-    }
-  }
   const error = failure.code === 'registration_closed' ? 'access_denied' : 'invalid_request'
   return { status: failure.status, error, description: failure.message, headers: {} }
 }

@@ -1,4 +1,5 @@
 /** Bounds of the refusal log and of batched usage; with rules of addresses, metadata URLs and key sets. */
+import { generateKeyPairSync } from 'node:crypto'
 import tap from 'tap'
 import { addressBlock } from '../../../src/base/ip-address.ts'
 import type { AuditEvent } from '../../../src/domain/audit/event.ts'
@@ -104,6 +105,19 @@ tap.test('the totals are true: the rows, and the sum of what they say was omitte
   )
 })
 
+tap.test('counts without room for a row of their own share one', async t => {
+  const { refusals, rows, advance } = log({ parties: 10, rowsPerMinute: 3, waiting: 10 })
+  for (let i = 0; i < 6; i++) refusals.record({ ...entry, address: `192.0.2.${i % 3}` })
+  await refusals.flush()
+  advance(120_000)
+  refusals.record({ ...entry, address: '192.0.2.9' })
+  await refusals.flush()
+  t.strictSame(rows.slice(3).map(({ address, detail }) => [address, detail]), [
+    ['192.0.2.9', { reason: 'unknown' }], ['192.0.2.2', { reason: 'unknown' }], ['192.0.2.1', { reason: 'unknown' }],
+    [null, { reason: 'too_many_to_write' }]
+  ])
+})
+
 tap.test('the admin token is one credential: its uses are told apart by address, and no flood of refusals crowds them out', async t => {
   const { refusals, rows } = log({ parties: 100, rowsPerMinute: 5, waiting: 1_000 })
   for (let i = 0; i < 50; i++) refusals.record({ ...entry, address: `192.0.2.${i}` })
@@ -189,9 +203,12 @@ tap.test('RFC 9728 §3.1: the well-known path stands between host and path', asy
 })
 
 tap.test('a key set without a usable public key is refused by the name of the key', async t => {
+  const ed25519 = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
   const bad: [unknown, RegExp][] = [
     [undefined, /jwks/], [{ keys: [] }, /1 to 10/], [{ keys: [{ kty: 'oct', k: 'x' }] }, /symmetric/],
-    [{ keys: ['x'] }, /keys\[0\]/], [{ keys: [{ kty: 'RSA', n: 'AQAB', e: 'AQAB' }] }, /keys\[0\]/]
+    [{ keys: ['x'] }, /keys\[0\]/], [{ keys: [{ kty: 'RSA', n: 'AQAB', e: 'AQAB' }] }, /keys\[0\] must be an EC key/],
+    [{ keys: [{ kty: 'EC', crv: 'P-256', x: 'AQAB', y: 'AQAB' }] }, /keys\[0\] is not a public key in JWK form/],
+    [{ keys: [{ ...ed25519, alg: 'ES256' }] }, /keys\[0\]\.alg must be one of Ed25519, EdDSA/]
   ]
   for (const [jwks, message] of bad) t.throws(() => requirePublicKeys(jwks), { code: 'invalid_request', message })
 })

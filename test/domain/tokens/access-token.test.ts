@@ -13,6 +13,12 @@ const key = { kid, algorithm: 'ES256' as const, privateJwk: await exportJWK(priv
 const verifying: KeyRing['verifying'] = new Map([[kid, { algorithm: 'ES256', publicKey }]])
 const sign = (scope: string) => signJwt(key, 'at+jwt', { scope })
 
+t.test('a key that cannot sign by its algorithm issues no token', async t => {
+  const { privateKey } = await generateKeyPair('Ed25519', { extractable: true })
+  const wrong = { kid: 'wrong', algorithm: 'ES256' as const, privateJwk: await exportJWK(privateKey) }
+  await t.rejects(signJwt(wrong, 'at+jwt', {}), { message: /invalid digest/ })
+})
+
 t.test('N3: tokens are kept in mind by how long they are, so that long ones take no more memory than many', async t => {
   const short = [await sign('a'), await sign('b'), await sign('c')]
   const long = await sign('a'.repeat(900))
