@@ -63,7 +63,9 @@ await app.register(async api => {
 await app.register(bareSigner)
 process.once('SIGINT', () => process.exit(0))
 await app.listen({ port, host: '127.0.0.1' })
-process.stdout.write(JSON.stringify({ url: issuer, key, keys, clients, organization: organization.id }) + '\n')
+process.stdout.write(JSON.stringify({
+  url: issuer, key, keys, clients, organization: organization.id, adminToken: config.generatedAdminToken
+}) + '\n')
 
 /**
  * The minimum of a token endpoint: signs one ES256 JWT with the claims of Latchkey's, on the thread pool. Reads no

@@ -12,10 +12,11 @@ import { memory } from './memory.ts'
 import { revocation } from './revocation.ts'
 import { startUp } from './start.ts'
 import { token } from './token.ts'
+import { edge, remote } from './remote.ts'
 import { verify } from './verify.ts'
 
 const parts: Readonly<Record<string, Part>> = {
-  guard, token, introspection, verify, keys, memory, start: startUp, revocation
+  guard, token, introspection, verify, remote, edge, keys, memory, start: startUp, revocation
 }
 
 const { values } = parseArgs({
