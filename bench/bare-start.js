@@ -6,8 +6,8 @@ enableCompileCache(process.argv[3])
 await Promise.all([
   '@fastify/ajv-compiler',
   'helmet',
-  '@prisma/adapter-better-sqlite3',
   '@prisma/client/runtime/client',
+  '@prisma/driver-adapter-utils',
   'better-sqlite3',
   'commander',
   'fastify-plugin',

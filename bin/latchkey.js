@@ -5,29 +5,42 @@ import * as modules from 'node:module'
 import { join } from 'node:path'
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
-const needed = 24
+const sources = new URL('../src/', import.meta.url)
+const isClone = existsSync(sources)
+const load = file =>
+  import(isClone ? new URL(`${file}.ts`, sources).href : new URL(`../dist/${file}.js`, import.meta.url).href)
 
-if (Number(process.versions.node.split('.')[0]) < needed) {
-  console.error(
-    `latchkey needs Node.js ${needed} or newer; this is ${process.version}. In a clone, \`npm ci\` brings the right ` +
-      'one along: use `npx latchkey …` and `npm start`.'
-  )
-  process.exitCode = 1
-} else {
+const problem = isClone ? problemInClone() : await problemInPackage()
+if (problem === null) {
   // A start makes more garbage than a server ever has at once; room for it would be kept.
   setFlagsFromString('--semi-space-growth-factor=1')
   // Prisma's query compiler is all the WebAssembly there is, and seldom runs: optimizing it would cost 30 MB.
   setFlagsFromString('--liftoff-only')
-  const sources = new URL('../src/', import.meta.url)
-  const load = file =>
-    import(
-      existsSync(sources) ? new URL(`${file}.ts`, sources).href : new URL(`../dist/${file}.js`, import.meta.url).href
-    )
   const { isPrivate } = await load('base/file-ownership')
   keepCompiled(process.env.LATCHKEY_DATA || 'data', isPrivate)
   await load('cli/main')
   growUpTo(32)
   modules.flushCompileCache()
+} else {
+  console.error(problem)
+  process.exitCode = 1
+}
+
+/** A clone runs its TypeScript as it is, and is developed and tested on one Node.js. */
+function problemInClone () {
+  const needed = 24
+  if (Number(process.versions.node.split('.')[0]) >= needed) return null
+  return `latchkey needs Node.js ${needed} or newer in a clone; this is ${process.version}. \`npm ci\` brings the ` +
+    'right one along: use `npx latchkey …` and `npm start`.'
+}
+
+async function problemInPackage () {
+  try {
+    await load('base/node/supported-node')
+    return null
+  } catch (error) {
+    return error.message
+  }
 }
 
 /**

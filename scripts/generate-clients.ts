@@ -1,7 +1,7 @@
 // Generates the two Prisma clients into src/storage/generated/{sqlite,postgresql}.
 //
-// It is the package's `prepare` script, so `npm ci` in a fresh clone is enough. It does nothing without sources
-// (installed from a tarball, where dist/ has the clients) or without the Prisma command line (`--omit=dev`).
+// It is the `dependencies` script, which npm runs after `npm ci` in a clone, and never for users of the package. It
+// does nothing without the Prisma command line (`--omit=dev`).
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -9,12 +9,6 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 const prismaCli = join(root, 'node_modules', 'prisma', 'build', 'index.js')
-
-/** @returns whether the sources and the Prisma command line are present */
-function canGenerate (): boolean {
-  return existsSync(join(root, 'prisma', 'models.prisma')) && existsSync(join(root, 'src', 'storage')) &&
-    existsSync(prismaCli)
-}
 
 function generate (provider: string): Promise<void> {
   const env = {
@@ -59,7 +53,7 @@ function keepCompilerAsFile (provider: string): void {
     return new WebAssembly.Module(await readFile(new URL('./query_compiler.wasm', import.meta.url)))`))
 }
 
-if (canGenerate()) {
+if (existsSync(prismaCli)) {
   await Promise.all(['sqlite', 'postgresql'].map(async provider => {
     await generate(provider)
     keepCompilerAsFile(provider)

@@ -1,6 +1,7 @@
 /** Writes the generated parts of the documents; with `--check`, only reports whether they are current. */
 import { readFileSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileVariableOf } from '../src/config/secret-files.ts'
 import type { Variable } from '../src/config/table.ts'
 import { allVariables } from '../src/config/variables.ts'
 import { errorStyleNames } from '../src/domain/resources/style.ts'
@@ -15,9 +16,13 @@ function defaultOf ({ default: value, whenUnset, required }: Variable): string {
   return required === true ? 'required' : (whenUnset ?? value) || 'none'
 }
 
+function descriptionOf ({ name, description, inFile }: Variable): string {
+  return inFile === true ? `${description} Or \`${fileVariableOf(name)}\`, the path of a file with it.` : description
+}
+
 function environmentExample (): string {
   const entries = allVariables.map(variable =>
-    `# ${variable.description}\n# Default: ${defaultOf(variable)}\n#${variable.name}=\n`
+    `# ${descriptionOf(variable)}\n# Default: ${defaultOf(variable)}\n#${variable.name}=\n`
   )
   return [
     '# Every variable that Latchkey reads. None is needed on a laptop.',
@@ -29,7 +34,7 @@ function environmentExample (): string {
 function variableTable (): string {
   const rows = allVariables.map(variable => {
     const value = variable.default ? `\`${variable.default}\`` : defaultOf(variable)
-    return `| \`${variable.name}\` | ${value} | ${variable.description} |`
+    return `| \`${variable.name}\` | ${value} | ${descriptionOf(variable)} |`
   })
   return ['| variable | default | |', '|---|---|---|', ...rows].join('\n')
 }

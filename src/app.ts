@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { systemClock, type Clock } from './base/clock.ts'
-import { pinNextTickShape } from './base/next-tick-shape.ts'
+import { pinNextTickShape } from './base/node/next-tick-shape.ts'
 import { loadConfig, type Config } from './config/config.ts'
 import { version } from './config/version.ts'
 import { decision } from './decision/decision.ts'
@@ -115,6 +115,7 @@ export async function openLatchkey (
       ring,
       guardSessions,
       reporting: { registry, meter, keyUsage },
+      proxies: { trustedProxies: config.trustProxy, signingKeys },
       kept: keptAnswers(store, clock, secrets),
       asking: {
         issuer, registry, clock, failures, refusals, usage: clientUsage, usedAssertions: store.usedAssertions

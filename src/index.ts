@@ -1,4 +1,5 @@
 /** The public interface of the library: open a server, mount its routes, guard your own. */
+import './base/node/supported-node.ts'
 export { openLatchkey, type Latchkey } from './app.ts'
 export { loadConfig, type Config } from './config/config.ts'
 export type { Principal } from './domain/access/principal.ts'

@@ -94,6 +94,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'management/conventions': 'The rules that hold for every route: operations, pages, ETags, idempotency, errors.',
   'management/documentation': 'The OpenAPI document, its reference page and llms.txt, from the schemas of the routes.',
   'decision/guard-sessions': 'Sessions of remote guards: what each may keep, and the changes that wait for it.',
+  'decision/forward-auth': 'Forward-auth: answers to the subrequests of nginx, Caddy, Traefik and Envoy.',
   'protocol/endpoints': 'Introspection, revocation, sessions and discovery.',
   'protocol/fast-path': 'Plain token and introspection requests, answered without oidc-provider.',
   'protocol/grants': 'The grants of the token endpoint, one file each.',
@@ -126,4 +127,5 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'domain/audit': 'The audit log: events, sealed chains, verification; and the one way to change a record.',
   'domain/core': 'Operation, actor, page: what every operation of the domain stands on.',
   'config/postgresql': 'The parameters of a PostgreSQL URL.',
+  'base/node': 'Which Node.js this is, and what keeps it fast.',
 }

@@ -137,7 +137,8 @@ async function fetchFrom (server: string, url: string, init: RequestInit): Promi
 function unreachable (server: string, error: Error): string {
   const { code, found, remedy } = whyUnreachable(server, error)
   if (code === 'ECONNREFUSED') {
-    return `No server listens at ${server}. Start it with \`npm start\`, or name another with --url or LATCHKEY_URL.`
+    return `No server listens at ${server}. Start it with \`npx latchkey serve\`, or name another with --url or ` +
+      'LATCHKEY_URL.'
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return `The host of ${server} cannot be resolved. Check --url or LATCHKEY_URL.`

@@ -23,6 +23,7 @@ export interface GlobalOptions { url?: string, token?: string, json?: boolean }
  * @throws CommandError naming what is missing and the remedy.
  */
 export function findConnection (options: GlobalOptions, environment = readClientEnvironment()): Connection {
+  if (environment.problems.length > 0) throw new CommandError(environment.problems.join('\n'))
   const named = options.url ?? environment.url
   const chosen = options.token ?? environment.token
   // With both URL and token given, the data folder is not read: a folder of another account must not matter.
@@ -31,8 +32,8 @@ export function findConnection (options: GlobalOptions, environment = readClient
   const url = named === null ? localUrl : readUrl(named)
   if (url === null) {
     throw new CommandError(
-      `No server found: there is none in ${environment.dataFolder}. Start one with \`npm start\`, or name one ` +
-        'with --url or LATCHKEY_URL.'
+      `No server found: there is none in ${environment.dataFolder}. Start one with \`npx latchkey serve\`, or name ` +
+        'one with --url or LATCHKEY_URL.'
     )
   }
   const token = chosen ?? (url === localUrl ? local.token : null)

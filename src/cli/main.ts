@@ -8,6 +8,7 @@ import { program } from './program.ts'
 // The reader of a pipe may close it: `latchkey client list | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
+  process.exit()
 })
 
 const latchkey = await program(process.argv[2])

@@ -10,11 +10,11 @@ import { secretsInCommon } from './distinct-secrets.ts'
 import { generateOnce, requireGenerated, type LocalSecret } from './local-secrets.ts'
 import { hostOf, isLoopback } from './loopback.ts'
 import { howToGenerate, listedSecrets } from './readers.ts'
+import { withSecretFiles } from './secret-files.ts'
 import { singleSettings, type Config, type TracingConfig } from './settings.ts'
 import { readTable, textOf, type Environment } from './table.ts'
 import { unknownVariables } from './unknown-variables.ts'
-import { variables, type Settings } from './variables.ts'
-import { requireNode } from './version.ts'
+import { allVariables, variables, type Settings } from './variables.ts'
 
 export type { Config } from './settings.ts'
 
@@ -23,7 +23,6 @@ export type { Config } from './settings.ts'
  * @throws ConfigurationError listing every problem.
  */
 export function loadConfig (environment: Environment = process.env, folder: string = process.cwd()): Config {
-  requireNode()
   return readConfig(environment, folder, generateOnce)
 }
 
@@ -38,8 +37,10 @@ export function defaultIssuer (port: number): string {
   return readTable({ portRow, issuer }, { [portRow.name]: String(port) }, '').settings.issuer
 }
 
-function readConfig (environment: Environment, folder: string, localSecret: LocalSecret): Config {
+function readConfig (given: Environment, folder: string, localSecret: LocalSecret): Config {
+  const { environment, problems: ofFiles } = withSecretFiles(given, allVariables, folder)
   const { settings, problems } = readTable(variables, environment, folder)
+  problems.unshift(...ofFiles)
   const unknown = unknownVariables(environment)
   problems.push(...missingForRemote(settings, environment), ...secretsInCommon(settings))
   // A missing variable may be set under a mistyped name.

@@ -34,6 +34,8 @@ export interface Variable<Value = unknown> {
   readonly whenUnset?: string
   /** For rows with `<ID>`: the variable must be set for each ID. */
   readonly required?: true
+  /** The text may stand in a file instead, whose path is in `NAME_FILE`: see secret-files.ts. */
+  readonly inFile?: true
 }
 
 export type Table = Readonly<Record<string, Variable>>

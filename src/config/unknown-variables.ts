@@ -1,5 +1,6 @@
 /** Names variables that are set, look like ones of Latchkey and are unknown: most likely mistyped. */
 import { nearest } from '../base/nearest-name.ts'
+import { fileVariableOf, isFileVariable } from './secret-files.ts'
 import { findRow, startOf, type Environment, type Variable } from './table.ts'
 import { allVariables } from './variables.ts'
 
@@ -13,7 +14,8 @@ const mostEdits = 2
 
 /** A sentence for each, with the nearest known name. Values may be secrets: no sentence repeats one. */
 export function unknownVariables (environment: Environment, rows: readonly Variable[] = allVariables): string[] {
-  const names = Object.keys(environment).filter(name => findRow(name, rows) === null)
+  const names = Object.keys(environment).filter(name =>
+    findRow(name, rows) === null && !isFileVariable(name, rows))
   return names.filter(name => !isOfAnotherProgram(name, environment[name])).flatMap(name => {
     const known = nearestKnown(name, rows)
     return known === null ? [] : [`${name}: is unknown and ignored; the nearest known variable is ${known}`]
@@ -42,5 +44,5 @@ function nearestKnown (name: string, rows: readonly Variable[]): string | null {
 }
 
 function namesOf (rows: readonly Variable[]): string[] {
-  return rows.map(({ name }) => name)
+  return rows.flatMap(({ name, inFile }) => inFile === true ? [name, fileVariableOf(name)] : [name])
 }

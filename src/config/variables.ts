@@ -30,6 +30,7 @@ export const variables = {
   },
   databaseUrl: {
     name: 'DATABASE_URL',
+    inFile: true,
     default: 'file:<LATCHKEY_DATA>/latchkey.db',
     description: '`file:…` (SQLite) or `postgresql://…` (parameters: docs/postgresql.md).',
     read: readDatabaseUrl,
@@ -42,6 +43,7 @@ export const variables = {
   },
   secrets: {
     name: 'LATCHKEY_SECRET',
+    inFile: true,
     whenUnset: 'generated into `LATCHKEY_DATA` when local',
     description:
       'Encrypts the signing keys; 32 characters or more. For rotation: several, separated by commas, newest first.',
@@ -55,6 +57,7 @@ export const variables = {
   },
   adminToken: {
     name: 'LATCHKEY_ADMIN_TOKEN',
+    inFile: true,
     whenUnset: 'generated into `LATCHKEY_DATA` when local',
     description:
       'The automation and break-glass credential of the management API; 32 characters or more. Must differ from ' +
@@ -133,6 +136,7 @@ export const variables = {
   },
   tracesHeaders: {
     name: 'OTEL_EXPORTER_OTLP_HEADERS',
+    inFile: true,
     default: '',
     description: 'Headers for the collector: `name=value`, percent-encoded, separated by commas.',
     read: readHeaders,
@@ -161,6 +165,7 @@ export const commandVariables = {
   },
   token: {
     name: 'LATCHKEY_TOKEN',
+    inFile: true,
     whenUnset: 'the admin token, for the server on this machine',
     description: 'The credential that commands send.',
     read: readText,

@@ -6,10 +6,13 @@ import { presentError } from '../management/conventions/presenter.ts'
 import { refuseCompressed, refuseNull } from '../management/conventions/request-bodies.ts'
 import { routes } from '../management/conventions/routes.ts'
 import { refuseUnknownQuery } from '../management/documentation/announcements.ts'
+import { forwardAuth, type ForwardAuthOptions } from './forward-auth/forward-auth.ts'
 import { guardSessionRoutes, type GuardSessionOptions } from './guard-sessions/routes.ts'
 import { verifyRoute, type VerifyDependencies } from './verify.ts'
 
-export interface DecisionOptions extends VerifyDependencies, GuardSessionOptions {}
+export interface DecisionOptions extends VerifyDependencies, GuardSessionOptions {
+  proxies: Pick<ForwardAuthOptions, 'trustedProxies' | 'signingKeys'>
+}
 
 /** Below this path stand all routes of the plugin. */
 export const decisionPath = '/api/v1'
@@ -23,6 +26,7 @@ export function decision (options: DecisionOptions): FastifyPluginAsync {
       requireAvailable(availability)
       done()
     })
+    await app.register(forwardAuth({ ...options, ...options.proxies }))
     await app.register(async api => {
       // RFC 9110 §15.5.2: a 401 says how a client authenticates here.
       api.setErrorHandler((error, request, reply) => presentError(

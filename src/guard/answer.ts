@@ -2,7 +2,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { addressOf } from '../base/ip-address.ts'
 import type { Clock } from '../base/clock.ts'
-import { Failure } from '../base/errors.ts'
 import type { Resource } from '../domain/resources/resource.ts'
 import type { Style } from '../domain/resources/style.ts'
 import type { GuardedResource } from './guarded-resource.ts'
@@ -10,7 +9,7 @@ import { pathOf } from './log.ts'
 import {
   failureAnswer, refusalAnswer, type ReadyAnswer, type Refused, type StyledOccasion
 } from './refusal/ready-answer.ts'
-import { recordLost, recordRefusal, type RecordDependencies, type RecordedRequest } from './verdict-record.ts'
+import { recordFailure, recordRefusal, type RecordDependencies, type RecordedRequest } from './verdict-record.ts'
 
 /** The parts that answers are made with. */
 export interface AnswerDependencies extends RecordDependencies { clock: Clock }
@@ -39,12 +38,8 @@ export async function refuse (
 export function fail (
   dependencies: AnswerDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply
 ): false {
-  const { clock, telemetry } = dependencies
-  const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
-  if (telemetry.availability.rejecting === failure.code) request.log.info({ code: failure.code }, failure.message)
-  else if (failure.code === 'change_lost') recordLost(dependencies, failure, recordedRequest(request))
-  else request.log.error({ err: error }, 'the guard could not decide')
-  return send(reply, failureAnswer(failure, occasion(request, style, clock)))
+  const failure = recordFailure(dependencies, error, recordedRequest(request))
+  return send(reply, failureAnswer(failure, occasion(request, style, dependencies.clock)))
 }
 
 function recordedRequest (request: FastifyRequest): RecordedRequest {

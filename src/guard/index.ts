@@ -1,4 +1,5 @@
 /** The guard as a library: the plugin, its challenge, its log serializer and its error styles. */
+import '../base/node/supported-node.ts'
 export { challenge } from './refusal/challenge.ts'
 export { guard, type GuardDependencies, type GuardOptions } from './guard.ts'
 export { loggedRequest } from './log.ts'

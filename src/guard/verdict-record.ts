@@ -1,6 +1,6 @@
 /** What is recorded of a verdict: metrics and the span, the log line, and the row of the audit log. */
 import type { FastifyBaseLogger } from 'fastify'
-import type { Failure } from '../base/errors.ts'
+import { Failure, failures } from '../base/errors.ts'
 import type { Reason, Refusal } from '../domain/access/principal.ts'
 import type { RefusalLog } from '../domain/audit/refusal-log.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
@@ -12,7 +12,7 @@ export interface RecordDependencies { refusals: RefusalLog, telemetry: Telemetry
 export interface RecordedRequest {
   address: string
   id: string
-  log: Pick<FastifyBaseLogger, 'info'>
+  log: Pick<FastifyBaseLogger, 'info' | 'error'>
   about?: Readonly<Record<string, unknown>>
 }
 
@@ -37,6 +37,16 @@ export function recordRefusal (dependencies: RecordDependencies, refusal: Refusa
   // Its holder was told to use the new one: the sender of the old one may have found it (RFC 9700 §4.14.2 of refresh
   // tokens).
   if (reason === 'rotated') dependencies.refusals.record({ ...entry, type: 'credential.reuse_detected' })
+}
+
+/** Records an error that stood in the way of a verdict, and returns it as a failure. */
+export function recordFailure (dependencies: RecordDependencies, error: unknown, request: RecordedRequest): Failure {
+  const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
+  const isExpected = failure.status < 500 || dependencies.telemetry.availability.rejecting === failure.code
+  if (isExpected) request.log.info({ code: failure.code }, failures[failure.code].message)
+  else if (failure.code === 'change_lost') recordLost(dependencies, failure, request)
+  else request.log.error({ err: error }, 'the guard could not decide')
+  return failure
 }
 
 /** A refusal like others, for the audit log, and no error of the server: it may last for days. */

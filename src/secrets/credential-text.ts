@@ -1,5 +1,5 @@
 /** The text of credentials: how it is made, and how it is recognized without a look-up. */
-import { crc32 } from 'node:zlib'
+import zlib from 'node:zlib'
 import { base62, newLabelledSecret, randomBase62 } from './random.ts'
 
 const keyBodyLength = 27 // 27 × log2(62) = 160.7 bits
@@ -79,7 +79,7 @@ export function hintOf (secret: string): string {
 
 /** CRC-32 of a text in base62. */
 function checkOf (text: string): string {
-  let rest = crc32(text)
+  let rest = zlib.crc32(text)
   let check = ''
   for (let i = 0; i < keyCheckLength; i++) {
     check = base62.charAt(rest % 62) + check
@@ -93,7 +93,7 @@ function hasRightCheck (text: string): boolean {
   const end = text.length - keyCheckLength
   let check = 0
   for (let i = end; i < text.length; i++) check = check * 62 + base62ValueOf(text.charCodeAt(i))
-  return check === crc32(text.slice(0, end))
+  return check === zlib.crc32(text.slice(0, end))
 }
 
 /** The value of a digit of base62, given by its character code. */

@@ -1,10 +1,10 @@
 /** SHA-256 digests of secrets: the store holds and looks up digests only. */
-import { hash, timingSafeEqual } from 'node:crypto'
+import crypto, { timingSafeEqual } from 'node:crypto'
 import { isBase64url } from '../base/plain-text.ts'
 
 /** SHA-256 of a secret's text, base64url. */
 export function digestOf (secret: string): string {
-  return hash('sha256', secret, 'base64url')
+  return crypto.hash('sha256', secret, 'base64url')
 }
 
 /**

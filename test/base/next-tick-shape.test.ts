@@ -1,4 +1,4 @@
-/** `process.nextTick` stays fast: src/base/next-tick-shape.ts. */
+/** `process.nextTick` stays fast: src/base/node/next-tick-shape.ts. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { test } from 'tap'
@@ -10,7 +10,7 @@ import { getHeapSnapshot } from 'node:v8'
 import { setTimeout as pause } from 'node:timers/promises'
 import { json } from 'node:stream/consumers'
 import { loadConfig, openLatchkey } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)}
-import { pinNextTickShape } from ${JSON.stringify(new URL('../../src/base/next-tick-shape.ts', import.meta.url).href)}
+import { pinNextTickShape } from ${JSON.stringify(new URL('../../src/base/node/next-tick-shape.ts', import.meta.url).href)}
 class StoreOfCaller {}
 async function openAndClose () {
   const latchkey = await openLatchkey(loadConfig({ LATCHKEY_DATA: process.argv[1], LATCHKEY_ISSUER: 'http://127.0.0.1:1', LATCHKEY_LOG_LEVEL: 'silent' }))

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { latchkeyCommand, run, startServer } from '../support/running-server.ts'
 import { readTranscript, Words } from '../support/transcript.ts'
+import { eventually } from '../support/waiting.ts'
 
 const server = await startServer(tap)
 const words = new Words()
@@ -22,6 +23,12 @@ async function latchkey (command: string, environment: Record<string, string> = 
   return await run(process.execPath, [latchkeyCommand, ...split(command)], {
     env: { ...server.environment, ...environment }
   })
+}
+
+/** As `latchkey`, on a terminal on which a line is typed. */
+async function onTerminal (command: string, typed: string) {
+  const line = [process.execPath, latchkeyCommand, ...split(command)].map(word => `'${word}'`).join(' ')
+  return await run('sh', ['-c', `printf '${typed}\\n' | script -qec "${line}" /dev/null`], { env: server.environment })
 }
 
 async function follow (t: Test, text: string): Promise<void> {
@@ -139,6 +146,10 @@ $ latchkey client update {client} --allow-any-ip
 may               invoices:read invoices:write at https://api.acme.test
 addresses         any
 ...
+$ latchkey client update {client} --scope invoices:read --resource {api}
+...
+may               invoices:read at https://api.acme.test
+...
 $ latchkey client update {client} --scope portal-provision
 ! latchkey: The scope "portal-provision" of https://api.acme.test is API-key only and cannot be granted to an OAuth client. Create an API key instead. (SCOPE_API_KEY_ONLY)
 [1]
@@ -160,7 +171,11 @@ $ latchkey client update {client} --name other
 ! latchkey: The client {client} was revoked; create a new one. (CREDENTIAL_REVOKED)
 [1]
 $ latchkey client create --org {org} --name empty
+client id         {empty}
 ...
+$ latchkey client update {empty} --scope invoices:read
+! latchkey: The client {empty} has no API yet: name the API of the scopes with --resource.
+[1]
 $ latchkey client create --org {org} --name billing --resource https://nowhere.test --scope x
 ! latchkey: There is no resource "https://nowhere.test"; create it with \`latchkey resource create\`. (UNKNOWN_RESOURCE)
 [1]
@@ -423,6 +438,9 @@ created    {} by admin
 expires    2099-01-31T00:00:00Z
 token      {mattext}
 Keep the token: it is not shown again.
+$ latchkey access-token list
+ID                          NAME       REACHES                     STATUS  EXPIRES               LAST USED
+{mat}  terraform  {org}  active  2099-01-31T00:00:00Z  -
 $ latchkey --token {mattext} org list
 ID                          NAME  STATUS  CREATED
 {org}  Acme  active  {}
@@ -555,6 +573,7 @@ tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
       ['client create --org x --name y --auth-method private_key_jwt', /--jwks FILE/],
       ['client create --org x --name y --auth-method none', /Allowed choices are client_secret_basic/],
       ['client update x --allow-ip ::1 --allow-any-ip', /cannot be used with/],
+      ['client update x --resource y', /give --scope too/],
       ['client rotate-secret x --overlap tomorrow', /24h, 90d/],
       ['key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
       ['key create --org x --resource y --env live --name z --expires 2027-02-31', /2027-01-31/],
@@ -576,7 +595,8 @@ tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
       ['org update x --feature a --without-features', /cannot be used with/],
       ['publishable-key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
       ['webhook-token create --type t --object x', /required option '--key <id>' not specified/],
-      ['registration-token create --org x --uses 0', /or unlimited/]
+      ['registration-token create --org x --uses 0', /or unlimited/],
+      ['registration-token create --org x --scope y', /name it with --resource/]
     ] as const
   ) {
     const { code, stdout, stderr } = await latchkey(command)
@@ -613,7 +633,7 @@ tap.test('where the server is: options before environment before the local data 
   const elsewhere = { LATCHKEY_DATA: '/nonexistent/latchkey' }
   const token = await adminToken()
   t.match(await latchkey('org list', elsewhere), {
-    code: 1, stderr: /No server found.*npm start.*--url or LATCHKEY_URL/
+    code: 1, stderr: /No server found.*npx latchkey serve.*--url or LATCHKEY_URL/
   })
   t.match(await latchkey('org list', { ...elsewhere, LATCHKEY_URL: server.url, LATCHKEY_TOKEN: token }), { code: 0 })
   t.match(
@@ -623,8 +643,11 @@ tap.test('where the server is: options before environment before the local data 
     { code: 0 }
   )
   t.match(await latchkey('org list --url nonsense'), { code: 1, stderr: /write it like https/ })
+  t.match(await latchkey('org list --url http://latchkey.invalid --token x'), {
+    code: 1, stderr: /The host of http:\/\/latchkey\.invalid cannot be resolved\. Check --url or LATCHKEY_URL\./
+  })
   t.match(await latchkey('org list', { LATCHKEY_URL: 'http://127.0.0.1:2', LATCHKEY_TOKEN: 'x' }), {
-    code: 1, stderr: /No server listens at http:\/\/127\.0\.0\.1:2\..*npm start.*--url/
+    code: 1, stderr: /No server listens at http:\/\/127\.0\.0\.1:2\..*npx latchkey serve.*--url/
   })
 })
 
@@ -663,6 +686,9 @@ tap.test('an API key of the management API works as a token, within its organiza
     code: 0, stdout: new RegExp(`^kind +api_key\nname +operator\norganization +${words.get('org')}$`, 'm')
   })
   t.match(await latchkey('client list', { LATCHKEY_TOKEN: key }), { code: 0 })
+  const { id } = JSON.parse(created.stdout) as { id: string }
+  const { stdout } = await eventually(() => latchkey(`key usage ${id}`), ({ stdout }) => stdout.includes('DAY'))
+  t.match(stdout, /^calls +[1-9]\d*\n[^]*\nDAY +CALLS +CREDITS\n\d{4}-\d\d-\d\d +[1-9]\d* +0\n$/m)
   t.match(await latchkey('org create Third', { LATCHKEY_TOKEN: key }), { code: 1, stderr: /INSUFFICIENT_PERMISSIONS/ })
 })
 
@@ -786,12 +812,6 @@ $ latchkey org resume {short}
 tap.test('on a terminal, what destroys asks first, and --yes answers beforehand', async t => {
   const { stdout } = await latchkey('org create Doomed --json')
   const { id } = JSON.parse(stdout) as { id: string }
-  const onTerminal = async (command: string, typed: string) => {
-    const line = [process.execPath, latchkeyCommand, ...split(command)].map(word => `'${word}'`).join(' ')
-    return await run('sh', ['-c', `printf '${typed}\\n' | script -qec "${line}" /dev/null`], {
-      env: server.environment
-    })
-  }
   const statusOf = async () =>
     (JSON.parse((await latchkey(`org show ${id} --json`)).stdout) as { status: string }).status
   const refused = await onTerminal(`org delete ${id}`, 'n')
@@ -832,6 +852,9 @@ tap.test('many keys are taken over from a file, which can be given again, and a 
   t.match(await latchkey(`key import-file ${file} --org ${id} --json`), {
     code: 0, stdout: '{"imported":0,"present":30}\n'
   })
+  t.match(await onTerminal(`key import-file ${file} --org ${id}`, ''), {
+    code: 0, stdout: /\r1 keys imported[^]*\r30 keys imported\r\n0 keys imported; 30 were already present\./
+  }, 'with a running count on a terminal')
   const other = JSON.parse((await latchkey('org create Other --json')).stdout) as { id: string }
   t.match(await latchkey(`key import-file ${file} --org ${other.id}`), {
     code: 1,
@@ -842,6 +865,10 @@ tap.test('many keys are taken over from a file, which can be given again, and a 
   t.match(refused, { code: 1, stderr: /keys\.ndjson:2: .*nothing:there.*run it again/s })
   const { data } = JSON.parse((await latchkey(`key list --org ${id} --json --limit 100`)).stdout) as { data: unknown[] }
   t.equal(data.length, 31, 'what stood above it is there, what stood below it is not')
+  await writeFile(file, '["digest"]\n')
+  t.match(await latchkey(`key import-file ${file} --org ${id}`), {
+    code: 1, stderr: /keys\.ndjson:1: It is not a JSON object\./
+  })
   t.match(await latchkey(`key import-file ${folder}/absent --org ${id}`), {
     code: 1, stderr: /cannot be read \(ENOENT\)/
   })

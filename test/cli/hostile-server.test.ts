@@ -1,8 +1,11 @@
 /** A server whose every text holds what steers a terminal: nothing that the command line prints of it does. */
 import { createServer, type ServerResponse } from 'node:http'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { mock } from 'node:test'
 import tap from 'tap'
+import { managementApi } from '../../src/cli/api.ts'
 import { jsonLines } from '../../src/cli/print.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 
@@ -24,6 +27,8 @@ const impact =
   `{"dryRun":true,"wouldLockOut":false,"totals":{"credentials":${raw},"gaining":${raw},"losing":${raw}},` +
   '"data":[],"pagination":{"limit":1,"hasMore":true}}'
 const fault = `{"checked":1,"fault":${record}}`
+const drift = `{"differences":1,"replicas":[{"replica":${raw},"source":"database","held":0,"differences":[{"kind":${
+  raw},"id":${raw},"difference":${raw},"fields":[${raw}]}]}]}`
 const refusal = `{\r\n"error":${raw},"code":${raw}}`
 
 const answers: Record<string, (response: ServerResponse) => void> = {
@@ -39,6 +44,9 @@ const answers: Record<string, (response: ServerResponse) => void> = {
   fault: response => {
     response.writeHead(200, { 'content-type': 'application/json' }).end(fault)
   },
+  drift: response => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(drift)
+  },
   refusal: response => {
     response.writeHead(409, { 'content-type': 'application/json' }).end(refusal)
   },
@@ -50,7 +58,15 @@ const answers: Record<string, (response: ServerResponse) => void> = {
   },
   lines: response => {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' }).end(`${record}\n${record}\r\n`)
-  }
+  },
+  // More than a pipe or a stream takes at once.
+  many: response => {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' }).end(`${record}\n`.repeat(1_000))
+  },
+  cut: response => {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' }).write(`${record}\n`, () => response.destroy())
+  },
+  silent: () => {}
 }
 
 let answer = answers.ok!
@@ -61,6 +77,8 @@ const server = createServer((request, response) => {
 await once(server, 'listening')
 tap.teardown(() => { server.close() })
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+const environment = ownEnvironment({ LATCHKEY_URL: url, LATCHKEY_TOKEN: 'x', LATCHKEY_DATA: '/nonexistent' })
 
 const commands: [string, string[]][] = [
   ['ok', ['org', 'show', 'x']],
@@ -76,7 +94,10 @@ const commands: [string, string[]][] = [
   ['impact', ['policy', 'create', 'x', '--effect', 'deny', '--dry-run', '--json']],
   ['fault', ['audit', 'verify']],
   ['fault', ['audit', 'verify', '--json']],
+  ['drift', ['access', 'drift']],
   ['lines', ['audit', 'export']],
+  ['many', ['audit', 'export']],
+  ['cut', ['audit', 'export']],
   ...['refusal', 'stranger', 'nonsense'].flatMap(kind =>
     [['org', 'show', 'x'], ['org', 'show', 'x', '--json'], ['audit', 'export']].map(each =>
       [kind, each] as [string, string[]]
@@ -87,9 +108,7 @@ const commands: [string, string[]][] = [
 tap.test('nothing of what a server sends steers a terminal: answers, lists, errors, exports, with and without --json', async t => {
   for (const [kind, parameters] of commands) {
     answer = answers[kind]!
-    const ran = await run(process.execPath, [latchkeyCommand, ...parameters], {
-      env: ownEnvironment({ LATCHKEY_URL: url, LATCHKEY_TOKEN: 'x', LATCHKEY_DATA: '/nonexistent' })
-    })
+    const ran = await run(process.execPath, [latchkeyCommand, ...parameters], { env: environment })
     const said = ran.stdout + ran.stderr
     const what = `${kind}: ${parameters.join(' ')}`
     t.ok(said.length > 0, `${what} says something`)
@@ -111,5 +130,44 @@ tap.test('JSON keeps its value, whatever stands in it', async t => {
     for (
       const text of [JSON.stringify({ [value]: value }), JSON.stringify({ value }, null, '\t').replaceAll('\n', '\r\n')]
     ) t.strictSame(JSON.parse(jsonLines(text)), JSON.parse(text))
+  }
+})
+
+tap.test('a server that checks in the database is listed as one without records in memory', async t => {
+  answer = answers.drift!
+  const { stdout } = await run(process.execPath, [latchkeyCommand, 'access', 'drift'], { env: environment })
+  t.match(stdout, /^server .* reads the database for every check$/m)
+})
+
+tap.test('an export arrives whole, and one that breaks off is said to be incomplete', async t => {
+  answer = answers.many!
+  const whole = await run(process.execPath, [latchkeyCommand, 'audit', 'export'], { env: environment })
+  t.equal(whole.stdout, jsonLines(`${record}\n`.repeat(1_000)))
+  answer = answers.cut!
+  t.match(await run(process.execPath, [latchkeyCommand, 'audit', 'export'], { env: environment }), {
+    code: 1, stderr: /^latchkey: The export failed \(.+\); its output is incomplete\. Run it again\.$/m
+  })
+})
+
+tap.test('an export that the server does not begin in time is given up', async t => {
+  answer = answers.silent!
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => { mock.timers.reset() })
+  const download = managementApi({ url, token: 'x', local: null }).download('/audit/export')
+  await once(server, 'request')
+  mock.timers.tick(30_000)
+  await t.rejects(download, { name: 'CommandError', message: `${url} did not answer in time.` })
+})
+
+tap.test('a command whose reader closes the pipe ends, as a success and without a word', async t => {
+  for (const [kind, parameters] of [['page', ['org', 'list']], ['many', ['audit', 'export']]] as const) {
+    answer = answers[kind]!
+    const child = spawn(process.execPath, [latchkeyCommand, ...parameters], {
+      env: environment, stdio: ['ignore', 'pipe', 'pipe']
+    })
+    child.stdout.destroy()
+    let said = ''
+    child.stderr.on('data', bytes => { said += String(bytes) })
+    t.strictSame([await once(child, 'close'), said.replace(/^There are more.*\n/, '')], [[0, null], ''], kind)
   }
 })

@@ -1,7 +1,7 @@
 /**
  * Commands on the machine of a server: they find it whatever program it runs in, and prove themselves as its operator.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -123,6 +123,22 @@ tap.test('no token is sent where server.json names another machine', async t => 
       )
     }
   }
+})
+
+tap.test('a file of the data folder that is damaged, or cannot be read, is named with the way out', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-damaged-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  const file = join(folder, 'server.json')
+  writeFileSync(file, '{', { mode: 0o600 })
+  t.match(await latchkey({ LATCHKEY_DATA: folder }, 'whoami'), {
+    code: 1,
+    stderr: `latchkey: ${file} is damaged: remove it and start the server again, or name the server with --url.`
+  })
+  rmSync(file)
+  mkdirSync(file)
+  t.match(await latchkey({ LATCHKEY_DATA: folder }, 'whoami'), {
+    code: 1, stderr: `latchkey: ${file} cannot be read (EISDIR): use the account that runs the server, or LATCHKEY_URL`
+  })
 })
 
 tap.test('a variable that is mistyped is named by a command and by the server\'s log, and its value is not', async t => {

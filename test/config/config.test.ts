@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
 import { allVariables } from '../../src/config/variables.ts'
 import { loadConfig } from '../../src/config/config.ts'
+import { findConnection } from '../../src/cli/connection.ts'
 import { readClientEnvironment } from '../../src/config/client-environment.ts'
-import { requireNode } from '../../src/config/version.ts'
+import { requireNode } from '../../src/base/node/supported-node.ts'
 import { ConfigurationError } from '../../src/base/errors.ts'
 import { digestOf } from '../../src/secrets/digest.ts'
 
@@ -29,7 +30,9 @@ function problemsOf (load: () => unknown): readonly string[] {
 }
 
 tap.test('an older Node.js is refused before anything is opened', t => {
-  t.throws(() => { requireNode('20.20.2') }, /Node\.js: this is 20\.20\.2, and Latchkey needs 24 or newer/)
+  t.throws(() => { requireNode('20.20.2') }, /Node\.js: this is 20\.20\.2, and Latchkey needs 22\.15\.0 or newer/)
+  t.throws(() => { requireNode('22.14.1') }, /this is 22\.14\.1/)
+  t.doesNotThrow(() => { requireNode('22.15.0') })
   t.doesNotThrow(() => { requireNode('24.0.0') })
   t.doesNotThrow(() => { requireNode() })
   t.end()
@@ -146,6 +149,12 @@ tap.test('S1: a configuration that is not safe is refused by the name of its var
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
       OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${good}`
     }, /^LATCHKEY_ADMIN_TOKEN: is the same as the header authorization in OTEL_/],
+    ['a collector that is no URL', { OTEL_EXPORTER_OTLP_ENDPOINT: 'hunter2' }, /^OTEL_EXPORTER_OTLP_ENDPOINT: (?!.*hunter2)/],
+    [
+      'headers that are no list', { OTEL_EXPORTER_OTLP_HEADERS: 'hunter2' },
+      /^OTEL_EXPORTER_OTLP_HEADERS: is not a percent-encoded list (?!.*hunter2)/
+    ],
+    ['a share of traces that is none', { OTEL_TRACES_SAMPLER_ARG: '2' }, /^OTEL_TRACES_SAMPLER_ARG: is not a number from 0 to 1/],
     ['a weak admin token', { LATCHKEY_ADMIN_TOKEN: 'admin' }, /^LATCHKEY_ADMIN_TOKEN: is too easy/],
     ['a database that is none', { DATABASE_URL: 'mysql://root:hunter2@db/x' }, /^DATABASE_URL: (?!.*hunter2)/],
     ['an unknown registration mode', { LATCHKEY_REGISTRATION: 'public' }, /^LATCHKEY_REGISTRATION: "public"/],
@@ -175,13 +184,52 @@ tap.test('a generated secret that was damaged is not replaced by a new one', asy
   const home = folder(t)
   loadConfig({}, home)
   const file = join(home, 'data', 'secret')
-  const { writeFileSync } = await import('node:fs')
   writeFileSync(file, 'x')
   t.match(problemsOf(() => loadConfig({}, home)), [/secret: is damaged/])
   t.equal(readFileSync(file, 'utf8'), 'x')
 })
 
-const known = allVariables.map(({ name }) => name)
+tap.test('S1: a secret is read from the file that its variable with _FILE names', async t => {
+  const home = folder(t)
+  const url = 'postgresql://latchkey:secret@db/x'
+  const files = { secret: `${good}\n`, token: `${other}\n`, url: `${url}\n`, blank: ' \n', short: 'changeme' }
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(home, name), text)
+  const environment = {
+    LATCHKEY_SECRET_FILE: 'secret', LATCHKEY_ADMIN_TOKEN_FILE: join(home, 'token'), DATABASE_URL_FILE: 'url'
+  }
+  t.match(loadConfig(environment, home), {
+    secrets: [good],
+    adminTokenDigest: digestOf(other),
+    generatedAdminToken: null,
+    databaseUrl: url,
+    unknownVariables: [],
+  })
+  t.match(readClientEnvironment(environment, home), { adminToken: other, problems: [], unknownVariables: [] })
+  const cases: [title: string, environment: Record<string, string>, problem: string][] = [
+    ['no such file', { LATCHKEY_SECRET_FILE: 'gone' }, `${home}/gone cannot be read (ENOENT)`],
+    ['a folder', { LATCHKEY_SECRET_FILE: '.' }, `${home} cannot be read (EISDIR)`],
+    ['a blank file', { LATCHKEY_SECRET_FILE: 'blank' }, `${home}/blank is blank`],
+    [
+      'both ways', { LATCHKEY_SECRET_FILE: 'secret', LATCHKEY_SECRET: other },
+      'LATCHKEY_SECRET is set too; unset one of them'
+    ],
+  ]
+  for (const [title, environment, problem] of cases) {
+    const problems = problemsOf(() => loadConfig(environment, home))
+    t.ok(problems.some(each => each.startsWith(`LATCHKEY_SECRET_FILE: ${problem}`)), `${title}: ${problems.join('; ')}`)
+    t.notOk(existsSync(join(home, 'data')), `${title}: nothing is generated instead`)
+  }
+  t.match(problemsOf(() => loadConfig({ LATCHKEY_SECRET_FILE: 'short' }, home)), [/^LATCHKEY_SECRET: is too easy/])
+  t.match(problemsOf(() => loadConfig({ LATCHKEY_SECRET_FILE: 'secret', LATCHKEY_ADMIN_TOKEN_FILE: 'secret' }, home)), [
+    /^LATCHKEY_SECRET: is the same as LATCHKEY_ADMIN_TOKEN; /
+  ])
+  t.strictSame(loadConfig({ LATCHKEY_SECRET_FILE: ' ' }, home).secrets.length, 1, 'a blank variable is not set')
+  const gone = readClientEnvironment({ LATCHKEY_TOKEN_FILE: 'gone', LATCHKEY_SECRET_FILE: 'gone' }, home)
+  t.match(gone.problems, [/^LATCHKEY_TOKEN_FILE: /], 'a command reads no file of the server but its admin token')
+  t.throws(() => findConnection({ url: 'http://localhost:1', token: 'x' }, gone), /LATCHKEY_TOKEN_FILE: .*ENOENT/)
+})
+
+const known = allVariables.flatMap(({ name, inFile }) => inFile === true ? [name, `${name}_FILE`] : [name])
 
 tap.test('a variable that no Latchkey reads is named with the nearest one, and its value is not', async t => {
   const cases: [name: string, nearest: string | null][] = [
@@ -193,6 +241,7 @@ tap.test('a variable that no Latchkey reads is named with the nearest one, and i
       'LATCHKEY_DATABASE_URL',
       'DATABASE_URL',
     ], ['latchkey_issuer', 'LATCHKEY_ISSUER'],
+    ['LATCHKEY_SECRETS_FILE', 'LATCHKEY_SECRET_FILE'], ['LATCHKEY_ISSUER_FILE', 'LATCHKEY_ISSUER'],
     ['LATCHKEY_PORT', 'PORT'], ['LACHKEY_SECRET', 'LATCHKEY_SECRET'], ['LATCHKEY_TOEKN', 'LATCHKEY_TOKEN'],
     ['PROT', null], ['DATABASE', null], ['SECRET', null], ['LATCHKEY_SERVICE_HOST', null], [
       'LATCHKEY_PORT_3000_TCP',

@@ -94,7 +94,9 @@ export async function compareWays (
   for (const situation of situations) {
     const measure = await askRenewed(first![1], situation)
     t.equal(measure.status === 200, situation.reason === null, `${situation.title}: ${first![0]} ${measure.status}`)
-    for (const [name, ask] of others) t.strictSame(await askRenewed(ask, situation), measure, `${situation.title}: ${name}`)
+    for (const [name, ask] of others) {
+      t.strictSame(await askRenewed(ask, situation), measure, `${situation.title}: ${name}`)
+    }
   }
 }
 

@@ -216,6 +216,15 @@ for (const { name, database, server } of ready) {
     t.equal(printed.code, 0)
     await writeFile(heads, printed.stdout)
     t.match(await command('audit', 'verify', '--heads', heads), { code: 0, stdout: /heads {5}\d+ compared/ })
+    const odd = join(server.folder, 'odd.ndjson')
+    t.match(await command('audit', 'verify', '--heads', odd), { code: 1, stderr: /odd\.ndjson cannot be read \(ENOENT\)/ })
+    for (const line of ['{"chain":"deployment","sequence":1}', 'null', 'sequence 1']) {
+      await writeFile(odd, `${printed.stdout}\n${line}\n`)
+      t.match(await command('audit', 'verify', '--heads', odd), {
+        code: 1,
+        stderr: `odd.ndjson:${lines(printed.stdout).length + 1} is not the head of a chain: give a file from`
+      }, line)
+    }
     const file = join(server.folder, 'export.ndjson')
     t.match(await command('audit', 'export', '--org', organization, '--output', file), { code: 0 })
     t.strictSame(lines(await readFile(file, 'utf8')).map(({ type }) => type), [
@@ -304,5 +313,46 @@ for (const { name, database, server } of ready) {
       code: 0, stdout: /"problem":"chain_gone"/
     })
     t.match(await command('audit', 'verify', '--offline'), { code: 0 })
+    const kept = join(t.testdir(), 'heads.ndjson')
+    await writeFile(kept, printed.stdout)
+    t.match(await command('audit', 'verify', '--offline', '--heads', kept), {
+      code: 1, stderr: new RegExp(`chain ${organization}\\b`)
+    }, 'the heads of before say what is gone')
+    const DATABASE_URL = `file:${join(server.folder, 'nowhere.db')}`
+    t.match(
+      await run(process.execPath, [latchkeyCommand, 'audit', 'verify', '--offline'], {
+        env: { ...server.environment, DATABASE_URL }
+      }),
+      { code: 1, stderr: `DATABASE_URL: there is no database at ${DATABASE_URL}; name another` }
+    )
   })
 }
+
+tap.test('L2: more chains than one request answers for are verified, and all their heads printed and compared', async t => {
+  const server = await startServer()
+  t.teardown(server.close)
+  const { audit } = server.latchkey.operation.store
+  for (let i = 0; i < 201; i++) {
+    await audit.append(
+      auditEvent(systemActor, server.clock.now(), 'client.registered', { organizationId: `org_${i}`, subject: 'x' })
+    )
+  }
+  const command = async (...parameters: string[]) => {
+    const env = { ...server.environment, LATCHKEY_URL: server.url, LATCHKEY_TOKEN: server.adminToken }
+    return await run(process.execPath, [latchkeyCommand, 'audit', ...parameters], { env })
+  }
+  const { stdout } = await command('head')
+  const heads = lines(stdout)
+  t.ok(heads.length > 201)
+  t.equal(new Set(heads.map(({ chain }) => chain as string)).size, heads.length)
+  const file = join(server.folder, 'heads.ndjson')
+  await writeFile(file, stdout)
+  const verified = await command('verify', '--heads', file, '--json')
+  t.match(verified, { code: 0, stderr: '' })
+  t.match(JSON.parse(verified.stdout), {
+    heads: heads.length, fault: null, checked: lines((await command('export')).stdout).length
+  })
+  const forged: Json = { ...heads.at(-1), hash: 'x' }
+  await writeFile(file, [...heads.slice(0, -1), forged].map(head => JSON.stringify(head)).join('\n'))
+  t.match(await command('verify', '--heads', file), { code: 1, stderr: new RegExp(`chain ${forged.chain}\\b`) })
+})

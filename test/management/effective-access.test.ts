@@ -245,6 +245,13 @@ tap.test('OC-17: drift that somebody made in the file is reported, mended, and t
   const events = (await admin('GET', '/audit?type=effective_access.repaired')).json.data
   t.match(events, [{ actor: 'admin', organization: null, detail: { differences: 4 } }])
   t.equal(events.length, 1, 'a dry run is none')
+
+  const edited = new Database(url.slice('file:'.length))
+  edited.prepare('DELETE FROM RevokedToken WHERE jti = ?').run(jti)
+  edited.close()
+  const gone = (await admin('GET', '/effective-access/drift')).json
+  t.strictSame(gone.replicas[0].differences, [{ kind: 'revoked_token', id: jti, difference: 'gone', fields: [] }])
+  t.equal((await bearer(token)).status, 401, 'the token stays revoked meanwhile')
 })
 
 tap.test('a policy that cannot be read denies everything it could be about, until it is replaced [sqlite]', async t => {

@@ -15,6 +15,7 @@ import { startServer } from '../support/test-server.ts'
 import { startPgbouncer } from '../support/pgbouncer.ts'
 import { administer, freshDatabase, type FreshDatabase } from '../support/postgres.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
+import { until } from '../support/waiting.ts'
 
 const pgbouncer = foreignProgram('pgbouncer', 'apt-get install pgbouncer')
 const silent = { LATCHKEY_LOG_LEVEL: 'silent' }
@@ -183,6 +184,21 @@ tap.test('several servers that start together on a new schema of an empty databa
     url, 'SELECT count(*)::int AS n, count(DISTINCT migration_name)::int AS names FROM together._prisma_migrations'
   )
   t.equal(rows[0].n, rows[0].names)
+})
+
+tap.test('a schema that another server is just creating is used, once it is there [postgresql]', async t => {
+  const { url } = await database(t)
+  const other = new pg.Client({ connectionString: url })
+  await other.connect()
+  t.teardown(() => other.end())
+  await other.query('BEGIN; CREATE SCHEMA shared')
+  const opening = openStorage(withParameters(url, { schema: 'shared' }))
+  await until('it waits for the other one', async () => (await administer(
+    url, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE SCHEMA%'"
+  )).rowCount === 1)
+  await other.query('COMMIT')
+  await (await opening).close()
+  t.strictSame(Object.keys(await tablesIn(url)), ['shared'])
 })
 
 tap.test('a role whose search_path leads elsewhere is asked which schema it is to be, and then all goes there [postgresql]', async t => {

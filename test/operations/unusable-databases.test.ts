@@ -3,8 +3,10 @@
  * one sentence and without a stack.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { copyFileSync, cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import Sqlite from 'better-sqlite3'
@@ -15,9 +17,10 @@ import { examine } from '../../src/server/doctor/doctor.ts'
 import { ConfigurationError } from '../../src/base/errors.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { databases } from '../support/databases.ts'
+import { startFaultyProxy } from '../support/faulty-proxy.ts'
 import { administer, freshDatabase, startPostgres } from '../support/postgres.ts'
 import { freePort, latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
-import { until } from '../support/waiting.ts'
+import { eventually, until } from '../support/waiting.ts'
 
 const secrets = {
   LATCHKEY_SECRET: 'Ok7ZQ1mVf4c9sLwX2tYbRaJhNdGuEiPo0', LATCHKEY_ADMIN_TOKEN: 'Ak7ZQ1mVf4c9sLwX2tYbRaJhNdGuEiPo1'
@@ -64,6 +67,8 @@ tap.test('who is not let in, and where there is nothing [postgresql]', async t =
   const role = `role_${new URL(url).pathname.slice(1)}`
   await administer(url, `CREATE ROLE ${role} LOGIN PASSWORD 'hunter2hunter2'`)
   t.teardown(() => administer(url, `DROP ROLE ${role}`))
+  await administer(url, `CREATE ROLE ${role}_limited LOGIN PASSWORD 'hunter2hunter2' CONNECTION LIMIT 0`)
+  t.teardown(() => administer(url, `DROP ROLE ${role}_limited`))
   const asRole = { username: role, password: 'hunter2hunter2' }
   const cases: [string, string, RegExp][] = [
     [
@@ -75,6 +80,10 @@ tap.test('who is not let in, and where there is nothing [postgresql]', async t =
       /the password of the role nobody is wrong or missing, or there is no such role at .*; correct it, or create the role/
     ],
     ['a wrong password', at(url, { password: 'hunter2' }), /the password of the role postgres is wrong or missing/],
+    [
+      'a role without a connection left', at(url, { username: `${role}_limited`, password: 'hunter2hunter2' }),
+      /the server at 127\.0\.0\.1:\d+ has no connection left \(too many connections for role "\w+"\); raise max_connections there, or lower connection_limit here$/
+    ],
     ['no password', at(url, { password: '' }), /the password of the role postgres is wrong or missing/],
     [
       'a server without TLS', at(url, { search: '?sslmode=require' }),
@@ -112,6 +121,108 @@ tap.test('who is not let in, and where there is nothing [postgresql]', async t =
   })
   t.equal(code, 1)
   t.match(stderr, /^Latchkey cannot start:\n {2}- DATABASE_URL: there is no database nowhere [^\n]+\n$/)
+})
+
+tap.test('roles that pg_hba.conf rejects, or that have no password, or no right to the tables [postgresql]', async t => {
+  const postgres = await startPostgres()
+  t.teardown(postgres.stop)
+  const { url } = postgres
+  const rules = ['rejected all reject', 'absent all trust', 'scram all scram-sha-256']
+  for (const rule of rules) {
+    await administer(url, `COPY (SELECT '') TO PROGRAM 'sed -i "1i host all ${rule}" pg_hba.conf'`)
+  }
+  await administer(url, 'SELECT pg_reload_conf()')
+  const isAbsent = (error: Error) => error.message.includes('"absent" does not exist')
+  await until('the rules apply', () => administer(at(url, { username: 'absent' }), '').then(() => false, isAbsent))
+  await isRefused(
+    t, 'a role that is rejected', at(url, { username: 'rejected' }),
+    /the server at 127\.0\.0\.1:\d+ rejects the role rejected \(pg_hba\.conf rejects connection for host .*\); allow it in pg_hba\.conf, and if that requires TLS set sslmode=verify-full$/
+  )
+  await isRefused(
+    t, 'a role that is missing', at(url, { username: 'absent' }),
+    /rejects the role absent \(role "absent" does not exist\); create it \(CREATE ROLE "absent" LOGIN\), or name another$/
+  )
+  await administer(url, "CREATE ROLE scram LOGIN PASSWORD 'hunter2hunter2'; GRANT ALL ON SCHEMA public TO scram")
+  await isRefused(
+    t, 'no password for SCRAM', at(url, { username: 'scram', password: '' }),
+    /the server at 127\.0\.0\.1:\d+ requires a password; write it into the URL, or into PGPASSWORD$/
+  )
+  await (await openStorage(url)).close()
+  await isRefused(
+    t, 'tables of another role', at(url, { username: 'scram', password: 'hunter2hunter2' }),
+    /the role scram lacks a privilege \(permission denied for table \w+\); name the role that owns the tables, or GRANT the missing privilege$/
+  )
+})
+
+/** A listener in the place of PostgreSQL; returns its URL. */
+async function listener (t: Test, onConnection: (socket: Socket) => void): Promise<string> {
+  const server = createServer(socket => {
+    socket.on('error', () => {})
+    onConnection(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => { server.close() })
+  return `postgresql://latchkey:hunter2@127.0.0.1:${(server.address() as AddressInfo).port}/latchkey`
+}
+
+/** PostgreSQL's ErrorResponse. */
+function errorResponse (code: string, message: string): Buffer {
+  const fields = Buffer.from(['SFATAL', 'VFATAL', `C${code}`, `M${message}`, ''].join('\0') + '\0')
+  const head = Buffer.from('E....')
+  head.writeInt32BE(fields.length + 4, 1)
+  return Buffer.concat([head, fields])
+}
+
+tap.test('a server that starts, a pooler that knows no such database, and one that fails at TLS [postgresql]', async t => {
+  const answering = (code: string, message: string) =>
+    listener(t, socket => { socket.once('data', () => { socket.end(errorResponse(code, message)) }) })
+  await isRefused(
+    t, 'a start', await answering('57P03', 'the database system is starting up'),
+    /the server at 127\.0\.0\.1:\d+ is starting or stopping \(the database system is starting up\); start Latchkey again when it is up$/
+  )
+  await isRefused(
+    t, 'as PgBouncer says it', await answering('08P01', 'no such database: latchkey'),
+    /the server at 127\.0\.0\.1:\d+ refuses the connection \(no such database: latchkey\); check it: a pooler has to be in session mode/
+  )
+  const tls = await listener(t, socket => {
+    // It agrees to TLS, and then speaks something else.
+    socket.once('data', () => {
+      socket.write('S')
+      socket.once('data', () => { socket.end('this is no TLS') })
+    })
+  })
+  await isRefused(
+    t, 'TLS', `${tls}?sslmode=require`,
+    /TLS with the server at 127\.0\.0\.1:\d+ fails \((EPROTO|ERR_SSL_\w+)\); check the files that sslrootcert, sslcert and sslkey name, and the log of the server$/
+  )
+})
+
+tap.test('a PostgreSQL that is too old, by the version that it reports [postgresql]', async t => {
+  const { url, drop } = await freshDatabase()
+  t.teardown(drop)
+  const { rows: [{ server_version_num: version }] } = await administer(url, 'SHOW server_version_num')
+  const { hostname, port } = new URL(url)
+  const old = await listener(t, near => {
+    const far = connect(Number(port), hostname).on('error', () => {})
+    near.pipe(far)
+    far.on('data', bytes => { near.write(bytes.toString('latin1').replaceAll(version, '130012'), 'latin1') })
+    far.on('close', () => { near.destroy() })
+  })
+  await isRefused(t, 'version 13', at(url, { port: new URL(old).port }), /the server is PostgreSQL 13; upgrade it to 14 or newer$/)
+})
+
+tap.test('a database without room at the start is said to be full [postgresql]', async t => {
+  const { url, drop } = await freshDatabase()
+  t.teardown(drop)
+  const proxy = await startFaultyProxy(url)
+  t.teardown(proxy.close)
+  // The first is asked before the migrations, the other by one of them.
+  for (const question of [1, 6]) {
+    proxy.failAt(question, 'disk full')
+    const { refusal } = await saidOf(t, proxy.url)
+    t.ok(refusal instanceof ConfigurationError, String(refusal))
+    t.match(String(refusal), /DATABASE_URL: the database is full \(.*No space left on device.*\); make room on its disk/)
+  }
 })
 
 tap.test('a database that is not UTF-8, and one that can only be read [postgresql]', async t => {
@@ -249,6 +360,16 @@ tap.test('certificates: what each sslmode looks at, and what is said when it doe
       '?sslmode=no-verify', '?sslmode=disable', ''
     ]
   ) await works(search)
+  copyFileSync(pem('ca'), pem('replaced'))
+  const storage = await openStorage(by(`?sslmode=verify-full&sslrootcert=${pem('replaced')}`))
+  await storage.ping()
+  rmSync(pem('replaced'))
+  await administer(
+    postgres.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'latchkey%'"
+  )
+  const answers = () => storage.ping().then(() => true, () => false)
+  t.ok(await eventually(answers, yes => yes), 'while the file is gone, new connections are checked by its last content')
+  await storage.close()
   await isRefused(
     t, 'no CA named', by('?sslmode=require'),
     /the certificate of the server at 127\.0\.0\.1:\d+ is issued by a CA that is not trusted here \(\w+\); name the PEM file of its CA with sslrootcert=FILE$/

@@ -1,14 +1,16 @@
 /** A configuration that a server cannot start with is reported with its variable, and without a stack trace. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
 import tap from 'tap'
 import { loadConfig } from '../../src/config/config.ts'
 import { ConfigurationError } from '../../src/base/errors.ts'
 import { newSecret } from '../../src/secrets/random.ts'
 import { openStorage } from '../../src/storage/index.ts'
+import { openUsableStorage } from '../../src/storage/prepared-storage.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { freePort, ownEnvironment } from '../support/running-server.ts'
 import { patience, until } from '../support/waiting.ts'
@@ -121,6 +123,10 @@ tap.test('S1: a port that is taken, an address that is not ours and a database t
   }
   const cases: [Record<string, string>, RegExp][] = [
     [{ PORT: String(port) }, /^Latchkey cannot start:\n {2}- PORT: another program listens on 127\.0\.0\.1:\d+; .*\n$/],
+    [
+      { LATCHKEY_METRICS: `127.0.0.1:${port}` },
+      /^Latchkey cannot start:\n {2}- LATCHKEY_METRICS: cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\); choose another .*\n$/
+    ],
     [{ HOST: '203.0.113.1' }, /^Latchkey cannot start:\n {2}- HOST: 203\.0\.113\.1 is no address of this machine\n$/],
     [
       { DATABASE_URL: 'postgresql://somebody:hunter2hunter2@127.0.0.1:1/none' },
@@ -135,4 +141,30 @@ tap.test('S1: a port that is taken, an address that is not ours and a database t
     t.match(stderr, expected)
     t.notMatch(stderr, 'hunter2')
   }
+})
+
+const firstFree = '/proc/sys/net/ipv4/ip_unprivileged_port_start'
+const areSomePrivileged = existsSync(firstFree) && Number(readFileSync(firstFree, 'utf8')) > 1
+
+tap.test('S1: a port that only root may listen on is named by its variable', {
+  skip: areSomePrivileged ? false : 'every account may listen on every port here'
+}, async t => {
+  // Root keeps its account, and loses the capability.
+  const unprivileged = process.getuid!() === 0 ? ['setpriv', '--bounding-set', '-net_bind_service'] : ['env']
+  const { status, stderr } = spawnSync(unprivileged[0]!, [
+    ...unprivileged.slice(1), process.execPath, 'bin/latchkey.js', 'serve'
+  ], { env: ownEnvironment({ LATCHKEY_DATA: t.testdir(), PORT: '1' }), encoding: 'utf8', timeout: 10 * patience })
+  t.equal(status, 1)
+  t.match(stderr, 'Latchkey cannot start:\n  - PORT: this account may not listen on 1; choose 1024 or more\n')
+})
+
+tap.test('S1: a database file that another program has locked is named by its variable', async t => {
+  const file = join(t.testdir(), 'latchkey.db')
+  await (await openStorage(`file:${file}`)).close()
+  const other = new Sqlite(file)
+  t.teardown(() => { other.close() })
+  other.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
+  await t.rejects(openUsableStorage(`file:${file}`, {}), {
+    name: 'ConfigurationError', message: /DATABASE_URL: the database cannot be reached or written \(database is locked\)/
+  })
 })

@@ -1,9 +1,10 @@
 /** `latchkey doctor`: it finds each fault of a deployment, and says how to repair it. */
-import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -163,10 +164,13 @@ interface SetUp {
 const authority = makeAuthority()
 const issuerBehindTls = (port: number) => `https://localhost:${port}`
 
-async function listen (t: Test, server: Server): Promise<number> {
+async function listen (t: Test, server: Server | TcpServer): Promise<number> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.teardown(() => { server.close(); server.closeAllConnections() })
+  t.teardown(() => {
+    server.close()
+    if ('closeAllConnections' in server) server.closeAllConnections()
+  })
   return (server.address() as AddressInfo).port
 }
 
@@ -270,6 +274,44 @@ const setUps: readonly SetUp[] = [
       check: 'server',
       found: /^no server answers at http:\/\/127\.0\.0\.1:\d+: nothing listens at /,
       remedy: /^Start it with `latchkey serve`\.$/,
+    },
+  },
+  {
+    title: 'a server.json that is damaged, with the server on the PORT of this command',
+    async make (t) {
+      const { environment, folder } = await running(t)
+      writeFileSync(join(folder, 'server.json'), '{')
+      return { environment, folder }
+    },
+    first: null,
+  },
+  {
+    title: 'the server was killed, and the one of another data folder took its port',
+    async make (t) {
+      const ended = await running(t)
+      const { key } = JSON.parse(readFileSync(join(ended.folder, 'server.json'), 'utf8')) as { key: string }
+      await ended.app.close()
+      const { url } = await running(t)
+      writeFileSync(join(ended.folder, 'server.json'), JSON.stringify({ url, key }), { mode: 0o600 })
+      return ended
+    },
+    first: {
+      check: 'server',
+      found: /^the server of this data folder has ended, and another one answers at http:\/\/127\.0\.0\.1:\d+$/,
+      remedy: /^Compare the LATCHKEY_DATA of both; /,
+    },
+  },
+  {
+    title: 'the server sheds load',
+    async make (t) {
+      const server = await running(t)
+      server.latchkey.telemetry.availability.rejecting = 'overloaded'
+      return server
+    },
+    first: {
+      check: 'issuer',
+      found: /^the server at http:\/\/127\.0\.0\.1:\d+ answers 503: The server is overloaded; retry shortly\.$/,
+      remedy: /^Check its log; /,
     },
   },
   {
@@ -515,6 +557,18 @@ const setUps: readonly SetUp[] = [
     },
   },
   {
+    title: 'a database that is a folder',
+    make: onFile(file => {
+      rmSync(file)
+      mkdirSync(file, { mode: 0o700 })
+    }),
+    first: {
+      check: 'database',
+      found: /^\/.*latchkey\.db cannot be read: /,
+      remedy: /^Let this account read it, or correct DATABASE_URL/,
+    },
+  },
+  {
     title: 'no database file',
     make: onFile(file => { rmSync(file) }),
     first: {
@@ -574,6 +628,27 @@ const setUps: readonly SetUp[] = [
       check: 'database',
       found: /^no PostgreSQL listens at 127\.0\.0\.1:1 \(ECONNREFUSED\)$/,
       remedy: /^Start it, or correct host and port in DATABASE_URL/,
+    },
+  },
+  {
+    title: 'a host of PostgreSQL whose name is not known',
+    make: onPostgresql(url => { url.hostname = 'database.latchkey.invalid' }),
+    first: {
+      check: 'database',
+      found: /^the host of the database, database\.latchkey\.invalid:\d+, cannot be resolved \(E\w+\)$/,
+      remedy: /^Correct it in DATABASE_URL, or correct the name resolution/,
+    },
+  },
+  {
+    title: 'what listens in the place of PostgreSQL hangs up',
+    async make (t) {
+      const port = await listen(t, createTcpServer(socket => { socket.once('data', () => { socket.end() }) }))
+      return await onPostgresql(url => { url.port = String(port) })(t)
+    },
+    first: {
+      check: 'database',
+      found: /^the database at 127\.0\.0\.1:\d+ cannot be reached or read: Connection terminated unexpectedly$/,
+      remedy: /^Start it, or correct DATABASE_URL/,
     },
   },
   {
@@ -717,4 +792,23 @@ tap.test('the command ends with 0 when all is well and with 1 when not, for peop
   t.match(JSON.parse(json.stdout), { healthy: true, findings: all.map(check => ({ check })) })
   t.equal(ill.code, 1)
   t.match(ill.stdout, /^signing keys: List that secret behind the present one/m)
+})
+
+const mounting = (...parameters: string[]) => spawnSync('mount', ['-t', 'tmpfs', ...parameters]).status === 0
+
+tap.test('a data folder on a file system that is mounted read-only is found', async t => {
+  const folder = folderFor(t)
+  if (!mounting('-o', 'size=8m', 'tmpfs', folder)) {
+    t.pass('no file system can be mounted here (mount -t tmpfs needs root)')
+    return
+  }
+  t.teardown(() => { spawnSync('umount', ['-l', folder]) })
+  chmodSync(folder, 0o700)
+  const server = await stopped(t, { environment: { LATCHKEY_DATA: folder } })
+  t.ok(mounting('-o', 'remount,ro', 'tmpfs', folder))
+  t.match(by(await examine(server.environment, server.folder), 'data folder'), {
+    status: 'failed',
+    found: `this account may not write to ${folder}, ${join(folder, 'latchkey.db')}`,
+    remedy: /or the file system is mounted read-only\.$/
+  })
 })

@@ -11,7 +11,7 @@ import Database from 'better-sqlite3'
 import tap, { type Test } from 'tap'
 import { shutDown } from '../../src/server/shutdown.ts'
 import { startServer, type Answer } from '../support/test-server.ts'
-import { freePort, latchkeyCommand, listening, ownEnvironment } from '../support/running-server.ts'
+import { freePort, latchkeyCommand, listening, ownEnvironment, run } from '../support/running-server.ts'
 import { eventually, until } from '../support/waiting.ts'
 
 /** `latchkey serve` in a process of its own. */
@@ -284,4 +284,19 @@ tap.test('LATCHKEY_METRICS names an address: the numbers are told there and nowh
   t.equal((await fetch(`${url}/prom`)).status, 404)
   child.kill('SIGTERM')
   t.equal((await ended(child)).code, 0)
+})
+
+tap.test('a server that fails to close logs the error, and the exit code is 1', async t => {
+  const program = `
+    import Fastify from 'fastify'
+    import { shutDownOnSignal } from '${new URL('../../src/server/shutdown.ts', import.meta.url).href}'
+    import { newTelemetry } from '${new URL('../../src/telemetry/telemetry.ts', import.meta.url).href}'
+    const app = Fastify({ logger: true })
+    app.addHook('onClose', async () => { throw new Error('it does not close') })
+    shutDownOnSignal(app, newTelemetry(), { delayMs: 0, timeoutMs: 0 })
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    process.kill(process.pid, 'SIGTERM')`
+  const { code, stdout } = await run(process.execPath, ['--input-type=module', '-e', program])
+  t.equal(code, 1)
+  t.match(stdout, /^\{"level":60,.*"msg":"it does not close"\}$/m)
 })

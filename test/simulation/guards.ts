@@ -1,7 +1,7 @@
 /**
  * Remote guards in the simulation: each follows one server as docs/remote-guard.md says, with messages that are late
- * and lost, pauses, and a clock of its own. The rules of trust are those of base/trust.ts; the sessions are modelled after
- * src/decision/guard-sessions/guard-session.ts, the guards after src/guard/remote/session.ts.
+ * and lost, pauses, and a clock of its own. The rules of trust are those of base/trust.ts; the sessions are modelled
+ * after src/decision/guard-sessions/guard-session.ts, the guards after src/guard/remote/session.ts.
  */
 import { margin, never, type Instant } from '../../src/base/trust.ts'
 import type { Random, Schedule } from './schedule.ts'

@@ -188,6 +188,19 @@ for (const { name, fresh } of databases) {
     t.strictSame((await verify(storage)).fault, null)
   })
 
+  tap.test(`L2: a head that was put back to its own earlier state is noticed by the next change [${name}]`, async t => {
+    const { url, storage } = await written(t, fresh, 2)
+    await behindTheServer(url, ['CREATE TABLE "savedChain" AS SELECT * FROM "AuditChain" WHERE "id" = \'org_a\''])
+    await storage.store.audit.append(rowOf('org_a', 3))
+    await behindTheServer(url, [
+      'DELETE FROM "AuditChain" WHERE "id" = \'org_a\'', 'INSERT INTO "AuditChain" SELECT * FROM "savedChain"'
+    ])
+    await t.rejects(storage.store.audit.append(rowOf('org_a', 4)), {
+      code: 'audit_chain_broken', message: /audit chain org_a is broken: row 3 is there already/
+    })
+    await storage.store.audit.append(rowOf('org_b', 3))
+  })
+
   tap.test(`L2: many changes at once keep every chain unbroken, within a server and between two [${name}]`, async t => {
     const { url, drop } = await fresh()
     const first = await openStorage(url, { limits: patientLimits, secrets: [secret] })

@@ -1,7 +1,7 @@
 /** An open database: migrations, transactions, failures and locks, on both databases. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import Sqlite from 'better-sqlite3'
@@ -13,8 +13,9 @@ import type { Database } from '../../src/storage/engine/engine.ts'
 import type { Limits } from '../../src/storage/engine/timeouts.ts'
 import { migrationsFolder } from '../../src/storage/migrations/migrations.ts'
 import type { Queries } from '../../src/storage/engine/prisma.ts'
-import { sqlitePath } from '../../src/storage/engine/sqlite/sqlite.ts'
+import { isLocked, sqlitePath } from '../../src/storage/engine/sqlite/sqlite.ts'
 import { modelsPath, planMigration } from '../../scripts/plan-migration.ts'
+import { newTelemetry } from '../../src/telemetry/telemetry.ts'
 import { databases, type FreshDatabase } from '../support/databases.ts'
 import { administer, freshDatabase, startPostgres } from '../support/postgres.ts'
 import { patience } from '../support/waiting.ts'
@@ -266,6 +267,46 @@ t.test('[postgresql] several servers that start at once apply each migration onc
   t.ok(rows.length > 0 && rows.every(({ count }) => count === 1))
 })
 
+t.test('[postgresql] transactions that wait for each other', async t => {
+  await t.test('one that waits for its turn too long is refused, and the next one runs', async t => {
+    const fresh = async () => {
+      const { url, drop } = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
+      return { url: `${url}${url.includes('?') ? '&' : '?'}connection_limit=2`, drop }
+    }
+    const database = await opened(t, fresh, { turn: 100 })
+    const started = Promise.withResolvers<void>()
+    const goOn = Promise.withResolvers<void>()
+    const first = database.transaction(async queries => {
+      await insert(queries, 'first')
+      started.resolve()
+      await goOn.promise
+    })
+    await started.promise
+    const refused = await rejection(database.transaction(queries => insert(queries, 'impatient')))
+    t.match(refused, { code: 'storage_unavailable', detail: 'too many transactions are queued' })
+    goOn.resolve()
+    await first
+    await database.transaction(queries => insert(queries, 'next'))
+    t.same(await ids(database.queries), ['first', 'next'])
+  })
+
+  await t.test('one that conflicts each time is given up, and nothing of it is committed', async t => {
+    const database = await opened(t, () => freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE))
+    await insert(database.queries, 'contended', '0')
+    let attempts = 0
+    const refused = await rejection(database.transaction(async queries => {
+      attempts++
+      await queries.organization.findUniqueOrThrow({ where: { id: 'contended' } })
+      // Outside of the transaction, on a connection of its own.
+      await database.queries.organization.update({ where: { id: 'contended' }, data: { name: String(attempts) } })
+      await queries.organization.update({ where: { id: 'contended' }, data: { name: 'mine' } })
+    }))
+    t.match(refused, { code: 'storage_unavailable', detail: 'the transaction kept conflicting with others' })
+    t.equal(attempts, 20)
+    t.match(await database.queries.organization.findUnique({ where: { id: 'contended' } }), { name: '20' })
+  })
+})
+
 t.test('[postgresql] a database that is gone', async t => {
   const { url, drop } = await freshDatabase()
   const database = await openDatabase(url, limits)
@@ -421,6 +462,13 @@ t.test('[sqlite] the file', async t => {
     t.equal(database.isFull(), false)
   })
 
+  t.test('a lock that cannot be read is an error: neither locked nor free', async t => {
+    const damaged = `${path}.damaged`
+    writeFileSync(`${damaged}.lock`, 'no page of SQLite '.repeat(100))
+    t.throws(() => isLocked(damaged), { code: 'SQLITE_NOTADB' })
+    t.equal(isLocked(path), true)
+  })
+
   t.test('after close the next server may have it', async t => {
     await database.close()
     t.ok(
@@ -431,6 +479,21 @@ t.test('[sqlite] the file', async t => {
     await next.close()
     renameSync(path, `${path}.moved`)
   })
+})
+
+t.test('[sqlite] a read that fails throws at once, and is counted', async t => {
+  const { url, drop } = await databases[0]!.fresh()
+  const telemetry = newTelemetry()
+  const database = await openDatabase(url, limits, telemetry)
+  t.teardown(async () => {
+    await database.close()
+    await drop()
+  })
+  await migrate(url)
+  t.same(database.reads.signingKeys(), [])
+  await database.queries.$executeRawUnsafe('ALTER TABLE "SigningKey" RENAME TO "Elsewhere"')
+  t.throws(() => database.reads.signingKeys(), /no such table: SigningKey/)
+  t.match(telemetry.metrics.databaseErrors.entries(), [['defect']])
 })
 
 t.test('a URL of another kind is refused without repeating it', async t => {

@@ -8,13 +8,14 @@ import os
 import signal
 import sys
 from socketserver import ThreadingMixIn
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from latchkey_guard import Guard, Rule
 from latchkey_guard.wsgi import WSGIGuard
 
 
-def invoices(environ, start_response):
+def invoices(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     principal = environ["latchkey.principal"]
     start_response("200 OK", [("content-type", "application/json")])
     return [json.dumps({"invoices": [], "for": principal.id}).encode()]
@@ -27,14 +28,14 @@ class Server(ThreadingMixIn, WSGIServer):
 
 class Handler(WSGIRequestHandler):
     # Neither a line for each request, nor a look-up of the caller's name.
-    def log_message(self, format, *args):
+    def log_message(self, format: str, *args: Any) -> None:
         pass
 
-    def address_string(self):
-        return self.client_address[0]
+    def address_string(self) -> str:
+        return str(self.client_address[0])
 
 
-def main():
+def main() -> None:
     guard = Guard(
         os.environ["LATCHKEY_URL"], os.environ["LATCHKEY_CLIENT_ID"], os.environ["LATCHKEY_CLIENT_SECRET"],
         os.environ["LATCHKEY_RESOURCE"]

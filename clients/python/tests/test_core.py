@@ -17,6 +17,10 @@ from .stub import ANY, KEY, Reply, Stub, answer, entry_of, guard_of, request
 logging.disable(logging.CRITICAL)
 
 
+def always(reply: Reply) -> Callable[[Any], Optional[Reply]]:
+    return lambda _: reply
+
+
 class CoreTest(unittest.TestCase):
     def serve(self, lease: int = 1000, **more: Any) -> tuple[Stub, Guard]:
         stub = Stub(lease=lease)
@@ -213,7 +217,7 @@ class CoreTest(unittest.TestCase):
         for name, text in replies.items():
             with self.subTest(name):
                 stub, guard = self.trusted(lease=60_000)
-                stub.on["poll"] = lambda _, text=text: (text, True)
+                stub.on["poll"] = always((text, True))
                 stub.on["open"] = lambda _: None
                 n = stub.count("poll") + stub.count("open")
                 stub.wait(lambda: sum(kind in ("poll", "open") for kind, _ in stub.asked) >= n + 3)
@@ -235,7 +239,11 @@ class CoreTest(unittest.TestCase):
         body = b'{"position":0,"changes":[],"trustFor":1000}'
         chunks = b"".join(b"1;x=y\r\n" + body[i:i + 1] + b"\r\n" for i in range(len(body))) + b"0\r\nx: y\r\n\r\n"
         text = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
-        stub.on["poll"] = lambda _: (time.sleep(0.05), (text, False))[1]
+
+        def poll(_: Any) -> Optional[Reply]:
+            time.sleep(0.05)
+            return text, False
+        stub.on["poll"] = poll
         self.assertTrue(guard.start(10))
 
     def test_a_look_up_that_is_no_answer_lets_nothing_pass(self) -> None:
@@ -308,12 +316,15 @@ class CoreTest(unittest.TestCase):
         })
 
     def test_a_verification_that_is_no_answer_lets_nothing_pass(self) -> None:
-        for reply in ({}, {"allowed": "yes"}, {"allowed": True}, {"allowed": False, "refusal": {"status": 200}}, []):
+        said: list[Any] = [
+            {}, {"allowed": "yes"}, {"allowed": True}, {"allowed": False, "refusal": {"status": 200}}, []
+        ]
+        for each in said:
             stub, guard = self.serve(lease=60_000)
             stub.trust_for = 0
-            stub.on["verify"] = lambda _, reply=reply: answer(200, reply)
+            stub.on["verify"] = always(answer(200, each))
             guard.start()
-            self.assertEqual(guard.decide(request(), ANY).status, 503, reply)
+            self.assertEqual(guard.decide(request(), ANY).status, 503, each)
             guard.close()
             stub.close()
 
@@ -337,10 +348,10 @@ class CoreTest(unittest.TestCase):
 
     def test_calls_are_reported_once_and_again_until_they_are_answered(self) -> None:
         stub, guard = self.trusted()
-        fails = [True]
+        failures = [answer(503, {"error": "no", "code": "STORAGE_UNAVAILABLE"})]
 
         def usage(_: Any) -> Optional[Reply]:
-            return None if fails and fails.pop() else answer(204)
+            return failures.pop() if failures else answer(204)
         stub.on["usage"] = usage
         for _ in range(6):
             guard.decide(request(), ANY)

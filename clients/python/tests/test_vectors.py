@@ -34,6 +34,8 @@ class VectorTest(unittest.TestCase):
     def setUp(self) -> None:
         self.case: dict[str, Any] = {}
         self.kept = False
+        self.looked_up: list[Any] = []
+        self.verified: list[Any] = []
 
     def lookup(self, body: Any) -> Reply:
         self.looked_up.append({"credential": body["credential"], "kind": body["kind"]})
@@ -53,7 +55,9 @@ class VectorTest(unittest.TestCase):
         })
 
     def decide(self, guard: Guard, case: dict[str, Any]) -> Decision:
-        self.case, self.looked_up, self.verified = case, [], []
+        self.case = case
+        self.looked_up.clear()
+        self.verified.clear()
         guard._limits = Limits()
         guard.environment = case["needs"]["environment"]
         request, needs = request_of(case), needs_of(case)
@@ -122,7 +126,8 @@ class VectorTest(unittest.TestCase):
 
     def test_no_answer_holds_more_than_a_template(self) -> None:
         self.assertNotIn("{scope}", json.dumps([
-            case["answer"] for case in VECTORS["cases"] if "marks" not in case["name"] and "scopes with" not in case["name"]
+            case["answer"] for case in VECTORS["cases"]
+            if "marks" not in case["name"] and "scopes with" not in case["name"]
         ]))
 
 

@@ -207,7 +207,9 @@ class RulesTest(unittest.TestCase):
             Rule("GET", "/a", credits=-1)
 
     def test_what_a_path_names_is_in_the_needs(self) -> None:
-        rule = Rule("GET, PUT", "/o/{org}/t/{t}", scopes=["a"], organization="org", object=("templates", "t"), credits=2)
+        rule = Rule(
+            "GET, PUT", "/o/{org}/t/{t}", scopes=["a"], organization="org", object=("templates", "t"), credits=2
+        )
         self.assertEqual(
             rule.needs("PUT", "/o/org_1/t/x.y"),
             Needs(("a",), organization="org_1", object=("templates", "x.y"), credits=2)

@@ -103,8 +103,7 @@ function showDrift ({ dryRun, differences, replicas }: Drift): string {
       [
         'server', source === 'memory'
           ? `${replica} has ${held} records in memory`
-          : `${replica} reads the database ` +
-          'for every check'
+          : `${replica} reads the database for every check`
       ] as const
     ),
     ['differences', differences],

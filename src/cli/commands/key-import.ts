@@ -70,11 +70,7 @@ function parse (text: string): object {
  * Whether that organization already has the key; without a name it is the credential's own, the only one it can see.
  */
 function isPresent ({ body }: RefusedError, organization: unknown): boolean {
-  try {
-    const { code, details } = JSON.parse(body.toString()) as { code?: unknown, details?: { organization?: unknown } }
-    return code === 'CONFLICT' && details?.organization !== undefined &&
-      (organization === undefined || details.organization === organization)
-  } catch {
-    return false
-  }
+  const refusal = JSON.parse(body.toString()) as { code?: unknown, details?: { organization?: unknown } } | null
+  const owner = refusal?.code === 'CONFLICT' ? refusal.details?.organization : undefined
+  return owner !== undefined && (organization === undefined || owner === organization)
 }

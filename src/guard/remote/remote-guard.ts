@@ -3,6 +3,7 @@
  * per minute. Where memory does not do, the server decides; where neither does, the request does not pass.
  */
 import type { Awaitable } from '../../base/awaitable.ts'
+import { systemClock, type Clock } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import {
   refusal as refusalOf, type CredentialFacts, type KeyFacts, type TokenFacts
@@ -35,6 +36,8 @@ export interface RemoteGuardOptions extends ServerOptions {
   environment?: Environment
   /** Credentials that are kept in memory, at most; 50,000 unless given. */
   mostEntries?: number
+  /** The time by which expiry is judged; the system's unless given. */
+  clock?: Clock
   /** Told when the server cannot be followed; a warning of the process unless given. */
   onError?: (error: unknown) => void
 }
@@ -45,10 +48,12 @@ export class RemoteGuard {
   readonly #session: Session
   readonly #usage: UsageReporter
   readonly #rates = rateLimiter()
+  readonly #clock: Clock
 
   constructor (options: RemoteGuardOptions) {
     const { onError = error => { process.emitWarning(error as Error) }, mostEntries = 50_000, resource } = options
     this.#options = options
+    this.#clock = options.clock ?? systemClock
     this.#transport = new Transport(options)
     this.#session = new Session({ transport: this.#transport, resource, most: mostEntries, onError })
     this.#usage = new UsageReporter(this.#session, this.#transport, onError)
@@ -115,7 +120,7 @@ export class RemoteGuard {
     request: GuardedRequest, needs: Needs, facts: KeyFacts | TokenFacts, inQuery: boolean
   ): Decision {
     const resource = this.#session.resource!
-    const verdict = judge(facts, null, judged(request, needs, resource, this.#options.environment ?? null))
+    const verdict = judge(facts, null, judged(request, needs, resource, this.#options.environment ?? null, this.#clock()))
     if (!verdict.ok) return this.#refuse(request, unlimited(verdict.refusal))
     const headers = inQuery ? discouragingHeaders(resource.style) : none
     if (facts.kind !== 'api_key') return { ok: true, principal: verdict.principal, headers }
@@ -126,7 +131,7 @@ export class RemoteGuard {
   #take (
     request: GuardedRequest, { key, organization }: KeyFacts, principal: Principal, headers: Record<string, string>
   ): Decision {
-    const now = new Date()
+    const now = this.#clock()
     const taken: Taken = { limits: [], giveBacks: [] }
     const waitSeconds = takeMinutes(this.#rates, boundsOf({ key, organization: organization! }), now, taken)
     if (waitSeconds !== null) {
@@ -145,7 +150,7 @@ export class RemoteGuard {
 
   #refuse (request: GuardedRequest, refused: Refused): Decision {
     const resource = this.#session.resource!
-    const answer = refusalAnswer(refused, occasion(request, resource), resourceMetadataUrl(resource.identifier))
+    const answer = refusalAnswer(refused, occasion(request, resource, this.#clock()), resourceMetadataUrl(resource.identifier))
     return { ok: false, answer, refusal: refused.refusal }
   }
 
@@ -156,15 +161,15 @@ export class RemoteGuard {
 
   #unavailable (request: GuardedRequest): Decision {
     const failure = new Failure('authorization_unavailable')
-    return { ok: false, answer: failureAnswer(failure, occasion(request, this.#session.resource)), refusal: null }
+    return { ok: false, answer: failureAnswer(failure, occasion(request, this.#session.resource, this.#clock())), refusal: null }
   }
 }
 
 const none: Record<string, string> = {}
 
 /** Before the server was ever reached, its style is not known. */
-function occasion ({ path, id }: GuardedRequest, resource: Resource | null): StyledOccasion {
-  return { path, now: new Date(), requestId: id, style: resource?.style ?? styles.rfc9457 }
+function occasion ({ path, id }: GuardedRequest, resource: Resource | null, now: Date): StyledOccasion {
+  return { path, now, requestId: id, style: resource?.style ?? styles.rfc9457 }
 }
 
 /** A refusal before any limit was looked at. */
@@ -183,7 +188,7 @@ function isElsewhere ({ principal }: CredentialFacts, named: string | null): boo
 }
 
 function judged (
-  request: GuardedRequest, needs: Needs, resource: Resource, environment: Environment | null
+  request: GuardedRequest, needs: Needs, resource: Resource, environment: Environment | null, now: Date
 ): JudgedRequest {
   const { organizationId, objectId } = needs
   return {
@@ -194,6 +199,6 @@ function judged (
     resource,
     // Read only if it matters: behind proxies it takes longer than the rest.
     get address () { return request.address },
-    now: new Date()
+    now
   }
 }

@@ -22,6 +22,7 @@ export const groupDescriptions: Readonly<Record<string, string>> = {
   'access-tokens': 'Tokens of this API for automation, valid until they expire or are revoked.',
   'mcp-servers': 'MCP servers as resources, with the metadata that their clients discover.',
   'signing-keys': 'Keys that sign access tokens. They belong to the deployment.',
+  'forward-auth': 'Decisions for proxies in front of APIs that run no code of Latchkey.',
   usage: 'Calls, credits and issued tokens.',
   credits: 'Balances of organizations, and the entries that changed them.',
   audit: 'The log of every change and refusal, chained so that tampering is detected.',

@@ -2,7 +2,7 @@
  * The reference page: Swagger UI from its package, with a page and a script of our own. Nothing loads from another
  * host.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { once } from './once.ts'
@@ -87,7 +87,11 @@ function startScript (documentPath: string): string {
 
 /** Read on first use: most servers never serve it. */
 function packaged (name: string): () => Buffer {
-  return once(() =>
-    readFileSync(join(dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')), name))
-  )
+  return once(() => readFileSync(join(swaggerUi(), name)))
+}
+
+/** A build has a copy of the two files, so that users install none of the package's other 10 MB. */
+function swaggerUi (): string {
+  const copied = join(import.meta.dirname, 'swagger-ui')
+  return existsSync(copied) ? copied : dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
 }

@@ -1,5 +1,4 @@
 /** Why a database cannot be inspected, and what to do. No driver repeats the password in its messages. */
-import { ConfigurationError } from '../../base/errors.ts'
 import { startProblem } from '../../storage/engine/postgresql/start-problems.ts'
 import { UnusableDatabase } from '../../storage/engine/unusable-database.ts'
 
@@ -8,9 +7,6 @@ interface Problem { found: string, remedy: string }
 export function databaseProblem (error: unknown, databaseUrl: string): Problem {
   const problem = startProblem(error, databaseUrl)
   if (problem instanceof UnusableDatabase) return { found: problem.reason, remedy: asSentence(problem.remedy) }
-  if (error instanceof ConfigurationError) {
-    return { found: error.problems.join('; '), remedy: 'Correct DATABASE_URL, and run this command again.' }
-  }
   const { code = '', message = '' } = error as { code?: string, message?: string }
   const [text = ''] = (message === '' ? code : message).split('\n')
   if (databaseUrl.startsWith('file:')) return sqliteProblem(code, text, databaseUrl.slice('file:'.length))

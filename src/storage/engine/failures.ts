@@ -61,7 +61,7 @@ export function isSerializationConflict (error: unknown): boolean {
 export function asFailure (error: unknown): unknown {
   if (error instanceof Failure) return error
   if (isUniqueViolation(error)) return new Failure('conflict', { cause: error })
-  if (codesOf(error).some(code => fullCodes.has(code))) {
+  if (isFull(error)) {
     return new Failure('storage_full', { detail: messageOf(error), cause: error })
   }
   if (isUnavailable(error)) return new Failure('storage_unavailable', { detail: messageOf(error), cause: error })
@@ -77,6 +77,11 @@ export function closedFailure (): Failure {
 export function labelOf (error: unknown): string {
   if (error instanceof Failure) return error.code
   return isSerializationConflict(error) ? 'serialization_conflict' : 'defect'
+}
+
+/** The migration engine passes on the message of PostgreSQL alone. */
+function isFull (error: unknown): boolean {
+  return codesOf(error).some(code => fullCodes.has(code)) || messageOf(error).includes('No space left on device')
 }
 
 function isUnavailable (error: unknown): boolean {

@@ -95,7 +95,7 @@ export class LostChangeDetector {
     throw new Failure('storage_unavailable', { detail: 'the connections to the database keep breaking' })
   }
 
-  /** The remembered entries that the feed lacks, by `run`. @throws on a standby, which cannot be written. */
+  /** The remembered entries that the feed lacks, by `run`. */
   async findLost (run: Run): Promise<FeedEntry[]> {
     const lost: FeedEntry[] = []
     const known = this.#entries.all()

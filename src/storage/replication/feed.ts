@@ -3,7 +3,6 @@
  * transactions that are visible in it have been applied.
  */
 import type pg from 'pg'
-import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/random.ts'
 import { readChange, type Change } from '../cache/changes.ts'
 import type { Queries } from '../engine/prisma.ts'
@@ -136,17 +135,13 @@ export async function prune (client: pg.Client, { id }: Pick<Membership, 'id'>):
 /** The ids that the feed lacks, and the instant up to which entries may have been pruned; null: none were. */
 export interface MissingEntries { missing: string[], prunedBefore: Date | null }
 
-/** @throws on a standby: it may still receive them. */
+/** `run` never reaches a standby, which may still receive them: no connection to one is used. */
 export async function findMissing (run: Run, ids: readonly string[]): Promise<MissingEntries> {
-  const [row] = await run<{ standby: boolean, missing: string[], pruned: number | null }>(`
-    SELECT pg_is_in_recovery() AS standby,
-      (
+  const [row] = await run<{ missing: string[], pruned: number | null }>(`
+    SELECT (
         SELECT coalesce(json_agg(known.id), '[]') FROM unnest($1::text[]) AS known (id)
         WHERE NOT EXISTS (SELECT FROM "FeedEntry" WHERE "FeedEntry".id = known.id)
       ) AS missing,
       (SELECT (extract(epoch FROM max("prunedBefore")) * 1000)::double precision FROM "Replica") AS pruned`, [ids])
-  if (row!.standby) {
-    throw new Failure('storage_unavailable', { detail: 'this database is a standby, which cannot be written' })
-  }
   return { missing: row!.missing, prunedBefore: row!.pruned === null ? null : new Date(row!.pruned) }
 }

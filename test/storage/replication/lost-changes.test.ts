@@ -1,8 +1,10 @@
 /** After a failover that lost changes, the servers that remember them refuse their subjects. */
+import pg from 'pg'
 import tap from 'tap'
 import { digestOf } from '../../../src/secrets/digest.ts'
 import { newSecret } from '../../../src/secrets/random.ts'
 import { openStorage } from '../../../src/storage/index.ts'
+import { LostChangeDetector } from '../../../src/storage/lost-changes/lost-change-detector.ts'
 import { retentionMs, RememberedEntries } from '../../../src/storage/lost-changes/remembered-entries.ts'
 import { startServer, type Answer, type Json, type TestServer } from '../../support/test-server.ts'
 import { administer, asWanted, freshDatabase } from '../../support/postgres.ts'
@@ -522,6 +524,32 @@ tap.test('a role that may not read the history of the database and its standbys 
   t.strictSame((await administer(own.url, 'SELECT system, timeline FROM "Replica"')).rows, [{
     system: null, timeline: null
   }])
+})
+
+tap.test('a check during which another connection is made each time it reads is given up as unavailable [postgresql]', async t => {
+  const client = new pg.Client({ connectionString: database.url })
+  await client.connect()
+  t.teardown(() => client.end())
+  const { rows: [entry] } = await client.query('SELECT id FROM "FeedEntry" LIMIT 1')
+  const nothingIsLost = async () => { throw new Error('nothing is lost') }
+  const detector = new LostChangeDetector({
+    run: async (text, values) => (await client.query(text, [...values])).rows,
+    find: nothingIsLost,
+    refuse: nothingIsLost,
+    onLost: () => { t.fail('nothing is lost') }
+  })
+  detector.remember(
+    [{ id: entry.id, createdAt: new Date(), changes: [{ of: 'client', id: 'cli_x' }] }], { monotonic: 0, wall: 0 }
+  )
+  let reads = 0
+  const read = () => {
+    if (++reads <= 3) detector.invalidate()
+    return reads
+  }
+  t.equal(await detector.readVerified(read), 4, 'it reads again until the connections stay')
+  await t.rejects(detector.readVerified(() => { detector.invalidate() }), {
+    code: 'storage_unavailable', detail: 'the connections to the database keep breaking'
+  })
 })
 
 tap.test('remembered entries are bounded by age and by number; they do not age while the database is unreachable', t => {

@@ -74,7 +74,7 @@ class Core:
         return self._stopping.is_set()
 
     def stop(self) -> None:
-        """Stops to answer from memory, reports the last calls, and ends the session. Waits for a few seconds at most."""
+        """Stops to answer from memory, reports the last calls, and ends the session. Waits for some seconds at most."""
         with self._starting:
             self._stopping.set()
         if self.session is not None:

@@ -30,8 +30,8 @@ class Guard:
 
     ``server``: the URL of Latchkey, https outside of a test. ``client_id``, ``client_secret``: of a client that may
     introspect ``resource``, the identifier or the id. ``environment``: ``live`` or ``test`` where the API serves one.
-    ``trusted_proxies``: addresses and ranges of the proxies whose ``X-Forwarded-For`` and ``-Proto`` count. ``timeout``:
-    seconds for each question. ``most_entries``: of the memory. ``ca_file``: instead of the certificates of the system.
+    ``trusted_proxies``: addresses and ranges of the proxies whose ``X-Forwarded-For`` and ``-Proto`` count.
+    ``timeout``: seconds for each question. ``most_entries``: of the memory. ``ca_file``: instead of the certificates of the system.
     Raises ``GuardError``, ``ValueError``. It starts with the first request, or with ``start``.
     """
 

@@ -33,7 +33,9 @@ class Rule:
     _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False, default=re.compile(""))
 
     def __post_init__(self) -> None:
-        Needs(tuple(self.scopes) if not isinstance(self.scopes, str) else self.scopes, credits=self.credits)
+        if isinstance(self.scopes, str):
+            raise ValueError(f"scopes is a text, {self.scopes!r}: write [{self.scopes!r}]")
+        Needs(tuple(self.scopes), credits=self.credits)
         names = [found[1] for found in _parameter.finditer(self.path)]
         for name in (self.organization, self.object and self.object[1]):
             if name is not None and name not in names:

@@ -158,10 +158,10 @@ def _position(value: Any) -> int:
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise ValueError("not a number from 0")
-    return value
+    return float(value)
 
 
 def _milliseconds(value: Any) -> float:
     if not 1 <= _number(value) <= 600_000:
         raise ValueError("a lease is 1 to 600,000 ms")
-    return value
+    return _number(value)

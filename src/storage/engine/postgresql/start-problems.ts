@@ -72,7 +72,7 @@ function byMessage ({ code, message }: ErrorText, { host }: Names): UnusableData
     const remedy = 'enable it there (ssl = on), or set sslmode=disable if the network between is your own'
     return new UnusableDatabase(`${server} does not support TLS, which sslmode requires`, remedy)
   }
-  if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_OSSL_')) {
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('ERR_OSSL_')) {
     const remedy = 'check the files that sslrootcert, sslcert and sslkey name, and the log of the server'
     return new UnusableDatabase(`TLS with ${server} fails (${code})`, remedy)
   }

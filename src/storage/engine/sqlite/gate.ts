@@ -28,8 +28,11 @@ class Gate {
   }
 }
 
-/** `adapter`, one connection, behind a gate. */
-export function gated (adapter: SqlDriverAdapter): SqlDriverAdapter {
+/** One connection without transactions: the gate adds them. */
+export type UngatedAdapter = Omit<SqlDriverAdapter, 'startTransaction'>
+
+/** `adapter` behind a gate. */
+export function gated (adapter: UngatedAdapter): SqlDriverAdapter {
   const gate = new Gate()
   return {
     provider: adapter.provider,
@@ -41,7 +44,6 @@ export function gated (adapter: SqlDriverAdapter): SqlDriverAdapter {
     async startTransaction () {
       const open = await gate.close()
       try {
-        // Not adapter.startTransaction(): when BEGIN fails it never releases its own lock.
         await adapter.executeRaw(statement('BEGIN IMMEDIATE'))
       } catch (error) {
         open()
@@ -53,7 +55,7 @@ export function gated (adapter: SqlDriverAdapter): SqlDriverAdapter {
 }
 
 /** Prisma runs COMMIT or ROLLBACK as a statement, then calls `commit` or `rollback`, even if the statement failed. */
-function transaction (adapter: SqlDriverAdapter, open: () => void): Transaction {
+function transaction (adapter: UngatedAdapter, open: () => void): Transaction {
   const end = async (): Promise<void> => {
     // Rolls back only after a failed COMMIT or ROLLBACK: with no open transaction, SQLite refuses.
     await adapter.executeRaw(statement('ROLLBACK')).catch(() => {})

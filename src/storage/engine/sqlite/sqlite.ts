@@ -2,12 +2,11 @@
 import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import Database from 'better-sqlite3'
-import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3'
-import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { SqlDriverAdapterFactory, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { ConfigurationError } from '../../../base/errors.ts'
 import { makeFolder } from '../../../base/private-folder.ts'
 import { defaultLimits, type Limits } from '../timeouts.ts'
-import { gated } from './gate.ts'
+import { sqliteDriver } from './driver.ts'
 
 /** The absolute path of `file:…`; a relative one is resolved against the working directory. */
 export function sqlitePath (url: string): string {
@@ -143,22 +142,14 @@ function isBusy (error: unknown): boolean {
   return (error as { code?: string }).code?.startsWith('SQLITE_BUSY') ?? false
 }
 
-/** Prisma's adapter behind the gate, with durable settings instead of SQLite's defaults. */
+/** Prisma's adapter for a server, with durable settings instead of SQLite's defaults. */
 export function sqliteAdapter (path: string, limits: Limits): SqlDriverAdapterFactory {
-  const factory = new PrismaBetterSqlite3({ url: path, timeout: limits.busy })
-  return {
-    provider: factory.provider,
-    adapterName: factory.adapterName,
-    async connect () {
-      const adapter = await factory.connect()
-      // FULL: an acknowledged write survives a power cut, not only a crash of the process.
-      await adapter.executeScript('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
-      return gated(adapter)
-    },
-  }
+  // FULL: an acknowledged write survives a power cut, not only a crash of the process.
+  const settings = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON'
+  return sqliteDriver(path, limits.busy, settings)
 }
 
 /** For migrations: the engine needs a separate connection. */
-export function sqliteMigrationAdapter (path: string): PrismaBetterSqlite3 {
-  return new PrismaBetterSqlite3({ url: path, timeout: defaultLimits.busy })
+export function sqliteMigrationAdapter (path: string): SqlMigrationAwareDriverAdapterFactory {
+  return sqliteDriver(path, defaultLimits.busy)
 }

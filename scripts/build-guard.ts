@@ -1,0 +1,30 @@
+// node scripts/build-guard.ts: packages/guard/dist, one bundle for each entry with its declarations. The code is that of
+// src/guard and of the judge, so the guard in another process decides as the one in the server does.
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { generateDtsBundle } from 'dts-bundle-generator'
+import { build } from 'esbuild'
+
+const folder = join(import.meta.dirname, '..', 'packages', 'guard')
+const dist = join(folder, 'dist')
+const entries = ['index', 'http', 'express', 'fetch', 'fastify']
+
+rmSync(dist, { recursive: true, force: true })
+await build({
+  entryPoints: entries.map(name => join(folder, 'src', `${name}.ts`)),
+  outdir: dist,
+  bundle: true,
+  splitting: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node22',
+  external: ['fastify'],
+  logLevel: 'warning',
+})
+const declarations = generateDtsBundle(entries.map(name => ({
+  filePath: join(folder, 'src', `${name}.ts`),
+  output: { noBanner: true, exportReferencedTypes: false },
+  // Types of others stay imports of their packages.
+  libraries: { importedLibraries: ['fastify', 'node'] },
+})), { preferredConfigPath: join(folder, 'tsconfig.json') })
+for (const [i, text] of declarations.entries()) writeFileSync(join(dist, `${entries[i]}.d.ts`), text)

@@ -1,0 +1,71 @@
+/** Prisma's driver adapter for SQLite: one connection, whose statements run in the turn of their call. */
+import Database from 'better-sqlite3'
+import {
+  DriverAdapterError, type SqlDriverAdapter, type SqlMigrationAwareDriverAdapterFactory, type SqlQuery
+} from '@prisma/driver-adapter-utils'
+import { asDriverError } from './driver-errors.ts'
+import { gated, type UngatedAdapter } from './gate.ts'
+import { argumentOf, columnTypesOf, rowOf, type Value } from './values.ts'
+
+type Statement = Database.Statement<unknown[], Value[]>
+
+const adapterInfo = { provider: 'sqlite', adapterName: 'latchkey-sqlite' } as const
+
+/**
+ * Adapters of gated connections to the file at `path`. `busy`: milliseconds to wait for a lock of another process.
+ * `script` runs on each new connection. Errors of SQLite are rejections with a `DriverAdapterError`.
+ */
+export function sqliteDriver (path: string, busy: number, script = ''): SqlMigrationAwareDriverAdapterFactory {
+  const connect = async (file: string): Promise<SqlDriverAdapter> => {
+    const connection = connectionTo(new Database(file, { timeout: busy }))
+    try {
+      await connection.executeScript(script)
+    } catch (error) {
+      await connection.dispose()
+      throw error
+    }
+    return gated(connection)
+  }
+  return { ...adapterInfo, connect: () => connect(path), connectToShadowDb: () => connect(':memory:') }
+}
+
+function connectionTo (database: Database.Database): UngatedAdapter {
+  // Integers come as BigInt, because a column of type BIGINT may exceed a number; `rowOf` makes numbers of the others.
+  database.defaultSafeIntegers(true)
+  const prepared = ({ sql, args, argTypes }: SqlQuery): Statement =>
+    database.prepare<unknown[], Value[]>(sql).bind(args.map((value, index) => argumentOf(value, argTypes[index]!)))
+  return {
+    ...adapterInfo,
+    queryRaw: query => attempt(() => {
+      const statement = prepared(query)
+      if (!statement.reader) {
+        statement.run()
+        return { columnNames: [], columnTypes: [], rows: [] }
+      }
+      const columns = statement.columns()
+      const rows = statement.raw().all()
+      const columnTypes = columnTypesOf(columns.map(({ type }) => type), rows)
+      return {
+        columnNames: columns.map(({ name }) => name),
+        columnTypes,
+        rows: rows.map(row => rowOf(row, columnTypes)),
+      }
+    }),
+    executeRaw: query => attempt(() => Number(prepared(query).run().changes)),
+    executeScript: script => attempt(() => {
+      database.exec(script)
+    }),
+    async dispose () {
+      database.close()
+    },
+  }
+}
+
+async function attempt<T> (act: () => T): Promise<T> {
+  try {
+    return act()
+  } catch (error) {
+    const cause = asDriverError(error)
+    throw cause === null ? error : new DriverAdapterError(cause)
+  }
+}
