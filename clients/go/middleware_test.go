@@ -171,3 +171,27 @@ func TestOptionsThatCannotBeRightAreRefusedWithoutTheirSecrets(t *testing.T) {
 		}
 	}
 }
+
+// As the server's own guard has the path in its refusals.
+func TestAPathInARefusalHasNoQueryAndNoSecret(t *testing.T) {
+	for target, path := range map[string]string{
+		"/v1/a?b":                          "/v1/a",
+		"/keys/lb_live_0123456789abcdef/x": "/keys/lb_live_…/x",
+		"/_live_abc":                       "/_live_abc",
+		"/lb_live_test_abc":                "/lb_live_…_abc",
+		"/x/ABclb_test_abc":                "/x/ABclb_test_…",
+		"/9_live_abc":                      "/9_live_abc",
+		"/lkadm_0123456789":                "/lkadm_…",
+		"/lkadm_0123":                      "/lkadm_0123",
+		"/hooks/whk_abc/y":                 "/hooks/whk_…/y",
+		"/hooks/w%68k_abc/y":               "/hooks/whk_…/y",
+		"/eyJhbGci.eyJ.x/y":                "/eyJ…/y",
+		"/eyJhbGci/y":                      "/eyJhbGci/y",
+		"https://h/a/lb_live_abc":          "/a/lb_live_…",
+		"/a9a9a9a9a9a9a9a9a9a9a9_live_abc/lb_test_1": "/a9a9a9a9a9a9a9a9a9a9a9_live_…/lb_test_…",
+	} {
+		if found := pathOf(target); found != path {
+			t.Errorf("%s: %s, should be %s", target, found, path)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -145,12 +146,32 @@ func TestARealServer(t *testing.T) {
 		}
 	})
 
-	t.Run("no revoked key passes after its revocation was acknowledged", func(t *testing.T) {
+	t.Run("no revoked key passes after its revocation was acknowledged, however often it is used", func(t *testing.T) {
 		for i := 0; i < 30; i++ {
 			id, key := s.createKey(nil)
 			g.expect(key, 200)
+			ended := make(chan struct{})
+			var users sync.WaitGroup
+			for j := 0; j < 4; j++ {
+				users.Add(1)
+				go func() {
+					defer users.Done()
+					for {
+						select {
+						case <-ended:
+							return
+						default:
+							g.get(key)
+						}
+					}
+				}()
+			}
 			s.admin("POST", "/api-keys/"+id+"/revoke", nil)
-			g.expect(key, 401)
+			for j := 0; j < 5; j++ {
+				g.expect(key, 401)
+			}
+			close(ended)
+			users.Wait()
 		}
 		if !g.Trusted() {
 			t.Error("it was not from memory")

@@ -128,6 +128,7 @@ func TestAClosedGuardHasEndedItsSessionAndLetsNothingPass(t *testing.T) {
 	g := guardOf(t, s.URL, nil, nil).trusted()
 	g.expect(goodKey, 200)
 	s.set(func() {
+		s.verify = text(200, allowed)
 		s.onLeave = func(w http.ResponseWriter, _ *http.Request) {
 			if g.Trusted() {
 				t.Error("it left while it answered from memory")

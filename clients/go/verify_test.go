@@ -97,6 +97,17 @@ func TestAnAnswerThatIsNoneLetsNothingPass(t *testing.T) {
 	}
 }
 
+func TestNoRedirectIsFollowedWithACredential(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s was sent on", r.URL.Path)
+		_, _ = io.WriteString(w, allowed)
+	}))
+	defer other.Close()
+	s := newStub(t)
+	s.set(func() { s.lookup, s.verify = redirect(other.URL), redirect(other.URL) })
+	guardOf(t, s.URL, nil, nil).trusted().expect(goodKey, 503)
+}
+
 // Verify is not told how a credential was presented: a key that is good in its header is not good as a bearer token.
 func TestACredentialInTheWrongPlaceIsRefusedWithoutTrustToo(t *testing.T) {
 	s := newStub(t)
