@@ -25,7 +25,7 @@ export interface CredentialQuestion extends Question {
 export interface AskedQuestion { question: CredentialQuestion, body: QuestionBody }
 
 const wholeQuestion = [
-  'credential', 'resource', 'scopes', 'organization', 'object', 'feature', 'credits', 'apiKeyOnly', 'environment',
+  'credential', 'kind', 'resource', 'scopes', 'organization', 'object', 'feature', 'credits', 'apiKeyOnly', 'environment',
   'address', 'method', 'path'
 ] as const
 
@@ -73,7 +73,7 @@ function readQuestion (resources: AskableResources, body: QuestionBody, place: s
       details: { field: `${place}resource` }
     })
   }
-  const { credential, organization, object, environment, method, path } = body
+  const { credential, kind, organization, object, environment, method, path } = body
   return {
     resource,
     requirements: requirementsOf(resource, body, place),
@@ -81,7 +81,7 @@ function readQuestion (resources: AskableResources, body: QuestionBody, place: s
     objectId: object?.id ?? null,
     address: addressIn(body, place),
     environment: environment ?? null,
-    ...presentations(credential, resource),
+    ...presentations(credential, kind, resource),
     method: method ?? null,
     path: path === undefined ? '/' : pathOf({ url: path })
   }
@@ -110,7 +110,10 @@ function addressIn ({ address }: QuestionBody, place: string): string | null {
 }
 
 /** A text in the form of a JWT is a token, everything else a key. What only other routes take is unknown as either. */
-function presentations (text: string, { style }: Resource): Pick<CredentialQuestion, 'presented' | 'asKey'> {
+function presentations (
+  text: string, kind: QuestionBody['kind'], { style }: Resource
+): Pick<CredentialQuestion, 'presented' | 'asKey'> {
+  if (kind !== undefined) return { presented: { credential: { kind, text }, inQuery: false }, asKey: null }
   const asBearer = takesKeysAsBearer(style)
   const key: PresentedCredential = { credential: { kind: 'api_key', text }, inQuery: false }
   if (asBearer ? !isJwtByForm(text) : !text.startsWith('eyJ')) return { presented: key, asKey: null }

@@ -20,6 +20,11 @@ const Credential = as(
 )
 
 const needs = {
+  kind: Type.Optional(
+    Type.Enum(['api_key', 'access_token'], {
+      description: 'How the credential was presented. Left out: as the form of its text says.'
+    })
+  ),
   scopes: Type.Optional(
     as(Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
       maxItems: 50, description: 'All of them are needed. Left out: none.'

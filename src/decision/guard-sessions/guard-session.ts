@@ -28,8 +28,9 @@ export class GuardSession {
   position = 0
   /** The number of changes heard, relevant or not: an answer that was gathered over one is not to be kept. */
   heard = 0
-  /** The number of its last usage report that was applied. */
+  /** The number of its last usage report, and its application. */
   reported = 0
+  reporting: Promise<void> = Promise.resolve()
   /** It has ended, or was too late: its guard has to open another one. */
   hasEnded = false
   /** By `performance.now()`. */
@@ -56,6 +57,11 @@ export class GuardSession {
   /** Whether the guard may answer from memory at this moment, as far as this server knows. */
   get isTrusted (): boolean {
     return performance.now() < this.#trustUntil
+  }
+
+  /** Whether the guard has got an answer to a poll. */
+  get wasPolled (): boolean {
+    return this.#trustUntil > -Infinity
   }
 
   /** The subject that stands for a key. */

@@ -75,7 +75,8 @@ export class GuardSessions {
 
   /** The answer to a poll of a session that has confirmed what it applied. */
   async poll (session: GuardSession): Promise<News> {
-    await session.waitForNews(this.lease / 4)
+    // The first answer is the first trust: it is not held.
+    if (session.wasPolled) await session.waitForNews(this.lease / 4)
     if (this.#isClosed) throw new Failure('shutting_down')
     return session.news(session.hasEnded ? 0 : this.#trustFor(session))
   }

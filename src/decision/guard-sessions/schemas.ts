@@ -6,7 +6,8 @@ import { as, exactly, Id, list, nullable } from '../../management/conventions/sc
 
 const tags = ['decisions']
 
-const mostReported = 10_000
+/** With the limit on the members of a body. */
+const mostReported = 500
 
 export const SessionParams = exactly({ session: as(Id, 'gds_5vSXHvDRKzVzyhBqxXqF1K') })
 
@@ -21,7 +22,7 @@ export const PollBody = exactly({
 })
 
 export const LookupBody = exactly({
-  credential: Type.String({ minLength: 1, maxLength: 16_384 }),
+  credential: Type.String({ minLength: 1, maxLength: 8_192 }),
   kind: Type.Enum(['api_key', 'access_token'], { description: 'How it was presented.' }),
   address: Type.Optional(Type.String({ maxLength: 64, description: 'The caller\'s, for the audit log.' })),
 })

@@ -23,23 +23,30 @@ export interface ReportOptions {
  * today nor yesterday: then nothing of the report is counted.
  */
 export async function applyReport (
-  { registry, meter, keyUsage }: ReportOptions, session: GuardSession, { sequence, entries }: UsageReport, now: Date
+  options: ReportOptions, session: GuardSession, { sequence, entries }: UsageReport, now: Date
 ): Promise<void> {
-  if (sequence === session.reported) return
+  // A report that is sent again while the first is read waits for it.
+  if (sequence === session.reported) return await session.reporting
   if (sequence !== session.reported + 1) {
     throw new Failure('conflict', { message: `The next report of this session is number ${session.reported + 1}.` })
   }
-  // Taken at once: a report that is sent again while the first is read counts for nothing.
   session.reported = sequence
+  session.reporting = count(options, session, entries, now)
   try {
-    const counted = await Promise.all(entries.map(each => readReported(registry, session, each, now)))
-    for (const { key, organization, calls, day } of counted) {
-      meter.countElsewhere({ key, organization, calls, day, now })
-      keyUsage.touch(key.id, now)
-    }
+    await session.reporting
   } catch (error) {
     session.reported = sequence - 1
     throw error
+  }
+}
+
+async function count (
+  { registry, meter, keyUsage }: ReportOptions, session: GuardSession, entries: readonly ReportedCalls[], now: Date
+): Promise<void> {
+  const counted = await Promise.all(entries.map(each => readReported(registry, session, each, now)))
+  for (const { key, organization, calls, day } of counted) {
+    meter.countElsewhere({ key, organization, calls, day, now })
+    keyUsage.touch(key.id, now)
   }
 }
 

@@ -17,6 +17,7 @@ import type { Resource } from '../../domain/resources/resource.ts'
 import { styles } from '../../domain/resources/style.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
+import { pathOf } from '../log.ts'
 import { presentedCredential } from '../presentation.ts'
 import { rateLimitHeaders } from '../refusal/rate-limit-headers.ts'
 import {
@@ -88,7 +89,11 @@ export class RemoteGuard {
       const presented = presentedCredential(request, resource.style)
       if ('refusal' in presented) return this.#refuse(request, unlimited(presented.refusal))
       const { credential, inQuery } = presented
-      const digest = digestOf(credential.text)
+      if (credential.text.length > longestCredential) {
+        return this.#refuse(request, unlimited(refusalOf('malformed', credential.kind)))
+      }
+      // By kind as well: where keys travel in a header, the same text as a bearer token is another credential.
+      const digest = `${credential.kind} ${digestOf(credential.text)}`
       const entry = this.#session.recall(digest)
       if (entry !== null && !asksServer(entry, needs)) return this.#judge(request, needs, entry.facts, inQuery)
       return this.#decideLater(request, needs, { credential, inQuery, digest }, entry)
@@ -103,8 +108,11 @@ export class RemoteGuard {
   ): Promise<Decision> {
     const { credential, inQuery, digest } = presented
     try {
-      if (known === null && this.#session.isTrusted()) {
-        const found = await this.#session.lookUp(digest, credential, request.address)
+      const found = known === null && this.#session.isTrusted()
+        // Another server behind a balancer does not know the session: it can still verify.
+        ? await this.#session.lookUp(digest, credential, request.address).catch(() => null)
+        : null
+      if (found !== null) {
         if (!('facts' in found)) return this.#refuse(request, unlimited(found))
         if (found.facts.kind === 'api_key') this.#usage.know(found.facts.key.id)
         if (!asksServer(found, needs)) return this.#judge(request, needs, found.facts, inQuery)
@@ -167,9 +175,12 @@ export class RemoteGuard {
 
 const none: Record<string, string> = {}
 
+/** Characters; the server takes no longer one. */
+const longestCredential = 8_192
+
 /** Before the server was ever reached, its style is not known. */
 function occasion ({ path, id }: GuardedRequest, resource: Resource | null, now: Date): StyledOccasion {
-  return { path, now, requestId: id, style: resource?.style ?? styles.rfc9457 }
+  return { path: pathOf({ url: path }), now, requestId: id, style: resource?.style ?? styles.rfc9457 }
 }
 
 /** A refusal before any limit was looked at. */

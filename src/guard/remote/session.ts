@@ -8,7 +8,7 @@ import type { Credential, Refusal } from '../../domain/access/principal.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
 import { Memory, type Entry } from './memory.ts'
 import { readEntry, readResource } from './read-entry.ts'
-import { Unreachable, type Transport } from './transport.ts'
+import { Unreachable, type Reply, type Transport } from './transport.ts'
 
 /** An open session. `applied`: the position up to which every change is applied. */
 export interface OpenSession { id: string, resource: Resource, metadataUrl: string | null, applied: number }
@@ -84,18 +84,23 @@ export class Session {
   }
 
   /**
-   * What the server says of a credential; kept if no change came in between. Requests for one credential share one
-   * look-up. @throws Unreachable
+   * What the server says of a credential; kept if no change came in between. Requests for one credential share a
+   * look-up, if what it found is kept: else it may be from before a change that was acknowledged before the later
+   * request. @throws Unreachable
    */
   async lookUp (digest: string, credential: Credential, address: string): Promise<Entry | Refusal> {
     const underWay = this.#lookups.get(digest)
-    if (underWay !== undefined) return await underWay
+    if (underWay !== undefined) {
+      await underWay.catch(() => {})
+      const kept = this.recall(digest)
+      if (kept !== null) return kept
+    }
     const lookup = this.#ask(digest, credential, address)
     this.#lookups.set(digest, lookup)
     try {
       return await lookup
     } finally {
-      this.#lookups.delete(digest)
+      if (this.#lookups.get(digest) === lookup) this.#lookups.delete(digest)
     }
   }
 
@@ -103,10 +108,7 @@ export class Session {
   async close (): Promise<void> {
     this.#until = never
     this.#closing.abort()
-    const open = this.#open
-    if (open !== null) {
-      await this.#options.transport.send('DELETE', `${path}/${open.id}`, null, answerTimeout).catch(() => {})
-    }
+    if (this.#open !== null) await this.#end(this.#open)
     await this.#running
   }
 
@@ -143,12 +145,17 @@ export class Session {
     }
   }
 
+  async #end ({ id }: OpenSession): Promise<void> {
+    await this.#options.transport.send('DELETE', `${path}/${id}`, null, answerTimeout).catch(() => {})
+  }
+
   async #openAnother (): Promise<void> {
     const { transport, resource } = this.#options
     const ended = this.#open
     if (ended !== null) await this.onReopen(ended)
     this.#open = null
     this.#memory.clear()
+    if (ended !== null) await this.#end(ended)
     const { status, body } = await transport.send('POST', path, { resource, guard: 'node' }, answerTimeout)
     if (status !== 201) {
       throw new Error(`The authorization server opened no session of this guard: ${status} ${body.error ?? ''}`)
@@ -164,18 +171,26 @@ export class Session {
     const open = this.#open!
     while (!this.#closing.signal.aborted) {
       const sent = instant()
-      const { status, body } = await this.#options.transport.send(
-        'POST', `${path}/${open.id}/poll`, { applied: open.applied }, pollTimeout
-      )
+      const { status, body } = await this.#poll(open, open.applied)
       // 404, 410: it is to open another one.
       if (status === 404 || status === 410) return
       if (status !== 200) throw new Error(`The authorization server answered a poll with ${status} ${body.error ?? ''}`)
       onAnswer()
-      if (!this.#apply(open, body.changes)) return
-      open.applied = body.position
-      this.#until = trustedUntil(sent, body.trustFor)
+      const { position, changes, trustFor } = readNews(body)
+      if (!this.#apply(open, changes)) {
+        this.#until = never
+        // Applied: the memory is emptied. No change waits until another session is open.
+        this.#poll(open, position).catch(() => {})
+        return
+      }
+      open.applied = position
+      this.#until = trustedUntil(sent, trustFor)
       this.#opened.resolve()
     }
+  }
+
+  async #poll ({ id }: OpenSession, applied: number): Promise<Reply> {
+    return await this.#options.transport.send('POST', `${path}/${id}/poll`, { applied }, pollTimeout)
   }
 
   /** Whether the session goes on: it ends when its resource or the signing keys change. */
@@ -185,6 +200,18 @@ export class Session {
       else this.#memory.drop(subject)
     }
     const own = organizationId === null ? 'resources' : `resources:${organizationId}`
-    return !changes.includes(own) && !changes.includes('signing-keys')
+    if (!changes.includes(own) && !changes.includes('signing-keys')) return true
+    this.#memory.clear()
+    return false
   }
+}
+
+/** The answer to a poll. @throws TypeError for one that is none: the guard must not go by it. */
+function readNews ({ position, changes, trustFor }: Record<string, unknown>): {
+  position: number, changes: readonly string[], trustFor: number
+} {
+  if (
+    !Number.isSafeInteger(position) || !Array.isArray(changes) || typeof trustFor !== 'number' || !(trustFor >= 0)
+  ) throw new TypeError('The authorization server answered a poll with something else than news.')
+  return { position: position as number, changes: changes as string[], trustFor }
 }

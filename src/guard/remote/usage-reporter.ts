@@ -7,7 +7,7 @@ import type { Transport } from './transport.ts'
 interface Report { session: string, sequence: number, entries: { key: string, calls: number, day: string }[] }
 
 /** Entries of one report. */
-const mostEntries = 10_000
+const mostEntries = 500
 
 /** Keys whose calls wait for a session that has asked about them; beyond it their calls are not counted. */
 const mostWaiting = 100_000

@@ -1,4 +1,5 @@
 /** A decision of the server: `POST /api/v1/verify` for one request, where memory does not do. */
+import { unknownAddress } from '../../base/ip-address.ts'
 import type { Credential, Principal } from '../../domain/access/principal.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import type { Decision, GuardedRequest, Needs } from './guarded-request.ts'
@@ -15,18 +16,19 @@ interface Question {
 
 /** @throws Unreachable when the server does not decide. */
 export async function askServer (
-  transport: Transport, { credential: { text }, request, needs, resource, environment }: Question
+  transport: Transport, { credential: { kind, text }, request, needs, resource, environment }: Question
 ): Promise<Decision> {
   const { scopes, apiKeyOnly, feature, object, credits, organizationId, objectId } = needs
   const { status, body } = await transport.send('POST', '/api/v1/verify', {
     credential: text,
+    kind,
     resource,
     scopes,
     apiKeyOnly,
     credits,
-    address: request.address,
     method: request.method,
     path: request.path,
+    ...(request.address === unknownAddress ? {} : { address: request.address }),
     ...(organizationId === null ? {} : { organization: organizationId }),
     ...(feature === null ? {} : { feature }),
     ...(object === null ? {} : { object: { type: object.type, id: objectId ?? '' } }),
