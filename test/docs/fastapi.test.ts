@@ -11,7 +11,7 @@ import { until } from '../support/waiting.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const client = join(root, 'clients/python')
-const fastapi = await pythonTools(join(root, 'test/clients/fastapi'))
+const fastapi = await pythonTools(join(root, 'test/clients/python-tools'))
 
 /** The package of this repository, installed from its sources; the requirements have what builds it. */
 async function installGuard (t: Test, folder: string): Promise<string> {
