@@ -51,7 +51,7 @@ export interface LatchkeyProcess {
   organization: string
   manage (method: string, path: string, body?: Json): Promise<Json>
   /** A key for the resource. */
-  createKey (): Promise<{ id: string, key: string }>
+  createKey (more?: Json): Promise<{ id: string, key: string }>
   /** A client that may ask for tokens of the resource, and a token. */
   createToken (): Promise<{ clientId: string, token: string }>
   /** The environment of a guard of the resource. */
@@ -106,8 +106,8 @@ export async function startLatchkeyProcess (t: Pick<Test, 'teardown'>): Promise<
     resource,
     organization,
     manage,
-    createKey: async () => await manage('POST', '/api-keys', {
-      organization, resource, environment: 'live', name: 'ci', scopes
+    createKey: async (more = {}) => await manage('POST', '/api-keys', {
+      organization, resource, environment: 'live', name: 'ci', scopes, ...more
     }) as { id: string, key: string },
     createToken: async () => {
       const { clientId, clientSecret } = await createClient({})

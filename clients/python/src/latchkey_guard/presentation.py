@@ -11,8 +11,8 @@ from urllib.parse import unquote_to_bytes
 
 from .types import Request, text
 
-#: Longer texts are asked about nowhere.
-LONGEST = 16_384
+#: Characters. A longer text is no credential: the server takes none either.
+LONGEST = 8_192
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,34 @@
-/** docs/guides/fastapi.md as it stands, in a new environment: installed, declared, run, asked, revoked. */
+/**
+ * The Python guard with programs of others: docs/guides/fastapi.md as it stands, forked workers of gunicorn, mypy. One
+ * file, because two would install the same environment at once.
+ */
 import { spawn } from 'node:child_process'
 import { chmod, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
 import { pythonTools, run as runTool } from '../support/foreign-tools.ts'
+import { startLatchkeyProcess } from '../support/guarded-api.ts'
 import { freePort, latchkeyCommand, ownEnvironment, run, startServer, stop } from '../support/running-server.ts'
 import { examplesAsPlaceholders, readTranscript, Words } from '../support/transcript.ts'
 import { until } from '../support/waiting.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const client = join(root, 'clients/python')
-const fastapi = await pythonTools(join(root, 'test/clients/fastapi'))
+const tools = await pythonTools(join(import.meta.dirname, 'python-tools'))
 
 /** The package of this repository, installed from its sources; the requirements have what builds it. */
 async function installGuard (t: Test, folder: string): Promise<string> {
   const [sources, target] = [join(folder, 'sources'), join(folder, 'installed')]
   await cp(client, sources, { recursive: true })
-  const { code, output } = await runTool(join(fastapi.path, 'python'), [
+  const { code, output } = await runTool(join(tools.path, 'python'), [
     '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-build-isolation', '--target', target, sources
   ])
   t.equal(code, 0, output)
   return target
 }
 
-tap.test('a FastAPI application behind Latchkey, as docs/guides/fastapi.md tells it', fastapi, async t => {
+tap.test('a FastAPI application behind Latchkey, as docs/guides/fastapi.md tells it', tools, async t => {
   const server = await startServer(t)
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-fastapi-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -40,7 +44,7 @@ tap.test('a FastAPI application behind Latchkey, as docs/guides/fastapi.md tells
   t.equal(commands[0], 'pip install ./clients/python fastapi uvicorn')
   const env = ownEnvironment({
     ...server.environment,
-    PATH: [folder, fastapi.path, process.env.PATH].join(delimiter),
+    PATH: [folder, tools.path, process.env.PATH].join(delimiter),
     PYTHONPATH: await installGuard(t, folder)
   })
   const words = new Words()
@@ -68,9 +72,72 @@ tap.test('a FastAPI application behind Latchkey, as docs/guides/fastapi.md tells
   t.notMatch(said.join(''), /lb_live_\w{10,}/)
 })
 
-tap.test('the Python package is typed, strictly', fastapi, async t => {
-  const { code, output } = await runTool(join(fastapi.path, 'mypy'), [
+tap.test('the Python package is typed, strictly', tools, async t => {
+  const { code, output } = await runTool(join(tools.path, 'mypy'), [
     '--strict', '--cache-dir=/dev/null', 'src/latchkey_guard', 'tests', 'examples'
   ], { cwd: client, env: ownEnvironment({ MYPYPATH: 'src' }) })
   t.equal(code, 0, output)
+})
+
+const application = `
+import os
+from latchkey_guard import Guard, Rule
+from latchkey_guard.wsgi import WSGIGuard
+
+guard = Guard(
+    os.environ["LATCHKEY_URL"], os.environ["LATCHKEY_CLIENT_ID"], os.environ["LATCHKEY_CLIENT_SECRET"],
+    os.environ["LATCHKEY_RESOURCE"]
+)
+if not guard.start(10):
+    raise SystemExit(guard.problem)
+
+def worker(environ, start_response):
+    start_response("200 OK", [("content-type", "text/plain")])
+    return [f"{os.getpid()} {guard.is_trusted}".encode()]
+
+app = WSGIGuard(worker, guard, [Rule("GET", "/invoices", scopes=["invoices:read"])])
+`
+
+tap.test('workers that were forked from a started guard decide from memories of their own, and none passes what was revoked', tools, async t => {
+  const latchkey = await startLatchkeyProcess(t)
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-workers-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await writeFile(join(folder, 'app.py'), application)
+  const port = await freePort()
+  const gunicorn = spawn(join(tools.path, 'gunicorn'), [
+    '--preload', '--workers=3', '--worker-class=gthread', '--threads=4', '--no-control-socket',
+    `--bind=127.0.0.1:${port}`, 'app:app'
+  ], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: ownEnvironment({
+      ...await latchkey.guardEnvironment(), PYTHONPATH: join(client, 'src')
+    })
+  })
+  const said: string[] = []
+  for (const stream of [gunicorn.stdout, gunicorn.stderr]) stream.on('data', bytes => { said.push(String(bytes)) })
+  t.teardown(() => stop(gunicorn))
+  /** Twelve at once, each on a connection of its own, so that every worker gets some. */
+  const ask = async (key: string): Promise<[number, string][]> => {
+    const headers = { 'x-api-key': key, connection: 'close' }
+    return await Promise.all(Array.from({ length: 12 }, async (): Promise<[number, string]> => {
+      const answer = await fetch(`http://127.0.0.1:${port}/invoices`, { headers })
+      return [answer.status, await answer.text()]
+    }))
+  }
+  const first = await latchkey.createKey()
+  const trusted = new Set<string>()
+  await until('three workers have trust', async () => {
+    if (gunicorn.exitCode !== null) throw new Error(`gunicorn did not start:\n${said.join('')}`)
+    for (const [status, text] of await ask(first.key).catch(() => [])) {
+      if (status === 200 && text.endsWith(' True')) trusted.add(text)
+    }
+    return trusted.size === 3
+  })
+  for (let i = 0; i < 20; i++) {
+    const { id, key } = await latchkey.createKey()
+    t.ok((await ask(key)).every(([status]) => status === 200))
+    await latchkey.manage('POST', `/api-keys/${id}/revoke`)
+    t.strictSame((await ask(key)).map(([status]) => status), Array.from({ length: 12 }, () => 401))
+  }
 })
