@@ -106,7 +106,9 @@ async function revokeAndTry (
   for (const guard of guards) if (await passes(guard)) outcome.passes++
 }
 
-async function manage ({ url, adminToken }: Latchkey, path: string, body: object): Promise<{ id: string, key?: string }> {
+async function manage (
+  { url, adminToken }: Latchkey, path: string, body: object
+): Promise<{ id: string, key?: string }> {
   const answer = await fetch(`${url}/api/v1${path}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },

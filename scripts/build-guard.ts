@@ -1,4 +1,4 @@
-// node scripts/build-guard.ts: packages/guard/dist, one bundle for each entry with its declarations. The code is that of
+// npm run build:guard: packages/guard/dist, one bundle for each entry with its declarations. The code is that of
 // src/guard and of the judge, so the guard in another process decides as the one in the server does.
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

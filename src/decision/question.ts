@@ -25,8 +25,8 @@ export interface CredentialQuestion extends Question {
 export interface AskedQuestion { question: CredentialQuestion, body: QuestionBody }
 
 const wholeQuestion = [
-  'credential', 'kind', 'resource', 'scopes', 'organization', 'object', 'feature', 'credits', 'apiKeyOnly', 'environment',
-  'address', 'method', 'path'
+  'credential', 'kind', 'resource', 'scopes', 'organization', 'object', 'feature', 'credits', 'apiKeyOnly',
+  'environment', 'address', 'method', 'path'
 ] as const
 
 /** The questions of a body, all of them good. @throws Failure as `readQuestion`, and for items with equal ids. */

@@ -2,7 +2,9 @@ import { decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import tap from 'tap'
 import { rotateClientSecret, updateClient } from '../../src/domain/credentials/client-change.ts'
 import type { Client } from '../../src/domain/credentials/client.ts'
-import { abandonedAfter, replaceClientMetadata, registerClient } from '../../src/domain/credentials/client-registration.ts'
+import {
+  abandonedAfter, replaceClientMetadata, registerClient
+} from '../../src/domain/credentials/client-registration.ts'
 import { runHousekeeping } from '../../src/domain/maintenance/housekeeping.ts'
 import { updateOrganization } from '../../src/domain/tenancy/organization.ts'
 import { updateResource } from '../../src/domain/declaration/resource-change.ts'

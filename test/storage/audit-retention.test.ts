@@ -137,7 +137,8 @@ for (const { name, fresh } of databases) {
     )
     await dropTriggers(url)
     await behindTheServer(url, [
-      `UPDATE "AuditChain" SET "pruned" = ${pruned}, "prunedHash" = '${prunedHash}', "mac" = '${mac}' WHERE "id" = 'org_a'`,
+      `UPDATE "AuditChain" SET "pruned" = ${pruned}, "prunedHash" = '${prunedHash}', "mac" = '${mac}' ` +
+        "WHERE \"id\" = 'org_a'",
       'DELETE FROM "AuditEvent" WHERE "chain" = \'org_a\' AND "sequence" < 3'
     ])
     t.match((await verify(storage)).fault, { chain: 'org_a', sequence: 3, id: third!.id, problem: 'no_checkpoint' })

@@ -18,7 +18,9 @@ const program = `
 `
 
 tap.test('a pipe that stays full is waited for in 99 pauses, then its line is dropped and reported', async t => {
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
   const [reported] = await Promise.all([text(child.stderr), once(child, 'exit')])
   t.equal(child.exitCode, 0, 'and it goes on')
   const { code, paused } = JSON.parse(reported)

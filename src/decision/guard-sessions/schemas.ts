@@ -33,7 +33,7 @@ export const UsageBody = exactly({
     exactly({
       key: as(Id, 'key_2bNfD7hXk9mQpRsTuVwYzA'),
       calls: Type.Integer({ minimum: 0, maximum: 100_000_000 }),
-      day: as(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: 'UTC.' }), '2026-11-30'),
+      day: as(Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$', description: 'UTC.' }), '2026-11-30'),
     }),
     { maxItems: mostReported }
   ),

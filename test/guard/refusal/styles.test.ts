@@ -42,7 +42,9 @@ const codes: Readonly<Record<Reason, readonly [string, string]>> = {
 
 tap.test('CL-12, CK-05 to CK-07, CK-14: each reason has its code, and its status', async t => {
   for (const [reason, expected] of Object.entries(codes) as [Reason, readonly string[]][]) {
-    const refusal: Refusal = { reason, presented: 'api_key', subject: null, organizationId: null, requiredScopes: ['a'] }
+    const refusal: Refusal = {
+      reason, presented: 'api_key', subject: null, organizationId: null, requiredScopes: ['a']
+    }
     for (const [i, style] of (['crane-ledger', 'craftkit'] as const).entries()) {
       const { status, body } = errorStyles[style].refusal(refusal, occasion)
       t.equal((body.error as { code: string }).code, expected[i], `${style}: ${reason}`)

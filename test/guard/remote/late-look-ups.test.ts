@@ -105,7 +105,9 @@ tap.test('a request that came after an acknowledged change takes no look-up that
     lease: 60_000,
     issuer: url,
     keys: [],
-    resource: { id: 'res_1', identifier: 'https://api.test', organization: null, style: styles.ledgerbee, metadata: null }
+    resource: {
+      id: 'res_1', identifier: 'https://api.test', organization: null, style: styles.ledgerbee, metadata: null
+    }
   })
   ;(await next(/poll$/)).answer(200, { position: 0, changes: [], trustFor: 60_000 })
   const guard = await opening
