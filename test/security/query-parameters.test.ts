@@ -23,7 +23,8 @@ const document = (await send({ path: '/api/v1/openapi.json' })).json as {
 const calls: Call[] = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).flatMap(([method, operation]) => {
     if (
-      !path.startsWith('/api/v1/') || /^\/api\/v1\/((oauth|auth|guard)\/|verify$)/.test(path) || (operation.security ?? []).length === 0
+      !path.startsWith('/api/v1/') || /^\/api\/v1\/((oauth|auth|guard)\/|verify$)/.test(path) ||
+      (operation.security ?? []).length === 0
     ) return []
     const schema = operation.requestBody?.content['application/json']?.schema
     return [{
