@@ -63,7 +63,7 @@ function filesIn (folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
 }
 
-tap.test('an installation says nothing but how many packages it has added', nodes, async t => {
+tap.test('LK-14: an installation says nothing but how many packages it has added', nodes, async t => {
   t.match(said.replace(/\n+$/, '').split('\n').at(-1)!, /^(added|found|up to date| +run `npm fund)/)
   t.notMatch(said, /warn|gyp|install.script/i)
 })

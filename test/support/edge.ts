@@ -31,7 +31,12 @@ export interface Edge {
 /** The command of each API, by its language; a language that is not installed is left out. */
 async function commands (): Promise<Record<string, { command: string[], environment?: Record<string, string> }>> {
   const found: Awaited<ReturnType<typeof commands>> = {
-    Node: { command: [process.execPath, join(root, 'packages', 'guard', 'examples', 'api.js')] }
+    // The sources: what is built of them has a test of its own.
+    Node: {
+      command: [
+        process.execPath, '--conditions=latchkey-source', join(root, 'packages', 'guard', 'examples', 'api.js')
+      ]
+    }
   }
   const python = programPath('python3')
   if (python !== null) {
