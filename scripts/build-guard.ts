@@ -1,5 +1,5 @@
-// node scripts/build-guard.ts: packages/guard/dist, one bundle for each entry with its declarations. The code is that of
-// src/guard and of the judge, so the guard in another process decides as the one in the server does.
+// node scripts/build-guard.ts: packages/guard/dist, one bundle for each entry with its declarations. The code is that
+// of src/guard and of the judge, so the guard in another process decides as the one in the server does.
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { generateDtsBundle } from 'dts-bundle-generator'
@@ -23,8 +23,20 @@ await build({
 })
 const declarations = generateDtsBundle(entries.map(name => ({
   filePath: join(folder, 'src', `${name}.ts`),
-  output: { noBanner: true, exportReferencedTypes: false },
+  output: {
+    noBanner: true,
+    exportReferencedTypes: false,
+    // What the adapters add to the types of their frameworks, such as `request.principal`.
+    inlineDeclareGlobals: name === 'express',
+    inlineDeclareExternals: name === 'fastify'
+  },
   // Types of others stay imports of their packages.
-  libraries: { importedLibraries: ['fastify', 'node'] },
+  libraries: { importedLibraries: ['fastify'] },
 })), { preferredConfigPath: join(folder, 'tsconfig.json') })
-for (const [i, text] of declarations.entries()) writeFileSync(join(dist, `${entries[i]}.d.ts`), text)
+for (const [i, text] of declarations.entries()) writeFileSync(join(dist, `${entries[i]}.d.ts`), withNode(text))
+
+/** The generator leaves the types of Node without an import. */
+function withNode (text: string): string {
+  const used = ['IncomingMessage', 'ServerResponse'].filter(name => new RegExp(`\\b${name}\\b`).test(text))
+  return used.length === 0 ? text : `import type { ${used.join(', ')} } from 'node:http';\n${text}`
+}

@@ -14,7 +14,7 @@ import { boundsOf, giveBack, takeMinutes, type Taken } from '../../domain/meteri
 import { rateLimiter } from '../../domain/metering/rate-limiter.ts'
 import { resourceMetadataUrl } from '../../domain/resources/resource-metadata.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
-import { styles } from '../../domain/resources/style.ts'
+import { styles, type Style } from '../../domain/resources/style.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { presentedCredential } from '../presentation.ts'
@@ -22,7 +22,7 @@ import { rateLimitHeaders } from '../refusal/rate-limit-headers.ts'
 import {
   discouragingHeaders, failureAnswer, refusalAnswer, type Refused, type StyledOccasion
 } from '../refusal/ready-answer.ts'
-import type { Decision, GuardedRequest, Needs } from './guarded-request.ts'
+import type { Decider, Decision, GuardedRequest, Needs } from './guarded-request.ts'
 import type { Entry } from './memory.ts'
 import { Session } from './session.ts'
 import { Transport, type ServerOptions } from './transport.ts'
@@ -42,7 +42,7 @@ export interface RemoteGuardOptions extends ServerOptions {
   onError?: (error: unknown) => void
 }
 
-export class RemoteGuard {
+export class RemoteGuard implements Decider {
   readonly #options: RemoteGuardOptions
   readonly #transport: Transport
   readonly #session: Session
@@ -110,7 +110,8 @@ export class RemoteGuard {
         if (!asksServer(found, needs)) return this.#judge(request, needs, found.facts, inQuery)
       }
       const { resource, environment = null } = this.#options
-      return await askServer(this.#transport, { credential, request, needs, resource, environment })
+      const { style } = this.#session.resource!
+      return await askServer(this.#transport, { credential, request, needs, resource, style, environment })
     } catch (error) {
       return this.#fail(request, error)
     }
@@ -120,16 +121,19 @@ export class RemoteGuard {
     request: GuardedRequest, needs: Needs, facts: KeyFacts | TokenFacts, inQuery: boolean
   ): Decision {
     const resource = this.#session.resource!
-    const verdict = judge(facts, null, judged(request, needs, resource, this.#options.environment ?? null, this.#clock()))
+    const { environment = null } = this.#options
+    const verdict = judge(facts, null, judged(request, needs, resource, environment, this.#clock()))
     if (!verdict.ok) return this.#refuse(request, unlimited(verdict.refusal))
     const headers = inQuery ? discouragingHeaders(resource.style) : none
-    if (facts.kind !== 'api_key') return { ok: true, principal: verdict.principal, headers }
-    return this.#take(request, facts, verdict.principal, headers)
+    const { style } = resource
+    if (facts.kind !== 'api_key') return { ok: true, principal: verdict.principal, headers, style }
+    return this.#take(request, facts, verdict.principal, { headers, style })
   }
 
   /** Takes the call out of the limits per minute, and counts it. */
   #take (
-    request: GuardedRequest, { key, organization }: KeyFacts, principal: Principal, headers: Record<string, string>
+    request: GuardedRequest, { key, organization }: KeyFacts, principal: Principal,
+    { headers, style }: { headers: Record<string, string>, style: Style }
   ): Decision {
     const now = this.#clock()
     const taken: Taken = { limits: [], giveBacks: [] }
@@ -145,12 +149,15 @@ export class RemoteGuard {
     }
     this.#usage.count(key.id, now)
     const { limits } = taken
-    return { ok: true, principal, headers: limits.length === 0 ? headers : { ...rateLimitHeaders(limits), ...headers } }
+    return {
+      ok: true, principal, headers: limits.length === 0 ? headers : { ...rateLimitHeaders(limits), ...headers }, style
+    }
   }
 
   #refuse (request: GuardedRequest, refused: Refused): Decision {
     const resource = this.#session.resource!
-    const answer = refusalAnswer(refused, occasion(request, resource, this.#clock()), resourceMetadataUrl(resource.identifier))
+    const metadataUrl = resourceMetadataUrl(resource.identifier)
+    const answer = refusalAnswer(refused, occasion(request, resource, this.#clock()), metadataUrl)
     return { ok: false, answer, refusal: refused.refusal }
   }
 
@@ -161,7 +168,8 @@ export class RemoteGuard {
 
   #unavailable (request: GuardedRequest): Decision {
     const failure = new Failure('authorization_unavailable')
-    return { ok: false, answer: failureAnswer(failure, occasion(request, this.#session.resource, this.#clock())), refusal: null }
+    const answer = failureAnswer(failure, occasion(request, this.#session.resource, this.#clock()))
+    return { ok: false, answer, refusal: null }
   }
 }
 

@@ -1,5 +1,6 @@
 /** A decision of the server: `POST /api/v1/verify` for one request, where memory does not do. */
 import type { Credential, Principal } from '../../domain/access/principal.ts'
+import type { Style } from '../../domain/resources/style.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import type { Decision, GuardedRequest, Needs } from './guarded-request.ts'
 import { answerTimeout } from './session.ts'
@@ -10,12 +11,13 @@ interface Question {
   request: GuardedRequest
   needs: Needs
   resource: string
+  style: Style
   environment: Environment | null
 }
 
 /** @throws Unreachable when the server does not decide. */
 export async function askServer (
-  transport: Transport, { credential: { text }, request, needs, resource, environment }: Question
+  transport: Transport, { credential: { text }, request, needs, resource, style, environment }: Question
 ): Promise<Decision> {
   const { scopes, apiKeyOnly, feature, object, credits, organizationId, objectId } = needs
   const { status, body } = await transport.send('POST', '/api/v1/verify', {
@@ -33,7 +35,9 @@ export async function askServer (
     ...(environment === null ? {} : { environment })
   }, answerTimeout)
   if (status !== 200) throw new Unreachable('verify', new Error(`status ${status}`))
-  if (body.allowed === true) return { ok: true, principal: readPrincipal(body.principal), headers: body.headers ?? {} }
+  if (body.allowed === true) {
+    return { ok: true, principal: readPrincipal(body.principal), headers: body.headers ?? {}, style }
+  }
   return { ok: false, answer: body.refusal, refusal: null }
 }
 
