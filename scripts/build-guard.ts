@@ -23,8 +23,20 @@ await build({
 })
 const declarations = generateDtsBundle(entries.map(name => ({
   filePath: join(folder, 'src', `${name}.ts`),
-  output: { noBanner: true, exportReferencedTypes: false },
+  output: {
+    noBanner: true,
+    exportReferencedTypes: false,
+    // What the adapters add to the types of their frameworks, such as `request.principal`.
+    inlineDeclareGlobals: name === 'express',
+    inlineDeclareExternals: name === 'fastify'
+  },
   // Types of others stay imports of their packages.
-  libraries: { importedLibraries: ['fastify', 'node'] },
+  libraries: { importedLibraries: ['fastify'] },
 })), { preferredConfigPath: join(folder, 'tsconfig.json') })
-for (const [i, text] of declarations.entries()) writeFileSync(join(dist, `${entries[i]}.d.ts`), text)
+for (const [i, text] of declarations.entries()) writeFileSync(join(dist, `${entries[i]}.d.ts`), withNode(text))
+
+/** The generator leaves the types of Node without an import. */
+function withNode (text: string): string {
+  const used = ['IncomingMessage', 'ServerResponse'].filter(name => new RegExp(`\\b${name}\\b`).test(text))
+  return used.length === 0 ? text : `import type { ${used.join(', ')} } from 'node:http';\n${text}`
+}

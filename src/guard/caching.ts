@@ -1,14 +1,19 @@
 /**
  * Cache headers of answers to credentials: RFC 9111 §3.5 keeps only answers to `Authorization` out of shared caches.
  */
-import type { FastifyReply } from 'fastify'
 import type { Style } from '../domain/resources/style.ts'
+
+/** The headers of an answer: a `FastifyReply`, or what writes them elsewhere. */
+export interface HeaderFields {
+  getHeader (name: string): unknown
+  header (name: string, value: string): unknown
+}
 
 /**
  * Keeps an answer out of shared caches, unless its route has set `Cache-Control`, and apart from the answers to other
  * credentials. Runs when the headers are complete, because a route or a plugin may set `Vary` at any time before.
  */
-export function keepApart (reply: FastifyReply, style: Style): void {
+export function keepApart (reply: HeaderFields, style: Style): void {
   const control = reply.getHeader('cache-control')
   if (control === undefined) reply.header('cache-control', 'private')
   // An answer that is not stored needs no `Vary`.

@@ -21,8 +21,22 @@ export interface GuardedApi {
 export async function startGuardedApi (
   t: Pick<Test, 'teardown'>, command: readonly string[], environment: Record<string, string>
 ): Promise<GuardedApi> {
+  const { child, line } = await startProgram(t, command, { env: ownEnvironment(environment) })
+  const url = `http://127.0.0.1:${Number(line)}/invoices`
+  const ask = async (headers: Record<string, string>): Promise<number> => {
+    const answer = await fetch(url, { headers })
+    await answer.arrayBuffer()
+    return answer.status
+  }
+  return { process: child, ask }
+}
+
+/** Starts a program until the test ends; resolves once it has printed its first line. */
+export async function startProgram (
+  t: Pick<Test, 'teardown'>, command: readonly string[], options: { env: Record<string, string>, cwd?: string }
+): Promise<{ child: ChildProcess, line: string }> {
   const [program, ...parameters] = command as [string, ...string[]]
-  const child = spawn(program, parameters, { env: ownEnvironment(environment), stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, parameters, { stdio: ['ignore', 'pipe', 'pipe'], ...options })
   const said: string[] = []
   child.stderr.on('data', bytes => { said.push(String(bytes)) })
   t.teardown(async () => {
@@ -34,13 +48,7 @@ export async function startGuardedApi (
   const lines = createInterface({ input: child.stdout })
   const [line] = await Promise.race([once(lines, 'line'), ended]) as [string]
   ended.catch(() => {})
-  const url = `http://127.0.0.1:${Number(line)}/invoices`
-  const ask = async (headers: Record<string, string>): Promise<number> => {
-    const answer = await fetch(url, { headers })
-    await answer.arrayBuffer()
-    return answer.status
-  }
-  return { process: child, ask }
+  return { child, line }
 }
 
 /** A Latchkey in a process of its own, with one resource of the style ledgerbee. */

@@ -19,11 +19,22 @@ interface Cleaner { teardown (work: () => unknown): void }
 
 /** Runs `npm pack` and returns the path of the tarball. */
 export async function packProject (t: Cleaner): Promise<string> {
+  return await pack(t, packed, '.')
+}
+
+/** As `packProject`, for packages/guard. */
+export async function packGuard (t: Cleaner): Promise<string> {
+  const names = ['packages/guard', 'scripts/build-guard.ts', 'src', 'package.json', 'tsconfig.json']
+  return await pack(t, names, 'packages/guard')
+}
+
+async function pack (t: Cleaner, names: readonly string[], folder: string): Promise<string> {
   const copy = await temporary(t, 'pack')
-  for (const name of packed) await cp(join(root, name), join(copy, name), { recursive: true })
+  for (const name of names) await cp(join(root, name), join(copy, name), { recursive: true })
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
-  await succeed('npm', ['pack'], copy, ownEnvironment({}))
-  return join(copy, 'latchkey-0.1.0.tgz')
+  // The last line; those before it are of the build.
+  const { stdout } = await succeed('npm', ['pack'], join(copy, folder), ownEnvironment({}))
+  return join(copy, folder, stdout.trim().split('\n').at(-1)!)
 }
 
 /** The folder of a user, and the environment of its terminal. */

@@ -2,10 +2,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readAddress, unknownAddress } from '../../../src/base/ip-address.ts'
 import type { Principal } from '../../../src/domain/access/principal.ts'
-import type { RemoteGuard } from '../../../src/guard/remote/remote-guard.ts'
+import type { Decider } from '../../../src/guard/remote/guarded-request.ts'
 import { newId } from '../../../src/secrets/random.ts'
 import { readQuery, settle } from './http.ts'
 import { needsOf, type RouteNeeds } from './route-needs.ts'
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** What the credential of the request stands for; undefined: the route is not guarded. */
+      principal?: Principal
+    }
+  }
+}
 
 /** What the guard reads of a request of Express 4 and 5, and what it sets: `principal`. */
 export interface ExpressRequest extends IncomingMessage {
@@ -17,7 +26,7 @@ export interface ExpressRequest extends IncomingMessage {
 }
 
 /** The address and the scheme of a request are those of Express: its setting `trust proxy` decides. */
-export function expressGuard (guard: RemoteGuard, declared: RouteNeeds) {
+export function expressGuard (guard: Decider, declared: RouteNeeds) {
   const needs = needsOf(declared)
   return async (
     request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void

@@ -2,20 +2,33 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { readAddress, unknownAddress } from '../../../src/base/ip-address.ts'
 import type { Principal } from '../../../src/domain/access/principal.ts'
+import type { Style } from '../../../src/domain/resources/style.ts'
+import { keepApart } from '../../../src/guard/caching.ts'
 import { requirementsOf, type RouteRequirements } from '../../../src/guard/needs.ts'
-import type { Decision, GuardedRequest, Needs } from '../../../src/guard/remote/guarded-request.ts'
-import type { RemoteGuard } from '../../../src/guard/remote/remote-guard.ts'
+import type { Decider, Decision, GuardedRequest, Needs } from '../../../src/guard/remote/guarded-request.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the credential of the request stands for. On public routes it is null. */
+    readonly principal: Principal
+  }
+}
+
+// With it come the declarations of routes: `config: { scopes: [...] }`.
+export type { RouteRequirements } from '../../../src/guard/needs.ts'
 
 /** The outcome of the guard for a request, and null before it. */
-interface Guarded { passed: Principal | null }
+interface Guarded { passed: Principal | null, passedStyle: Style | null }
 
 /**
  * Guards every route of the context in which it is registered; each declares `config: { scopes: [...] }`, or
- * `{ public: true }`. Handlers find `request.principal`. The address and the scheme are Fastify's: `trustProxy` decides.
+ * `{ public: true }`. Handlers find `request.principal`. The address and the scheme are Fastify's: `trustProxy`
+ * decides.
  */
-export function fastifyGuard (guard: RemoteGuard): FastifyPluginAsync {
+export function fastifyGuard (guard: Decider): FastifyPluginAsync {
   const plugin: FastifyPluginAsync = async app => {
     app.decorateRequest('passed', null)
+    app.decorateRequest('passedStyle', null)
     app.decorateRequest('principal', { getter () { return (this as unknown as Guarded).passed as Principal } })
     app.addHook('onRoute', route => {
       const requirements = requirementsOf(route)
@@ -27,16 +40,27 @@ export function fastifyGuard (guard: RemoteGuard): FastifyPluginAsync {
         const decision = guard.decide(guardedRequest(request), needsOf(requirements, request))
         if (decision instanceof Promise) decision.then(decided => { if (settle(decided, request, reply)) done() })
         else if (settle(decision, request, reply)) done()
-      }, ...route.onRequest === undefined ? [] : [route.onRequest].flat() as never[]]
+      }, ...hooksOf(route.onRequest)]
+      // After the route's own: they may set `Cache-Control`, or add to `Vary`.
+      route.onSend = [...hooksOf(route.onSend), (request, reply, payload, done) => {
+        const { passedStyle } = request as unknown as Guarded
+        if (passedStyle !== null) keepApart(reply, passedStyle)
+        done(null, payload)
+      }]
     })
   }
   // As fastify-plugin does: the hooks hold for the context that registers it.
   return Object.assign(plugin, { [Symbol.for('skip-override')]: true })
 }
 
+function hooksOf<T> (hooks: T | T[] | undefined): T[] {
+  return hooks === undefined ? [] : [hooks].flat() as T[]
+}
+
 function settle (decision: Decision, request: FastifyRequest, reply: FastifyReply): boolean {
   if (decision.ok) {
-    (request as unknown as Guarded).passed = decision.principal
+    const { principal: passed, style: passedStyle } = decision
+    Object.assign(request, { passed, passedStyle } satisfies Guarded)
     reply.headers(decision.headers)
     return true
   }

@@ -1,8 +1,10 @@
 /** The guard for handlers that take a `Request` and give a `Response`: Hono, route handlers of Next.js, and others. */
 import { readAddress, unknownAddress } from '../../../src/base/ip-address.ts'
 import type { Principal } from '../../../src/domain/access/principal.ts'
-import type { Decision } from '../../../src/guard/remote/guarded-request.ts'
-import type { RemoteGuard } from '../../../src/guard/remote/remote-guard.ts'
+import type { Style } from '../../../src/domain/resources/style.ts'
+import type { Awaitable } from '../../../src/base/awaitable.ts'
+import { keepApart } from '../../../src/guard/caching.ts'
+import type { Decider, Decision } from '../../../src/guard/remote/guarded-request.ts'
 import { newId } from '../../../src/secrets/random.ts'
 import { readQuery } from './http.ts'
 import { needsOf, type RouteNeeds } from './route-needs.ts'
@@ -14,14 +16,17 @@ export interface Arrival {
   /** Whether the caller came over TLS; by the URL unless given. */
   isOverTls?: boolean
   /** The parameters of the path that the needs name. */
-  params?: Record<string, string>
+  params?: Record<string, string | string[] | undefined>
 }
 
-/** The principal of a request that passes with headers for its answer, or the answer to one that does not. */
-export type Passage = { principal: Principal, headers: Readonly<Record<string, string>> } | { response: Response }
+/**
+ * The principal of a request that passes, or the answer to one that does not. `complete`: the handler's answer with the
+ * headers of the guard, those of limits and for caches.
+ */
+export type Passage = { principal: Principal, complete (answer: Response): Response } | { response: Response }
 
 /** Guards a handler: `const passage = await guarded(request, arrival)`. */
-export function fetchGuard (guard: RemoteGuard, declared: RouteNeeds) {
+export function fetchGuard (guard: Decider, declared: RouteNeeds) {
   const needs = needsOf(declared)
   return async (request: Request, { address, isOverTls, params = {} }: Arrival = {}): Promise<Passage> => {
     const url = new URL(request.url)
@@ -40,16 +45,54 @@ export function fetchGuard (guard: RemoteGuard, declared: RouteNeeds) {
 }
 
 function passageOf (decision: Decision): Passage {
-  if (decision.ok) return { principal: decision.principal, headers: decision.headers }
+  if (decision.ok) {
+    const { principal, headers, style } = decision
+    return { principal, complete: answer => completed(answer, headers, style) }
+  }
   const { status, headers, body } = decision.answer
   return { response: new Response(body, { status, headers: { ...headers } }) }
+}
+
+/** A copy: the headers of an answer from elsewhere cannot be changed. Its own `Cache-Control` counts. */
+function completed (answer: Response, told: Readonly<Record<string, string>>, style: Style): Response {
+  const made = new Response(answer.body, answer)
+  for (const [name, value] of Object.entries(told)) made.headers.set(name, value)
+  keepApart({
+    getHeader: name => made.headers.get(name) ?? undefined,
+    header: (name, value) => { made.headers.set(name, value) }
+  }, style)
+  return made
+}
+
+/** The second parameter of a route handler of Next.js. */
+export interface RouteContext { params?: Promise<Record<string, string | string[] | undefined>> }
+
+/**
+ * A route handler of Next.js behind the guard: `export const GET = nextGuard(guard, { scopes: [...] }, handler)`.
+ * `open`: gives the guard at the first request, not when the application is built. Next.js tells no address of a
+ * caller; `arrivalOf` reads it from a header that your proxy sets.
+ */
+export function nextGuard<Context extends RouteContext> (
+  open: () => Awaitable<Decider>,
+  declared: RouteNeeds,
+  handler: (request: Request, principal: Principal, context: Context) => Awaitable<Response>,
+  arrivalOf: (request: Request) => Arrival = () => ({})
+) {
+  needsOf(declared)
+  return async (request: Request, context: Context): Promise<Response> => {
+    const guarded = fetchGuard(await open(), declared)
+    const passage = await guarded(request, { params: await context.params ?? {}, ...arrivalOf(request) })
+    return 'response' in passage
+      ? passage.response
+      : passage.complete(await handler(request, passage.principal, context))
+  }
 }
 
 /** What the middleware reads and sets of a context of Hono. */
 export interface HonoContext {
   req: { raw: Request, param (): Record<string, string> }
   set (name: 'principal', principal: Principal): void
-  header (name: string, value: string): void
+  res: Response
 }
 
 /**
@@ -57,14 +100,17 @@ export interface HonoContext {
  * finds the principal by `c.get('principal')`. `arrivalOf`: the address of a context, by `getConnInfo` of its server.
  */
 export function honoGuard<Context extends HonoContext> (
-  guard: RemoteGuard, declared: RouteNeeds, arrivalOf: (context: Context) => Arrival = () => ({})
+  guard: Decider, declared: RouteNeeds, arrivalOf: (context: Context) => Arrival = () => ({})
 ) {
   const guarded = fetchGuard(guard, declared)
   return async (context: Context, next: () => Promise<void>): Promise<Response | void> => {
     const passage = await guarded(context.req.raw, { params: context.req.param(), ...arrivalOf(context) })
     if ('response' in passage) return passage.response
     context.set('principal', passage.principal)
-    for (const [name, value] of Object.entries(passage.headers)) context.header(name, value)
     await next()
+    // Emptied first: the setter copies the headers of the answer that it replaces.
+    const { res } = context
+    context.res = undefined as unknown as Response
+    context.res = passage.complete(res)
   }
 }

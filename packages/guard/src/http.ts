@@ -3,19 +3,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { canonicalAddress, isWithin, readAddress, unknownAddress } from '../../../src/base/ip-address.ts'
 import type { Principal } from '../../../src/domain/access/principal.ts'
-import type { Decision, GuardedRequest } from '../../../src/guard/remote/guarded-request.ts'
-import type { RemoteGuard } from '../../../src/guard/remote/remote-guard.ts'
+import type { Style } from '../../../src/domain/resources/style.ts'
+import { keepApart } from '../../../src/guard/caching.ts'
+import type { Decider, Decision, GuardedRequest } from '../../../src/guard/remote/guarded-request.ts'
 import { newId } from '../../../src/secrets/random.ts'
 import { needsOf, type RouteNeeds } from './route-needs.ts'
 
-/** `trustProxy`: addresses and ranges of proxies whose X-Forwarded-For and X-Forwarded-Proto count; none unless given. */
+/** `trustProxy`: addresses and ranges of proxies whose X-Forwarded-* headers count; none unless given. */
 export interface HttpGuardOptions { trustProxy?: readonly string[] }
 
 /**
  * Guards a route: resolves to the principal of a request that passes, and to null for one that was answered.
  * `parameters`: those of the path that the needs name.
  */
-export function httpGuard (guard: RemoteGuard, declared: RouteNeeds, { trustProxy = [] }: HttpGuardOptions = {}) {
+export function httpGuard (guard: Decider, declared: RouteNeeds, { trustProxy = [] }: HttpGuardOptions = {}) {
   const needs = needsOf(declared)
   return async (
     request: IncomingMessage, response: ServerResponse, parameters: Record<string, string> = {}
@@ -29,11 +30,38 @@ export function httpGuard (guard: RemoteGuard, declared: RouteNeeds, { trustProx
 export function settle (decision: Decision, response: ServerResponse): Principal | null {
   if (decision.ok) {
     for (const [name, value] of Object.entries(decision.headers)) response.setHeader(name, value)
+    keepApartLater(response, decision.style)
     return decision.principal
   }
   const { status, headers, body } = decision.answer
   response.writeHead(status, headers).end(body)
   return null
+}
+
+/** Once the handler has set its headers: it may set `Cache-Control`, or add to `Vary`, until they are written. */
+function keepApartLater (response: ServerResponse, style: Style): void {
+  const writeHead = response.writeHead as (status: number, message?: string) => ServerResponse
+  const reply = {
+    getHeader: (name: string) => response.getHeader(name),
+    header: (name: string, value: string) => response.setHeader(name, value)
+  }
+  response.writeHead = (status: number, ...rest: unknown[]) => {
+    const message = typeof rest[0] === 'string' ? rest[0] : undefined
+    setHeaders(response, rest[message === undefined ? 0 : 1] ?? rest[1])
+    keepApart(reply, style)
+    return writeHead.call(response, status, message)
+  }
+}
+
+/** The headers that `writeHead` takes: an object, a list of names and values in turn, or nothing. */
+function setHeaders (response: ServerResponse, given: unknown): void {
+  if (!Array.isArray(given)) {
+    for (const [name, value] of Object.entries(given ?? {})) if (value !== undefined) response.setHeader(name, value)
+    return
+  }
+  const flat = given.flat() as string[]
+  for (let i = 0; i < flat.length; i += 2) response.removeHeader(flat[i]!)
+  for (let i = 0; i < flat.length; i += 2) response.appendHeader(flat[i]!, flat[i + 1]!)
 }
 
 function guardedRequest (request: IncomingMessage, trusted: readonly string[]): GuardedRequest {

@@ -5,6 +5,13 @@ export function dayOf (instant: Date): string {
   return instant.toISOString().slice(0, 10)
 }
 
+/** The day of an instant, and the milliseconds between which it lies: to be told without another look at a date. */
+export function dayAround (instant: Date): { starts: number, ends: number, day: string } {
+  const day = dayOf(instant)
+  const starts = Date.parse(day)
+  return { starts, ends: starts + 86_400_000, day }
+}
+
 /** 'YYYY-MM' */
 export function monthOf (instant: Date): string {
   return instant.toISOString().slice(0, 7)

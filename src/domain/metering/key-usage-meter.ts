@@ -1,7 +1,7 @@
 /** Meter of key usage: calls by day, UTC, counted in memory, written in the background. */
 import { warn, type Report } from '../../telemetry/background.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
-import { dayOf } from '../core/calendar.ts'
+import { dayAround } from '../core/calendar.ts'
 import { batchWriter, takeFirst } from '../core/batch-writer.ts'
 import { writtenAtOnce } from './last-used.ts'
 
@@ -96,10 +96,4 @@ export function keyUsageMeter (
       return [...counted.values()].flatMap(keys => [...keys.values()]).reduce((sum, calls) => sum + calls, 0)
     },
   }
-}
-
-function dayAround (now: Date): { starts: number, ends: number, day: string } {
-  const day = dayOf(now)
-  const starts = Date.parse(day)
-  return { starts, ends: starts + 86_400_000, day }
 }

@@ -1,5 +1,7 @@
 /** A request to an API that a remote guard protects, what it needs, and the decision on it, in any framework. */
+import type { Awaitable } from '../../base/awaitable.ts'
 import type { Principal, Refusal } from '../../domain/access/principal.ts'
+import type { Style } from '../../domain/resources/style.ts'
 import type { CallRequirements } from '../admission.ts'
 import type { CredentialSource } from '../presentation.ts'
 import type { ReadyAnswer } from '../refusal/ready-answer.ts'
@@ -19,7 +21,10 @@ export interface GuardedRequest extends CredentialSource {
 /** What a request needs of its credential, the ids of its path included. */
 export interface Needs extends CallRequirements { organizationId: string | null, objectId: string | null }
 
-/** `headers`: for the answer of the API. */
+/** `headers`: for the answer of the API; `style`: that of its resource, by which the answer is kept apart in caches. */
 export type Decision =
-  | { ok: true, principal: Principal, headers: Readonly<Record<string, string>> }
+  | { ok: true, principal: Principal, headers: Readonly<Record<string, string>>, style: Style }
   | { ok: false, answer: ReadyAnswer, refusal: Refusal | null }
+
+/** What decides. By its form alone, so that the entries of a package with their own declarations fit together. */
+export interface Decider { decide (request: GuardedRequest, needs: Needs): Awaitable<Decision> }

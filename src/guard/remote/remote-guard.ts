@@ -14,7 +14,7 @@ import { boundsOf, giveBack, takeMinutes, type Taken } from '../../domain/meteri
 import { rateLimiter } from '../../domain/metering/rate-limiter.ts'
 import { resourceMetadataUrl } from '../../domain/resources/resource-metadata.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
-import { styles } from '../../domain/resources/style.ts'
+import { styles, type Style } from '../../domain/resources/style.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { pathOf } from '../log.ts'
@@ -23,7 +23,7 @@ import { rateLimitHeaders } from '../refusal/rate-limit-headers.ts'
 import {
   discouragingHeaders, failureAnswer, refusalAnswer, type Refused, type StyledOccasion
 } from '../refusal/ready-answer.ts'
-import type { Decision, GuardedRequest, Needs } from './guarded-request.ts'
+import type { Decider, Decision, GuardedRequest, Needs } from './guarded-request.ts'
 import type { Entry } from './memory.ts'
 import { Session } from './session.ts'
 import { Transport, type ServerOptions } from './transport.ts'
@@ -43,7 +43,7 @@ export interface RemoteGuardOptions extends ServerOptions {
   onError?: (error: unknown) => void
 }
 
-export class RemoteGuard {
+export class RemoteGuard implements Decider {
   readonly #options: RemoteGuardOptions
   readonly #transport: Transport
   readonly #session: Session
@@ -118,7 +118,8 @@ export class RemoteGuard {
         if (!asksServer(found, needs)) return this.#judge(request, needs, found.facts, inQuery)
       }
       const { resource, environment = null } = this.#options
-      return await askServer(this.#transport, { credential, request, needs, resource, environment })
+      const { style } = this.#session.resource!
+      return await askServer(this.#transport, { credential, request, needs, resource, style, environment })
     } catch (error) {
       return this.#fail(request, error)
     }
@@ -132,15 +133,22 @@ export class RemoteGuard {
     const verdict = judge(facts, null, judged(request, needs, resource, environment, this.#clock()))
     if (!verdict.ok) return this.#refuse(request, unlimited(verdict.refusal))
     const headers = inQuery ? discouragingHeaders(resource.style) : none
-    if (facts.kind !== 'api_key') return { ok: true, principal: verdict.principal, headers }
-    return this.#take(request, facts, verdict.principal, headers)
+    const { style } = resource
+    if (facts.kind !== 'api_key') return { ok: true, principal: verdict.principal, headers, style }
+    return this.#take(request, facts, verdict.principal, { headers, style })
   }
 
   /** Takes the call out of the limits per minute, and counts it. */
   #take (
-    request: GuardedRequest, { key, organization }: KeyFacts, principal: Principal, headers: Record<string, string>
+    request: GuardedRequest, { key, organization }: KeyFacts, principal: Principal,
+    { headers, style }: { headers: Record<string, string>, style: Style }
   ): Decision {
     const now = this.#clock()
+    // Most keys have no limit: nothing is looked up for them.
+    if (key.callsPerMinute === null && organization!.callsPerMinute === null) {
+      this.#usage.count(key.id, now)
+      return { ok: true, principal, headers }
+    }
     const taken: Taken = { limits: [], giveBacks: [] }
     const waitSeconds = takeMinutes(this.#rates, boundsOf({ key, organization: organization! }), now, taken)
     if (waitSeconds !== null) {
@@ -154,7 +162,9 @@ export class RemoteGuard {
     }
     this.#usage.count(key.id, now)
     const { limits } = taken
-    return { ok: true, principal, headers: limits.length === 0 ? headers : { ...rateLimitHeaders(limits), ...headers } }
+    return {
+      ok: true, principal, headers: limits.length === 0 ? headers : { ...rateLimitHeaders(limits), ...headers }, style
+    }
   }
 
   #refuse (request: GuardedRequest, refused: Refused): Decision {

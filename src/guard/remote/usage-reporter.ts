@@ -1,6 +1,6 @@
 /** Calls that a guard admitted from memory, reported to its server once a second and counted there once. */
 import { repeatedly, type RepeatedJob } from '../../telemetry/background.ts'
-import { dayOf } from '../../domain/core/calendar.ts'
+import { dayAround } from '../../domain/core/calendar.ts'
 import { answerTimeout, type OpenSession, type Session } from './session.ts'
 import type { Transport } from './transport.ts'
 
@@ -21,6 +21,7 @@ export class UsageReporter {
   /** The keys that the open session has asked about. */
   #known = new Set<string>()
   #sequence = 0
+  #today = { starts: 0, ends: 0, day: '' }
   #unanswered: Report | null = null
 
   constructor (session: Session, transport: Transport, onError: (error: unknown) => void, intervalMs = 1_000) {
@@ -40,7 +41,9 @@ export class UsageReporter {
   }
 
   count (key: string, now: Date): void {
-    this.#add(dayOf(now), key, 1)
+    const time = now.getTime()
+    if (time < this.#today.starts || time >= this.#today.ends) this.#today = dayAround(now)
+    this.#add(this.#today.day, key, 1)
   }
 
   /** Reports what was counted. What cannot be reported is kept. */

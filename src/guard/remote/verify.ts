@@ -1,6 +1,7 @@
 /** A decision of the server: `POST /api/v1/verify` for one request, where memory does not do. */
 import { unknownAddress } from '../../base/ip-address.ts'
 import type { Credential, Principal } from '../../domain/access/principal.ts'
+import type { Style } from '../../domain/resources/style.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import type { Decision, GuardedRequest, Needs } from './guarded-request.ts'
 import { answerTimeout } from './session.ts'
@@ -11,12 +12,13 @@ interface Question {
   request: GuardedRequest
   needs: Needs
   resource: string
+  style: Style
   environment: Environment | null
 }
 
 /** @throws Unreachable when the server does not decide. */
 export async function askServer (
-  transport: Transport, { credential: { kind, text }, request, needs, resource, environment }: Question
+  transport: Transport, { credential: { kind, text }, request, needs, resource, style, environment }: Question
 ): Promise<Decision> {
   const { scopes, apiKeyOnly, feature, object, credits, organizationId, objectId } = needs
   const { status, body } = await transport.send('POST', '/api/v1/verify', {
@@ -35,7 +37,9 @@ export async function askServer (
     ...(environment === null ? {} : { environment })
   }, answerTimeout)
   if (status !== 200) throw new Unreachable('verify', new Error(`status ${status}`))
-  if (body.allowed === true) return { ok: true, principal: readPrincipal(body.principal), headers: body.headers ?? {} }
+  if (body.allowed === true) {
+    return { ok: true, principal: readPrincipal(body.principal), headers: body.headers ?? {}, style }
+  }
   return { ok: false, answer: body.refusal, refusal: null }
 }
 
