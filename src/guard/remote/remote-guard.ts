@@ -147,7 +147,7 @@ export class RemoteGuard implements Decider {
     // Most keys have no limit: nothing is looked up for them.
     if (key.callsPerMinute === null && organization!.callsPerMinute === null) {
       this.#usage.count(key.id, now)
-      return { ok: true, principal, headers }
+      return { ok: true, principal, headers, style }
     }
     const taken: Taken = { limits: [], giveBacks: [] }
     const waitSeconds = takeMinutes(this.#rates, boundsOf({ key, organization: organization! }), now, taken)
