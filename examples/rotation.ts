@@ -26,12 +26,12 @@ const both = `for key in old new; do curl -s -o answer -w "$key %{http_code}\\n"
 const story: Piece[] = [
   `# Rotating an API key under traffic
 
-A key is replaced while a program uses it all the time, and no call of that program fails. Both keys work until the
-overlap ends, so there is no instant at which everything has to switch at once (CL-10, CD-08).
+A program calls with a key while the key is replaced, and none of its calls fails. Both keys work until the overlap
+ends, so the programs that use the key may switch at different times (CL-10, CD-08).
 
 This page is the output of \`node examples/rotation.ts\`, and a test runs it. \`$LATCHKEY\` is the address of a server with
-the example CraftDesk; \`admin\` holds the header \`authorization: Bearer …\` with the admin token. Keys are kept in files
-that curl reads headers from, so that they stand neither on a command line nor on this page.
+the example CraftDesk; \`admin\` holds the header \`authorization: Bearer …\` with the admin token. Keys are
+stored in files from which curl reads headers, so they appear neither on a command line nor on this page.
 
 ## A key, and a program that uses it`,
   [
@@ -48,9 +48,10 @@ that curl reads headers from, so that they stand neither on a command line nor o
   ],
   `## Rotate
 
-The new key has the properties of the old one. \`overlapSeconds\` says for how long both work: 0 is the emergency and ends
-the old one at once, with all that led to it and are still in their overlap; 2592000 (30 days) is the most. It is ${overlap} here
-so that the end of this page comes soon.`,
+The new key has the properties of the old one. \`overlapSeconds\` is the time for which both work: 0, for
+emergencies, ends the old key at once, and with it every key of the chain that is in an overlap; at most 2592000 (30
+days). It is ${overlap} here
+so that this page ends soon.`,
   [
     `curl -s -H @admin -H 'content-type: application/json' -d '{"overlapSeconds":${overlap}}' ${manage}/$ID/rotate > ` +
       'rotated',
@@ -58,32 +59,31 @@ so that the end of this page comes soon.`,
     headerFrom('rotated', 'new'),
     both,
   ],
-  '## Switch\n\nThe program goes on with the old key until it gets the new one, whenever that suits it.',
+  '## Switch\n\nThe program uses the old key until it receives the new one.',
   ['sleep 1; cp new next; mv next current'],
-  'Before the old key ends, see that nobody uses it any more: its count stands still.',
+  'Before the old key ends, check that its count of calls no longer grows: no program uses it.',
   [
     `sleep 1; for i in 1 2; do curl -s -H @admin ${manage}/$ID/usage | grep -o '"callsToday":[0-9]*'; sleep 1; done`,
   ],
   '## After the overlap',
   [`sleep ${overlap}`, both, `curl -s -H @old ${api}; echo`],
-  'All the calls that the program made meanwhile, by their status: no refusal.',
+  'All calls of the program meanwhile, by status: none was refused.',
   ['rm traffic; wait', 'sort statuses | uniq -c'],
-  `An old key that is still in use when its overlap nears its end can be found by its usage and its \`lastUsedAt\`. One that
-leaked is ended at once: \`POST /api/v1/api-keys/{id}/revoke\`.
+  `The usage and the \`lastUsedAt\` of an old key show whether a program still uses it. Revoke a leaked key at once: \`POST
+/api/v1/api-keys/{id}/revoke\`.
 
 ## What rotated keys share, and how they end
 
-- **One allowance.** The new key shares the month and the minute of the old one: a rotation begins nothing anew.
-- **The overlap ends early by revoking the old key, or by the next rotation without one**, and is changed in no other
-  way: neither prolonged nor narrowed. What is changed on the new key, its allowlist say, does not change the old one;
-  only limits bind both.
-- **At most 100 keys that led to one key work in their overlap at a time**: the next rotation with an overlap answers 409 until some have ended. A rotation without one always goes.
-- **A rotation without an overlap ends every key of the chain**, also those that were in an overlap, since nobody can
-  tell which of them has leaked; each has an event of its own that names the new key under \`endedWith\`.
-- **The secrets of a client** are bounded alike: at most 100 that were replaced work beside the newest, and
+- **One allowance.** The new key shares the limits of the old one, per minute and per month: a rotation resets no count.
+- **Only a revocation of the old key, or the next rotation without an overlap, ends the overlap early.** It cannot be
+  prolonged. A change of the new key, for example of its allowlist, does not change the old one; limits bind both.
+- **At most 100 predecessors of a key are in an overlap at a time**: another rotation with an overlap is 409 until some have ended. A rotation without one is always possible.
+- **A rotation without an overlap ends every key of the chain**, also those in an overlap, because it is unknown which of
+  them has leaked; each has an audit event that names the new key under \`endedWith\`.
+- **The secrets of a client** have the same bound: at most 100 replaced ones work beside the newest, and
   \`overlapSeconds: 0\` ends all of them and every token of the client.
-- **Revoking a key revokes every key that it replaced and that still works in its overlap**, in the same transaction, each with an event of its own that names the key under \`revokedWith\`. The key that replaced it stays: a leaked old key is no reason to stop the new one.
-- **What has expired stays expired.** Such a key gets no other end and is not rotated; create a new one.`,
+- **Revoking a key revokes every key that it replaced and that still works in its overlap**, in the same transaction, each with an audit event that names the key under \`revokedWith\`. Its successor stays valid: the leak of an old key does not affect the new one.
+- **What has expired stays expired.** The expiry of such a key cannot be changed, and the key cannot be rotated; create a new one.`,
 ]
 
 const folder = await mkdtemp(join(tmpdir(), 'latchkey-rotation-'))
