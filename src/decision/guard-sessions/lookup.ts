@@ -23,9 +23,9 @@ export async function lookUp (
   if (refusal !== null || !isEntry(facts)) return { position: null, refusal: refusal ?? unknown }
   const follows = dependenciesOf(facts, digest => session.keySubject(digest))
   const entry = entryOf(facts, follows)
-  if (session.heard !== heard) return { position: null, entry }
+  // Also what is not to be kept was asked about: the guard reports its calls.
   session.hand(follows)
-  return { position, entry }
+  return { position: session.heard === heard ? position : null, entry }
 }
 
 const unknown: Refusal = { reason: 'unknown', presented: 'access_token', subject: null, organizationId: null }

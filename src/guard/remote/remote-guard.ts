@@ -17,6 +17,7 @@ import type { Resource } from '../../domain/resources/resource.ts'
 import { styles } from '../../domain/resources/style.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
+import { warn } from '../../telemetry/background.ts'
 import { presentedCredential } from '../presentation.ts'
 import { rateLimitHeaders } from '../refusal/rate-limit-headers.ts'
 import {
@@ -49,10 +50,14 @@ export class RemoteGuard {
   readonly #usage: UsageReporter
   readonly #rates = rateLimiter()
   readonly #clock: Clock
+  /** Told of each request that could not be decided. */
+  readonly #onError: (error: unknown) => void
 
   constructor (options: RemoteGuardOptions) {
-    const { onError = error => { process.emitWarning(error as Error) }, mostEntries = 50_000, resource } = options
+    const { mostEntries = 50_000, resource } = options
+    const onError = reporter(options.onError ?? warn)
     this.#options = options
+    this.#onError = options.onError === undefined ? () => {} : onError
     this.#clock = options.clock ?? systemClock
     this.#transport = new Transport(options)
     this.#session = new Session({ transport: this.#transport, resource, most: mostEntries, onError })
@@ -88,26 +93,26 @@ export class RemoteGuard {
       const presented = presentedCredential(request, resource.style)
       if ('refusal' in presented) return this.#refuse(request, unlimited(presented.refusal))
       const { credential, inQuery } = presented
-      const digest = digestOf(credential.text)
-      const entry = this.#session.recall(digest)
+      // A credential is good for what it was presented as alone.
+      const name = `${credential.kind} ${digestOf(credential.text)}`
+      const entry = this.#session.recall(name)
       if (entry !== null && !asksServer(entry, needs)) return this.#judge(request, needs, entry.facts, inQuery)
-      return this.#decideLater(request, needs, { credential, inQuery, digest }, entry)
+      return this.#decideLater(request, needs, { credential, inQuery, name }, entry)
     } catch (error) {
       return this.#fail(request, error)
     }
   }
 
   async #decideLater (
-    request: GuardedRequest, needs: Needs, presented: { credential: Credential, inQuery: boolean, digest: string },
+    request: GuardedRequest, needs: Needs, presented: { credential: Credential, inQuery: boolean, name: string },
     known: Entry | null
   ): Promise<Decision> {
-    const { credential, inQuery, digest } = presented
+    const { credential, inQuery, name } = presented
     try {
       if (known === null && this.#session.isTrusted()) {
-        const found = await this.#session.lookUp(digest, credential, request.address)
-        if (!('facts' in found)) return this.#refuse(request, unlimited(found))
-        if (found.facts.kind === 'api_key') this.#usage.know(found.facts.key.id)
-        if (!asksServer(found, needs)) return this.#judge(request, needs, found.facts, inQuery)
+        const found = await this.#session.lookUp(name, credential, request.address)
+        if (found !== null && !('facts' in found)) return this.#refuse(request, unlimited(found))
+        if (found !== null && !asksServer(found, needs)) return this.#judge(request, needs, found.facts, inQuery)
       }
       const { resource, environment = null } = this.#options
       return await askServer(this.#transport, { credential, request, needs, resource, environment })
@@ -155,13 +160,24 @@ export class RemoteGuard {
   }
 
   #fail (request: GuardedRequest, error: unknown): Decision {
-    this.#options.onError?.(error)
+    this.#onError(error)
     return this.#unavailable(request)
   }
 
   #unavailable (request: GuardedRequest): Decision {
     const failure = new Failure('authorization_unavailable')
     return { ok: false, answer: failureAnswer(failure, occasion(request, this.#session.resource, this.#clock())), refusal: null }
+  }
+}
+
+/** Nothing that it is given to throws: it may run outside of any request. */
+function reporter (onError: (error: unknown) => void): (error: unknown) => void {
+  return error => {
+    try {
+      onError(error)
+    } catch (thrown) {
+      warn(thrown)
+    }
   }
 }
 

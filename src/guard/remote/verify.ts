@@ -1,7 +1,9 @@
 /** A decision of the server: `POST /api/v1/verify` for one request, where memory does not do. */
+import { unknownAddress } from '../../base/ip-address.ts'
 import type { Credential, Principal } from '../../domain/access/principal.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import type { Decision, GuardedRequest, Needs } from './guarded-request.ts'
+import { readAnswer, readHeaders } from './read-entry.ts'
 import { answerTimeout } from './session.ts'
 import { Unreachable, type Transport } from './transport.ts'
 
@@ -12,6 +14,9 @@ interface Question {
   resource: string
   environment: Environment | null
 }
+
+/** What the server takes for a path: another one is not named in a refusal. */
+const readablePath = /^\/[\x21-\x7e]{0,2047}$/
 
 /** @throws Unreachable when the server does not decide. */
 export async function askServer (
@@ -24,17 +29,18 @@ export async function askServer (
     scopes,
     apiKeyOnly,
     credits,
-    address: request.address,
     method: request.method,
-    path: request.path,
+    ...(readablePath.test(request.path) ? { path: request.path } : {}),
+    ...(request.address === unknownAddress ? {} : { address: request.address }),
     ...(organizationId === null ? {} : { organization: organizationId }),
     ...(feature === null ? {} : { feature }),
     ...(object === null ? {} : { object: { type: object.type, id: objectId ?? '' } }),
     ...(environment === null ? {} : { environment })
   }, answerTimeout)
   if (status !== 200) throw new Unreachable('verify', new Error(`status ${status}`))
-  if (body.allowed === true) return { ok: true, principal: readPrincipal(body.principal), headers: body.headers ?? {} }
-  return { ok: false, answer: body.refusal, refusal: null }
+  return body.allowed === true
+    ? { ok: true, principal: readPrincipal(body.principal), headers: readHeaders(body.headers) }
+    : { ok: false, answer: readAnswer(body.refusal), refusal: null }
 }
 
 /** A principal as the management API shows it. */
