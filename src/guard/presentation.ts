@@ -28,6 +28,7 @@ export function presentedCredential (request: CredentialSource, style: Style): P
   if (found.in === 'access_token') return notFound('credential_in_query', 'access_token')
   if (found.in === 'misplaced') return notFound('credential_in_query', 'api_key')
   if (found.in === 'authorization') return readAuthorization(found.text, style)
+  if (found.text === '') return notFound('malformed', 'api_key')
   return { credential: { kind: 'api_key', text: found.text }, inQuery: found.in === 'query' }
 }
 

@@ -1,5 +1,11 @@
 /** Sessions of remote guards on a real server: what is handed out, what a change waits for, and what is refused. */
 import tap, { type Test } from 'tap'
+import { GuardSession } from '../../src/decision/guard-sessions/guard-session.ts'
+import { lookUp } from '../../src/decision/guard-sessions/lookup.ts'
+import { credentialChecks } from '../../src/domain/access/authenticator.ts'
+import { hostResourceId } from '../../src/domain/resources/resource.ts'
+import { newMarks } from '../../src/secrets/authentication-code.ts'
+import { digestOf } from '../../src/secrets/digest.ts'
 import { basic, startServer, type Answer, type Json } from '../support/test-server.ts'
 
 const path = '/api/v1/guard/sessions'
@@ -44,4 +50,36 @@ tap.test('a guard learns the facts of a key, and of a change before it is acknow
   const next = ask(`/${session}/poll`, { applied: 1 })
   t.equal((await revoked).status, 200)
   t.match(await next, { status: 200 })
+})
+
+tap.test('a key that was looked up over a change was asked about: its calls are counted', async t => {
+  const { server, organization } = await start(t)
+  const { latchkey: { registry, signingKeys }, issuer, clock } = server
+  const { key: text } = await server.createKey({ organization: organization.id })
+  const { authenticator } = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest: null })
+  const identity = { id: 'gds', clientId: 'cli', resourceId: hostResourceId, address: '' }
+  const session = new GuardSession(identity, newMarks(), () => {})
+  const resource = (await registry.resource(hostResourceId))!
+  const found = lookUp({ authenticator, clock: clock.now }, session, resource, { kind: 'api_key', text })
+  session.note({ of: 'organization', id: 'another' })
+  t.match(await found, { position: null, entry: { facts: { kind: 'api_key' } } })
+  t.ok(session.holds(session.keySubject(digestOf(text))))
+})
+
+tap.test('a change of everything, and more changes than may wait, make a guard open another session', t => {
+  const session = (): GuardSession => {
+    const made = new GuardSession({ id: 'gds', clientId: 'cli', resourceId: 'res', address: '' }, newMarks(), () => {})
+    made.hand(['resources', 'organization:a'])
+    return made
+  }
+  const disconnected = session()
+  disconnected.note({ of: 'everything' })
+  t.strictSame(disconnected.news(1_000).changes, ['everything', 'signing-keys'])
+  const stalled = session()
+  stalled.note({ of: 'resources', organizationId: null })
+  for (let i = 0; i < 2_000; i++) stalled.note({ of: 'organization', id: 'a' })
+  const { changes } = stalled.news(1_000)
+  t.ok(changes.length <= 1_000)
+  t.strictSame(changes.slice(0, 2), ['everything', 'signing-keys'])
+  t.end()
 })

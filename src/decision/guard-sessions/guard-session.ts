@@ -3,13 +3,16 @@
  * from memory. docs/remote-guard.md has the protocol, and why no outdated answer passes.
  */
 import type { Change } from '../../storage/cache/changes.ts'
-import { everything, subjectsOf, type Subject } from './subjects.ts'
+import { everything, signingKeys, subjectsOf, type Subject } from './subjects.ts'
 
 /** Subjects that a session may hold: those of 50,000 keys. Beyond it the guard has to open another session. */
 const mostSubjects = 250_000
 
-/** Changes that may wait for a guard; beyond them it empties its memory. */
+/** Changes that may wait for a guard; beyond them it opens another session. */
 const mostWaiting = 1_000
+
+/** Also the resource and the keys that the guard was told at the start may be outdated: it opens another session. */
+const startAgain: readonly Subject[] = [everything, signingKeys]
 
 interface Waiting { position: number, subject: Subject }
 
@@ -89,7 +92,8 @@ export class GuardSession {
     const outdated = subjectsOf(change, digest => this.keySubject(digest))
       .filter(subject => subject === everything || this.#subjects.has(subject))
     if (outdated.length === 0) return null
-    this.#add(this.#waiting.length + outdated.length > mostWaiting ? [everything] : outdated)
+    const isOfAll = outdated.includes(everything) || this.#waiting.length + outdated.length > mostWaiting
+    this.#add(isOfAll ? startAgain : outdated)
     return this.isTrusted ? this.#untilApplied(this.position, this.#trustUntil) : null
   }
 

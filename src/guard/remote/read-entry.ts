@@ -1,9 +1,12 @@
 /** Reads what the server hands out: the facts of a credential as the judge takes them, and the guarded resource. */
 import type { KeyFacts, TokenFacts } from '../../domain/access/facts.ts'
-import type { Principal } from '../../domain/access/principal.ts'
+import type { Principal, Refusal } from '../../domain/access/principal.ts'
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { compilePolicies, type PolicySet } from '../../domain/policy/policy-evaluation.ts'
 import type { Policy } from '../../domain/policy/policy.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
+import { statuses } from '../refusal/public-refusal.ts'
+import type { ReadyAnswer } from '../refusal/ready-answer.ts'
 import type { Entry } from './memory.ts'
 
 type Json = Record<string, any>
@@ -19,6 +22,40 @@ export function readEntry ({ facts, follows, asksEachTime }: Json, resource: Res
   return {
     facts: readFacts(facts as Json, resource), follows: follows as string[], asksEachTime: asksEachTime !== false
   }
+}
+
+/** The answer to a poll. @throws TypeError for one that is none: the guard must not go by it. */
+export function readNews ({ position, changes, trustFor }: Json): {
+  position: number, changes: readonly string[], trustFor: number
+} {
+  if (!Number.isSafeInteger(position) || !Array.isArray(changes) || typeof trustFor !== 'number' || !(trustFor >= 0)) {
+    throw new TypeError('The authorization server answered a poll with something else than news.')
+  }
+  return { position, changes, trustFor }
+}
+
+/** @throws TypeError for a reason that this guard does not know: it has no answer to it. */
+export function readRefusal (refusal: Json): Refusal {
+  if (!Object.hasOwn(statuses, String(refusal?.reason))) throw new TypeError('a refusal for an unknown reason')
+  return refusal as Refusal
+}
+
+/** An answer as the server has it ready. @throws TypeError for one that cannot be sent. */
+export function readAnswer (answer: Json): ReadyAnswer {
+  const { status, headers, body } = answer ?? {}
+  if (!Number.isInteger(status) || status < 400 || status > 599 || typeof body !== 'string') {
+    throw new TypeError('an answer without status and body')
+  }
+  return { status, headers: readHeaders(headers), body }
+}
+
+/** @throws TypeError for headers that cannot be sent. */
+export function readHeaders (headers: Json = {}): Readonly<Record<string, string>> {
+  for (const [name, value] of Object.entries(headers)) {
+    validateHeaderName(name)
+    validateHeaderValue(name, String(value))
+  }
+  return headers
 }
 
 function readFacts (facts: Json, resource: Resource): KeyFacts | TokenFacts {

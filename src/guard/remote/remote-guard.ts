@@ -17,6 +17,7 @@ import type { Resource } from '../../domain/resources/resource.ts'
 import { styles, type Style } from '../../domain/resources/style.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
+import { warn } from '../../telemetry/background.ts'
 import { pathOf } from '../log.ts'
 import { presentedCredential } from '../presentation.ts'
 import { rateLimitHeaders } from '../refusal/rate-limit-headers.ts'
@@ -50,10 +51,14 @@ export class RemoteGuard implements Decider {
   readonly #usage: UsageReporter
   readonly #rates = rateLimiter()
   readonly #clock: Clock
+  /** Told of each request that could not be decided. */
+  readonly #onError: (error: unknown) => void
 
   constructor (options: RemoteGuardOptions) {
-    const { onError = error => { process.emitWarning(error as Error) }, mostEntries = 50_000, resource } = options
+    const { mostEntries = 50_000, resource } = options
+    const onError = reporter(options.onError ?? warn)
     this.#options = options
+    this.#onError = options.onError === undefined ? () => {} : onError
     this.#clock = options.clock ?? systemClock
     this.#transport = new Transport(options)
     this.#session = new Session({ transport: this.#transport, resource, most: mostEntries, onError })
@@ -92,30 +97,26 @@ export class RemoteGuard implements Decider {
       if (credential.text.length > longestCredential) {
         return this.#refuse(request, unlimited(refusalOf('malformed', credential.kind)))
       }
-      // By kind as well: where keys travel in a header, the same text as a bearer token is another credential.
-      const digest = `${credential.kind} ${digestOf(credential.text)}`
-      const entry = this.#session.recall(digest)
+      // A credential is good for what it was presented as alone.
+      const name = `${credential.kind} ${digestOf(credential.text)}`
+      const entry = this.#session.recall(name)
       if (entry !== null && !asksServer(entry, needs)) return this.#judge(request, needs, entry.facts, inQuery)
-      return this.#decideLater(request, needs, { credential, inQuery, digest }, entry)
+      return this.#decideLater(request, needs, { credential, inQuery, name }, entry)
     } catch (error) {
       return this.#fail(request, error)
     }
   }
 
   async #decideLater (
-    request: GuardedRequest, needs: Needs, presented: { credential: Credential, inQuery: boolean, digest: string },
+    request: GuardedRequest, needs: Needs, presented: { credential: Credential, inQuery: boolean, name: string },
     known: Entry | null
   ): Promise<Decision> {
-    const { credential, inQuery, digest } = presented
+    const { credential, inQuery, name } = presented
     try {
-      const found = known === null && this.#session.isTrusted()
-        // Another server behind a balancer does not know the session: it can still verify.
-        ? await this.#session.lookUp(digest, credential, request.address).catch(() => null)
-        : null
-      if (found !== null) {
-        if (!('facts' in found)) return this.#refuse(request, unlimited(found))
-        if (found.facts.kind === 'api_key') this.#usage.know(found.facts.key.id)
-        if (!asksServer(found, needs)) return this.#judge(request, needs, found.facts, inQuery)
+      if (known === null && this.#session.isTrusted()) {
+        const found = await this.#session.lookUp(name, credential, request.address)
+        if (found !== null && !('facts' in found)) return this.#refuse(request, unlimited(found))
+        if (found !== null && !asksServer(found, needs)) return this.#judge(request, needs, found.facts, inQuery)
       }
       const { resource, environment = null } = this.#options
       const { style } = this.#session.resource!
@@ -175,7 +176,7 @@ export class RemoteGuard implements Decider {
   }
 
   #fail (request: GuardedRequest, error: unknown): Decision {
-    this.#options.onError?.(error)
+    this.#onError(error)
     return this.#unavailable(request)
   }
 
@@ -183,6 +184,17 @@ export class RemoteGuard implements Decider {
     const failure = new Failure('authorization_unavailable')
     const answer = failureAnswer(failure, occasion(request, this.#session.resource, this.#clock()))
     return { ok: false, answer, refusal: null }
+  }
+}
+
+/** Nothing that it is given to throws: it may run outside of any request. */
+function reporter (onError: (error: unknown) => void): (error: unknown) => void {
+  return error => {
+    try {
+      onError(error)
+    } catch (thrown) {
+      warn(thrown)
+    }
   }
 }
 

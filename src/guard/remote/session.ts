@@ -7,11 +7,14 @@ import { instant, isTrusted, never, trustedUntil, type Instant } from '../../bas
 import type { Credential, Refusal } from '../../domain/access/principal.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
 import { Memory, type Entry } from './memory.ts'
-import { readEntry, readResource } from './read-entry.ts'
-import { Unreachable, type Reply, type Transport } from './transport.ts'
+import { readEntry, readNews, readRefusal, readResource } from './read-entry.ts'
+import { Unreachable, type Transport } from './transport.ts'
 
 /** An open session. `applied`: the position up to which every change is applied. */
 export interface OpenSession { id: string, resource: Resource, metadataUrl: string | null, applied: number }
+
+/** A look-up under way. `next`: the one for requests that arrived since it began; null: there are none. */
+interface LookUp { answer: Promise<Entry | Refusal | null>, next: Promise<Entry | Refusal | null> | null }
 
 export interface SessionOptions {
   transport: Transport
@@ -38,7 +41,7 @@ export class Session {
   readonly #options: SessionOptions
   readonly #memory: Memory
   readonly #closing = new AbortController()
-  readonly #lookups = new Map<string, Promise<Entry | Refusal>>()
+  readonly #lookups = new Map<string, LookUp>()
   /** The resource as it was last told; null: the server was never reached. */
   #resource: Resource | null = null
   #open: OpenSession | null = null
@@ -47,6 +50,8 @@ export class Session {
   #running: Promise<void> = Promise.resolve()
   /** Called before another session is opened. */
   onReopen: (ended: OpenSession) => Promise<void> = async () => {}
+  /** Called with each entry that the open session was handed. */
+  onFound: (entry: Entry) => void = () => {}
 
   constructor (options: SessionOptions) {
     this.#options = options
@@ -78,29 +83,31 @@ export class Session {
     await this.#opened.promise
   }
 
-  /** The entry of a credential that memory holds and may answer from; null: the server has to be asked. */
-  recall (digest: string): Entry | null {
-    return this.isTrusted() ? this.#memory.get(digest) ?? null : null
+  /** The entry under a name that memory holds and may answer from; null: the server has to be asked. */
+  recall (name: string): Entry | null {
+    return this.isTrusted() ? this.#memory.get(name) ?? null : null
   }
 
   /**
-   * What the server says of a credential; kept if no change came in between. Requests for one credential share a
-   * look-up, if what it found is kept: else it may be from before a change that was acknowledged before the later
-   * request. @throws Unreachable
+   * What the server says of a credential; kept under its name if no change came in between. Null: there is no session.
+   * A look-up that began before a request may have been answered before a change which that request must see: its
+   * answer counts for that request only if it was kept. The requests that wait for it share one more. @throws
+   * Unreachable
    */
-  async lookUp (digest: string, credential: Credential, address: string): Promise<Entry | Refusal> {
-    const underWay = this.#lookups.get(digest)
+  async lookUp (name: string, credential: Credential, address: string): Promise<Entry | Refusal | null> {
+    const underWay = this.#lookups.get(name)
     if (underWay !== undefined) {
-      await underWay.catch(() => {})
-      const kept = this.recall(digest)
-      if (kept !== null) return kept
+      underWay.next ??= underWay.answer.catch(() => {}).then(
+        () => this.recall(name) ?? this.lookUp(name, credential, address)
+      )
+      return await underWay.next
     }
-    const lookup = this.#ask(digest, credential, address)
-    this.#lookups.set(digest, lookup)
+    const lookUp: LookUp = { answer: this.#ask(name, credential, address), next: null }
+    this.#lookups.set(name, lookUp)
     try {
-      return await lookup
+      return await lookUp.answer
     } finally {
-      if (this.#lookups.get(digest) === lookup) this.#lookups.delete(digest)
+      this.#lookups.delete(name)
     }
   }
 
@@ -108,23 +115,25 @@ export class Session {
   async close (): Promise<void> {
     this.#until = never
     this.#closing.abort()
-    if (this.#open !== null) await this.#end(this.#open)
+    const open = this.#open
+    if (open !== null) await this.#leave(open)
     await this.#running
   }
 
-  async #ask (digest: string, { text, kind }: Credential, address: string): Promise<Entry | Refusal> {
+  async #ask (name: string, { text, kind }: Credential, address: string): Promise<Entry | Refusal | null> {
     const open = this.#open
-    if (open === null) throw new Unreachable('look-up', new Error('there is no session'))
+    if (open === null) return null
     const { status, body } = await this.#options.transport.send(
       'POST', `${path}/${open.id}/lookup`, { credential: text, kind, address }, answerTimeout
     )
+    if (hasEnded(status)) return null
     if (status !== 200) throw new Unreachable('look-up', new Error(`status ${status}`))
-    if (body.refusal !== undefined) return body.refusal as Refusal
+    if (body.refusal !== undefined) return readRefusal(body.refusal)
     const entry = readEntry(body.entry, open.resource)
+    if (open !== this.#open) return entry
+    this.onFound(entry)
     // Gathered before a change that is applied already, it would bring back what the change outdated.
-    if (open === this.#open && typeof body.position === 'number' && body.position >= open.applied) {
-      this.#memory.keep(digest, entry)
-    }
+    if (typeof body.position === 'number' && body.position >= open.applied) this.#memory.keep(name, entry)
     return entry
   }
 
@@ -145,17 +154,9 @@ export class Session {
     }
   }
 
-  async #end ({ id }: OpenSession): Promise<void> {
-    await this.#options.transport.send('DELETE', `${path}/${id}`, null, answerTimeout).catch(() => {})
-  }
-
   async #openAnother (): Promise<void> {
     const { transport, resource } = this.#options
-    const ended = this.#open
-    if (ended !== null) await this.onReopen(ended)
-    this.#open = null
-    this.#memory.clear()
-    if (ended !== null) await this.#end(ended)
+    await this.#endFormer()
     const { status, body } = await transport.send('POST', path, { resource, guard: 'node' }, answerTimeout)
     if (status !== 201) {
       throw new Error(`The authorization server opened no session of this guard: ${status} ${body.error ?? ''}`)
@@ -166,31 +167,45 @@ export class Session {
     }
   }
 
+  /** Empties the memory. Left open, the session would count among those of this client, and delay changes. */
+  async #endFormer (): Promise<void> {
+    this.#memory.clear()
+    const ended = this.#open
+    if (ended === null) return
+    this.#open = null
+    await this.onReopen(ended)
+    await this.#leave(ended)
+  }
+
+  async #leave ({ id }: OpenSession): Promise<void> {
+    await this.#options.transport.send('DELETE', `${path}/${id}`, null, answerTimeout).catch(() => {})
+  }
+
   /** Polls until the session ends. @throws when the server does not answer. */
   async #follow (onAnswer: () => void): Promise<void> {
     const open = this.#open!
+    let isFirst = true
     while (!this.#closing.signal.aborted) {
       const sent = instant()
-      const { status, body } = await this.#poll(open, open.applied)
-      // 404, 410: it is to open another one.
-      if (status === 404 || status === 410) return
-      if (status !== 200) throw new Error(`The authorization server answered a poll with ${status} ${body.error ?? ''}`)
-      onAnswer()
-      const { position, changes, trustFor } = readNews(body)
-      if (!this.#apply(open, changes)) {
-        this.#until = never
-        // Applied: the memory is emptied. No change waits until another session is open.
-        this.#poll(open, position).catch(() => {})
+      const { status, body } = await this.#options.transport.send(
+        'POST', `${path}/${open.id}/poll`, { applied: open.applied }, pollTimeout
+      )
+      if (hasEnded(status)) {
+        // Opened again without a pause, every session would end like this one.
+        if (isFirst) {
+          throw new Error('The authorization server does not know the session that it opened: a guard needs one server.')
+        }
         return
       }
+      if (status !== 200) throw new Error(`The authorization server answered a poll with ${status} ${body.error ?? ''}`)
+      onAnswer()
+      isFirst = false
+      const { position, changes, trustFor } = readNews(body)
+      if (!this.#apply(open, changes)) return
       open.applied = position
       this.#until = trustedUntil(sent, trustFor)
       this.#opened.resolve()
     }
-  }
-
-  async #poll ({ id }: OpenSession, applied: number): Promise<Reply> {
-    return await this.#options.transport.send('POST', `${path}/${id}/poll`, { applied }, pollTimeout)
   }
 
   /** Whether the session goes on: it ends when its resource or the signing keys change. */
@@ -200,18 +215,11 @@ export class Session {
       else this.#memory.drop(subject)
     }
     const own = organizationId === null ? 'resources' : `resources:${organizationId}`
-    if (!changes.includes(own) && !changes.includes('signing-keys')) return true
-    this.#memory.clear()
-    return false
+    return !changes.includes(own) && !changes.includes('signing-keys')
   }
 }
 
-/** The answer to a poll. @throws TypeError for one that is none: the guard must not go by it. */
-function readNews ({ position, changes, trustFor }: Record<string, unknown>): {
-  position: number, changes: readonly string[], trustFor: number
-} {
-  if (
-    !Number.isSafeInteger(position) || !Array.isArray(changes) || typeof trustFor !== 'number' || !(trustFor >= 0)
-  ) throw new TypeError('The authorization server answered a poll with something else than news.')
-  return { position: position as number, changes: changes as string[], trustFor }
+/** Whether the guard is to open another session. */
+function hasEnded (status: number): boolean {
+  return status === 404 || status === 410
 }

@@ -29,15 +29,11 @@ export class UsageReporter {
     this.#transport = transport
     this.#job = repeatedly(intervalMs, () => this.flush(), onError)
     session.onReopen = async ended => { await this.#onReopen(ended) }
+    session.onFound = ({ facts }) => { if (facts.kind === 'api_key') this.#known.add(facts.key.id) }
   }
 
   start (): void {
     this.#job.start()
-  }
-
-  /** The open session has asked about a key. */
-  know (key: string): void {
-    this.#known.add(key)
   }
 
   count (key: string, now: Date): void {

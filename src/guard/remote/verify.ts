@@ -4,6 +4,7 @@ import type { Credential, Principal } from '../../domain/access/principal.ts'
 import type { Style } from '../../domain/resources/style.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import type { Decision, GuardedRequest, Needs } from './guarded-request.ts'
+import { readAnswer, readHeaders } from './read-entry.ts'
 import { answerTimeout } from './session.ts'
 import { Unreachable, type Transport } from './transport.ts'
 
@@ -15,6 +16,9 @@ interface Question {
   style: Style
   environment: Environment | null
 }
+
+/** What the server takes for a path: another one is not named in a refusal. */
+const readablePath = /^\/[\x21-\x7e]{0,2047}$/
 
 /** @throws Unreachable when the server does not decide. */
 export async function askServer (
@@ -29,7 +33,7 @@ export async function askServer (
     apiKeyOnly,
     credits,
     method: request.method,
-    path: request.path,
+    ...(readablePath.test(request.path) ? { path: request.path } : {}),
     ...(request.address === unknownAddress ? {} : { address: request.address }),
     ...(organizationId === null ? {} : { organization: organizationId }),
     ...(feature === null ? {} : { feature }),
@@ -37,10 +41,9 @@ export async function askServer (
     ...(environment === null ? {} : { environment })
   }, answerTimeout)
   if (status !== 200) throw new Unreachable('verify', new Error(`status ${status}`))
-  if (body.allowed === true) {
-    return { ok: true, principal: readPrincipal(body.principal), headers: body.headers ?? {}, style }
-  }
-  return { ok: false, answer: body.refusal, refusal: null }
+  return body.allowed === true
+    ? { ok: true, principal: readPrincipal(body.principal), headers: readHeaders(body.headers), style }
+    : { ok: false, answer: readAnswer(body.refusal), refusal: null }
 }
 
 /** A principal as the management API shows it. */
