@@ -193,7 +193,7 @@ export class Session {
       if (hasEnded(status)) {
         // Opened again without a pause, every session would end like this one.
         if (isFirst) {
-          throw new Error('The authorization server does not know the session that it opened: a guard needs one server.')
+          throw new Error('The authorization server does not know the session that it opened: use one server.')
         }
         return
       }
