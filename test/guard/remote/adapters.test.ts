@@ -2,7 +2,9 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import tap from 'tap'
+import { fetchGuard } from '../../../packages/guard/src/fetch.ts'
 import { expressGuard, type ExpressRequest } from '../../../packages/guard/src/express.ts'
+import { until } from '../../support/waiting.ts'
 import { startGuarded } from './guarded-api.ts'
 
 tap.test('a token behind a second question mark of the URL is a second credential, in Express as in node:http', async t => {
@@ -21,4 +23,18 @@ tap.test('a token behind a second question mark of the URL is a second credentia
     t.equal((await get(headers, query)).status, status)
     t.equal((await fetch(url + query, { headers })).status, status, query)
   }
+})
+
+tap.test('without trust the server decides, however long the path is and wherever the caller came from', async t => {
+  let isOff = false
+  const { guard, get, key } = await startGuarded(t, {}, {
+    replace: path => isOff && path.endsWith('/poll') ? { status: 503, body: '{}' } : null
+  })
+  const { key: text } = await key()
+  const headers = { 'x-api-key': text }
+  isOff = true
+  await until('the guard has no trust', () => !guard.isTrusted)
+  t.equal((await get(headers, `/${'x'.repeat(3_000)}`)).status, 200)
+  const guarded = fetchGuard(guard, { scopes: [] })
+  t.match(await guarded(new Request('https://api.acme.test/invoices', { headers })), { principal: { kind: 'api_key' } })
 })
