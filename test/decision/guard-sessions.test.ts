@@ -6,13 +6,13 @@ import { credentialChecks } from '../../src/domain/access/authenticator.ts'
 import { hostResourceId } from '../../src/domain/resources/resource.ts'
 import { newMarks } from '../../src/secrets/authentication-code.ts'
 import { digestOf } from '../../src/secrets/digest.ts'
-import { basic, startServer, type Answer, type Json } from '../support/test-server.ts'
+import { basic, startServer, type Answer, type Json, type ServerOptions } from '../support/test-server.ts'
 
 const path = '/api/v1/guard/sessions'
 
 /** A server, and a client that introspects its resource. */
-async function start (t: Test) {
-  const server = await startServer()
+async function start (t: Test, options: ServerOptions = {}) {
+  const server = await startServer(options)
   t.teardown(() => server.close())
   const organization = await server.createOrganization()
   const client = await server.createClient({ organization: organization.id, introspects: [server.url] })
@@ -82,4 +82,12 @@ tap.test('a change of everything, and more changes than may wait, make a guard o
   t.ok(changes.length <= 1_000)
   t.strictSame(changes.slice(0, 2), ['everything', 'signing-keys'])
   t.end()
+})
+
+tap.test('a client that is revoked while its poll is held gets no trust by the answer', async t => {
+  const { server, client, ask, open } = await start(t, { environment: { LATCHKEY_REPLICA_LEASE: '8000' } })
+  const session = await open()
+  const held = ask(`/${session}/poll`, { applied: 0 })
+  t.equal((await server.admin('POST', `/clients/${client.clientId}/revoke`)).status, 200)
+  t.equal((await held).status, 401)
 })

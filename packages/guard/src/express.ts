@@ -4,7 +4,7 @@ import { readAddress, unknownAddress } from '../../../src/base/ip-address.ts'
 import type { Principal } from '../../../src/domain/access/principal.ts'
 import type { Decider } from '../../../src/guard/remote/guarded-request.ts'
 import { newId } from '../../../src/secrets/random.ts'
-import { readQuery, settle } from './http.ts'
+import { readTarget, settle } from './http.ts'
 import { needsOf, type RouteNeeds } from './route-needs.ts'
 
 declare global {
@@ -31,12 +31,10 @@ export function expressGuard (guard: Decider, declared: RouteNeeds) {
   return async (
     request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void
   ): Promise<void> => {
-    const [path = '/', query] = request.originalUrl.split('?', 2)
     const decision = await guard.decide({
       raw: request,
-      query: query === undefined ? {} : readQuery(query),
+      ...readTarget(request.originalUrl),
       method: request.method ?? 'GET',
-      path,
       id: newId('req'),
       address: readAddress(request.ip) ?? unknownAddress,
       isOverTls: request.protocol === 'https'

@@ -65,17 +65,22 @@ function setHeaders (response: ServerResponse, given: unknown): void {
 }
 
 function guardedRequest (request: IncomingMessage, trusted: readonly string[]): GuardedRequest {
-  const url = request.url ?? '/'
-  const start = url.indexOf('?')
   return {
     raw: request,
-    query: start === -1 ? {} : readQuery(url.slice(start + 1)),
+    ...readTarget(request.url ?? '/'),
     method: request.method ?? 'GET',
-    path: start === -1 ? url : url.slice(0, start),
     id: newId('req'),
     get address () { return forwardedAddress(request, trusted) },
     get isOverTls () { return isOverTls(request, trusted) }
   }
+}
+
+/** The path and the query of a request: all behind the first question mark is query. */
+export function readTarget (url: string): { path: string, query: Record<string, string | string[]> } {
+  const start = url.indexOf('?')
+  return start === -1
+    ? { path: url, query: {} }
+    : { path: url.slice(0, start), query: readQuery(url.slice(start + 1)) }
 }
 
 /** A parameter that comes several times is a list. */

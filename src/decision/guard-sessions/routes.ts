@@ -96,6 +96,8 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
       }
       const news = await guardSessions.poll(session)
       if (session.hasEnded) throw new Failure('session_ended')
+      // It was held: a client that was revoked meanwhile gets no trust.
+      await ofRequest(request, session.id)
       return news
     })
 
