@@ -62,7 +62,9 @@ function asking (port: number): Ask {
   return async (headers, path = '/invoices') => await fetch(`http://127.0.0.1:${port}${path}`, { headers })
 }
 
-async function createKey (more: Record<string, unknown> = {}): Promise<{ id: string, headers: { 'x-api-key': string } }> {
+async function createKey (
+  more: Record<string, unknown> = {}
+): Promise<{ id: string, headers: { 'x-api-key': string } }> {
   const { id, key } = await latchkey.manage('POST', '/api-keys', {
     organization: latchkey.organization,
     resource: latchkey.resource,
