@@ -50,7 +50,9 @@ export class RemoteGuard implements Decider {
   readonly #rates = rateLimiter()
   readonly #clock: Clock
 
+  /** @throws Error for an option that is missing, such as an environment variable that is not set. */
   constructor (options: RemoteGuardOptions) {
+    requireTexts(options)
     const { onError = error => { process.emitWarning(error as Error) }, mostEntries = 50_000, resource } = options
     this.#options = options
     this.#clock = options.clock ?? systemClock
@@ -174,6 +176,13 @@ export class RemoteGuard implements Decider {
 }
 
 const none: Record<string, string> = {}
+
+function requireTexts (options: RemoteGuardOptions): void {
+  for (const name of ['server', 'clientId', 'clientSecret', 'resource'] as const) {
+    if (typeof options[name] === 'string' && options[name] !== '') continue
+    throw new Error(`The guard needs ${name}, which is missing: give it to openGuard, or set its variable.`)
+  }
+}
 
 /** Before the server was ever reached, its style is not known. */
 function occasion ({ path, id }: GuardedRequest, resource: Resource | null, now: Date): StyledOccasion {
