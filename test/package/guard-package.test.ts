@@ -128,6 +128,15 @@ for (const [name, node] of [['the oldest Node.js', oldest], ['the Node.js of the
     for (const [framework, port] of ports) {
       await t.test(framework, async t => { await judgeFramework(t, asking(port)) })
     }
+    for (const [, port] of ports.filter(([framework]) => framework.startsWith('express'))) {
+      const { headers } = await createKey()
+      await asking(port)(headers)
+      t.equal(await (await asking(port)(headers, '/answered')).text(), 'answered')
+      t.equal((await asking(port)(headers)).status, 200, 'a guard that comes too late does not end the process')
+    }
+    const missing = 'import("@latchkey/guard").then(({ openGuard }) => openGuard({ server: "http://localhost:1" }))'
+    const { stdout: told } = await shell({ folder: cwd, env }, `node -e '${missing}' 2>&1 || true`)
+    t.match(told, /The guard needs clientId, which is missing/)
     const required = 'console.log(typeof require(\'@latchkey/guard\').openGuard)'
     await writeFile(join(cwd, 'common.cjs'), required)
     t.equal((await shell({ folder: cwd, env }, 'node common.cjs')).stdout.trim(), 'function', 'CommonJS can require it')

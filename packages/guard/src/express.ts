@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readAddress, unknownAddress } from '../../../src/base/ip-address.ts'
 import type { Principal } from '../../../src/domain/access/principal.ts'
-import type { Decider } from '../../../src/guard/remote/guarded-request.ts'
+import type { Decider, GuardedRequest } from '../../../src/guard/remote/guarded-request.ts'
 import { newId } from '../../../src/secrets/random.ts'
 import { readTarget, settle } from './http.ts'
 import { needsOf, type RouteNeeds } from './route-needs.ts'
@@ -31,17 +31,25 @@ export function expressGuard (guard: Decider, declared: RouteNeeds) {
   return async (
     request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void
   ): Promise<void> => {
-    const decision = await guard.decide({
-      raw: request,
-      ...readTarget(request.originalUrl),
-      method: request.method ?? 'GET',
-      id: newId('req'),
-      address: readAddress(request.ip) ?? unknownAddress,
-      isOverTls: request.protocol === 'https'
-    }, needs(request.params))
-    const principal = settle(decision, response)
-    if (principal === null) return
-    request.principal = principal
+    try {
+      const principal = settle(await guard.decide(guardedRequest(request), needs(request.params)), response)
+      if (principal === null) return
+      request.principal = principal
+    } catch (error) {
+      // Such as an answer that was sent meanwhile. Express 4 leaves a rejection to the process, which it ends.
+      return next(error)
+    }
     next()
+  }
+}
+
+function guardedRequest (request: ExpressRequest): GuardedRequest {
+  return {
+    raw: request,
+    ...readTarget(request.originalUrl),
+    method: request.method ?? 'GET',
+    id: newId('req'),
+    address: readAddress(request.ip) ?? unknownAddress,
+    isOverTls: request.protocol === 'https'
   }
 }

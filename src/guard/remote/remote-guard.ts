@@ -54,7 +54,9 @@ export class RemoteGuard implements Decider {
   /** Told of each request that could not be decided. */
   readonly #onError: (error: unknown) => void
 
+  /** @throws Error for an option that is missing, such as an environment variable that is not set. */
   constructor (options: RemoteGuardOptions) {
+    requireTexts(options)
     const { mostEntries = 50_000, resource } = options
     const onError = reporter(options.onError ?? warn)
     this.#options = options
@@ -202,6 +204,13 @@ const none: Record<string, string> = {}
 
 /** Characters; the server takes no longer one. */
 const longestCredential = 8_192
+
+function requireTexts (options: RemoteGuardOptions): void {
+  for (const name of ['server', 'clientId', 'clientSecret', 'resource'] as const) {
+    if (typeof options[name] === 'string' && options[name] !== '') continue
+    throw new Error(`The guard needs ${name}, which is missing: give it to openGuard, or set its variable.`)
+  }
+}
 
 /** Before the server was ever reached, its style is not known. */
 function occasion ({ path, id }: GuardedRequest, resource: Resource | null, now: Date): StyledOccasion {
