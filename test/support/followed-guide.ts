@@ -18,7 +18,7 @@ export interface Guide {
   env: Record<string, string>
   /** The blocks of code in a language, in their order, with what stands in the places of this machine. */
   blocks (language: string): string[]
-  /** Writes a file into the folder, with the words that the transcripts have found so far. Returns its path. */
+  /** Writes a file into the folder, and returns its path. */
   write (name: string, text: string): Promise<string>
   /** Puts a program into the folder: a shell script that runs `command` with the same parameters. */
   program (name: string, command: string): Promise<void>
@@ -46,7 +46,7 @@ export async function openGuide (
     blocks: language =>
       [...page.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, 'gm'))].map(([, block]) => block!),
     write: async (file, text) => {
-      await writeFile(join(folder, file), words.fill(text))
+      await writeFile(join(folder, file), text)
       return join(folder, file)
     },
     program: async (file, command) => {
