@@ -1,0 +1,82 @@
+/** docs/guides/spring-security.md as it stands: a Spring Boot application by its blocks, asked before and after. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import tap, { type Test } from 'tap'
+import { openGuide, type Guide } from '../support/followed-guide.ts'
+import { build } from '../support/foreign-clients.ts'
+import { foreignProgram } from '../support/foreign-programs.ts'
+import { freePort, startServer } from '../support/running-server.ts'
+import { until } from '../support/waiting.ts'
+
+const java = foreignProgram('java', 'apt-get install openjdk-17-jdk-headless')
+const maven = foreignProgram('mvn', 'apt-get install maven')
+
+/** Runs a block of the shell whose last command is the application, until it answers. Returns what stops it. */
+async function startApplication (guide: Guide, block: string, port: number): Promise<() => Promise<void>> {
+  // Maven starts the application as a process of its own: a group, so that both can be ended.
+  const child = spawn('sh', ['-e', '-c', guide.words.fill(block)], {
+    cwd: guide.folder, env: guide.env, detached: true, stdio: ['ignore', 'pipe', 'pipe']
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', bytes => { said += String(bytes) })
+  const closed = once(child, 'close')
+  await until('the application serves', async () => {
+    if (child.exitCode !== null) throw new Error(`the application did not start:\n${said}`)
+    return await fetch(`http://localhost:${port}/invoices`).then(answer => answer.status === 401, () => false)
+  })
+  return async () => {
+    end(child)
+    await closed
+  }
+}
+
+function end (child: ChildProcess): void {
+  try {
+    process.kill(-child.pid!, 'SIGTERM')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+async function follow (t: Test): Promise<void> {
+  const server = await startServer(t)
+  const port = await freePort()
+  const guide = await openGuide(t, 'spring-security', server, () => [
+    ['http://localhost:8080', `http://localhost:${port}`], ['port: 8080', `port: ${port}`]
+  ])
+  for (const folder of ['java/acme', 'resources']) {
+    await mkdir(join(guide.folder, 'src/main', folder), { recursive: true })
+  }
+  const [invoices, routes, tokens] = guide.blocks('java')
+  const [byJwt, byIntrospection] = guide.blocks('yaml')
+  const [properties, decoder, introspection] = guide.blocks('sh')
+  const [declared, refused, asked, revoked, declaredAgain, introspected] = guide.blocks('console')
+  await guide.write('pom.xml', guide.blocks('xml')[0]!)
+  // What Maven fetches, it fetches before anything waits for it.
+  await build(maven.path, ['--quiet', '--batch-mode', 'compile', 'spring-boot:help'], guide.folder)
+  const steps = [
+    {
+      files: { Invoices: invoices!, Routes: routes! },
+      yaml: byJwt!,
+      start: properties!,
+      before: declared!,
+      after: [refused!]
+    },
+    { files: { Tokens: tokens! }, yaml: byJwt!, start: decoder!, before: null, after: [asked!, revoked!] },
+    { files: {}, yaml: byIntrospection!, start: introspection!, before: declaredAgain!, after: [introspected!] }
+  ]
+  for (const { files, yaml, start, before, after } of steps) {
+    if (before !== null) await guide.follow(before)
+    for (const [name, text] of Object.entries(files)) await guide.write(`src/main/java/acme/${name}.java`, text)
+    await guide.write('src/main/resources/application.yaml', yaml)
+    const stopApplication = await startApplication(guide, start, port)
+    for (const transcript of after) await guide.follow(transcript)
+    await stopApplication()
+  }
+}
+
+tap.test('a Spring Boot application behind Latchkey, as docs/guides/spring-security.md tells it', {
+  skip: java.skip || maven.skip
+}, follow)
