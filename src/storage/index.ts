@@ -6,6 +6,7 @@ import { newSecret } from '../secrets/random.ts'
 import { newTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { migrate, openDatabase } from './engine/database.ts'
 import { startProblem } from './engine/postgresql/start-problems.ts'
+import { sqlitePath } from './engine/sqlite/sqlite.ts'
 import type { Limits } from './engine/timeouts.ts'
 import { pendingMigrations } from './migrations/inspection.ts'
 import { singleServerStorage } from './single-server.ts'
@@ -44,7 +45,9 @@ export async function openStorage (
   try {
     const shared = { ...common, migrated: await migrate(url) }
     const keys = auditKeys(secrets)
-    if (database.provider === 'sqlite') return { ...shared, ...await singleServerStorage(database, keys, telemetry) }
+    if (database.provider === 'sqlite') {
+      return { ...shared, ...await singleServerStorage(database, sqlitePath(url), keys, telemetry) }
+    }
     const { severalServersStorage } = await import('./replication/several-servers.ts')
     return { ...shared, ...severalServersStorage(database, { url, keys, lease, telemetry }) }
   } catch (error) {

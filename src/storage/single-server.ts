@@ -9,6 +9,7 @@ import type { ChangeListener, ChangeReport } from './cache/changes.ts'
 import { negativeFactsIn } from './cache/negative-facts.ts'
 import { uncachedRegistry } from './cache/uncached-registry.ts'
 import type { Database } from './engine/engine.ts'
+import { earlierTrust, noteTrust } from './engine/sqlite/guards-file.ts'
 import { withReads } from './engine/reads.ts'
 import type { Storage } from './storage.ts'
 import { repositoriesOver } from './store/repositories.ts'
@@ -16,7 +17,7 @@ import { transactions, withTransactionalAudit } from './store/transactions.ts'
 
 /** Applies each change to the cache before the change is acknowledged. */
 export async function singleServerStorage (
-  database: Database, keys: ChainKeys, { metrics }: Telemetry
+  database: Database, path: string, keys: ChainKeys, { metrics }: Telemetry
 ): Promise<Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'>> {
   const note: ChangeReport = change => cache.apply(change)
   const { reads } = database
@@ -56,6 +57,8 @@ export async function singleServerStorage (
     peers: null,
     isTrusted: () => true,
     trustedFor: () => Infinity,
+    earlierTrust: earlierTrust(path),
+    noteTrust: milliseconds => { noteTrust(path, milliseconds) },
     feedProblem: () => null,
     inMemory: () => cache.sizes(),
     refusedSubjects: () => 0,

@@ -98,6 +98,9 @@ export function severalServersStorage (
     peers,
     isTrusted: () => cacheLease.isValid(),
     trustedFor: () => cacheLease.remaining,
+    // Changes wait for the lease of a server that has not left, and so for its guards.
+    earlierTrust: 0,
+    noteTrust () {},
     feedProblem: () =>
       cacheLease.invalidFor < cacheLease.duration
         ? null
