@@ -9,16 +9,15 @@ import type { ChangeListener, ChangeReport } from './cache/changes.ts'
 import { negativeFactsIn } from './cache/negative-facts.ts'
 import { uncachedRegistry } from './cache/uncached-registry.ts'
 import type { Database } from './engine/engine.ts'
-import { earlierTrust, noteTrust } from './engine/sqlite/guards-file.ts'
 import { withReads } from './engine/reads.ts'
-import type { Storage } from './storage.ts'
+import type { CommonPart, Storage } from './storage.ts'
 import { repositoriesOver } from './store/repositories.ts'
 import { transactions, withTransactionalAudit } from './store/transactions.ts'
 
 /** Applies each change to the cache before the change is acknowledged. */
 export async function singleServerStorage (
-  database: Database, path: string, keys: ChainKeys, { metrics }: Telemetry
-): Promise<Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'>> {
+  database: Database, keys: ChainKeys, { metrics }: Telemetry
+): Promise<Omit<Storage, CommonPart>> {
   const note: ChangeReport = change => cache.apply(change)
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, note, keys), reads)
@@ -57,8 +56,6 @@ export async function singleServerStorage (
     peers: null,
     isTrusted: () => true,
     trustedFor: () => Infinity,
-    earlierTrust: earlierTrust(path),
-    noteTrust: milliseconds => { noteTrust(path, milliseconds) },
     feedProblem: () => null,
     inMemory: () => cache.sizes(),
     refusedSubjects: () => 0,

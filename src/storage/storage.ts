@@ -6,6 +6,10 @@ import type { Peers } from '../domain/metering/shared-counters.ts'
 import type { Store } from '../domain/store.ts'
 import type { ChangeListener } from './cache/changes.ts'
 
+/** What is alike on both databases, or follows from the URL alone. */
+export type CommonPart =
+  'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections' | 'earlierTrust' | 'noteTrust'
+
 /** An open store, migrated to this version. */
 export interface Storage {
   store: Store

@@ -57,7 +57,8 @@ tap.test('a key that was looked up over a change was asked about: its calls are 
   const { latchkey: { registry, signingKeys }, issuer, clock } = server
   const { key: text } = await server.createKey({ organization: organization.id })
   const { authenticator } = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest: null })
-  const session = new GuardSession({ id: 'gds', clientId: 'cli', resourceId: hostResourceId, address: '' }, newMarks(), () => {})
+  const identity = { id: 'gds', clientId: 'cli', resourceId: hostResourceId, address: '' }
+  const session = new GuardSession(identity, newMarks(), () => {})
   const resource = (await registry.resource(hostResourceId))!
   const found = lookUp({ authenticator, clock: clock.now }, session, resource, { kind: 'api_key', text })
   session.note({ of: 'organization', id: 'another' })

@@ -125,7 +125,8 @@ export class RemoteGuard {
     request: GuardedRequest, needs: Needs, facts: KeyFacts | TokenFacts, inQuery: boolean
   ): Decision {
     const resource = this.#session.resource!
-    const verdict = judge(facts, null, judged(request, needs, resource, this.#options.environment ?? null, this.#clock()))
+    const { environment = null } = this.#options
+    const verdict = judge(facts, null, judged(request, needs, resource, environment, this.#clock()))
     if (!verdict.ok) return this.#refuse(request, unlimited(verdict.refusal))
     const headers = inQuery ? discouragingHeaders(resource.style) : none
     if (facts.kind !== 'api_key') return { ok: true, principal: verdict.principal, headers }
@@ -155,7 +156,8 @@ export class RemoteGuard {
 
   #refuse (request: GuardedRequest, refused: Refused): Decision {
     const resource = this.#session.resource!
-    const answer = refusalAnswer(refused, occasion(request, resource, this.#clock()), resourceMetadataUrl(resource.identifier))
+    const metadataUrl = resourceMetadataUrl(resource.identifier)
+    const answer = refusalAnswer(refused, occasion(request, resource, this.#clock()), metadataUrl)
     return { ok: false, answer, refusal: refused.refusal }
   }
 
@@ -166,7 +168,8 @@ export class RemoteGuard {
 
   #unavailable (request: GuardedRequest): Decision {
     const failure = new Failure('authorization_unavailable')
-    return { ok: false, answer: failureAnswer(failure, occasion(request, this.#session.resource, this.#clock())), refusal: null }
+    const answer = failureAnswer(failure, occasion(request, this.#session.resource, this.#clock()))
+    return { ok: false, answer, refusal: null }
   }
 }
 

@@ -167,7 +167,7 @@ export class Session {
     }
   }
 
-  /** Empties the memory. Left open, the session would count among those of this client, and changes would wait for it. */
+  /** Empties the memory. Left open, the session would count among the client's, and changes would wait for it. */
   async #endFormer (): Promise<void> {
     this.#memory.clear()
     const ended = this.#open
@@ -192,7 +192,9 @@ export class Session {
       )
       if (hasEnded(status)) {
         // Opened again without a pause, every session would end like this one.
-        if (isFirst) throw new Error('The authorization server does not know the session that it opened: a guard needs one server.')
+        if (isFirst) {
+          throw new Error('The authorization server lost the session that it opened: is it one server, or several?')
+        }
         return
       }
       if (status !== 200) throw new Error(`The authorization server answered a poll with ${status} ${body.error ?? ''}`)

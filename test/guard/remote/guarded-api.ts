@@ -1,4 +1,4 @@
-/** An API of node:http behind a remote guard, on a real server that is reached through a proxy which can hold answers. */
+/** An API of node:http behind a remote guard, whose real server is reached through a proxy that can hold answers. */
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
