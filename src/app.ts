@@ -61,7 +61,7 @@ export async function openLatchkey (
   const recorders = newRecorders({ store, peers, clock, telemetry })
   const { refusals, keyUsage, clientUsage, managementTokenUsage, tokens, counts, meter } = recorders
   const eventLoop = watchEventLoop(availability, config.shedLag, report('event_loop'))
-  const guardSessions = new GuardSessions({ lease: config.replicaLease / 2, trustedFor: storage.trustedFor })
+  const guardSessions = new GuardSessions({ ...storage, lease: config.replicaLease / 2 })
   storage.subscribe(change => guardSessions.onChange(change))
   const services = inOrder([
     ...(tracing === null ? [] : [tracing]),

@@ -6,6 +6,7 @@ import { newSecret } from '../secrets/random.ts'
 import { newTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { migrate, openDatabase } from './engine/database.ts'
 import { startProblem } from './engine/postgresql/start-problems.ts'
+import { earlierTrust, noteTrust } from './engine/sqlite/guards-file.ts'
 import type { Limits } from './engine/timeouts.ts'
 import { pendingMigrations } from './migrations/inspection.ts'
 import { singleServerStorage } from './single-server.ts'
@@ -44,11 +45,22 @@ export async function openStorage (
   try {
     const shared = { ...common, migrated: await migrate(url) }
     const keys = auditKeys(secrets)
-    if (database.provider === 'sqlite') return { ...shared, ...await singleServerStorage(database, keys, telemetry) }
+    if (database.provider === 'sqlite') {
+      return { ...shared, ...await singleServerStorage(database, keys, telemetry), ...await guardsOf(url) }
+    }
     const { severalServersStorage } = await import('./replication/several-servers.ts')
-    return { ...shared, ...severalServersStorage(database, { url, keys, lease, telemetry }) }
+    // Changes wait for the lease of a server that has not left, and so for its guards.
+    const noGuards = { earlierTrust: 0, noteTrust () {} }
+    return { ...shared, ...severalServersStorage(database, { url, keys, lease, telemetry }), ...noGuards }
   } catch (error) {
     await database.close()
     throw startProblem(error, url)
   }
+}
+
+/** The guards of the servers on a SQLite file. */
+async function guardsOf (url: string): Promise<Pick<Storage, 'earlierTrust' | 'noteTrust'>> {
+  const { sqlitePath } = await import('./engine/sqlite/sqlite.ts')
+  const path = sqlitePath(url)
+  return { earlierTrust: earlierTrust(path), noteTrust: milliseconds => { noteTrust(path, milliseconds) } }
 }

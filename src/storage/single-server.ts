@@ -10,14 +10,14 @@ import { negativeFactsIn } from './cache/negative-facts.ts'
 import { uncachedRegistry } from './cache/uncached-registry.ts'
 import type { Database } from './engine/engine.ts'
 import { withReads } from './engine/reads.ts'
-import type { Storage } from './storage.ts'
+import type { CommonPart, Storage } from './storage.ts'
 import { repositoriesOver } from './store/repositories.ts'
 import { transactions, withTransactionalAudit } from './store/transactions.ts'
 
 /** Applies each change to the cache before the change is acknowledged. */
 export async function singleServerStorage (
   database: Database, keys: ChainKeys, { metrics }: Telemetry
-): Promise<Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'>> {
+): Promise<Omit<Storage, CommonPart>> {
   const note: ChangeReport = change => cache.apply(change)
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, note, keys), reads)

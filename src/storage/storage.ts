@@ -6,6 +6,10 @@ import type { Peers } from '../domain/metering/shared-counters.ts'
 import type { Store } from '../domain/store.ts'
 import type { ChangeListener } from './cache/changes.ts'
 
+/** What is alike on both databases, or follows from the URL alone. */
+export type CommonPart =
+  'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections' | 'earlierTrust' | 'noteTrust'
+
 /** An open store, migrated to this version. */
 export interface Storage {
   store: Store
@@ -30,6 +34,10 @@ export interface Storage {
   isTrusted (): boolean
   /** Milliseconds for which checks may use the cache without another sign of life from the database. */
   trustedFor (): number
+  /** Milliseconds from the opening for which guards may go by what an earlier server on this database told them. */
+  earlierTrust: number
+  /** To be called once, before guards are given trust for so many milliseconds. @throws when it cannot be noted. */
+  noteTrust (milliseconds: number): void
   /** Null: the change feed is followed; else the problem, in public words. */
   feedProblem (): string | null
   /** Resolves when the database answers on the connection that changes use. @throws Failure `storage_unavailable`. */

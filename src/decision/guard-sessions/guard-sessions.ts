@@ -1,4 +1,5 @@
 /** The sessions of all remote guards on this server: opened, told of every change, and counted out when too late. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Failure } from '../../base/errors.ts'
 import type { Awaitable } from '../../base/awaitable.ts'
 import { lru } from '../../base/lru.ts'
@@ -6,6 +7,7 @@ import { newMarks } from '../../secrets/authentication-code.ts'
 import { newId } from '../../secrets/random.ts'
 import type { Change } from '../../storage/cache/changes.ts'
 import { GuardSession, type News } from './guard-session.ts'
+import { subjectsOf } from './subjects.ts'
 
 /** Sessions that one client may have open. */
 const mostOfClient = 32
@@ -24,6 +26,10 @@ export interface GuardSessionsOptions {
   lease: number
   /** Milliseconds for which this server may use its own cache. */
   trustedFor (): number
+  /** Milliseconds from now for which guards may go by what an earlier server told them: changes wait for that. */
+  earlierTrust: number
+  /** Notes the lease for a later server, once, before any guard is given trust. @throws when it cannot be noted. */
+  noteTrust (milliseconds: number): void
 }
 
 interface Late { at: readonly number[] }
@@ -34,10 +40,14 @@ export class GuardSessions {
   readonly #sessions = new Map<string, GuardSession>()
   readonly #late = lru<Late>(10_000)
   readonly #mark = newMarks()
+  readonly #earlierUntil: number
+  #noteTrust: (milliseconds: number) => void
   #isClosed = false
 
-  constructor ({ lease, trustedFor }: GuardSessionsOptions) {
+  constructor ({ lease, trustedFor, earlierTrust, noteTrust }: GuardSessionsOptions) {
     this.lease = lease
+    this.#earlierUntil = performance.now() + earlierTrust
+    this.#noteTrust = noteTrust
     this.#trustedFor = trustedFor
   }
 
@@ -86,7 +96,12 @@ export class GuardSessions {
     if (
       this.#lateness(clientId) >= mostLate.ofClient || this.#lateness(`${clientId} ${address}`) >= mostLate.ofAddress
     ) return 0
-    return Math.max(0, Math.floor(Math.min(this.lease, this.#trustedFor())))
+    const trustFor = Math.floor(Math.min(this.lease, this.#trustedFor()))
+    // What is noted has to hold for the earlier trust as well: that ends first.
+    if (trustFor <= 0 || performance.now() < this.#earlierUntil) return 0
+    this.#noteTrust(this.lease)
+    this.#noteTrust = () => {}
+    return trustFor
   }
 
   /** Takes a session out: its guard has emptied its memory. */
@@ -102,6 +117,8 @@ export class GuardSessions {
       const wait = session.note(change)
       if (wait !== null) waits.push(wait)
     }
+    const left = this.#earlierUntil - performance.now()
+    if (left > 0 && subjectsOf(change, digest => digest).length > 0) waits.push(sleep(Math.ceil(left)))
     return waits.length === 0 ? undefined : Promise.all(waits).then(() => {})
   }
 

@@ -20,7 +20,7 @@ import { withReads } from '../engine/reads.ts'
 import { LostChangeDetector } from '../lost-changes/lost-change-detector.ts'
 import { findSubject } from '../lost-changes/lost-subjects.ts'
 import { refusedInDatabase, RefusedSubjects, withoutRefused } from '../lost-changes/refused-subjects.ts'
-import type { Storage } from '../storage.ts'
+import type { CommonPart, Storage } from '../storage.ts'
 import { repositoriesOver } from '../store/repositories.ts'
 import { transactions, withTransactionalAudit, withTransactionalChanges } from '../store/transactions.ts'
 import { settleRevoked } from '../tables/lost-changes.ts'
@@ -39,7 +39,7 @@ interface Options { url: string, keys: ChainKeys, lease: number, telemetry: Tele
 /** Until this server has joined, every check queries the database. */
 export function severalServersStorage (
   database: Database, options: Options
-): Omit<Storage, 'migrated' | 'ping' | 'isFull' | 'pendingMigrations' | 'connections'> {
+): Omit<Storage, CommonPart> {
   const { keys, telemetry: { metrics, background } } = options
   const id = newId('rpl')
   const listeners: ChangeListener[] = []

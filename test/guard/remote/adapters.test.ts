@@ -7,7 +7,7 @@ import { expressGuard, type ExpressRequest } from '../../../packages/guard/src/e
 import { until } from '../../support/waiting.ts'
 import { startGuarded } from './guarded-api.ts'
 
-tap.test('a token behind a second question mark of the URL is a second credential, in Express as in node:http', async t => {
+tap.test('a token behind a second question mark is a second credential, in Express as in node:http', async t => {
   const { guard, get, key } = await startGuarded(t)
   const { key: text } = await key()
   const headers = { 'x-api-key': text }
