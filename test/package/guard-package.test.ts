@@ -130,8 +130,7 @@ for (const [name, node] of [['the oldest Node.js', oldest], ['the Node.js of the
     }
     for (const [, port] of ports.filter(([framework]) => framework.startsWith('express'))) {
       const { headers } = await createKey()
-      await asking(port)(headers)
-      t.equal(await (await asking(port)(headers, '/answered')).text(), 'answered')
+      t.equal(await (await asking(port)({}, '/answered')).text(), 'answered')
       t.equal((await asking(port)(headers)).status, 200, 'a guard that comes too late does not end the process')
     }
     const missing = 'import("@latchkey/guard").then(({ openGuard }) => openGuard({ server: "http://localhost:1" }))'
