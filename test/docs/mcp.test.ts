@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { symlink } from 'node:fs/promises'
 import { delimiter, join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
-import { openGuide } from '../support/followed-guide.ts'
+import { openGuide, type Guide } from '../support/followed-guide.ts'
 import { pythonTools } from '../support/foreign-tools.ts'
 import { freePort, run, startServer, stop } from '../support/running-server.ts'
 import { until } from '../support/waiting.ts'
@@ -38,30 +38,35 @@ async function follow (t: Test, index: 0 | 1): Promise<void> {
     if (child.exitCode !== null) throw new Error(`the MCP server did not start:\n${said}`)
     return await fetch(`http://localhost:${port}/mcp`).then(() => true, () => false)
   })
-  await restricted(t, `http://localhost:${port}/mcp`, guide)
+  await refused(t, `http://localhost:${port}/mcp`, guide)
   for (const transcript of asked) await guide.follow(transcript.replaceAll('node agent.mjs', 'agent'))
   t.notMatch(said, /eyJ[\w-]+\.eyJ/, 'no token is logged')
 }
 
-/** A client that is restricted to addresses has a token, and no tool: the servers of the page cannot compare them. */
-async function restricted (t: Test, url: string, { env }: Awaited<ReturnType<typeof openGuide>>): Promise<void> {
-  const latchkey = async (...parameters: string[]) => JSON.parse(
-    (await run('latchkey', [...parameters, '--json'], { env })).stdout
-  )
-  const { data: [{ id: org }] } = await latchkey('org', 'list')
-  const { clientId, clientSecret } = await latchkey(
-    'client', 'create', '--org', org, '--name', 'restricted', '--resource', url, '--scope', 'tools:call', '--allow-ip',
-    '127.0.0.1', '--allow-ip', '::1'
-  )
-  t.type(clientId, 'string')
-  const answer = await fetch(`http://localhost:${env.PORT}/api/v1/auth/token`, {
-    method: 'POST',
-    headers: { authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}` },
-    body: new URLSearchParams({ grant_type: 'client_credentials' })
-  })
-  const { access_token: token } = await answer.json() as { access_token: string }
-  t.type(token, 'string')
-  t.equal((await fetch(url, { method: 'POST', headers: { authorization: `Bearer ${token}` } })).status, 401)
+/**
+ * Tokens that are valid, and refused all the same: of a client that is restricted to addresses, which the servers of the
+ * page cannot compare, and for another resource.
+ */
+async function refused (t: Test, url: string, { env }: Guide): Promise<void> {
+  const latchkey = async (parameters: string) =>
+    JSON.parse((await run('latchkey', [...parameters.split(' '), '--json'], { env })).stdout)
+  const { data: [{ id: org }] } = await latchkey('org list')
+  await latchkey('resource create http://localhost:8001/mcp --scope tools:call')
+  const cases = { restricted: `${url} --allow-ip 127.0.0.1 --allow-ip ::1`, foreign: 'http://localhost:8001/mcp' }
+  for (const [name, resource] of Object.entries(cases)) {
+    const { clientId, clientSecret } = await latchkey(
+      `client create --org ${org} --name ${name} --scope tools:call --resource ${resource}`
+    )
+    const answer = await fetch(`http://localhost:${env.PORT}/api/v1/auth/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials' })
+    })
+    const { access_token: token } = await answer.json() as { access_token: string }
+    t.match(token, /^eyJ/)
+    const headers = { authorization: `Bearer ${token}` }
+    t.equal((await fetch(url, { method: 'POST', headers })).status, 401, name)
+  }
 }
 
 tap.test('a FastMCP server behind Latchkey, as docs/guides/mcp.md tells it', fastmcp, t => follow(t, 0))

@@ -7,7 +7,7 @@ import tap, { type Test } from 'tap'
 import { openGuide, type Guide } from '../support/followed-guide.ts'
 import { build } from '../support/foreign-clients.ts'
 import { foreignProgram } from '../support/foreign-programs.ts'
-import { freePort, startServer } from '../support/running-server.ts'
+import { freePort, run, startServer } from '../support/running-server.ts'
 import { until } from '../support/waiting.ts'
 
 const java = foreignProgram('java', 'apt-get install openjdk-17-jdk-headless')
@@ -40,6 +40,23 @@ function end (child: ChildProcess): void {
   }
 }
 
+/** A token for another API of the same issuer: valid, and not for this one. */
+async function tokenForAnother ({ env }: Guide, issuer: string): Promise<string> {
+  const latchkey = async (parameters: string) =>
+    JSON.parse((await run('latchkey', [...parameters.split(' '), '--json'], { env })).stdout)
+  const { data: [{ id: org }] } = await latchkey('org list')
+  await latchkey('resource create https://other.acme.test --scope invoices:read')
+  const { clientId, clientSecret } = await latchkey(
+    `client create --org ${org} --resource https://other.acme.test --scope invoices:read --name other`
+  )
+  const answer = await fetch(`${issuer}/api/v1/auth/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials' })
+  })
+  return (await answer.json() as { access_token: string }).access_token
+}
+
 async function follow (t: Test): Promise<void> {
   const server = await startServer(t)
   const port = await freePort()
@@ -67,12 +84,16 @@ async function follow (t: Test): Promise<void> {
     { files: { Tokens: tokens! }, yaml: byJwt!, start: decoder!, before: null, after: [asked!, revoked!] },
     { files: {}, yaml: byIntrospection!, start: introspection!, before: declaredAgain!, after: [introspected!] }
   ]
+  let foreign: string | null = null
   for (const { files, yaml, start, before, after } of steps) {
     if (before !== null) await guide.follow(before)
     for (const [name, text] of Object.entries(files)) await guide.write(`src/main/java/acme/${name}.java`, text)
     await guide.write('src/main/resources/application.yaml', yaml)
     const stopApplication = await startApplication(guide, start, port)
     for (const transcript of after) await guide.follow(transcript)
+    foreign ??= await tokenForAnother(guide, server.url)
+    const headers: Record<string, string> = { authorization: `Bearer ${foreign}` }
+    t.equal((await fetch(`http://localhost:${port}/invoices`, { headers })).status, 401, 'another API\'s token')
     await stopApplication()
   }
 }
