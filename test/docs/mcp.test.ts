@@ -44,8 +44,8 @@ async function follow (t: Test, index: 0 | 1): Promise<void> {
 }
 
 /**
- * Tokens that are valid, and refused all the same: of a client that is restricted to addresses, which the servers of the
- * page cannot compare, and for another resource.
+ * Tokens that are valid, and refused all the same: of a client that is restricted to addresses, which the servers of
+ * the page cannot compare, and for another resource.
  */
 async function refused (t: Test, url: string, { env }: Guide): Promise<void> {
   const latchkey = async (parameters: string) =>
