@@ -1,5 +1,4 @@
 /** A server on SQLite that is started again while a guard, which does not notice it, trusts its memory. */
-import { join } from 'node:path'
 import tap from 'tap'
 import { startServer } from '../../support/test-server.ts'
 import { startGuarded } from './guarded-api.ts'
