@@ -1,11 +1,12 @@
 // npm run build:guard: packages/guard/dist, one bundle for each entry with its declarations. The code is that of
 // src/guard and of the judge, so the guard in another process decides as the one in the server does.
-import { rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { generateDtsBundle } from 'dts-bundle-generator'
 import { build } from 'esbuild'
 
-const folder = join(import.meta.dirname, '..', 'packages', 'guard')
+const root = join(import.meta.dirname, '..')
+const folder = join(root, 'packages', 'guard')
 const dist = join(folder, 'dist')
 const entries = ['index', 'http', 'express', 'fetch', 'fastify']
 
@@ -34,6 +35,12 @@ const declarations = generateDtsBundle(entries.map(name => ({
   libraries: { importedLibraries: ['fastify'] },
 })), { preferredConfigPath: join(folder, 'tsconfig.json') })
 for (const [i, text] of declarations.entries()) writeFileSync(join(dist, `${entries[i]}.d.ts`), withNode(text))
+
+// The bundles hold code of others, whose licences ask to be passed on.
+cpSync(join(root, 'LICENSE'), join(dist, 'LICENSE'))
+const licences = [['ipaddr.js', 'LICENSE'], ['lru-cache', 'LICENSE.md']] as const
+writeFileSync(join(dist, 'LICENSES-OF-OTHERS.md'), licences.map(([name, file]) =>
+  `# ${name}\n\n${readFileSync(join(root, 'node_modules', name, file), 'utf8')}`).join('\n'))
 
 /** The generator leaves the types of Node without an import. */
 function withNode (text: string): string {

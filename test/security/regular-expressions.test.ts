@@ -56,8 +56,6 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['decision/verify-schema.ts', 'pattern ^[a-z][a-z0-9-]{0,63}$', 'body'],
   ['decision/verify-schema.ts', 'pattern ^[!#$%&\'*+.^_`|~0-9A-Za-z-]{1,32}$', 'body'],
   ['decision/verify-schema.ts', 'pattern ^/[\\x21-\\x7e]*$', 'field'],
-  ['decision/guard-sessions/schemas.ts', 'pattern ^\\d{4}-\\d{2}-\\d{2}$', 'body'],
-  ['guard/remote/verify.ts', '/^\\/[\\x21-\\x7e]{0,2047}$/', 'headers'],
   ['config/readers.ts', '/(?<!\\/)\\/+$/', 'own'],
   ['config/readers.ts', '/^(.+):(\\d{1,5})$/', 'own'],
   ['config/loopback.ts', '/^\\[|\\]$/g', 'own'],

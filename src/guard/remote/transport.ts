@@ -33,7 +33,7 @@ export class Transport {
   readonly #agent: HttpAgent | HttpsAgent
   readonly #send: typeof httpRequest
 
-  /** @throws Error for a URL that is none. A secret goes over TLS, unless the server is on this machine. */
+  /** @throws Error for a URL that is none. Without https, the network sees the client's secret. */
   constructor ({ server, clientId, clientSecret, ca }: ServerOptions) {
     this.#base = new URL(server)
     const isTls = this.#base.protocol === 'https:'
