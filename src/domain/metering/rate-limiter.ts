@@ -28,7 +28,10 @@ export interface RateLimiter {
   take(
     id: string, perMinute: number, now: Date, policy?: LimitName
   ): { waitSeconds: number | null, state: RateLimitState }
-  /** Adds calls that were admitted elsewhere: the bucket may hold more than its capacity, and owes until it leaked. */
+  /**
+   * Adds calls that were admitted elsewhere: the bucket may hold up to twice its capacity, and owes until it leaked. No
+   * report keeps a holder out for longer than a minute.
+   */
   add (id: string, perMinute: number, calls: number, now: Date): void
   /** Takes one call out of the bucket. */
   giveBack (id: string): void
@@ -80,8 +83,10 @@ export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
       return { waitSeconds: null, state: stateOf(bucket, perMinute, policy) }
     },
     add (id, perMinute, calls, now) {
-      bucketOf(id, perMinute, now.getTime()).used += calls * call
-      broadcast?.(`${perMinute} ${id}`, calls)
+      const bucket = bucketOf(id, perMinute, now.getTime())
+      const counted = Math.min(calls, 2 * perMinute)
+      bucket.used = Math.max(bucket.used, Math.min(bucket.used + counted * call, 2 * perMinute * call))
+      broadcast?.(`${perMinute} ${id}`, counted)
     },
     giveBack (id) {
       const bucket = known.get(id)

@@ -105,3 +105,13 @@ t.test('CD-10: the header fields are Lists of Strings with Parameters, one membe
     ratelimit: '"minute";r=99;t=1, "month";r=0;t=1425600, "credits";r=47;t=1425600',
   })
 })
+
+t.test('calls that were admitted elsewhere are owed, for a minute at most', async t => {
+  const limiter = rateLimiter()
+  const at = (seconds: number): Date => new Date(1_000_000 + seconds * 1_000)
+  limiter.add('key', 10, 5, at(0))
+  t.equal(limiter.take('key', 10, at(0)).state.remaining, 4, 'they count like its own')
+  limiter.add('key', 10, 100_000_000, at(0))
+  t.equal(limiter.take('key', 10, at(0)).waitSeconds, 66, 'two minutes are the most that a bucket holds')
+  t.equal(limiter.take('key', 10, at(66)).waitSeconds, null)
+})
