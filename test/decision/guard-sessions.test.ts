@@ -87,6 +87,7 @@ tap.test('a change of everything, and more changes than may wait, make a guard o
 tap.test('a client that is revoked while its poll is held gets no trust by the answer', async t => {
   const { server, client, ask, open } = await start(t, { environment: { LATCHKEY_REPLICA_LEASE: '8000' } })
   const session = await open()
+  t.equal((await ask(`/${session}/poll`, { applied: 0 })).status, 200, 'the first poll is answered at once')
   const held = ask(`/${session}/poll`, { applied: 0 })
   t.equal((await server.admin('POST', `/clients/${client.clientId}/revoke`)).status, 200)
   t.equal((await held).status, 401)
