@@ -250,6 +250,8 @@ tap.test('N9: an error that nothing catches is told and counted, ends nothing, a
     /^latchkey_uncaught_errors_total (\d+)$/m.exec(await (await fetch(`${url}/prom`)).text())?.[1]
   while (await uncaught() !== '2') await pause(20)
   t.equal((await fetch(`${url}/api/v1/clients`)).status, 401, 'it serves on')
+  // What it has written may arrive later than what it counts.
+  while (said().trim().split('\n').length < 2) await pause(20)
   const lines = said().trim().split('\n').map(line => JSON.parse(line) as object)
   t.match(lines, [
     {
