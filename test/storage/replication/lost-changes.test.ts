@@ -530,7 +530,8 @@ tap.test('a check during which another connection is made each time it reads is 
   const client = new pg.Client({ connectionString: database.url })
   await client.connect()
   t.teardown(() => client.end())
-  const { rows: [entry] } = await client.query('SELECT id FROM "FeedEntry" LIMIT 1')
+  const { rows: [entry] } = await client.query(`INSERT INTO "FeedEntry" (id, xid, changes, "replicaId", "createdAt")
+    VALUES ('fed_kept', pg_current_xact_id()::text::bigint, '[]', 'rpl_x', timezone('UTC', now())) RETURNING id`)
   const nothingIsLost = async () => { throw new Error('nothing is lost') }
   const detector = new LostChangeDetector({
     run: async (text, values) => (await client.query(text, [...values])).rows,
