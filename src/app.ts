@@ -63,6 +63,7 @@ export async function openLatchkey (
   const eventLoop = watchEventLoop(availability, config.shedLag, report('event_loop'))
   const guardSessions = new GuardSessions({ ...storage, lease: config.replicaLease / 2 })
   storage.subscribe(change => guardSessions.onChange(change))
+  storage.whenUntrusted(() => guardSessions.onChange({ of: 'everything' }))
   const services = inOrder([
     ...(tracing === null ? [] : [tracing]),
     eventLoop,

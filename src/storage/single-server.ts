@@ -56,6 +56,7 @@ export async function singleServerStorage (
     peers: null,
     isTrusted: () => true,
     trustedFor: () => Infinity,
+    whenUntrusted: () => {},
     feedProblem: () => null,
     inMemory: () => cache.sizes(),
     refusedSubjects: () => 0,

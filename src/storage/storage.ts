@@ -1,4 +1,5 @@
 /** What the rest of a server sees of its database. */
+import type { Awaitable } from '../base/awaitable.ts'
 import type { Registry } from '../domain/access/registry.ts'
 import type { Replica } from '../domain/maintenance/drift.ts'
 import type { ReplicaDirectory } from '../domain/maintenance/replica.ts'
@@ -20,6 +21,8 @@ export interface Storage {
   replicas: readonly Replica[]
   /** Calls `listener` with each change from now on: of this server and, once it has joined, of the others. */
   subscribe (listener: ChangeListener): void
+  /** Awaits `wait` before this server acts as one without trust: trust that it gave to guards ends by itself. */
+  whenUntrusted (wait: () => Awaitable<void>): void
   /** The servers on this database. */
   directory: ReplicaDirectory
   /**

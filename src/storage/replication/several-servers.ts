@@ -1,4 +1,5 @@
 /** The storage of one server among several on a PostgreSQL; docs/replicas.md describes the protocol. */
+import type { Awaitable } from '../../base/awaitable.ts'
 import { systemClock } from '../../base/clock.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import type { ChainKeys } from '../../domain/audit/chain.ts'
@@ -43,6 +44,7 @@ export function severalServersStorage (
   const { keys, telemetry: { metrics, background } } = options
   const id = newId('rpl')
   const listeners: ChangeListener[] = []
+  const waits: (() => Awaitable<void>)[] = []
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, refuseOutsideTransaction, keys), reads)
   const stored = uncachedRegistry(repositories, reads)
@@ -72,9 +74,7 @@ export function severalServersStorage (
         'it may have lost acknowledged changes')
     },
     // Its trust may have ended at once, with a connection; that which it gave to guards ends by itself.
-    outdateGuards: () => attempt(async () => {
-      for (const listener of listeners) await listener({ of: 'everything' })
-    }, background.report('feed')),
+    outdateGuards: () => attempt(async () => { await Promise.all(waits.map(wait => wait())) }, background.report('feed')),
     metrics,
     report: background.report('feed'),
     onReport: (from, position) => { barrier.onReport(from, position) },
@@ -94,6 +94,7 @@ export function severalServersStorage (
     replicas: [comparable(parts)],
     directory: { page: query => replicaPage(database.queries, query) },
     subscribe: listener => { listeners.push(listener) },
+    whenUntrusted: wait => { waits.push(wait) },
     join: () => replica.join(),
     peers,
     isTrusted: () => cacheLease.isValid(),
