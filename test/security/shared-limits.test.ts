@@ -19,8 +19,8 @@ tap.teardown(async () => {
 })
 
 /**
- * Milliseconds between two tries: a bucket of 200 per minute drains faster than the tries fill it. No divisor of the 500
- * between two broadcasts: else each try could fall into the moment before one.
+ * Milliseconds between two tries: a bucket of 200 per minute drains faster than the tries fill it. No divisor of the
+ * 500 between two broadcasts: else each try could fall into the moment before one.
  */
 const rarely = 370
 

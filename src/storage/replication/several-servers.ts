@@ -10,7 +10,7 @@ import type { Replica as ComparableReplica } from '../../domain/maintenance/drif
 import { noticeHistory, noticeLostChanges } from '../../domain/maintenance/lost-change.ts'
 import type { Peers } from '../../domain/metering/shared-counters.ts'
 import { newId } from '../../secrets/random.ts'
-import { attempt } from '../../telemetry/background.ts'
+import { attempt, type Report } from '../../telemetry/background.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { CachedRegistry } from '../cache/cached-registry.ts'
 import type { Change, ChangeListener } from '../cache/changes.ts'
@@ -41,10 +41,9 @@ interface Options { url: string, keys: ChainKeys, lease: number, telemetry: Tele
 export function severalServersStorage (
   database: Database, options: Options
 ): Omit<Storage, CommonPart> {
-  const { keys, telemetry: { metrics, background } } = options
+  const { url, lease, keys, telemetry: { metrics, background } } = options
   const id = newId('rpl')
-  const listeners: ChangeListener[] = []
-  const waits: (() => Awaitable<void>)[] = []
+  const [listeners, waits]: [ChangeListener[], (() => Awaitable<void>)[]] = [[], []]
   const { reads } = database
   const repositories = withReads(repositoriesOver(database.queries, refuseOutsideTransaction, keys), reads)
   const stored = uncachedRegistry(repositories, reads)
@@ -57,7 +56,6 @@ export function severalServersStorage (
   const barrier = new AcknowledgementBarrier(database.queries, id, metrics, background.report('counting_out'))
   const cacheLease = new CacheLease(options.lease)
   const { peers, onCounts } = newPeers(database, id)
-  const { url, lease } = options
   const replica = new Replica({
     id,
     url,
@@ -73,8 +71,7 @@ export function severalServersStorage (
       background.log.error(history, 'the database has another history than the one that servers followed before: ' +
         'it may have lost acknowledged changes')
     },
-    // Its trust may have ended at once, with a connection; that which it gave to guards ends by itself.
-    outdateGuards: () => attempt(async () => { await Promise.all(waits.map(wait => wait())) }, background.report('feed')),
+    outdateGuards: () => afterAll(waits, background.report('feed')),
     metrics,
     report: background.report('feed'),
     onReport: (from, position) => { barrier.onReport(from, position) },
@@ -110,6 +107,11 @@ export function severalServersStorage (
       await database.close()
     },
   }
+}
+
+/** This server's trust may have ended at once, with a connection; that which it gave to guards ends by itself. */
+async function afterAll (waits: readonly (() => Awaitable<void>)[], report: Report): Promise<void> {
+  await attempt(async () => { await Promise.all(waits.map(wait => wait())) }, report)
 }
 
 function newDetector (
