@@ -37,7 +37,7 @@ export interface Storage {
   isTrusted (): boolean
   /** Milliseconds for which checks may use the cache without another sign of life from the database. */
   trustedFor (): number
-  /** Milliseconds from the opening for which guards may go by what an earlier server on this database told them. */
+  /** Milliseconds from the opening for which guards may trust an earlier server on this database. */
   earlierTrust: number
   /** To be called once, before guards are given trust for so many milliseconds. @throws when it cannot be noted. */
   noteTrust (milliseconds: number): void

@@ -87,7 +87,7 @@ async function answerTo (
     : reply.code(200).headers(answer.headers).send()
 }
 
-/** Who asks says where the caller is and what it requested: only the deployment's own proxies may. */
+/** A proxy that asks states the caller's address and request: only the deployment's own proxies are believed. */
 function requireTrustedPeer (trusted: readonly string[], { socket: { remoteAddress } }: FastifyRequest): void {
   if (isWithin(readAddress(remoteAddress), trusted) === true) return
   throw new Failure('insufficient_permissions', {

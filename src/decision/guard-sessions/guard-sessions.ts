@@ -26,7 +26,7 @@ export interface GuardSessionsOptions {
   lease: number
   /** Milliseconds for which this server may use its own cache. */
   trustedFor (): number
-  /** Milliseconds from now for which guards may go by what an earlier server told them: changes wait for that. */
+  /** Milliseconds from now for which guards may trust an earlier server: changes wait until then. */
   earlierTrust: number
   /** Notes the lease for a later server, once, before any guard is given trust. @throws when it cannot be noted. */
   noteTrust (milliseconds: number): void

@@ -23,7 +23,7 @@ export async function lookUp (
   if (refusal !== null || !isEntry(facts)) return { position: null, refusal: refusal ?? unknown }
   const follows = dependenciesOf(facts, digest => session.keySubject(digest))
   const entry = entryOf(facts, follows)
-  // Also what is not to be kept was asked about: the guard reports its calls.
+  // The guard reports calls also for an entry that it does not keep.
   session.hand(follows)
   return { position: session.heard === heard ? position : null, entry }
 }

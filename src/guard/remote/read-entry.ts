@@ -24,7 +24,7 @@ export function readEntry ({ facts, follows, asksEachTime }: Json, resource: Res
   }
 }
 
-/** The answer to a poll. @throws TypeError for one that is none: the guard must not go by it. */
+/** The answer to a poll. @throws TypeError for anything else: the guard gets no trust by it. */
 export function readNews ({ position, changes, trustFor }: Json): {
   position: number, changes: readonly string[], trustFor: number
 } {
