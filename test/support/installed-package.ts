@@ -11,8 +11,8 @@ const root = resolve(import.meta.dirname, '../..')
 
 /** What `npm pack` reads. A copy, because it generates the clients, which other tests use at the same time. */
 const packed = [
-  'bin', 'docs', 'prisma', 'scripts', 'src', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts',
-  'README.md', 'LICENSE', 'CHANGELOG.md', '.env.example'
+  'bin', 'deploy', 'docs', 'prisma', 'scripts', 'src', 'package.json', 'tsconfig.json', 'tsconfig.build.json',
+  'prisma.config.ts', 'README.md', 'LICENSE', 'CHANGELOG.md', '.env.example'
 ]
 
 interface Cleaner { teardown (work: () => unknown): void }
@@ -24,7 +24,7 @@ export async function packProject (t: Cleaner): Promise<string> {
 
 /** As `packProject`, for packages/guard. */
 export async function packGuard (t: Cleaner): Promise<string> {
-  const names = ['packages/guard', 'scripts/build-guard.ts', 'src', 'package.json', 'tsconfig.json']
+  const names = ['packages/guard', 'scripts/build-guard.ts', 'src', 'package.json', 'tsconfig.json', 'LICENSE']
   return await pack(t, names, 'packages/guard')
 }
 
