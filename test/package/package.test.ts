@@ -48,7 +48,7 @@ const manifestOf = (folder: string) => JSON.parse(readFileSync(join(folder, 'pac
 const supported = [['the oldest Node.js', nodeIn('oldest')], ['the Node.js of the project', ours]] as const
 
 async function nodePackages (): Promise<ForeignProgram> {
-  if (process.env.LATCHKEY_TEST_PACKAGE !== 'install') return { path: '', skip: 'npm run test:package runs it' }
+  if (process.env.LATCHKEY_JUDGES !== 'required') return { path: '', skip: 'npm run test:package runs it' }
   const found = await npmTools(join(import.meta.dirname, 'nodes'))
   if (found.skip !== false || existsSync(join(dirname(found.path), `oldest-${process.arch}`))) return found
   return missing('an older Node.js', 'npm has packages of it for Linux only')
