@@ -19,12 +19,12 @@ const compiledOnce = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 
 const exclude = 'process.env._TAPJS_PROCESSINFO_EXCLUDE_=String(/./);process.setSourceMapsEnabled(false)'
 const unrecorded = { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=data:text/javascript,${exclude}` }
 
-let running: ChildProcess | undefined
+const running = new Set<ChildProcess>()
 let interrupted = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     interrupted = true
-    running?.kill(signal)
+    for (const child of running) child.kill(signal)
   })
 }
 
@@ -82,8 +82,12 @@ export function failuresOf ({ code, count }: Run): number {
 export function run (command: string, parameters: string[], environment: Record<string, string> = {}): Promise<number> {
   const PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`
   return new Promise((resolve, reject) => {
-    running = spawn(command, parameters, { cwd: root, stdio: 'inherit', env: { ...process.env, ...environment, PATH } })
-    running.on('error', reject)
-    running.on('close', code => resolve(code ?? -1))
+    const child = spawn(command, parameters, { cwd: root, stdio: 'inherit', env: { ...process.env, ...environment, PATH } })
+    running.add(child)
+    child.on('error', reject)
+    child.on('close', code => {
+      running.delete(child)
+      resolve(code ?? -1)
+    })
   })
 }

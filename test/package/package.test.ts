@@ -29,7 +29,9 @@ let said = ''
 if (nodes.skip === false) {
   const tarball = await packProject(tap)
   await shell(project, initialize)
-  const { stdout, stderr } = await shell(project, install.replace(/\S+\.tgz/, tarball))
+  // An older Node.js trusts the authorities of the machine, as its packages by a distribution do, only when it is told.
+  const trusting = { ...project, env: { ...project.env, NODE_OPTIONS: '--use-system-ca' } }
+  const { stdout, stderr } = await shell(trusting, install.replace(/\S+\.tgz/, tarball))
   said = stdout + stderr
 }
 const installation = join(project.folder, 'node_modules')

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { isDeepStrictEqual } from 'node:util'
 import tap from 'tap'
 import { styles } from '../../src/domain/resources/style.ts'
-import { databases } from '../support/databases.ts'
+import { oneDatabase } from '../support/databases.ts'
 import { operationsOf, type Operation } from '../support/openapi-document.ts'
 import { startServer, type Json, type TestServer } from '../support/test-server.ts'
 
@@ -84,7 +84,7 @@ function bodiesOf (schema: Json, document: Json, names: readonly string[]): Json
   ]
 }
 
-for (const { name: database, fresh } of databases) {
+for (const { name: database, fresh } of oneDatabase) {
   tap.test(`N12: after every change that the API offers on every built-in record the admin token works [${database}]`, async t => {
     const { url, drop } = await fresh()
     let server = await startServer({ database: url, bare: true })

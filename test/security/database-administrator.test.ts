@@ -4,9 +4,9 @@
  */
 import tap from 'tap'
 import { inWords, playAdministrator, ways } from '../support/database-administrator.ts'
-import { databases } from '../support/databases.ts'
+import { oneDatabase } from '../support/databases.ts'
 
-for (const { name, fresh } of databases) {
+for (const { name, fresh } of oneDatabase) {
   tap.test(`L2: ${ways.length} ways to rewrite history are each named by the API and the command, and no change and no start seals one [${name}]`, async t => {
     let played = 0
     await playAdministrator(await fresh(), ways, ({ what, refused, api, command, withHeads, exits }, way) => {

@@ -23,6 +23,14 @@ export const databases: readonly {
   }
 ]
 
+/**
+ * The database of tests with many cases that differ above the storage: SQLite, and PostgreSQL in `npm run
+ * test:postgresql`.
+ */
+export const oneDatabase = databases.filter(({ name }) =>
+  name === (process.env.LATCHKEY_TEST_POSTGRES_AS === undefined ? 'sqlite' : 'postgresql')
+)
+
 async function freshFile (fill?: (file: string) => Promise<void>): Promise<FreshDatabase> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-sqlite-'))
   const file = join(folder, 'latchkey.db')
