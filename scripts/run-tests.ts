@@ -82,7 +82,8 @@ export function failuresOf ({ code, count }: Run): number {
 export function run (command: string, parameters: string[], environment: Record<string, string> = {}): Promise<number> {
   const PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`
   return new Promise((resolve, reject) => {
-    const child = spawn(command, parameters, { cwd: root, stdio: 'inherit', env: { ...process.env, ...environment, PATH } })
+    const env = { ...process.env, ...environment, PATH }
+    const child = spawn(command, parameters, { cwd: root, stdio: 'inherit', env })
     running.add(child)
     child.on('error', reject)
     child.on('close', code => {

@@ -12,7 +12,8 @@ import { root, run } from './run-tests.ts'
 
 // Those whose cases `npm test` runs on SQLite alone.
 const onOneDatabase = [
-  'test/management/keys.test.ts', 'test/security/built-in-records.test.ts', 'test/security/database-administrator.test.ts'
+  'test/management/keys.test.ts', 'test/security/built-in-records.test.ts',
+  'test/security/database-administrator.test.ts'
 ]
 
 const files = process.argv.length > 2
