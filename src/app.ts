@@ -138,6 +138,8 @@ export async function openLatchkey (
     routes,
     /** `/healthz`, `/readyz` and `/prom` alone, for a listener of their own. */
     operationalRoutes: server.routes({ withMetrics: true }),
+    /** Whether a command on this machine sends a request. */
+    isOwnCommand: server.isOwnCommand,
     /** For `setNotFoundHandler`. Knows the paths of `routes` once they are registered. */
     answerUnknownPath: unknown.answer,
     /** Loads what the first change would otherwise wait for. @throws Failure `storage_unavailable`. */
