@@ -3,7 +3,8 @@
  * revocation waits for three guards, each of which refuses the key at once after the acknowledgement.
  */
 import { performance } from 'node:perf_hooks'
-import { openGuard, type GuardedRequest, type Needs, type RemoteGuard } from '../packages/guard/src/index.ts'
+import { openGuard, type RemoteGuard } from '../packages/guard/src/index.ts'
+import { noNeeds, requestWith } from '../test/support/guard-requests.ts'
 import { alternate, get, quantile, start, stop, throughput, tokenFor, type Part, type Server } from './measuring.ts'
 
 interface Latchkey { url: string, key: string, clients: string[], organization: string, adminToken: string }
@@ -36,29 +37,7 @@ export const remote: Part = async settings => {
 /** Keys in progress at a time. */
 const atOnce = 4
 
-const needs: Needs = {
-  scopes: ['company:read'],
-  apiKeyOnly: false,
-  session: false,
-  feature: null,
-  object: null,
-  credits: 0,
-  organizationId: null,
-  objectId: null
-}
-
-function requestWith (key: string): GuardedRequest {
-  const headers = { 'x-api-key': key }
-  return {
-    raw: { headers, rawHeaders: ['x-api-key', key] },
-    query: {},
-    method: 'GET',
-    path: '/guarded',
-    address: '127.0.0.1',
-    isOverTls: false,
-    id: 'req_bench'
-  }
-}
+const needs = { ...noNeeds, scopes: ['company:read'] }
 
 export const edge: Part = async ({ clients, tries }) => {
   const server = await start<Latchkey>('latchkey-server.ts', [clients, 4300])

@@ -9,7 +9,7 @@ import { pinNextTickShape } from './base/node/next-tick-shape.ts'
 import { loadConfig, type Config } from './config/config.ts'
 import { version } from './config/version.ts'
 import { decision } from './decision/decision.ts'
-import { GuardSessions } from './decision/guard-sessions/guard-sessions.ts'
+import { followStorage } from './decision/guard-sessions/guard-sessions.ts'
 import { credentialChecks } from './domain/access/authenticator.ts'
 import { systemActor } from './domain/core/actor.ts'
 import { keptAnswers } from './domain/core/kept-answers.ts'
@@ -61,9 +61,7 @@ export async function openLatchkey (
   const recorders = newRecorders({ store, peers, clock, telemetry })
   const { refusals, keyUsage, clientUsage, managementTokenUsage, tokens, counts, meter } = recorders
   const eventLoop = watchEventLoop(availability, config.shedLag, report('event_loop'))
-  const guardSessions = new GuardSessions({ ...storage, lease: config.replicaLease / 2 })
-  storage.subscribe(change => guardSessions.onChange(change))
-  storage.whenUntrusted(() => guardSessions.onChange({ of: 'everything' }))
+  const guardSessions = followStorage(storage, config.replicaLease / 2)
   const services = inOrder([
     ...(tracing === null ? [] : [tracing]),
     eventLoop,
@@ -118,9 +116,7 @@ export async function openLatchkey (
       reporting: { registry, meter, keyUsage },
       proxies: { trustedProxies: config.trustProxy, signingKeys },
       kept: keptAnswers(store, clock, secrets),
-      asking: {
-        issuer, registry, clock, failures, refusals, usage: clientUsage, usedAssertions: store.usedAssertions
-      }
+      asking: { failures, usage: clientUsage, usedAssertions: store.usedAssertions }
     }))
     await app.register(server.routes({ withMetrics: config.metrics === 'on' }))
     server.announce(app)
@@ -142,6 +138,8 @@ export async function openLatchkey (
     routes,
     /** `/healthz`, `/readyz` and `/prom` alone, for a listener of their own. */
     operationalRoutes: server.routes({ withMetrics: true }),
+    /** Whether a command on this machine sends a request. */
+    isOwnCommand: server.isOwnCommand,
     /** For `setNotFoundHandler`. Knows the paths of `routes` once they are registered. */
     answerUnknownPath: unknown.answer,
     /** Loads what the first change would otherwise wait for. @throws Failure `storage_unavailable`. */

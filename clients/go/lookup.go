@@ -86,7 +86,7 @@ func (g *Guard) lookUp(s *session, key memoryKey, c credential, from netip.Addr)
 	}
 	err := g.server.do(g.stopped, g.server.calls, ask{
 		name: "a look-up", method: http.MethodPost, path: sessions + "/" + s.id + "/lookup", status: http.StatusOK,
-		body: body,
+		body: body, repeats: always,
 	}, g.options.Timeout, &answer)
 	if hasStatus(err, http.StatusNotFound, http.StatusGone) {
 		s.end()

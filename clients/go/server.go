@@ -3,7 +3,9 @@ package latchkey
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -119,6 +122,50 @@ type ask struct {
 	name, method, path string
 	body               any
 	status             int
+	repeats            repetition
+}
+
+// A repetition says whether net/http may send a request again, when its connection was kept from an earlier one and
+// was closed before an answer began.
+type repetition int
+
+const (
+	never repetition = iota
+	// always: sent twice, it does what it does once.
+	always
+	// once: the server counts it. It is sent again with an Idempotency-Key only, which it has where its connection was
+	// idle; the server may have closed that.
+	once
+)
+
+// idleAfter is the time after which a connection was idle. An Idempotency-Key costs the server two writes.
+const idleAfter = time.Second
+
+const idempotencyKey = "Idempotency-Key"
+
+// repeating makes net/http send a request again where it may. A request with the header counts as idempotent there; an
+// empty one is not sent.
+func repeating(request *http.Request, repeats repetition) *http.Request {
+	switch repeats {
+	case always:
+		request.Header[idempotencyKey] = []string{}
+	case once:
+		header := request.Header
+		return request.WithContext(httptrace.WithClientTrace(request.Context(), &httptrace.ClientTrace{
+			GotConn: func(info httptrace.GotConnInfo) {
+				if info.WasIdle && info.IdleTime >= idleAfter && header.Get(idempotencyKey) == "" {
+					header.Set(idempotencyKey, newKey())
+				}
+			},
+		}))
+	}
+	return request
+}
+
+func newKey() string {
+	var key [16]byte
+	_, _ = rand.Read(key[:])
+	return hex.EncodeToString(key[:])
 }
 
 // do sends a request and reads its answer into out; nil: it has none. The timeout bounds all of it.
@@ -142,7 +189,7 @@ func (s *server) do(ctx context.Context, client *http.Client, a ask, timeout tim
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	response, err := client.Do(request)
+	response, err := client.Do(repeating(request, a.repeats))
 	if err != nil {
 		return fmt.Errorf("latchkey: %s was not answered: %w", a.name, causeOf(err))
 	}

@@ -220,5 +220,6 @@ func (g *Guard) poll(ctx context.Context, s *session) error {
 func (g *Guard) leave(ctx context.Context, s *session) {
 	_ = g.server.do(ctx, g.server.polls, ask{
 		name: "ending a session", method: http.MethodDelete, path: sessions + "/" + s.id, status: http.StatusNoContent,
+		repeats: always,
 	}, g.options.Timeout, nil)
 }

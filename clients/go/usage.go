@@ -151,6 +151,7 @@ func (g *Guard) send(ctx context.Context, u *usage) bool {
 	err := g.server.do(ctx, g.server.calls, ask{
 		name: "a report of usage", method: http.MethodPost, path: sessions + "/" + r.session.id + "/usage",
 		body: map[string]any{"sequence": r.number, "entries": r.entries}, status: http.StatusNoContent,
+		repeats: always,
 	}, g.options.Timeout, nil)
 	switch {
 	case err == nil:

@@ -5,11 +5,27 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
-// longestPath and the forms below are what a question may hold.
-const longestPath = 2048
+// The lengths and the forms below are what a question may hold, in bytes and in characters.
+const (
+	longestPath         = 2048
+	longestOrganization = 512
+	longestObject       = 128
+	// noOrganization is the id of none.
+	noOrganization = "org_none"
+)
+
+// isID says whether the server takes a text of a path for an id. Another text is the id of nothing, and is judged as
+// such.
+func isID(text string, longest int) bool {
+	return text != "" && utf8.ValidString(text) && utf8.RuneCountInString(text) <= longest &&
+		!strings.ContainsFunc(text, unicode.IsControl)
+}
 
 var errNoAnswer = errors.New("latchkey: the answer has neither an entry nor a refusal")
 
@@ -56,11 +72,19 @@ func (g *Guard) verify(ctx context.Context, f *face, c credential, need required
 		Credential: c.text, Resource: g.options.Resource, Scopes: need.scopes, APIKeyOnly: need.apiKeyOnly,
 		Organization: need.organization, Feature: need.feature, Credits: need.credits, Environment: need.environment,
 	}
+	if need.organization != nil && !isID(*need.organization, longestOrganization) {
+		q.Organization = ptr(noOrganization)
+	}
 	if need.object != nil {
+		id := need.object.id
+		if !isID(id, longestObject) {
+			// No credential is restricted to an id that was made just now.
+			id = "obj_" + newKey()
+		}
 		q.Object = &struct {
 			Type string `json:"type"`
 			ID   string `json:"id"`
-		}{need.object.kind, need.object.id}
+		}{need.object.kind, id}
 	}
 	if a.address.IsValid() {
 		q.Address = a.address.String()
@@ -71,9 +95,14 @@ func (g *Guard) verify(ctx context.Context, f *face, c credential, need required
 	if path := pathOf(a.target); len(path) <= longestPath && askablePath.MatchString(path) {
 		q.Path = path
 	}
+	repeats := once
+	if c.kind == accessToken {
+		repeats = always
+	}
 	var v verified
 	err := g.server.do(ctx, g.server.calls, ask{
 		name: "a question", method: http.MethodPost, path: "/api/v1/verify", status: http.StatusOK, body: q,
+		repeats: repeats,
 	}, g.options.Timeout, &v)
 	if err == nil {
 		if out, ok := answered(f, c, need, v, at); ok {

@@ -1,6 +1,7 @@
 package latchkey
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,7 +9,9 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func readJSON(r *http.Request, out any) { _ = json.NewDecoder(r.Body).Decode(out) }
@@ -54,6 +57,103 @@ func TestACredentialWhoseCallsAreCountedExactlyIsAskedForEachTime(t *testing.T) 
 	}
 	if s.count("lookup") != 1 || s.count("verify") != 3 {
 		t.Errorf("%d look-ups, %d questions", s.count("lookup"), s.count("verify"))
+	}
+}
+
+// lose closes the connection of the n-th request, from 1, without a byte of an answer; the others are answered. It passes
+// on the Idempotency-Key of each.
+func lose(n int, keys chan<- string, answer http.HandlerFunc) http.HandlerFunc {
+	var count atomic.Int32
+	return func(w http.ResponseWriter, r *http.Request) {
+		keys <- r.Header.Get("Idempotency-Key")
+		if int(count.Add(1)) == n {
+			connection, _, _ := w.(http.Hijacker).Hijack()
+			connection.Close()
+			return
+		}
+		answer(w, r)
+	}
+}
+
+func TestALookUpWhoseConnectionWasClosedIsAskedAgain(t *testing.T) {
+	s := newStub(t)
+	keys := make(chan string, 10)
+	s.set(func() {
+		s.lookup = lose(2, keys, func(w http.ResponseWriter, _ *http.Request) { s.answerLookup(w, 0) })
+	})
+	g := guardOf(t, s.URL, nil, nil).trusted()
+	for i := 0; i < 3; i++ {
+		if w := g.get(goodKey[:len(goodKey)-1] + fmt.Sprint(i)); w.Code != 200 {
+			t.Errorf("look-up %d: %d", i, w.Code)
+		}
+	}
+	if s.count("lookup") != 4 {
+		t.Errorf("%d look-ups", s.count("lookup"))
+	}
+}
+
+func TestACallThatCountsIsAskedAgainOnlyWithAKey(t *testing.T) {
+	s := newStub(t)
+	keys := make(chan string, 10)
+	s.set(func() {
+		s.poll = text(503, "")
+		s.verify = lose(2, keys, text(200, allowed))
+	})
+	g := guardOf(t, s.URL, nil, nil)
+	if w := g.get(goodKey); w.Code != 200 {
+		t.Fatal(w.Code)
+	}
+	if w := g.get(goodKey); w.Code != 503 || s.count("verify") != 2 {
+		t.Errorf("in use: %d after %d questions", w.Code, s.count("verify"))
+	}
+	s.set(func() { s.verify = lose(2, keys, text(200, allowed)) })
+	if w := g.get(goodKey); w.Code != 200 {
+		t.Fatal(w.Code)
+	}
+	// What makes a connection idle is the time alone.
+	time.Sleep(idleAfter + 100*time.Millisecond)
+	if w := g.get(goodKey); w.Code != 200 || s.count("verify") != 5 {
+		t.Errorf("idle: %d after %d questions", w.Code, s.count("verify"))
+	}
+	var seen []string
+	for range 5 {
+		seen = append(seen, <-keys)
+	}
+	if seen[0]+seen[1]+seen[2] != "" || len(seen[3]) != 32 || seen[3] != seen[4] {
+		t.Errorf("keys %q", seen)
+	}
+}
+
+func TestWhatIsNoIDIsAskedAboutAsTheIDOfNothing(t *testing.T) {
+	for _, odd := range []string{"", strings.Repeat("x", 10_000), "a\x00b", "a\x1bb", "a\xffb"} {
+		if isID(odd, longestOrganization) || isID(odd, longestObject) {
+			t.Errorf("%.20q passes for an id", odd)
+		}
+	}
+	for _, good := range []string{"org_1", strings.Repeat("é", longestObject), "a b/c"} {
+		if !isID(good, longestObject) {
+			t.Errorf("%.20q passes for none", good)
+		}
+	}
+	s := newStub(t)
+	questions := make(chan map[string]any, 10)
+	s.set(func() {
+		s.poll = text(503, "")
+		s.verify = func(w http.ResponseWriter, r *http.Request) {
+			var q map[string]any
+			readJSON(r, &q)
+			questions <- q
+			_, _ = io.WriteString(w, allowed)
+		}
+	})
+	g := guardOf(t, s.URL, nil, nil)
+	<-g.tried
+	need := required{organization: ptr("a\x00b"), object: &object{"templates", ""}}
+	out := g.verify(context.Background(), g.face.Load(), credential{text: goodKey, kind: apiKey}, need, arrival{}, occasion{})
+	q := <-questions
+	if id, _ := q["object"].(map[string]any)["id"].(string); out.principal == nil || q["organization"] != "org_none" ||
+		!strings.HasPrefix(id, "obj_") {
+		t.Errorf("asked %v", q)
 	}
 }
 

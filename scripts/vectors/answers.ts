@@ -5,7 +5,6 @@ import { refusal as refusalOf } from '../../src/domain/access/facts.ts'
 import { judge, type JudgedRequest } from '../../src/domain/access/judge.ts'
 import type { Principal, Reason, Refusal } from '../../src/domain/access/principal.ts'
 import { rateLimiter, type RateLimiter, type RateLimitState } from '../../src/domain/metering/rate-limiter.ts'
-import { compilePolicies } from '../../src/domain/policy/policy-evaluation.ts'
 import { organizationHolder } from '../../src/domain/tenancy/limits.ts'
 import type { Resource } from '../../src/domain/resources/resource.ts'
 import { resourceMetadataUrl } from '../../src/domain/resources/resource-metadata.ts'
@@ -13,6 +12,7 @@ import type { Environment } from '../../src/secrets/credential-text.ts'
 import { Failure } from '../../src/base/errors.ts'
 import { pathOf } from '../../src/guard/log.ts'
 import { presentedCredential } from '../../src/guard/presentation.ts'
+import { readPolicies } from '../../src/guard/remote/read-entry.ts'
 import { rateLimitHeaders } from '../../src/guard/refusal/rate-limit-headers.ts'
 import {
   discouragingHeaders, failureAnswer, refusalAnswer, type ReadyAnswer, type StyledOccasion
@@ -194,7 +194,7 @@ function factsOf ({ facts: read }: WireEntry, resource: Resource): KeyFacts | To
     ...read,
     resource,
     principal: { ...read.principal, expiresAt: date(read.principal.expiresAt) } as Principal,
-    policies: read.policies.map(compilePolicies)
+    policies: readPolicies(read)
   }
   if (read.kind === 'access_token') {
     return { ...common, client: { ...read.client, revokedAt: null }, isRevoked: false, presentedFor: resource }

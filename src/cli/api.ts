@@ -1,6 +1,7 @@
 /** The client of the management API that commands use. */
 import { Readable } from 'node:stream'
-import { isAnswering } from '../config/server-file.ts'
+import { commandHeader, isAnswering } from '../config/server-file.ts'
+import { commandProofOf } from '../secrets/authentication-code.ts'
 import { whyUnreachable } from '../base/reachability.ts'
 import { resemblesApiKey } from '../secrets/credential-text.ts'
 import { readWarnings } from '../http/process-warning.ts'
@@ -71,11 +72,11 @@ async function call<T> (
   connection: Connection, method: Method, path: string, body?: object, timeoutMs = defaultTimeoutMs
 ): Promise<Answer<T>> {
   await requireOwnServer(connection)
-  const { url, token } = connection
+  const { url } = connection
   const response = await fetchFrom(url, `${url}/api/v1${path}`, {
     method,
     headers: {
-      ...credentialHeaders(token),
+      ...credentialHeaders(connection),
       accept: 'application/json',
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },
@@ -87,20 +88,23 @@ async function call<T> (
   return await readAnswer(url, response)
 }
 
-/** API keys travel in `x-api-key`, never as bearer tokens. */
-function credentialHeaders (token: string): Record<string, string> {
-  return resemblesApiKey(token) ? { 'x-api-key': token } : { authorization: `Bearer ${token}` }
+/** API keys travel in `x-api-key`, never as bearer tokens. The server on this machine takes commands without TLS. */
+function credentialHeaders ({ token, local }: Connection): Record<string, string> {
+  return {
+    ...(resemblesApiKey(token) ? { 'x-api-key': token } : { authorization: `Bearer ${token}` }),
+    ...(local === null ? {} : { [commandHeader]: commandProofOf(local.key) })
+  }
 }
 
 async function download (connection: Connection, path: string): Promise<Readable> {
   await requireOwnServer(connection)
-  const { url, token } = connection
+  const { url } = connection
   const start = new AbortController()
   const timer = setTimeout(() => {
     start.abort(new DOMException('', 'TimeoutError'))
   }, defaultTimeoutMs)
   const response = await fetchFrom(url, `${url}/api/v1${path}`, {
-    headers: credentialHeaders(token), redirect: 'manual', signal: start.signal
+    headers: credentialHeaders(connection), redirect: 'manual', signal: start.signal
   })
   clearTimeout(timer)
   if (!response.ok || response.body === null) await readAnswer(url, response)
@@ -162,10 +166,12 @@ function refusalText (status: number, value: unknown, url: string): string {
   // On one line: text of a server must not look like output of this program.
   const sentence = typeof error === 'string' ? printable(error) : `${url} answered ${status}.`
   const marked = typeof code === 'string' ? `${sentence} (${printable(code)})` : sentence
-  return status === 401
-    ? `${marked}\n${url} refuses the token in use. Set LATCHKEY_TOKEN, or pass --token.`
-    : marked
+  if (status === 401) return `${marked}\n${url} refuses the token in use. Set LATCHKEY_TOKEN, or pass --token.`
+  return code === 'TLS_REQUIRED' ? `${marked}\n${tlsRemedy}` : marked
 }
+
+const tlsRemedy = 'Name the server by its https URL, the issuer, with --url or LATCHKEY_URL; or, on its own machine, ' +
+  'name neither URL nor token: a command that finds the server by its data folder needs no TLS.'
 
 /** The path of a resource, by id or identifier. */
 export function resourcePath (id: string): string {

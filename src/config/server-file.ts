@@ -25,6 +25,9 @@ const timeoutMs = 5_000
 export const challengeHeader = 'latchkey-challenge'
 export const proofHeader = 'latchkey-proof'
 
+/** The request header by which a command proves that it has read the file. */
+export const commandHeader = 'latchkey-command'
+
 function fileOf (dataFolder: string): string {
   return join(dataFolder, 'server.json')
 }

@@ -6,27 +6,33 @@ import { presentError } from '../management/conventions/presenter.ts'
 import { refuseCompressed, refuseNull } from '../management/conventions/request-bodies.ts'
 import { routes } from '../management/conventions/routes.ts'
 import { refuseUnknownQuery } from '../management/documentation/announcements.ts'
+import type { AskingClientOptions } from './asking-client.ts'
 import { forwardAuth, type ForwardAuthOptions } from './forward-auth/forward-auth.ts'
 import { guardSessionRoutes, type GuardSessionOptions } from './guard-sessions/routes.ts'
 import { verifyRoute, type VerifyDependencies } from './verify.ts'
 
-export interface DecisionOptions extends VerifyDependencies, GuardSessionOptions {
+type RouteOptions = VerifyDependencies & GuardSessionOptions
+
+export interface DecisionOptions extends Omit<RouteOptions, 'asking'> {
+  /** What serves the authentication of asking clients alone. */
+  asking: Pick<AskingClientOptions, 'failures' | 'usage' | 'usedAssertions'>
   proxies: Pick<ForwardAuthOptions, 'trustedProxies' | 'signingKeys'>
 }
 
 /** Below this path stand all routes of the plugin. */
 export const decisionPath = '/api/v1'
 
-const verifyRoutes = routes<DecisionOptions>(verifyRoute)
+const verifyRoutes = routes<RouteOptions>(verifyRoute)
 
-export function decision (options: DecisionOptions): FastifyPluginAsync {
-  const { issuer, telemetry: { availability } } = options
+export function decision ({ asking, proxies, ...shared }: DecisionOptions): FastifyPluginAsync {
+  const { issuer, registry, clock, refusals, telemetry: { availability } } = shared
+  const options: RouteOptions = { ...shared, asking: { ...asking, issuer, registry, clock, refusals } }
   return async app => {
     app.addHook('onRequest', (_request, _reply, done) => {
       requireAvailable(availability)
       done()
     })
-    await app.register(forwardAuth({ ...options, ...options.proxies }))
+    await app.register(forwardAuth({ ...options, ...proxies }))
     await app.register(async api => {
       // RFC 9110 §15.5.2: a 401 says how a client authenticates here.
       api.setErrorHandler((error, request, reply) => presentError(

@@ -1,11 +1,12 @@
 /** Operations: readiness, metrics and their routes, and how commands on this machine find the server. */
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { version } from '../config/version.ts'
 import { newSecret } from '../secrets/random.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import { aggregate, type Aggregate } from './aggregate.ts'
 import type { EventLoop } from './event-loop.ts'
 import { announceLocally } from './local-announcement.ts'
+import { isOwnCommand } from './own-command.ts'
 import { exposition, type StorageSource } from './prometheus.ts'
 import { prober, type Check, type Prober } from './readiness.ts'
 import { operationalRoutes } from './routes.ts'
@@ -27,6 +28,8 @@ export interface Operations {
   routes (options: { withMetrics: boolean }): FastifyPluginAsync
   /** Lets commands on this machine find `app` while it listens. */
   announce (app: FastifyInstance): void
+  /** Whether a command on this machine, which has found the server so, sends a request without leaving the machine. */
+  isOwnCommand (request: FastifyRequest): boolean
 }
 
 export function operations (
@@ -42,5 +45,6 @@ export function operations (
     version,
     routes: ({ withMetrics }) => operationalRoutes({ prober: probe, key, exposition: withMetrics ? expose : null }),
     announce (app) { announceLocally(app, { dataFolder, key }) },
+    isOwnCommand: request => isOwnCommand(request, key),
   }
 }

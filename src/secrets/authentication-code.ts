@@ -46,6 +46,11 @@ export function macOf (text: string, { key }: MacKey): string {
   return createHmac('sha256', key).update(text).digest('base64url')
 }
 
+/** Proves to the server with `key` that a command has read it on the server's machine: HMAC-SHA256, base64url. */
+export function commandProofOf (key: string): string {
+  return createHmac('sha256', key).update('command proof v1').digest('base64url')
+}
+
 /** Proves to a process that sent `challenge` that this process has `key`: HMAC-SHA256, base64url. */
 export function proofOf (key: string, challenge: string): string {
   return createHmac('sha256', key).update(`server proof v1 ${challenge}`).digest('base64url')

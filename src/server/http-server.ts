@@ -42,7 +42,7 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   latchkey.watchRequests(app)
   refuseUnknownPaths(app, latchkey.answerUnknownPath)
   limitJsonBodies(app)
-  if (issuer.startsWith('https:')) requireTls(app)
+  if (issuer.startsWith('https:')) requireTls(app, latchkey.isOwnCommand)
   setSecurityHeaders(app, issuer)
   await app.register(latchkey.routes)
   app.addHook('preClose', async () => { closeLingeringConnections(app) })
@@ -50,9 +50,10 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   return app
 }
 
-function requireTls (app: FastifyInstance): void {
+function requireTls (app: FastifyInstance, isOwnCommand: Latchkey['isOwnCommand']): void {
   app.addHook('onRequest', (request, _reply, done) => {
-    done(isOperational(request) || isOverTls(request) ? undefined : new Failure('tls_required'))
+    const isSafe = isOperational(request) || isOverTls(request) || isOwnCommand(request)
+    done(isSafe ? undefined : new Failure('tls_required'))
   })
 }
 

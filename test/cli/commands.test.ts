@@ -170,6 +170,24 @@ reason            it leaked
 $ latchkey client update {client} --name other
 ! latchkey: The client {client} was revoked; create a new one. (CREDENTIAL_REVOKED)
 [1]
+$ latchkey client create --deployment --org {org} --name both
+! error: option '--deployment' cannot be used with option '--org <id>'
+! Add --help for its arguments and options.
+[2]
+$ latchkey client create --name of-nothing
+! latchkey: Name the organization that it should belong to; null is the deployment. (INVALID_REQUEST)
+[1]
+$ latchkey client create --deployment --name guard --introspect https://api.acme.test
+client id         {guard}
+name              guard
+organization      the deployment
+introspects       https://api.acme.test
+addresses         any
+authenticates by  client_secret_basic
+secret            {}
+created           {}
+client secret     {}
+Keep the secret: it is not shown again.
 $ latchkey client create --org {org} --name empty
 client id         {empty}
 ...

@@ -8,6 +8,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap from 'tap'
+import { commandHeader } from '../../src/config/server-file.ts'
+import { commandProofOf, proofOf } from '../../src/secrets/authentication-code.ts'
 import { newSecret } from '../../src/secrets/random.ts'
 import { startServer } from '../support/test-server.ts'
 import { freshDatabase } from '../support/postgres.ts'
@@ -79,6 +81,35 @@ tap.test('LATCHKEY_ADMIN_TOKEN is sent to no other server, however that is named
     }
   }
   t.strictSame(seen, [])
+})
+
+tap.test('a server with an https issuer takes commands of its own machine, and nothing else without TLS', async t => {
+  const secure = await startServer({
+    issuer: 'https://auth.example.test', environment: { LATCHKEY_TRUST_PROXY: '127.0.0.1' }
+  })
+  t.teardown(secure.close)
+  const own = { LATCHKEY_DATA: secure.folder, LATCHKEY_ADMIN_TOKEN: secure.adminToken }
+  t.match(await latchkey(own, 'whoami'), { code: 0, stdout: /admin/ })
+  t.match(await latchkey(own, 'audit', 'export'), { code: 0, stdout: /"type"/ }, 'also for what is downloaded')
+  t.match(await latchkey({ LATCHKEY_TOKEN: secure.adminToken }, 'whoami', '--url', secure.url), {
+    code: 1, stderr: /\(TLS_REQUIRED\)\nName the server by its https URL/
+  }, 'a URL that was named may be any')
+  const { key } = JSON.parse(readFileSync(join(secure.folder, 'server.json'), 'utf8'))
+  const ask = async (headers: Record<string, string>): Promise<number> =>
+    (await fetch(`${secure.url}/api/v1/principal`, {
+      headers: { authorization: `Bearer ${secure.adminToken}`, ...headers }
+    })).status
+  const proof = { [commandHeader]: commandProofOf(key) }
+  t.equal(await ask(proof), 200)
+  const elsewhere = { path: '/api/v1/principal', from: '127.0.0.2', headers: proof }
+  t.match(await secure.send(elsewhere), { status: 403, json: { code: 'TLS_REQUIRED' } }, 'from another address')
+  t.equal(await ask({}), 403)
+  for (const wrong of ['', key, commandProofOf(newSecret()), proofOf(key, ''), proofOf(key, 'command proof v1')]) {
+    t.equal(await ask({ [commandHeader]: wrong }), 403, wrong)
+  }
+  for (const name of ['x-forwarded-for', 'x-forwarded-proto', 'forwarded', 'via']) {
+    t.equal(await ask({ ...proof, [name]: name === 'x-forwarded-proto' ? 'http' : '203.0.113.9' }), 403, name)
+  }
 })
 
 tap.test('a server that has ended leaves no address behind, and no token is sent to what took its place', async t => {

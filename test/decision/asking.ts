@@ -3,17 +3,13 @@ import { basic, type Answer, type Json, type Outgoing, type TestServer } from '.
 
 export interface Asker { clientId: string, clientSecret: string }
 
-/** A client without organization, which may ask about these resources. The server registers clients openly. */
+/** A client of the deployment, which may ask about these resources. */
 export async function deploymentClient (server: TestServer, introspects: string[]): Promise<Asker> {
-  const registered = await server.send({
-    method: 'POST',
-    path: '/api/v1/oauth/register',
-    body: { grant_types: ['client_credentials'], token_endpoint_auth_method: 'client_secret_basic', client_name: 'API' }
+  const { status, json, text } = await server.admin('POST', '/clients', {
+    organization: null, name: 'API', grants: [], introspects
   })
-  const { client_id: clientId, client_secret: clientSecret } = registered.json
-  const changed = await server.admin('PATCH', `/clients/${clientId}`, { introspects })
-  if (changed.status !== 200) throw new Error(`${registered.text} ${changed.text}`)
-  return { clientId, clientSecret }
+  if (status !== 201) throw new Error(text)
+  return { clientId: json.clientId, clientSecret: json.clientSecret }
 }
 
 /** The answer of `POST /api/v1/verify` to a client that authenticates by HTTP Basic. */

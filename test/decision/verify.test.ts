@@ -80,6 +80,30 @@ for (const { name, server } of servers) {
     t.equal(await callsOf(one), 50)
   })
 
+  test('an id that is none is a fault of the question, or the id of nothing: never of the server', async t => {
+    const { id: organization } = await createOrganization()
+    const asker = await newAsker()
+    const { key: credential } = await createKey({ organization, objects: { templates: ['tpl_1'] } })
+    for (const odd of ['', 'x'.repeat(10_000)]) {
+      t.match(await ask(asker, { credential, organization: odd }), {
+        status: 400, json: { code: 'INVALID_REQUEST', details: { field: 'organization' } }
+      })
+    }
+    for (const odd of ['x', 'org_', 'a\0b', 'a\u001bb', 'a\ud800', '../x']) {
+      t.match(await ask(asker, { credential, organization: odd }), {
+        status: 200, json: { allowed: false, reason: 'organization_not_found', refusal: { status: 404 } }
+      }, JSON.stringify(odd))
+    }
+    for (const odd of ['', 'x'.repeat(10_000), 'a\0b', 'a\u001bb']) {
+      t.match(await ask(asker, { credential, object: { type: 'templates', id: odd } }), {
+        status: 400, json: { code: 'INVALID_REQUEST', details: { field: 'object.id' } }
+      }, JSON.stringify(odd.slice(0, 9)))
+    }
+    t.match(await ask(asker, { credential, object: { type: 'templates', id: 'a\ud800' } }), {
+      status: 200, json: { allowed: false, reason: 'object_not_allowed', refusal: { status: 403 } }
+    })
+  })
+
   test('the precise reason is for clients of the own organization and of the deployment', async t => {
     const { id: organization } = await createOrganization()
     const key = await createKey({ organization })

@@ -8,7 +8,9 @@ import { request } from 'node:https'
 import tap, { type Test } from 'tap'
 import { makeAuthority } from '../support/certificates.ts'
 import { foreignProgram } from '../support/foreign-programs.ts'
-import { freePort, startServer, stop } from '../support/running-server.ts'
+import { freshDatabase } from '../support/postgres.ts'
+import { freePort, startServer, stop, type RunningServer } from '../support/running-server.ts'
+import { basic } from '../support/test-server.ts'
 import { until } from '../support/waiting.ts'
 
 const site = 'auth.example.com'
@@ -39,23 +41,29 @@ function replaced (sample: string, texts: readonly (readonly [before: string, af
 async function behind (
   t: Test,
   program: string,
-  parametersFor: (folder: string, upstreams: readonly string[], ports: Ports) => Promise<string[]>
+  parametersFor: Parameters,
+  database: string | null = null
 ): Promise<Proxied> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-proxy-'))
   const authority = makeAuthority()
   const { certificate, key } = authority.certify(site)
   await writeFile(join(folder, 'fullchain.pem'), certificate)
   await writeFile(join(folder, 'privkey.pem'), key)
-  const server = await startServer(t, {
+  const settings = {
     LATCHKEY_ISSUER: `https://${site}`,
     LATCHKEY_SECRET: 'b3K9xQ2mT7vR1yW5zN8cH4jL6pS0dF-G',
     LATCHKEY_ADMIN_TOKEN: adminToken,
     LATCHKEY_TRUST_PROXY: '127.0.0.1',
     LATCHKEY_LOG_LEVEL: 'info',
-  })
+    ...(database === null ? {} : { DATABASE_URL: database })
+  }
+  const servers = [await startServer(t, settings)]
+  const [server] = servers as [RunningServer]
   const ports = { tls: await freePort(), plain: await freePort() }
-  // The second server is gone: each request has to find the first.
-  const upstreams = [server.url.replace('http://', ''), `127.0.0.1:${await freePort()}`]
+  // Without a database for both, the second server is gone: each request has to find the first.
+  if (database !== null) servers.push(await startServer(t, settings))
+  const upstreams = servers.map(({ url }) => url.replace('http://', ''))
+  if (database === null) upstreams.push(`127.0.0.1:${await freePort()}`)
   const child = spawn(program, await parametersFor(folder, upstreams, ports), {
     stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, HOME: folder, SITE: site, UPSTREAMS: upstreams.join(' ') }
   })
@@ -70,12 +78,12 @@ async function behind (
     if (child.exitCode !== null) throw new Error(said)
     return await ask(proxied, '/healthz').then(({ status }) => status === 200, () => false)
   })
-  proxies.set(proxied, server.said)
+  proxies.set(proxied, servers.map(({ said }) => said))
   return proxied
 }
 
-/** What the server behind a proxy has said. */
-const proxies = new Map<Proxied, () => string>()
+/** What the servers behind a proxy have said. */
+const proxies = new Map<Proxied, (() => string)[]>()
 
 /** A request to the proxy by the name of the site, its certificate checked. */
 function ask (
@@ -146,24 +154,37 @@ async function judge (t: Test, proxied: Proxied): Promise<void> {
   t.match([large.status, large.body], [413, '"code":"PAYLOAD_TOO_LARGE"'], 'the answer is that of Latchkey')
   const statuses = await Promise.all(Array.from({ length: 50 }, () => ask(proxied, '/.well-known/jwks.json')))
   t.strictSame(new Set(statuses.map(({ status }) => status)), new Set([200]), 'one server of two is enough')
-  t.notMatch(proxies.get(proxied)!(), /203\.0\.113\.9/)
+  for (const said of proxies.get(proxied)!) t.notMatch(said(), /203\.0\.113\.9/)
+}
+
+type Parameters = (folder: string, upstreams: readonly string[], ports: Ports) => Promise<string[]>
+
+const nginxBy: Parameters = async (folder, upstreams, { tls, plain }) => {
+  const sample = replaced(await readFile(join(samples, 'nginx.conf'), 'utf8'), [
+    ['127.0.0.1:3000', upstreams[0]!], ['127.0.0.1:3001', upstreams[1]!],
+    ['listen 80;', `listen 127.0.0.1:${plain};`], ['listen 443 ssl;', `listen 127.0.0.1:${tls} ssl;`],
+    ['/etc/ssl/latchkey/', `${folder}/`], ['/var/log/nginx/', `${folder}/`],
+  ])
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name =>
+    `${name}_temp_path ${folder}/${name};`).join('\n')
+  const file = join(folder, 'nginx.conf')
+  await writeFile(file, [
+    `daemon off; pid ${folder}/pid; error_log stderr;`, `events {} http { ${temporary}`, sample, '}'
+  ].join('\n'))
+  return ['-c', file, '-p', folder, '-e', 'stderr']
+}
+
+const caddyBy: Parameters = async (folder, _upstreams, { tls, plain }) => {
+  const sample = replaced(await readFile(join(samples, 'Caddyfile'), 'utf8'), [
+    ['\tadmin off\n', `\tadmin off\n\thttp_port ${plain}\n\thttps_port ${tls}\n\tdefault_bind 127.0.0.1\n`],
+    ['{$SITE:localhost} {\n', `{$SITE:localhost} {\n\ttls ${folder}/fullchain.pem ${folder}/privkey.pem\n`],
+  ])
+  await writeFile(join(folder, 'Caddyfile'), sample)
+  return ['run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile']
 }
 
 tap.test('nginx in front of Latchkey, by deploy/reverse-proxy/nginx.conf', nginx, async t => {
-  const proxied = await behind(t, nginx.path, async (folder, upstreams, { tls, plain }) => {
-    const sample = replaced(await readFile(join(samples, 'nginx.conf'), 'utf8'), [
-      ['127.0.0.1:3000', upstreams[0]!], ['127.0.0.1:3001', upstreams[1]!],
-      ['listen 80;', `listen 127.0.0.1:${plain};`], ['listen 443 ssl;', `listen 127.0.0.1:${tls} ssl;`],
-      ['/etc/ssl/latchkey/', `${folder}/`], ['/var/log/nginx/', `${folder}/`],
-    ])
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name =>
-      `${name}_temp_path ${folder}/${name};`).join('\n')
-    const file = join(folder, 'nginx.conf')
-    await writeFile(file, [
-      `daemon off; pid ${folder}/pid; error_log stderr;`, `events {} http { ${temporary}`, sample, '}'
-    ].join('\n'))
-    return ['-c', file, '-p', folder, '-e', 'stderr']
-  })
+  const proxied = await behind(t, nginx.path, nginxBy)
   await judge(t, proxied)
   const moved = await new Promise<Answer>((resolve, reject) => {
     plainRequest({ host: '127.0.0.1', port: proxied.plain, path: '/x?y=1', headers: { host: site } }, answer => {
@@ -177,13 +198,36 @@ tap.test('nginx in front of Latchkey, by deploy/reverse-proxy/nginx.conf', nginx
 })
 
 tap.test('Caddy in front of Latchkey, by deploy/reverse-proxy/Caddyfile', caddy, async t => {
-  const proxied = await behind(t, caddy.path, async (folder, _upstreams, { tls, plain }) => {
-    const sample = replaced(await readFile(join(samples, 'Caddyfile'), 'utf8'), [
-      ['\tadmin off\n', `\tadmin off\n\thttp_port ${plain}\n\thttps_port ${tls}\n\tdefault_bind 127.0.0.1\n`],
-      ['{$SITE:localhost} {\n', `{$SITE:localhost} {\n\ttls ${folder}/fullchain.pem ${folder}/privkey.pem\n`],
-    ])
-    await writeFile(join(folder, 'Caddyfile'), sample)
-    return ['run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile']
-  })
-  await judge(t, proxied)
+  await judge(t, await behind(t, caddy.path, caddyBy))
 })
+
+for (const [program, parametersFor] of [[nginx, nginxBy], [caddy, caddyBy]] as const) {
+  tap.test(`behind two servers a guard has its session on one: ${program.path}`, program, async t => {
+    const database = await freshDatabase()
+    t.teardown(database.drop)
+    const proxied = await behind(t, program.path, parametersFor, database.url)
+    const post = async (path: string, authorization: string, body: object) => {
+      const headers = { authorization, 'content-type': 'application/json' }
+      const { status, body: text } = await ask(proxied, `/api/v1${path}`, {
+        method: 'POST', headers, body: JSON.stringify(body)
+      })
+      return { status, json: JSON.parse(text) as Record<string, any>, text }
+    }
+    const resource = `https://${site}`
+    const made = await post('/clients', `Bearer ${adminToken}`, {
+      organization: null, name: 'guard', grants: [], introspects: [resource]
+    })
+    t.equal(made.status, 201, made.text)
+    const guard = basic(made.json.clientId, made.json.clientSecret)
+    const { json: { session } } = await post('/guard/sessions', guard, { resource })
+    for (let i = 0; i < 20; i++) {
+      const { status, text } = await post(`/guard/sessions/${session}/lookup`, guard, {
+        credential: 'lb_live_of_nothing', kind: 'api_key'
+      })
+      t.equal(status, 200, text)
+    }
+    const issued = await Promise.all(Array.from({ length: 40 }, () => ask(proxied, '/.well-known/jwks.json')))
+    t.ok(issued.every(({ status }) => status === 200))
+    for (const said of proxies.get(proxied)!) t.match(said(), '/.well-known/jwks.json', 'others go to any server')
+  })
+}

@@ -170,7 +170,7 @@ async function judgeCompose (t: Test, room: Room, clone: string): Promise<void> 
       statusOf(`${origin}/api/v1/principal`, bearer)))
     t.strictSame(new Set(await principals(20)), new Set(['200']))
     for (const server of servers) t.match(await logsOf(server), '"path":"/api/v1/principal"', server)
-    const revoked = await inRoom(`sh latchkey.sh client revoke ${client} --yes`)
+    const revoked = await inRoom(`${compose} exec -T server-1 latchkey client revoke ${client} --yes`)
     t.equal(revoked.code, 0, revoked.stderr)
     t.strictSame(new Set(await principals(20)), new Set(['401']))
   })

@@ -122,8 +122,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'N2: a server with an https issuer answers nothing over plain http, whatever is sent',
-    find: 'isOperational(request) || isOverTls(request) ?',
-    replace: 'isOperational(request) || isOverTls({ protocol: String(request.headers[\'x-forwarded-proto\'] ?? request.protocol) }) ?',
+    find: 'isOperational(request) || isOverTls(request) ||',
+    replace: 'isOperational(request) || isOverTls({ protocol: String(request.headers[\'x-forwarded-proto\'] ?? request.protocol) }) ||',
   },
   {
     title: 'what people see of a secret does not give it away',

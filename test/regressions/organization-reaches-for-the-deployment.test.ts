@@ -44,6 +44,50 @@ tap.test('I1, W3', async t => {
     )
   })
 
+  t.test('I1: it makes no client of the deployment, and does not see those that there are', async t => {
+    const mine = { organization: null, name: 'spy', grants: [] }
+    t.match(await call('POST', '/clients', mine), forbidden)
+    const { json: token } = await server.admin('POST', '/access-tokens', { organization, name: 'bot', scopes })
+    const asBot = await server.send({
+      method: 'POST', path: '/api/v1/clients', headers: { authorization: `Bearer ${token.token}` }, body: mine
+    })
+    t.match(asBot, forbidden)
+    t.match(await call('POST', '/clients', { name: 'own', grants: [] }), { json: { organization } }, 'its own is meant')
+    t.match(await server.admin('POST', '/clients', { name: 'whose', grants: [] }), {
+      status: 400, json: { code: 'INVALID_REQUEST', details: { field: 'organization' } }
+    }, 'the deployment has to be meant')
+
+    const ofDeployment = await server.admin('POST', '/clients', {
+      ...mine,
+      grants: [
+        { resource: server.issuer, scopes: ['invoices:read'] },
+        { resource: `${server.issuer}/api/v1`, scopes: ['organizations:read'] }
+      ],
+      introspects: [server.issuer]
+    })
+    t.match(ofDeployment, {
+      status: 201, json: { organization: null, origin: 'operator', introspects: [server.issuer] }
+    })
+    const path = `/clients/${ofDeployment.json.clientId}`
+    const missing = { status: 404, json: { code: 'NOT_FOUND' } }
+    t.match(await server.withKey(key, `/api/v1${path}`, { headers: { 'x-api-key': key } }), missing)
+    for (const claim of [{ name: 'mine' }, { organization }]) t.match(await call('PATCH', path, claim), missing)
+    t.match(await call('POST', `${path}/rotate-secret`, { overlapSeconds: 0 }), missing)
+    t.match(await server.admin('PATCH', path, { organization }), { status: 409 }, 'not even its operator moves it')
+    const events = (await server.admin('GET', `/audit?subject=${ofDeployment.json.clientId}`)).json.data
+    t.match(events, [{ type: 'client.created', organization: null }])
+
+    const { clientId, clientSecret } = ofDeployment.json
+    const minted = await server.tokenFor({ clientId, clientSecret })
+    t.match(await server.bearer(minted, '/api/v1/invoices'), { status: 200 })
+    const managing = await server.tokenFor({ clientId, clientSecret }, { resource: `${server.issuer}/api/v1` })
+    t.match(await server.bearer(managing, '/api/v1/organizations'), forbidden, 'it has no organization to manage')
+    await server.admin('POST', '/resources', { identifier: 'https://of-a.test', organization, scopes: [] })
+    t.match(await server.admin('POST', '/clients', {
+      ...mine, grants: [{ resource: 'https://of-a.test', scopes: [] }]
+    }), { status: 400, json: { code: 'UNKNOWN_RESOURCE' } }, 'what is an organization\'s own is not the deployment\'s')
+  })
+
   t.test('W3: it cannot name a resource at the issuer\'s own origin', async t => {
     for (const path of ['/', '/mcp', '/api/v1/company', '?x']) {
       t.match(await call('POST', '/resources', { identifier: server.issuer + path, scopes: [] }), forbidden, path)

@@ -112,6 +112,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['guard/log.ts', '/^[.]?[a-z]{1,12}([-_.][a-z]{1,12})?$|^v\\d$|^$/', 'headers'],
   ['guard/log.ts', '/^[a-z][a-z0-9+.-]*:\\/\\/[^/?]*/i', 'headers'],
   ['guard/remote/verify.ts', '/^\\/[\\x21-\\x7e]{0,2047}$/', 'headers'],
+  ['guard/remote/verify.ts', '/^[!#$%&\'*+.^_`|~0-9A-Za-z-]{1,32}$/', 'headers'],
   ['guard/presentation.ts', '/^bearer +([A-Za-z0-9\\-._~+/]+=*)$/i', 'headers'],
   ['guard/presentation.ts', '/^bearer(\\s|$)/i', 'headers'],
   ['guard/presentation.ts', '/^bearer +(\\S+)$/i', 'headers'],

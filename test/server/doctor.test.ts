@@ -587,6 +587,29 @@ const setUps: readonly SetUp[] = [
     },
   },
   {
+    title: 'the file of the lock of a database is damaged',
+    make: onFile(file => {
+      writeFileSync(`${file}.lock`, 'this is no lock at all, however long it gets'.repeat(40), { mode: 0o600 })
+    }),
+    first: {
+      check: 'database',
+      found: /^\/.*latchkey\.db\.lock, the lock .*, is damaged \(SQLITE_NOTADB\)$/,
+      remedy: /^Remove that file while no server runs on the database/,
+    },
+  },
+  {
+    title: 'the lock of a database is a folder',
+    make: onFile(file => {
+      rmSync(`${file}.lock`, { force: true })
+      mkdirSync(`${file}.lock`, { mode: 0o700 })
+    }),
+    first: {
+      check: 'database',
+      found: /^\/.*latchkey\.db\.lock, the lock .*, cannot be used \(SQLITE_\w+\)$/,
+      remedy: /^Let this account read and write that file, or remove it/,
+    },
+  },
+  {
     title: 'a database file that another program has locked',
     make: onFile((file, t) => {
       const other = new Database(file)

@@ -13,7 +13,7 @@ import type { Database } from '../../src/storage/engine/engine.ts'
 import type { Limits } from '../../src/storage/engine/timeouts.ts'
 import { migrationsFolder } from '../../src/storage/migrations/migrations.ts'
 import type { Queries } from '../../src/storage/engine/prisma.ts'
-import { isLocked, sqlitePath } from '../../src/storage/engine/sqlite/sqlite.ts'
+import { isLocked, lockForOneServer, sqlitePath } from '../../src/storage/engine/sqlite/sqlite.ts'
 import { modelsPath, planMigration } from '../../scripts/plan-migration.ts'
 import { newTelemetry } from '../../src/telemetry/telemetry.ts'
 import { databases, type FreshDatabase } from '../support/databases.ts'
@@ -465,7 +465,8 @@ t.test('[sqlite] the file', async t => {
   t.test('a lock that cannot be read is an error: neither locked nor free', async t => {
     const damaged = `${path}.damaged`
     writeFileSync(`${damaged}.lock`, 'no page of SQLite '.repeat(100))
-    t.throws(() => isLocked(damaged), { code: 'SQLITE_NOTADB' })
+    t.throws(() => isLocked(damaged), { message: /damaged\.lock, .* is damaged .*; remove that file/ })
+    t.throws(() => lockForOneServer(damaged), { message: /damaged\.lock, .* is damaged/ })
     t.equal(isLocked(path), true)
   })
 

@@ -244,17 +244,5 @@ export function requestFor (more: Partial<JudgedRequest> = {}): JudgedRequest {
 
 /** The set of one policy that denies what meets `conditions`. */
 export function denying (conditions: Policy['conditions'], id = 'pol_a'): PolicySet {
-  return compilePolicies([{
-    id,
-    organizationId: null,
-    name: 'no',
-    description: null,
-    effect: 'deny',
-    enabled: true,
-    conditions,
-    createdBy: 'admin',
-    createdAt: earlier,
-    updatedAt: earlier,
-    revision: 1
-  }])
+  return compilePolicies([{ id, effect: 'deny', enabled: true, conditions }])
 }

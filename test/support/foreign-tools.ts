@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { access, cp, mkdir, readFile, rm } from 'node:fs/promises'
+import { access, cp, mkdir, mkdtemp, readFile, realpath, rm, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { foreignProgram, missing, type ForeignProgram } from './foreign-programs.ts'
@@ -71,20 +71,34 @@ export function run (
 type Install = (target: string) => Promise<string | null>
 
 /**
- * Named by the text of the list, so that other versions get another folder. A Python environment cannot be moved: it is
- * made in its place.
+ * Named by the text of the list, so that other versions get another folder. A Python environment cannot be moved: each
+ * installation is made in a folder of its own, and the first that is complete gets the name, by a link. So several
+ * processes may install at once, and one that is killed leaves nothing under the name.
  */
 async function installed (folder: string, list: string, install: Install, programs: string): Promise<ForeignProgram> {
   const digest = createHash('sha256').update(await readFile(join(folder, list))).digest('hex').slice(0, 12)
-  const target = join(cache, `${basename(folder)}-${digest}`)
-  const done = `${target}.installed`
-  if (await exists(done)) return { path: join(target, programs), skip: false }
-  await rm(target, { recursive: true, force: true })
-  await mkdir(target, { recursive: true })
-  const problem = await install(target)
-  if (problem !== null) return missing(join(basename(folder), list), lastLineOf(problem))
-  await mkdir(done)
-  return { path: join(target, programs), skip: false }
+  const name = `${basename(folder)}-${digest}`
+  const link = join(cache, 'installed', name)
+  if (!await exists(link)) {
+    await mkdir(join(cache, 'installed'), { recursive: true })
+    const target = await mkdtemp(join(cache, `${name}-`))
+    const problem = await install(target)
+    const isFirst = problem === null && await linked(target, link)
+    if (!isFirst) await rm(target, { recursive: true, force: true })
+    if (problem !== null) return missing(join(basename(folder), list), lastLineOf(problem))
+  }
+  return { path: join(await realpath(link), programs), skip: false }
+}
+
+/** False: another process was faster. */
+async function linked (target: string, link: string): Promise<boolean> {
+  try {
+    await symlink(target, link)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
 }
 
 async function exists (path: string): Promise<boolean> {

@@ -34,6 +34,8 @@ class Stub:
 
     def __init__(self, resource: dict[str, Any] = OPENCRANE, lease: int = 1000) -> None:
         self.asked: list[tuple[str, Any]] = []
+        #: The Idempotency-Key of each question in ``asked``; empty: it has none.
+        self.keys: list[str] = []
         self.changed = threading.Condition()
         self.sessions = 0
         self.stopping = threading.Event()
@@ -127,15 +129,18 @@ class Stub:
                     if not line:
                         return
                     method, path, _ = line.split(" ")
-                    length = 0
+                    length, key = 0, ""
                     while (header := source.readline().decode().strip()):
                         name, _, value = header.partition(":")
                         if name.lower() == "content-length":
                             length = int(value)
+                        elif name.lower() == "idempotency-key":
+                            key = value.strip()
                     text = source.read(length)
                     kind = kind_of(method, path)
                     with self.changed:
                         self.asked.append((kind, json.loads(text) if text else None))
+                        self.keys.append(key)
                         self.changed.notify_all()
                     reply = self.on[kind](json.loads(text) if text else None)
                     if reply is None:

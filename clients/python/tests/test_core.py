@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
@@ -9,7 +10,7 @@ import time
 import unittest
 from typing import Any, Callable, Optional
 
-from latchkey_guard import Guard, GuardError
+from latchkey_guard import Guard, GuardError, Needs, connection
 from latchkey_guard.session import Moment, Session
 
 from .stub import ANY, KEY, Reply, Stub, answer, entry_of, guard_of, request
@@ -19,6 +20,12 @@ logging.disable(logging.CRITICAL)
 
 def always(reply: Reply) -> Callable[[Any], Optional[Reply]]:
     return lambda _: reply
+
+
+def closing_first(then: Callable[[Any], Optional[Reply]]) -> Callable[[Any], Optional[Reply]]:
+    """Closes the connection of the next question without an answer."""
+    count = itertools.count()
+    return lambda body: None if next(count) == 0 else then(body)
 
 
 class CoreTest(unittest.TestCase):
@@ -314,6 +321,52 @@ class CoreTest(unittest.TestCase):
             "credential": KEY, "resource": "res_opencrane", "scopes": [], "apiKeyOnly": False, "credits": 0,
             "method": "GET", "path": "/v1/invoices", "address": "192.0.2.1"
         })
+
+    def test_a_look_up_whose_connection_was_closed_is_asked_again(self) -> None:
+        stub, guard = self.trusted()
+        stub.on["lookup"] = closing_first(stub.on["lookup"])
+        self.assertTrue(guard.decide(request(KEY[:-1] + "x"), ANY).allowed)
+        self.assertEqual(stub.count("lookup"), 3)
+
+    def verifying(self) -> tuple[Stub, Guard]:
+        """A guard without trust, with a connection that was used just now."""
+        stub, guard = self.serve(lease=60_000)
+        stub.trust_for = 0
+        passes = answer(200, {"allowed": True, "principal": entry_of()["facts"]["principal"]})
+        stub.on["verify"] = always(passes)
+        guard.start()
+        self.assertTrue(guard.decide(request(), ANY).allowed)
+        return stub, guard
+
+    def keys(self, stub: Stub) -> list[str]:
+        return [key for (kind, _), key in zip(stub.asked, stub.keys) if kind == "verify"]
+
+    def test_a_call_that_counts_is_not_asked_again_on_a_connection_in_use(self) -> None:
+        stub, guard = self.verifying()
+        stub.on["verify"] = closing_first(stub.on["verify"])
+        self.assertEqual(guard.decide(request(), ANY).status, 503)
+        self.assertEqual(self.keys(stub), ["", ""])
+
+    def test_a_call_that_counts_is_asked_again_with_its_key_where_the_connection_was_idle(self) -> None:
+        stub, guard = self.verifying()
+        stub.on["verify"] = closing_first(stub.on["verify"])
+        # What makes a connection idle is the time alone.
+        time.sleep(connection._IDLE_AFTER + 0.1)
+        self.assertTrue(guard.decide(request(), ANY).allowed)
+        first, lost, again = self.keys(stub)
+        self.assertEqual((first, lost), ("", again))
+        self.assertEqual(len(lost), 32)
+
+    def test_what_is_no_id_is_asked_about_as_the_id_of_nothing(self) -> None:
+        for odd in ("", "x" * 10_000, "a\0b", "a\x1bb", "a\ud800"):
+            stub, guard = self.verifying()
+            needs = Needs(organization=odd, object=("templates", odd))
+            self.assertTrue(guard.decide(request(), needs).allowed)
+            body = [body for kind, body in stub.asked if kind == "verify"][-1]
+            self.assertEqual(body["organization"], "org_none")
+            self.assertRegex(body["object"]["id"], "^obj_[0-9a-f]{32}$")
+            guard.close()
+            stub.close()
 
     def test_a_verification_that_is_no_answer_lets_nothing_pass(self) -> None:
         said: list[Any] = [

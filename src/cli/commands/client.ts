@@ -42,6 +42,7 @@ interface Client {
 
 interface ClientFlags {
   org?: string
+  deployment?: boolean
   name?: string
   resource?: string
   scope?: string[]
@@ -84,6 +85,9 @@ export function clientCommands (): Command {
 function addCreate (client: Command): void {
   client.command('create').description('create a client; its secret is shown once')
     .option('--org <id>', 'the organization that it belongs to; default: the token\'s own')
+    .addOption(
+      new Option('--deployment', 'for the whole deployment; requires a deployment-wide credential').conflicts('org')
+    )
     .requiredOption('--name <text>', 'a display name')
     .option('--resource <identifier>', 'the protected API of its tokens')
     .addOption(scopeOption())
@@ -138,7 +142,7 @@ async function create (api: Api, flags: ClientFlags): Promise<Answer<Client>> {
     throw new UsageError('private_key_jwt and --jwks FILE go together.')
   }
   return await api.post('/clients', {
-    organization: flags.org,
+    organization: flags.deployment ? null : flags.org,
     name: flags.name,
     grants: flags.resource === undefined ? [] : [{ resource: flags.resource, scopes: flags.scope ?? [] }],
     allowlist: flags.allowIp,
@@ -215,7 +219,9 @@ function showClient (client: Client): string {
   return fieldLines([
     ['client id', client.clientId],
     ['name', client.name],
-    ['organization', client.organization ?? 'none: claim it with latchkey client update ID --org ORG'],
+    ['organization', client.organization ?? (client.origin === 'operator'
+      ? 'the deployment'
+      : 'none: claim it with latchkey client update ID --org ORG')],
     ...client.grants.map((grant): Field => ['may', `${words(grant.scopes) ?? 'nothing'} at ${grant.resource}`]),
     ['introspects', words(client.introspects)],
     ['addresses', words(client.allowlist) ?? 'any'],

@@ -7,7 +7,7 @@ import type { KeyFacts, TokenFacts } from '../../domain/access/facts.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { Principal } from '../../domain/access/principal.ts'
 import type { Client } from '../../domain/credentials/client.ts'
-import type { PolicySet } from '../../domain/policy/policy-evaluation.ts'
+import { boundTo } from '../../domain/policy/policy-evaluation.ts'
 import type { Policy } from '../../domain/policy/policy.ts'
 import type { Organization } from '../../domain/tenancy/organization.ts'
 import type { Subject } from './subjects.ts'
@@ -19,7 +19,8 @@ export type EntryFacts =
     client: JudgedClient, organization: JudgedOrganization | null, policies: Policies
   }
 
-type Policies = readonly (readonly Policy[])[]
+/** Names and ids of policies, and what they say of others, are not for the API that is guarded. */
+type Policies = readonly (readonly Pick<Policy, 'effect' | 'conditions'>[])[]
 type JudgedKey = Pick<
   ApiKey, 'id' | 'organizationId' | 'access' | 'allowlist' | 'expiresAt' | 'rotatedTo' | 'environment' | 'chainId' |
   'callsPerMinute' | 'callsPerMonth' | 'creditsPerMonth'
@@ -44,7 +45,8 @@ function isCountedExactly (
   return callsPerMonth !== null || creditsPerMonth !== null
 }
 
-function keyEntry ({ kind, principal, key, organization, policies }: KeyFacts): EntryFacts {
+function keyEntry (facts: KeyFacts): EntryFacts {
+  const { kind, principal, key, organization } = facts
   const { id, organizationId, access, allowlist, expiresAt, rotatedTo, environment, chainId } = key
   const { callsPerMinute, callsPerMonth, creditsPerMonth } = key
   return {
@@ -64,11 +66,12 @@ function keyEntry ({ kind, principal, key, organization, policies }: KeyFacts): 
       creditsPerMonth
     },
     organization: judgedOrganization(organization!),
-    policies: sourcesOf(policies)
+    policies: policiesOn(facts)
   }
 }
 
-function tokenEntry ({ kind, principal, claims, client, organization, policies }: TokenFacts): EntryFacts {
+function tokenEntry (facts: TokenFacts): EntryFacts {
+  const { kind, principal, claims, client, organization } = facts
   const { id, organizationId, name, allowlist, generation } = client!
   return {
     kind,
@@ -76,7 +79,7 @@ function tokenEntry ({ kind, principal, claims, client, organization, policies }
     claims,
     client: { id, organizationId, name, allowlist, generation },
     organization: organization && judgedOrganization(organization),
-    policies: sourcesOf(policies)
+    policies: policiesOn(facts)
   }
 }
 
@@ -91,6 +94,7 @@ function judgedOrganization (
   return { id, status, features, callsPerMinute, callsPerMonth, creditsPerMonth }
 }
 
-function sourcesOf (sets: readonly PolicySet[]): Policies {
-  return sets.map(({ policies }) => policies.filter(({ enabled }) => enabled))
+function policiesOn ({ kind, principal, policies }: KeyFacts | TokenFacts): Policies {
+  const { organizationId, groups, resourceId } = principal!
+  return policies.map(set => boundTo(set, { kind, organizationId, groups, resourceId })).filter(set => set.length > 0)
 }

@@ -16,10 +16,22 @@ const startAgain: readonly Subject[] = [everything, signingKeys]
 
 interface Waiting { position: number, subject: Subject }
 
+/** A change that waits for the guard. `since`: by `performance.now()`. */
+interface Delayed { change: Change, position: number, since: number, settle: () => void }
+
 /** The answer to a poll. `trustFor`: milliseconds from the moment at which the poll was sent. */
 export interface News { position: number, changes: readonly Subject[], trustFor: number }
 
 type Identity = Pick<GuardSession, 'id' | 'clientId' | 'resourceId' | 'address'>
+
+/** How a session names keys without their digests, and what it reports. */
+export interface SessionSurroundings {
+  mark: (digest: string) => string
+  /** Milliseconds for which a change may wait for the guard before it counts as delayed. */
+  patience: number
+  /** Called with the change that waited longest: for longer than `patience`, or until trust ended. */
+  onLate: (change: Change) => void
+}
 
 export class GuardSession {
   readonly id: string
@@ -38,23 +50,20 @@ export class GuardSession {
   hasEnded = false
   /** By `performance.now()`. */
   lastSeen = performance.now()
-  readonly #mark: (digest: string) => string
-  readonly #onLate: () => void
+  readonly #surroundings: SessionSurroundings
   readonly #subjects = new Set<Subject>()
-  readonly #unsettled = new Set<() => void>()
+  readonly #delayed = new Set<Delayed>()
   #applied = 0
   #trustUntil = -Infinity
   #waiting: readonly Waiting[] = []
   #wakePoll = () => {}
 
-  /** `mark` names a key without its digest. `onLate` is called when a change had to wait until trust ended. */
-  constructor ({ id, clientId, resourceId, address }: Identity, mark: (digest: string) => string, onLate: () => void) {
+  constructor ({ id, clientId, resourceId, address }: Identity, surroundings: SessionSurroundings) {
     this.id = id
     this.clientId = clientId
     this.resourceId = resourceId
     this.address = address
-    this.#mark = mark
-    this.#onLate = onLate
+    this.#surroundings = surroundings
   }
 
   /** Whether the guard may answer from memory at this moment, as far as this server knows. */
@@ -69,7 +78,7 @@ export class GuardSession {
 
   /** The subject that stands for a key. */
   keySubject (digest: string): Subject {
-    return `key:${this.#mark(digest)}`
+    return `key:${this.#surroundings.mark(digest)}`
   }
 
   /** Whether the guard was handed an entry that follows from a subject. */
@@ -94,7 +103,7 @@ export class GuardSession {
     if (outdated.length === 0) return null
     const isOfAll = outdated.includes(everything) || this.#waiting.length + outdated.length > mostWaiting
     this.#add(isOfAll ? startAgain : outdated)
-    return this.isTrusted ? this.#untilApplied(this.position, this.#trustUntil) : null
+    return this.isTrusted ? this.#untilApplied(change, this.#trustUntil) : null
   }
 
   /** The guard says that it has applied every change up to `position`. False: that cannot be. */
@@ -102,7 +111,8 @@ export class GuardSession {
     if (position < this.#applied || position > this.position) return false
     this.#applied = position
     this.#waiting = this.#waiting.filter(waiting => waiting.position > position)
-    for (const settle of this.#unsettled) settle()
+    this.#noteDelay(position)
+    this.#settle()
     return true
   }
 
@@ -134,7 +144,20 @@ export class GuardSession {
   leave (): void {
     this.#trustUntil = -Infinity
     this.end()
-    for (const settle of this.#unsettled) settle()
+    this.#settle()
+  }
+
+  /** A guard that confirms just before its trust ends would delay every change by nearly that long. */
+  #noteDelay (position: number): void {
+    if (this.hasEnded) return
+    const { patience, onLate } = this.#surroundings
+    const latest = performance.now() - patience
+    const longest = [...this.#delayed].find(each => each.position <= position && each.since < latest)
+    if (longest !== undefined) onLate(longest.change)
+  }
+
+  #settle (): void {
+    for (const { position, settle } of this.#delayed) if (this.#applied >= position || !this.isTrusted) settle()
   }
 
   #add (subjects: readonly Subject[]): void {
@@ -143,16 +166,16 @@ export class GuardSession {
     this.#wakePoll()
   }
 
-  async #untilApplied (position: number, deadline: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, deadline - performance.now())
-    const settle = (): void => { if (this.#applied >= position || !this.isTrusted) resolve() }
-    this.#unsettled.add(settle)
+  async #untilApplied (change: Change, deadline: number): Promise<void> {
+    const { promise, resolve: settle } = Promise.withResolvers<void>()
+    const delayed: Delayed = { change, position: this.position, since: performance.now(), settle }
+    const timer = setTimeout(settle, deadline - performance.now())
+    this.#delayed.add(delayed)
     await promise
     clearTimeout(timer)
-    this.#unsettled.delete(settle)
-    if (this.#applied >= position || this.hasEnded) return
+    this.#delayed.delete(delayed)
+    if (this.#applied >= delayed.position || this.hasEnded) return
     this.end()
-    this.#onLate()
+    this.#surroundings.onLate(change)
   }
 }

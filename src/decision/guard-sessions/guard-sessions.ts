@@ -6,6 +6,7 @@ import { lru } from '../../base/lru.ts'
 import { newMarks } from '../../secrets/authentication-code.ts'
 import { newId } from '../../secrets/random.ts'
 import type { Change } from '../../storage/cache/changes.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { GuardSession, type News } from './guard-session.ts'
 import { subjectsOf } from './subjects.ts'
 
@@ -17,6 +18,9 @@ const memoryOfLateness = 60_000
 
 /** Changes that the guards at one address, and those of one client, may delay in that time before they get no trust. */
 const mostLate = { ofAddress: 2, ofClient: 6 }
+
+/** The part of the lease for which a change may wait for a guard before it counts as delayed. */
+const patience = 1 / 2
 
 /** Sessions that a server may have open. */
 const mostSessions = 10_000
@@ -32,7 +36,19 @@ export interface GuardSessionsOptions {
   noteTrust (milliseconds: number): void
 }
 
-interface Late { at: readonly number[] }
+type FollowedStorage =
+  Pick<Storage, 'subscribe' | 'whenUntrusted' | 'trustedFor' | 'earlierTrust' | 'noteTrust'>
+
+/** The changes that were delayed, and when. */
+interface Late { at: readonly { change: Change, time: number }[] }
+
+/** The sessions on a server with this storage: told of each change, and that everything may have changed. */
+export function followStorage (storage: FollowedStorage, lease: number): GuardSessions {
+  const sessions = new GuardSessions({ ...storage, lease })
+  storage.subscribe(change => sessions.onChange(change))
+  storage.whenUntrusted(() => sessions.onChange({ of: 'everything' }))
+  return sessions
+}
 
 export class GuardSessions {
   readonly lease: number
@@ -66,8 +82,10 @@ export class GuardSessions {
           'that are not in use with DELETE, or give each deployment a client of its own.'
       })
     }
-    const session = new GuardSession({ id: newId('gds'), clientId, resourceId, address }, this.#mark, () => {
-      this.#noteLate(session)
+    const session = new GuardSession({ id: newId('gds'), clientId, resourceId, address }, {
+      mark: this.#mark,
+      patience: patience * this.lease,
+      onLate: change => { this.#noteLate(session, change) }
     })
     this.#sessions.set(session.id, session)
     return session
@@ -128,15 +146,18 @@ export class GuardSessions {
     for (const session of this.#sessions.values()) session.end()
   }
 
-  #noteLate ({ clientId, address }: GuardSession): void {
+  /** A change that several guards delay is one: they may stand still together, on one machine. */
+  #noteLate ({ clientId, address }: GuardSession, change: Change): void {
     for (const name of [clientId, `${clientId} ${address}`]) {
-      this.#late.set(name, { at: [...this.#late.get(name)?.at ?? [], performance.now()].slice(-mostLate.ofClient) })
+      const at = this.#late.get(name)?.at ?? []
+      if (at.some(each => each.change === change)) continue
+      this.#late.set(name, { at: [...at, { change, time: performance.now() }].slice(-mostLate.ofClient) })
     }
   }
 
   #lateness (name: string): number {
     const since = performance.now() - memoryOfLateness
-    return (this.#late.get(name)?.at ?? []).filter(at => at > since).length
+    return (this.#late.get(name)?.at ?? []).filter(({ time }) => time > since).length
   }
 
   /** A guard that does not poll has no trust; after a minute its session is forgotten. */

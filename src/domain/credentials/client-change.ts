@@ -28,7 +28,8 @@ export interface GrantInput {
   resource: string, scopes: readonly string[]
 }
 export interface ClientInput {
-  organizationId: string
+  /** Null: the deployment. */
+  organizationId: string | null
   name: string
   grants: readonly GrantInput[]
   allowlist?: readonly string[]
@@ -39,7 +40,10 @@ export interface ClientInput {
   jwks?: { keys: Record<string, unknown>[] }
 }
 
-/** @throws Failure `unknown_resource`, `unknown_scope`, `scope_api_key_only`, `invalid_allowlist`, `not_found`. */
+/**
+ * @throws Failure `unknown_resource`, `unknown_scope`, `scope_api_key_only`, `invalid_allowlist`, `not_found`,
+ * `insufficient_permissions`.
+ */
 export async function createClient (
   operation: Operation<AuditPort & ClientPort & OrganizationPort & ResourcePort>, input: ClientInput
 ): Promise<NewClient> {
@@ -54,7 +58,8 @@ export async function createClient (
     })
   }
   return await store.transaction(async (tx) => {
-    await requireActiveOrganization(tx, actor, input.organizationId)
+    if (input.organizationId !== null) await requireActiveOrganization(tx, actor, input.organizationId)
+    else requireDeployment(actor, 'A client of the deployment takes a deployment-wide credential.')
     const client: Client = {
       id: newId('cli'),
       organizationId: input.organizationId,
@@ -203,9 +208,9 @@ export async function claimedBy (
   tx: OrganizationPort, { actor }: Operation<OrganizationPort>, client: Client, organizationId: string | undefined
 ): Promise<string | null> {
   if (organizationId === undefined || organizationId === client.organizationId) return client.organizationId
-  if (client.organizationId !== null) {
+  if (client.organizationId !== null || client.origin === 'operator') {
     throw new Failure('conflict', {
-      message: `The client ${client.id} belongs to ${client.organizationId} and cannot move.`
+      message: `The client ${client.id} belongs to ${client.organizationId ?? 'the deployment'} and cannot move.`
     })
   }
   return (await requireActiveOrganization(tx, actor, organizationId)).id

@@ -42,7 +42,7 @@ export interface ClientGrant {
 export interface Client extends Revised {
   /** The `client_id`. */
   id: string
-  /** Null: it registered openly and was not claimed yet. */
+  /** Null: an operator made it for the deployment, or it registered openly and was not claimed yet. */
   organizationId: string | null
   name: string
   /** Whether an operator made it, or it registered itself (RFC 7591). */

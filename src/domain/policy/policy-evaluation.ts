@@ -55,10 +55,13 @@ interface CompiledPolicy {
   holds (circumstances: Circumstances): Met
 }
 
+/** What evaluation reads of a policy. */
+export type EvaluatedPolicy = Pick<Policy, 'id' | 'effect' | 'enabled' | 'conditions'>
+
 /** The policies of one owner; disabled ones are not evaluated. */
 export interface PolicySet {
   /** All of them, as stored. */
-  policies: readonly Policy[]
+  policies: readonly EvaluatedPolicy[]
   denies: readonly CompiledPolicy[]
   allows: readonly CompiledPolicy[]
 }
@@ -66,7 +69,7 @@ export interface PolicySet {
 export const noPolicies: PolicySet = { policies: [], denies: [], allows: [] }
 
 /** Compiles the policies of one owner. An unreadable one denies everything that it could be about. */
-export function compilePolicies (policies: readonly Policy[]): PolicySet {
+export function compilePolicies (policies: readonly EvaluatedPolicy[]): PolicySet {
   const enabled = policies.filter(policy => policy.enabled).map(policy => ({ policy, compiled: compile(policy) }))
   return {
     policies,
@@ -80,6 +83,22 @@ export function compilePolicies (policies: readonly Policy[]): PolicySet {
 /** Whether the set has nothing to evaluate for any request. */
 export function isEmpty ({ denies, allows }: PolicySet): boolean {
   return denies.length === 0 && allows.length === 0
+}
+
+/**
+ * The policies of a set that may be about a subject, with the conditions that remain to be evaluated for it. They give
+ * every request of the subject the same result, and tell of no other subject.
+ */
+export function boundTo ({ policies }: PolicySet, subject: Subject): Pick<Policy, 'effect' | 'conditions'>[] {
+  return policies.filter(({ enabled }) => enabled).flatMap(({ effect, conditions }) => {
+    if (conditions === null) return { effect, conditions }
+    const { groups, resources, organizations: _, kinds: __, ...others } = conditions
+    const isAbout = subjectTest(conditions)(subject)
+    if (isAbout === false) return []
+    // What is unknown of the subject stays unknown.
+    const unknown = isAbout === null ? { ...(groups && { groups }), ...(resources && { resources }) } : {}
+    return { effect, conditions: { ...others, ...unknown } }
+  })
 }
 
 /** Evaluates the policies of `sets` on this request, which asks for `scopes`. */
@@ -139,7 +158,7 @@ function coversScope ({ covers }: CompiledPolicy, scope: string): boolean {
 }
 
 /** Null: it is unreadable. */
-function compile ({ id, effect, conditions }: Policy): CompiledPolicy | null {
+function compile ({ id, effect, conditions }: EvaluatedPolicy): CompiledPolicy | null {
   if (conditions === null || (effect !== 'allow' && effect !== 'deny')) return null
   let window: CompiledWindow | null
   try {
@@ -195,6 +214,6 @@ function holdsThen (window: CompiledWindow | null, { now, anyTime }: Circumstanc
   return window.contains(now)
 }
 
-function denyingAll ({ id }: Policy): CompiledPolicy {
+function denyingAll ({ id }: EvaluatedPolicy): CompiledPolicy {
   return { id, covers: null, isAbout: () => true, isTimed: false, holds: () => true }
 }

@@ -6,7 +6,7 @@ import type { Awaitable } from '../../base/awaitable.ts'
 import { systemClock, type Clock } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import {
-  refusal as refusalOf, type CredentialFacts, type KeyFacts, type TokenFacts
+  refusal as refusalOf, type CredentialFacts, type KeyFacts, type PlaceFacts
 } from '../../domain/access/facts.ts'
 import { judge, type JudgedRequest } from '../../domain/access/judge.ts'
 import type { Credential, Principal, Refusal } from '../../domain/access/principal.ts'
@@ -102,8 +102,8 @@ export class RemoteGuard implements Decider {
       // A credential is good for what it was presented as alone.
       const name = `${credential.kind} ${digestOf(credential.text)}`
       const entry = this.#session.recall(name)
-      if (entry !== null && !asksServer(entry, needs)) return this.#judge(request, needs, entry.facts, inQuery)
-      return this.#decideLater(request, needs, { credential, inQuery, name }, entry)
+      return (entry === null ? null : this.#judge(request, needs, entry, inQuery)) ??
+        this.#decideLater(request, needs, { credential, inQuery, name }, entry)
     } catch (error) {
       return this.#fail(request, error)
     }
@@ -118,7 +118,8 @@ export class RemoteGuard implements Decider {
       if (known === null && this.#session.isTrusted()) {
         const found = await this.#session.lookUp(name, credential, request.address)
         if (found !== null && !('facts' in found)) return this.#refuse(request, unlimited(found))
-        if (found !== null && !asksServer(found, needs)) return this.#judge(request, needs, found.facts, inQuery)
+        const decided = found === null ? null : this.#judge(request, needs, found, inQuery)
+        if (decided !== null) return decided
       }
       const { resource, environment = null } = this.#options
       const { style } = this.#session.resource!
@@ -128,13 +129,16 @@ export class RemoteGuard implements Decider {
     }
   }
 
-  #judge (
-    request: GuardedRequest, needs: Needs, facts: KeyFacts | TokenFacts, inQuery: boolean
-  ): Decision {
+  /** The decision by an entry; null: nothing in it speaks against the request, and only the server can say the rest. */
+  #judge (request: GuardedRequest, needs: Needs, { facts, asksEachTime }: Entry, inQuery: boolean): Decision | null {
     const resource = this.#session.resource!
     const { environment = null } = this.#options
-    const verdict = judge(facts, null, judged(request, needs, resource, environment, this.#clock()))
+    const isAway = isElsewhere(facts, needs.organizationId)
+    const asked = judged(request, needs, resource, environment, this.#clock())
+    const verdict = isAway ? judge(facts, nowhere, { ...asked, ...anyPlace }) : judge(facts, null, asked)
     if (!verdict.ok) return this.#refuse(request, unlimited(verdict.refusal))
+    // Data of another organization, or what the server counts exactly.
+    if (isAway || asksEachTime || needs.credits > 0) return null
     const headers = inQuery ? discouragingHeaders(resource.style) : none
     const { style } = resource
     if (facts.kind !== 'api_key') return { ok: true, principal: verdict.principal, headers, style }
@@ -222,10 +226,12 @@ function unlimited (refusal: Refusal): Refused {
   return { refusal, retryAfterSeconds: null, limits: [] }
 }
 
-/** Whether only the server can decide: what it counts exactly, or data of another organization. */
-function asksServer ({ asksEachTime, facts }: Entry, { credits, organizationId }: Needs): boolean {
-  return asksEachTime || credits > 0 || isElsewhere(facts, organizationId)
-}
+/** Up to the place that a request names: the checks of a credential that reaches it, apart from those of the place. */
+const anyPlace = {
+  organizationId: null,
+  requirements: { scopes: [], apiKeyOnly: false, session: false, feature: null, object: null }
+} satisfies Partial<JudgedRequest>
+const nowhere: PlaceFacts = { organization: null, policies: [] }
 
 function isElsewhere ({ principal }: CredentialFacts, named: string | null): boolean {
   return named !== null && principal !== null && principal.organizationId !== named &&

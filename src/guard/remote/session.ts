@@ -8,7 +8,7 @@ import type { Credential, Refusal } from '../../domain/access/principal.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
 import { Memory, type Entry } from './memory.ts'
 import { readEntry, readNews, readRefusal, readResource } from './read-entry.ts'
-import { Unreachable, type Transport } from './transport.ts'
+import { Unreachable, type Reply, type Transport } from './transport.ts'
 
 /** An open session. `applied`: the position up to which every change is applied. */
 export interface OpenSession { id: string, resource: Resource, metadataUrl: string | null, applied: number }
@@ -124,7 +124,7 @@ export class Session {
     const open = this.#open
     if (open === null) return null
     const { status, body } = await this.#options.transport.send(
-      'POST', `${path}/${open.id}/lookup`, { credential: text, kind, address }, answerTimeout
+      'POST', `${path}/${open.id}/lookup`, { credential: text, kind, address }, answerTimeout, 'always'
     )
     if (hasEnded(status)) return null
     if (status !== 200) throw new Unreachable('look-up', new Error(`status ${status}`))
@@ -178,7 +178,7 @@ export class Session {
   }
 
   async #leave ({ id }: OpenSession): Promise<void> {
-    await this.#options.transport.send('DELETE', `${path}/${id}`, null, answerTimeout).catch(() => {})
+    await this.#options.transport.send('DELETE', `${path}/${id}`, null, answerTimeout, 'always').catch(() => {})
   }
 
   /** Polls until the session ends. @throws when the server does not answer. */
@@ -186,10 +186,7 @@ export class Session {
     const open = this.#open!
     let isFirst = true
     while (!this.#closing.signal.aborted) {
-      const sent = instant()
-      const { status, body } = await this.#options.transport.send(
-        'POST', `${path}/${open.id}/poll`, { applied: open.applied }, pollTimeout
-      )
+      const { sent, answer: { status, body } } = await this.#poll(open)
       if (hasEnded(status)) {
         // Opened again without a pause, every session would end like this one.
         if (isFirst) {
@@ -205,6 +202,25 @@ export class Session {
       open.applied = position
       this.#until = trustedUntil(sent, trustFor)
       this.#opened.resolve()
+    }
+  }
+
+  /**
+   * One poll, with the moment at which it was sent. The server may have closed a connection that was kept, and may as
+   * well have ended while it held the poll: trust ends, and only another answer brings it back.
+   */
+  async #poll ({ id, applied }: OpenSession): Promise<{ sent: Instant, answer: Reply }> {
+    const poll = async () => {
+      const sent = instant()
+      const answer = await this.#options.transport.send('POST', `${path}/${id}/poll`, { applied }, pollTimeout)
+      return { sent, answer }
+    }
+    try {
+      return await poll()
+    } catch (error) {
+      if (!(error instanceof Unreachable) || !error.wasStale) throw error
+      this.#until = never
+      return await poll()
     }
   }
 

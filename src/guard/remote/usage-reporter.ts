@@ -57,7 +57,7 @@ export class UsageReporter {
 
   async #send ({ session, sequence, entries }: Report): Promise<void> {
     const { status, body } = await this.#transport.send(
-      'POST', `/api/v1/guard/sessions/${session}/usage`, { sequence, entries }, answerTimeout
+      'POST', `/api/v1/guard/sessions/${session}/usage`, { sequence, entries }, answerTimeout, 'always'
     )
     if (status >= 500 || status === 401 || status === 429) return
     // Answered, or refused for good: sent again it would be refused again.

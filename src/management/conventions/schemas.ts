@@ -73,6 +73,11 @@ export const Owner = Type.With(OrganizationId, {
   description: 'The organization that it belongs to. A credential of an organization may omit it: the default is its ' +
     'own.'
 })
+/** As `Owner`, for a record that may be the deployment's. */
+export const OwnerOrDeployment = Type.Union([OrganizationId, Type.Null()], {
+  description: 'The organization that it belongs to. A credential of an organization may omit it: the default is its ' +
+    'own. Null: the deployment, which requires a deployment-wide credential.'
+})
 export const ResourceName = as(
   Type.String({ minLength: 1, maxLength: 512, description: 'The identifier of a resource, or its id.' }),
   'https://api.acme.test'

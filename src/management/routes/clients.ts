@@ -16,7 +16,8 @@ import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
   Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, ownPage, Moment, Name, nullable, OrganizationId,
-  Owner, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce, Texts,
+  OwnerOrDeployment, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce,
+  Texts,
 } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['clients:read'] }
@@ -36,7 +37,7 @@ const Profile = Type.Enum([...assertionProfiles], {
 const Jwks = exactly({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1, maxItems: 10 }) })
 
 const NewClient = exactly({
-  organization: Owner,
+  organization: OwnerOrDeployment,
   name: Name,
   grants: Grants,
   allowlist: Type.Optional(Allowlist),
@@ -209,7 +210,7 @@ async function resourcesOf (store: Store, clients: readonly Client[]): Promise<R
 const client = {
   clientId: as(Type.String(), 'cli_SMFY997Oo6f1bZteLcSAnl'),
   organization: Type.Union([OrganizationId, Type.Null()], {
-    description: 'Null: it registered openly and no organization has claimed it yet.'
+    description: 'Null: it belongs to the deployment, or registered openly and no organization has claimed it yet.'
   }),
   name: as(Type.String(), 'billing'),
   origin: Type.Enum(['operator', 'registered']),

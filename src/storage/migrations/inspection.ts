@@ -109,7 +109,9 @@ export async function inspectDatabase (url: string): Promise<Inspection | null> 
   if (!url.startsWith('file:')) return await inspect('postgresql', await postgresqlReader(url, ' doctor', 3_000), null)
   const { isLocked, sqlitePath } = await import('../engine/sqlite/sqlite.ts')
   const path = sqlitePath(url)
-  return existsSync(path) ? await inspect('sqlite', await sqliteReader(path), isLocked(path)) : null
+  if (!existsSync(path)) return null
+  const isServed = isLocked(path)
+  return await inspect('sqlite', await sqliteReader(path), isServed)
 }
 
 const dialects = {

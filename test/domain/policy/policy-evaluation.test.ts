@@ -7,7 +7,7 @@ import {
   credentialKinds, readConditions, type Policy, type PolicyConditions
 } from '../../../src/domain/policy/policy.ts'
 import {
-  compilePolicies, isEmpty, evaluate, type Circumstances, type Subject
+  boundTo, compilePolicies, isEmpty, evaluate, type Circumstances, type Subject
 } from '../../../src/domain/policy/policy-evaluation.ts'
 import { compileWindow, type TimeWindow } from '../../../src/domain/policy/time-window.ts'
 
@@ -208,6 +208,29 @@ tap.test('for every set of policies: what doubt refuses is refused wherever it i
     const most = evaluate(set, who, held, unknown, 'passes').scopes
     return least.every(each => exact.includes(each)) && exact.every(each => most.includes(each))
   }), { numRuns: 2_000 })
+})
+
+tap.test('for every set of policies: what is bound to a subject judges its requests as all of the set does', async t => {
+  const who = fc.record({
+    kind: fc.constantFrom(...credentialKinds),
+    organizationId: fc.constantFrom('org_a', 'org_b', null),
+    groups: fc.option(fc.subarray(['grp_a', 'grp_b'])),
+    resourceId: fc.constantFrom('res_a', 'res_b', null)
+  })
+  fc.assert(fc.property(fc.array(anySet, { maxLength: 3 }), who, anywhere, (owners, who, circumstances) => {
+    const sets = owners.map(policies => compilePolicies(policies))
+    const bound = sets.map(set => compilePolicies(
+      boundTo(set, who).map((each, i) => ({ ...each, id: `${i}`, enabled: true }))
+    ))
+    const [whole, part] = [sets, bound].map(each => evaluate(each, who, held, circumstances))
+    return (whole!.refusedBy === null) === (part!.refusedBy === null) && whole!.scopes.join() === part!.scopes.join()
+  }), { numRuns: 3_000 })
+  const told = boundTo(compilePolicies([
+    deny({ organizations: ['org_a', 'org_b'], kinds: ['api_key'], groups: ['grp_a', 'grp_b'], scopes: reads }),
+    deny({ organizations: ['org_b'] }),
+    policy('deny', {}, { enabled: false })
+  ]), subject)
+  t.strictSame(told, [{ effect: 'deny', conditions: { scopes: reads } }])
 })
 
 /** Unknown facts, each in all its representations. */

@@ -5,7 +5,7 @@ import tap from 'tap'
 import { fetchGuard } from '../../../packages/guard/src/fetch.ts'
 import { expressGuard, type ExpressRequest } from '../../../packages/guard/src/express.ts'
 import { until } from '../../support/waiting.ts'
-import { startGuarded } from './guarded-api.ts'
+import { startGuarded } from '../../support/guarded-node-api.ts'
 
 tap.test('a token behind a second question mark is a second credential, in Express as in node:http', async t => {
   const { guard, get, key } = await startGuarded(t)

@@ -2,8 +2,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import tap, { type Test } from 'tap'
-import { openGuard, type GuardedRequest, type Needs } from '../../../packages/guard/src/index.ts'
+import { openGuard } from '../../../packages/guard/src/index.ts'
 import { styles } from '../../../src/domain/resources/style.ts'
+import { noNeeds, requestWith } from '../../support/guard-requests.ts'
 import { until } from '../../support/waiting.ts'
 
 interface Asked { path: string, body: Record<string, any>, answer: (status: number, body: object) => void }
@@ -35,26 +36,7 @@ async function startServer (t: Test): Promise<{ url: string, next: (path: RegExp
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, next }
 }
 
-const needs: Needs = {
-  scopes: [],
-  apiKeyOnly: false,
-  session: false,
-  feature: null,
-  object: null,
-  credits: 0,
-  organizationId: null,
-  objectId: null
-}
-
-const request: GuardedRequest = {
-  raw: { headers: { 'x-api-key': 'a key of the test' }, rawHeaders: ['x-api-key', 'a key of the test'] },
-  query: {},
-  method: 'GET',
-  path: '/',
-  address: '127.0.0.1',
-  isOverTls: false,
-  id: 'req_1'
-}
+const request = requestWith('a key of the test')
 
 const key = {
   id: 'key_1',
@@ -111,12 +93,12 @@ tap.test('a request that came after an acknowledged change takes no look-up that
   })
   ;(await next(/poll$/)).answer(200, { position: 0, changes: [], trustFor: 60_000 })
   const guard = await opening
-  const first = guard.decide(request, needs)
+  const first = guard.decide(request, noNeeds)
   const gatheredBefore = await next(/lookup$/)
   ;(await next(/poll$/)).answer(200, { position: 1, changes: ['key:1'], trustFor: 60_000 })
   const confirmed = await next(/poll$/)
   t.equal(confirmed.body.applied, 1, 'the change is acknowledged now')
-  const second = guard.decide(request, needs)
+  const second = guard.decide(request, noNeeds)
   gatheredBefore.answer(200, { position: 0, entry })
   t.match(await first, { ok: true }, 'a request from before the change may pass')
   const anew = await next(/lookup$/)

@@ -1,7 +1,7 @@
 /** Look-ups of a remote guard over changes: what a request may take from a look-up that began before it. */
 import tap from 'tap'
 import { until } from '../../support/waiting.ts'
-import { startGuarded } from './guarded-api.ts'
+import { startGuarded } from '../../support/guarded-node-api.ts'
 
 tap.test('LK-06: a look-up that began before a revocation admits no request that arrived after it', async t => {
   const release = Promise.withResolvers<void>()

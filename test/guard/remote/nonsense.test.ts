@@ -2,7 +2,7 @@
 import tap, { type Test } from 'tap'
 import fastify from 'fastify'
 import { fastifyGuard } from '../../../packages/guard/src/fastify.ts'
-import { startGuarded, type Tampering } from './guarded-api.ts'
+import { startGuarded, type Tampering } from '../../support/guarded-node-api.ts'
 
 const nonsense = [
   '{}', 'null', '[]', '"x"', '{"allowed":false}', '{"allowed":true}', '{"allowed":false,"refusal":{}}', '<html>',

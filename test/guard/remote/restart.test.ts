@@ -1,7 +1,7 @@
 /** A server on SQLite that is started again while a guard, which does not notice it, trusts its memory. */
 import tap from 'tap'
 import { startServer } from '../../support/test-server.ts'
-import { startGuarded } from './guarded-api.ts'
+import { startGuarded } from '../../support/guarded-node-api.ts'
 
 tap.test('LK-06: a change waits for the trust that the server gave before it was started again', async t => {
   let isCut = false

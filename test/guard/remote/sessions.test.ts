@@ -3,7 +3,7 @@ import tap from 'tap'
 import { hostResourceId } from '../../../src/domain/resources/resource.ts'
 import { updateResource } from '../../../src/domain/declaration/resource-change.ts'
 import { timed, until } from '../../support/waiting.ts'
-import { startGuarded } from './guarded-api.ts'
+import { startGuarded } from '../../support/guarded-node-api.ts'
 
 const opened = (passed: readonly { method: string, path: string, status: number }[]): number =>
   passed.filter(({ path, status }) => path.endsWith('/guard/sessions') && status === 201).length

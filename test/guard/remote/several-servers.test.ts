@@ -1,32 +1,12 @@
 /** Guards on several servers of one PostgreSQL: a change on any of them waits for the guards of all. */
 import tap, { type Test } from 'tap'
-import { openGuard, type GuardedRequest, type Needs, type RemoteGuard } from '../../../packages/guard/src/index.ts'
+import { openGuard, type RemoteGuard } from '../../../packages/guard/src/index.ts'
 import { databases } from '../../support/databases.ts'
+import { noNeeds, requestWith } from '../../support/guard-requests.ts'
 import { startServer, type TestServer } from '../../support/test-server.ts'
 import { until } from '../../support/waiting.ts'
 
-const needs: Needs = {
-  scopes: ['invoices:read'],
-  apiKeyOnly: false,
-  session: false,
-  feature: null,
-  object: null,
-  credits: 0,
-  organizationId: null,
-  objectId: null
-}
-
-function requestWith (key: string): GuardedRequest {
-  return {
-    raw: { headers: { 'x-api-key': key }, rawHeaders: ['x-api-key', key] },
-    query: {},
-    method: 'GET',
-    path: '/invoices',
-    address: '127.0.0.1',
-    isOverTls: false,
-    id: 'req_1'
-  }
-}
+const needs = { ...noNeeds, scopes: ['invoices:read'] }
 
 /** Two servers on one database, and a guard that follows the second. */
 async function start (t: Test): Promise<{ first: TestServer, second: TestServer, guard: RemoteGuard }> {

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 import select
 import socket
 import ssl
 import time
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from .types import GuardError
 
 _LONGEST_HEAD = 65_536
 _LONGEST_BODY = 8_000_000
+
+#: Whether a question may be sent a second time, where the server closed a connection that was kept. ``always``: sent
+#: twice, it does what it does once. ``once``: the server counts it, so it is sent again with an Idempotency-Key only,
+#: which it has where its connection was idle. ``never``: the caller of ``ask`` decides.
+Repeat = Literal["always", "once", "never"]
+
+#: Seconds after which a connection was idle. An Idempotency-Key costs the server two writes.
+_IDLE_AFTER = 1.0
 
 
 class Unreachable(GuardError):
@@ -48,24 +57,27 @@ class Connection:
         self._server = server
         self._socket: socket.socket | None = None
         self._closed = False
+        self._last_use = 0.0
 
-    def ask(self, method: str, path: str, body: Any, timeout: float, again: bool = False) -> tuple[int, Any]:
-        """Status and JSON of an answer. ``timeout``: seconds for all of it. ``again``: it may be sent a second time,
-        where the server closed a connection that was kept. Raises ``Unreachable``."""
+    def ask(self, method: str, path: str, body: Any, timeout: float, repeat: Repeat = "never") -> tuple[int, Any]:
+        """Status and JSON of an answer. ``timeout``: seconds for all of it. Raises ``Unreachable``."""
         deadline = time.monotonic() + timeout
         payload = b"" if body is None else json.dumps(body).encode()
+        was_kept = self._is_usable()
+        is_idle = was_kept and time.monotonic() - self._last_use >= _IDLE_AFTER
+        key = secrets.token_hex(16) if repeat == "once" and is_idle else None
         head = (
             f"{method} {self._server.prefix}{path} HTTP/1.1\r\nhost: {self._server.address}\r\n"
             f"authorization: {self._server.authorization}\r\naccept: application/json\r\n"
             + ("" if body is None else "content-type: application/json\r\n")
+            + ("" if key is None else f"idempotency-key: {key}\r\n")
             + f"content-length: {len(payload)}\r\n\r\n"
         ).encode("latin-1")
-        was_kept = self._is_usable()
         try:
             return self._exchange(head + payload, deadline)
         except (_Closed, ConnectionError) as error:
             self.drop()
-            if not (again and was_kept):
+            if not (was_kept and (repeat == "always" or key is not None)):
                 raise Unreachable(f"the connection to {self._server!r} ended: {type(error).__name__}") from None
         except (OSError, ValueError) as error:
             self.drop()
@@ -118,6 +130,7 @@ class Connection:
         status, body = answer.read()
         if not answer.keeps:
             self.drop()
+        self._last_use = time.monotonic()
         return status, (json.loads(body) if body else None)
 
     def _open(self, deadline: float) -> None:
@@ -237,13 +250,13 @@ class Pool:
         self._kept = kept
         self._idle: list[Connection] = []
 
-    def ask(self, method: str, path: str, body: Any, timeout: float, again: bool = False) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, body: Any, timeout: float, repeat: Repeat = "never") -> tuple[int, Any]:
         """As ``Connection.ask``."""
         try:
             connection = self._idle.pop()
         except IndexError:
             connection = Connection(self._server)
-        answer = connection.ask(method, path, body, timeout, again)
+        answer = connection.ask(method, path, body, timeout, repeat)
         if len(self._idle) < self._kept:
             self._idle.append(connection)
         else:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from .connection import Connection, Pool, Server, Unreachable
+from .connection import Connection, Pool, Repeat, Server, Unreachable
 from .session import Moment, Resource, Session
 from .usage import Usage
 
@@ -92,9 +92,9 @@ class Core:
         self._poll_connection.drop()
         self.pool.close()
 
-    def ask(self, path: str, body: Any, again: bool) -> tuple[int, Any]:
-        """A question within ``timeout``. ``again``: asking twice does no harm. Raises ``Unreachable``."""
-        return self.pool.ask("POST", path, body, self.options.timeout, again)
+    def ask(self, path: str, body: Any, repeat: Repeat) -> tuple[int, Any]:
+        """A question within ``timeout``. Raises ``Unreachable``."""
+        return self.pool.ask("POST", path, body, self.options.timeout, repeat)
 
     def _tell(self) -> None:
         with self._changed:
@@ -166,7 +166,7 @@ class Core:
 
     def _leave(self, session: Session) -> None:
         try:
-            self.pool.ask("DELETE", f"/guard/sessions/{session.id}", None, self.options.timeout, True)
+            self.pool.ask("DELETE", f"/guard/sessions/{session.id}", None, self.options.timeout, "always")
         except Unreachable:
             # Changes wait for it until its lease ends.
             log.info("session %s could not be ended", session.id)
@@ -184,7 +184,7 @@ class Core:
             return
         session, report = due
         try:
-            status, answer = self.ask(f"/guard/sessions/{session.id}/usage", report, True)
+            status, answer = self.ask(f"/guard/sessions/{session.id}/usage", report, "always")
         except Unreachable:
             return
         if status == 204:

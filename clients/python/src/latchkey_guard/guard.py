@@ -5,7 +5,10 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import re
+import secrets
 import time
+import unicodedata
 import weakref
 from typing import Any, Iterable
 from urllib.parse import quote
@@ -21,6 +24,14 @@ from .session import Resource, Session
 from .types import Decision, GuardError, Needs, Principal, Request, text
 
 log = logging.getLogger("latchkey_guard")
+
+#: Characters that the server takes for ids, and a method that it names in its audit log.
+_LONGEST_ORGANIZATION = 512
+_LONGEST_OBJECT = 128
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
+
+#: An id of no organization.
+_NO_ORGANIZATION = "org_none"
 
 _living: weakref.WeakSet[Guard] = weakref.WeakSet()
 
@@ -167,7 +178,7 @@ class Guard:
         body: dict[str, Any] = {"credential": credential.text, "kind": credential.kind}
         if request.address is not None:
             body["address"] = request.address
-        status, found = self._core.ask(f"/guard/sessions/{session.id}/lookup", body, True)
+        status, found = self._core.ask(f"/guard/sessions/{session.id}/lookup", body, "always")
         if status in (404, 410):
             session.end()
             return None
@@ -186,17 +197,23 @@ class Guard:
     def _verify(self, resource: Resource, request: Request, needs: Needs, credential: Credential) -> Decision:
         body: dict[str, Any] = {
             "credential": credential.text, "resource": resource.id, "scopes": list(needs.scopes),
-            "apiKeyOnly": needs.api_key_only, "credits": needs.credits, "method": request.method,
-            "path": _sendable(path_of(request))
+            "apiKeyOnly": needs.api_key_only, "credits": needs.credits, "path": _sendable(path_of(request))
         }
+        organization = needs.organization
+        if organization is not None and not _is_id(organization, _LONGEST_ORGANIZATION):
+            organization = _NO_ORGANIZATION
         optional = {
-            "organization": needs.organization, "feature": needs.feature, "address": request.address,
-            "environment": self.environment
+            "organization": organization, "feature": needs.feature, "address": request.address,
+            "environment": self.environment, "method": request.method if _METHOD.fullmatch(request.method) else None
         }
         body.update({name: value for name, value in optional.items() if value is not None})
         if needs.object is not None:
-            body["object"] = {"type": needs.object[0], "id": needs.object[1]}
-        status, answer = self._core.ask("/verify", body, False)
+            kind, name = needs.object
+            if not _is_id(name, _LONGEST_OBJECT):
+                # No credential is restricted to an id that was made just now.
+                name = f"obj_{secrets.token_hex(16)}"
+            body["object"] = {"type": kind, "id": name}
+        status, answer = self._core.ask("/verify", body, "always" if credential.kind == "access_token" else "once")
         if status != 200:
             raise Unreachable(f"the verification was answered with {status}")
         if answer["allowed"] is True:
@@ -239,6 +256,11 @@ def _fields(headers: Any) -> tuple[tuple[str, str], ...]:
 def _sendable(path: str) -> str:
     """The path as the server takes it: without spaces and other characters than ASCII, at most 2,048."""
     return quote(path, safe="!\"#$%&'()*+,/:;<=>?@[\\]^_`{|}~")[:2048] or "/"
+
+
+def _is_id(text: str, longest: int) -> bool:
+    """Whether the server takes a text of a path for an id. Another text is the id of nothing, and is judged as such."""
+    return 0 < len(text) <= longest and not any(unicodedata.category(each) in ("Cc", "Cs") for each in text)
 
 
 def _milliseconds() -> int:

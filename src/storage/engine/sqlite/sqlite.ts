@@ -6,6 +6,7 @@ import type { SqlDriverAdapterFactory, SqlMigrationAwareDriverAdapterFactory } f
 import { ConfigurationError } from '../../../base/errors.ts'
 import { makeFolder } from '../../../base/private-folder.ts'
 import { defaultLimits, type Limits } from '../timeouts.ts'
+import { UnusableDatabase } from '../unusable-database.ts'
 import { sqliteDriver } from './driver.ts'
 
 /** The absolute path of `file:…`; a relative one is resolved against the working directory. */
@@ -58,18 +59,19 @@ export function requireDatabase (path: string): void {
 /**
  * Locks the database file for this server, until the result is called or the process ends in any way: it is a lock of
  * the operating system. It is taken on a separate file, so that backups can read the database.
- * @throws ConfigurationError when another server, or another part of this process, holds the lock.
+ * @throws ConfigurationError when another server, or another part of this process, holds the lock. UnusableDatabase
+ * when its file cannot be locked.
  */
 export function lockForOneServer (path: string): () => void {
   const lockPath = `${path}.lock`
   ensureFile(lockPath)
-  const lock = new Database(lockPath, { timeout: 0 })
+  const lock = openLock(lockPath, false)
   try {
     lock.pragma('journal_mode = MEMORY')
     lock.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     lock.close()
-    if (!isBusy(error)) throw error
+    if (!isBusy(error)) throw unusableLock(lockPath, error)
     throw new ConfigurationError([
       `DATABASE_URL: another Latchkey server is running on ${path}; a SQLite file serves one server. ` +
         'Stop that one, or use PostgreSQL for several'
@@ -78,19 +80,44 @@ export function lockForOneServer (path: string): () => void {
   return () => lock.close()
 }
 
-/** Whether a server has locked the database file. At worst it fails the first attempt of one that starts just now. */
+/**
+ * Whether a server has locked the database file. At worst it fails the first attempt of one that starts just now.
+ * @throws UnusableDatabase when the file of the lock cannot be read.
+ */
 export function isLocked (path: string): boolean {
-  if (!existsSync(`${path}.lock`)) return false
-  const lock = new Database(`${path}.lock`, { timeout: 0, readonly: true })
+  const lockPath = `${path}.lock`
+  if (!existsSync(lockPath)) return false
+  const lock = openLock(lockPath, true)
   try {
     lock.pragma('schema_version')
     return false
   } catch (error) {
     if (isBusy(error)) return true
-    throw error
+    throw unusableLock(lockPath, error)
   } finally {
     lock.close()
   }
+}
+
+function openLock (lockPath: string, readonly: boolean): InstanceType<typeof Database> {
+  try {
+    return new Database(lockPath, { timeout: 0, readonly })
+  } catch (error) {
+    throw unusableLock(lockPath, error)
+  }
+}
+
+function unusableLock (lockPath: string, error: unknown): UnusableDatabase {
+  const { code = '' } = error as { code?: string }
+  return code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')
+    ? new UnusableDatabase(
+      `${lockPath}, the lock by which one server keeps others from the database, is damaged (${code})`,
+      'remove that file while no server runs on the database: it holds no data, and the next start makes a new one'
+    )
+    : new UnusableDatabase(
+      `${lockPath}, the lock by which one server keeps others from the database, cannot be used (${code})`,
+      'let this account read and write that file, or remove it while no server runs on the database'
+    )
 }
 
 /**

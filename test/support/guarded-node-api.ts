@@ -2,18 +2,22 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
-import { httpGuard } from '../../../packages/guard/src/http.ts'
-import { openGuard, type RemoteGuardOptions } from '../../../packages/guard/src/index.ts'
-import { startServer, type Json, type ServerOptions } from '../../support/test-server.ts'
-import { until } from '../../support/waiting.ts'
+import { httpGuard } from '../../packages/guard/src/http.ts'
+import { openGuard, type RemoteGuardOptions } from '../../packages/guard/src/index.ts'
+import { startServer, type Json, type ServerOptions } from './test-server.ts'
+import { until } from './waiting.ts'
 
-/** A request that went through the proxy. */
-export interface Passed { method: string, path: string, body: string, status: number }
+/** A request that went through the proxy. `key`: its Idempotency-Key; null: none. */
+export interface Passed { method: string, path: string, body: string, status: number, key: string | null }
 
 interface Replacement { status: number, body: string, type?: string }
 
-/** What the proxy does with an answer. `hold`: until the promise resolves. `replace`: another answer in its place. */
+/**
+ * What the proxy does. `hold`: an answer, until the promise resolves. `replace`: another answer in its place. `lose`:
+ * resets the connection in place of passing on a question, or its answer.
+ */
 export interface Tampering {
+  lose? (path: string): 'question' | 'answer' | null
   hold? (path: string, body: string): Promise<unknown> | null
   replace? (path: string, body: string): Replacement | null
 }
@@ -23,6 +27,11 @@ async function startProxy (target: string, tampering: Tampering, passed: Passed[
     const { method = 'GET', url: path = '/', headers } = request
     let body = ''
     for await (const chunk of request) body += String(chunk)
+    const lost = tampering.lose?.(path) ?? null
+    if (lost === 'question') {
+      request.socket.resetAndDestroy()
+      return
+    }
     const replacement = tampering.replace?.(path, body)
     if (replacement) {
       response.writeHead(replacement.status, { 'content-type': replacement.type ?? 'application/json' })
@@ -32,7 +41,12 @@ async function startProxy (target: string, tampering: Tampering, passed: Passed[
     httpRequest(target + path, { method, headers }, async answer => {
       let text = ''
       for await (const chunk of answer) text += String(chunk)
-      passed.push({ method, path, body, status: answer.statusCode! })
+      const key = headers['idempotency-key'] as string | undefined
+      passed.push({ method, path, body, status: answer.statusCode!, key: key ?? null })
+      if (lost === 'answer') {
+        request.socket.resetAndDestroy()
+        return
+      }
       await tampering.hold?.(path, body)
       response.writeHead(answer.statusCode!, { 'content-type': 'application/json' }).end(text)
     }).on('error', () => { response.destroy() }).end(body)

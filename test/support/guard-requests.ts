@@ -1,0 +1,27 @@
+/** What the tests and measurements of remote guards ask them: a request with a key, and needs that any key meets. */
+import type { GuardedRequest, Needs } from '../../packages/guard/src/index.ts'
+
+/** What any valid credential meets. */
+export const noNeeds: Needs = {
+  scopes: [],
+  apiKeyOnly: false,
+  session: false,
+  feature: null,
+  object: null,
+  credits: 0,
+  organizationId: null,
+  objectId: null
+}
+
+/** A request with a key in its header, from this machine. */
+export function requestWith (key: string): GuardedRequest {
+  return {
+    raw: { headers: { 'x-api-key': key }, rawHeaders: ['x-api-key', key] },
+    query: {},
+    method: 'GET',
+    path: '/invoices',
+    address: '127.0.0.1',
+    isOverTls: false,
+    id: 'req_1'
+  }
+}
