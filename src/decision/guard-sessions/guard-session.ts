@@ -2,6 +2,7 @@
  * The session of one remote guard: which changes it has to apply, which it has applied, and until when it may answer
  * from memory. docs/remote-guard.md has the protocol, and why no outdated answer passes.
  */
+import { ToldCounts, type Told } from '../../domain/metering/told-counts.ts'
 import type { Change } from '../../storage/cache/changes.ts'
 import { everything, signingKeys, subjectsOf, type Subject } from './subjects.ts'
 
@@ -16,8 +17,11 @@ const startAgain: readonly Subject[] = [everything, signingKeys]
 
 interface Waiting { position: number, subject: Subject }
 
+/** Milliseconds after which a poll that is held is answered, when calls were counted elsewhere. */
+const tellWithin = 500
+
 /** The answer to a poll. `trustFor`: milliseconds from the moment at which the poll was sent. */
-export interface News { position: number, changes: readonly Subject[], trustFor: number }
+export interface News extends Partial<Told> { position: number, changes: readonly Subject[], trustFor: number }
 
 type Identity = Pick<GuardSession, 'id' | 'clientId' | 'resourceId' | 'address'>
 
@@ -34,6 +38,8 @@ export class GuardSession {
   /** The number of its last usage report, and its application. */
   reported = 0
   reporting: Promise<void> = Promise.resolve()
+  /** The calls in a minute that were counted elsewhere. */
+  readonly counts = new ToldCounts()
   /** It has ended, or was too late: its guard has to open another one. */
   hasEnded = false
   /** By `performance.now()`. */
@@ -46,6 +52,7 @@ export class GuardSession {
   #trustUntil = -Infinity
   #waiting: readonly Waiting[] = []
   #wakePoll = () => {}
+  #telling: NodeJS.Timeout | null = null
 
   /** `mark` names a key without its digest. `onLate` is called when a change had to wait until trust ended. */
   constructor ({ id, clientId, resourceId, address }: Identity, mark: (digest: string) => string, onLate: () => void) {
@@ -55,6 +62,7 @@ export class GuardSession {
     this.address = address
     this.#mark = mark
     this.#onLate = onLate
+    this.counts.onCounted = () => { this.#tellSoon() }
   }
 
   /** Whether the guard may answer from memory at this moment, as far as this server knows. */
@@ -106,17 +114,22 @@ export class GuardSession {
     return true
   }
 
-  /** The changes to apply, and trust from now on. */
+  /** The changes to apply, trust from now on, and what was counted elsewhere. */
   news (trustFor: number): News {
     this.lastSeen = performance.now()
     this.#trustUntil = Math.max(this.#trustUntil, this.lastSeen + trustFor)
-    return { position: this.position, changes: this.#waiting.map(({ subject }) => subject), trustFor }
+    const changes = this.#waiting.map(({ subject }) => subject)
+    return { position: this.position, changes, trustFor, ...this.counts.tell() }
   }
 
-  /** Resolves when there is a change to apply, when another poll begins, when the session ends, or after `ms`. */
+  /**
+   * Resolves when there is a change to apply, half a second after calls were counted elsewhere, when another poll
+   * begins, when the session ends, or after `ms`.
+   */
   async waitForNews (ms: number): Promise<void> {
     this.#wakePoll()
     if (this.#waiting.length > 0 || this.hasEnded) return
+    if (this.counts.hasUnconfirmed) this.#tellSoon()
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, ms)
     this.#wakePoll = resolve
@@ -127,6 +140,7 @@ export class GuardSession {
   /** No trust is added from now on; what was given still ends by itself, and changes wait for that. */
   end (): void {
     this.hasEnded = true
+    this.counts.end()
     this.#wakePoll()
   }
 
@@ -135,6 +149,13 @@ export class GuardSession {
     this.#trustUntil = -Infinity
     this.end()
     for (const settle of this.#unsettled) settle()
+  }
+
+  #tellSoon (): void {
+    this.#telling ??= setTimeout(() => {
+      this.#telling = null
+      this.#wakePoll()
+    }, tellWithin)
   }
 
   #add (subjects: readonly Subject[]): void {

@@ -15,15 +15,16 @@ import { askingClient, type AskingClientOptions } from '../asking-client.ts'
 import { disclosedRefusal } from '../disclosure.ts'
 import type { GuardSession } from './guard-session.ts'
 import type { GuardSessions } from './guard-sessions.ts'
-import { lookUp } from './lookup.ts'
+import { lookUp, type LookupDependencies } from './lookup.ts'
 import { refusalTemplates } from './refusal-templates.ts'
 import { failures, LookupBody, OpenBody, PollBody, schemas, SessionParams, UsageBody } from './schemas.ts'
 import { resourcesOf, signingKeys } from './subjects.ts'
 import { applyReport, type ReportOptions } from './usage-report.ts'
 
-export interface GuardSessionOptions extends AdmissionDependencies, RecordDependencies {
+export interface GuardSessionOptions extends AdmissionDependencies, LookupDependencies, RecordDependencies {
   issuer: string
   registry: Registry
+  meter: AdmissionDependencies['meter'] & LookupDependencies['meter']
   asking: AskingClientOptions
   reporting: ReportOptions
   guardSessions: GuardSessions
@@ -94,6 +95,7 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
           message: `The position ${request.body.applied} is not between the last confirmed one and ${session.position}.`
         })
       }
+      session.counts.confirm(request.body.counted ?? 0)
       const news = await guardSessions.poll(session)
       if (session.hasEnded) throw new Failure('session_ended')
       // It was held: a client that was revoked meanwhile gets no trust.

@@ -58,6 +58,16 @@ t.test('CD-10: what one server let through leaves no room on another, once it ha
   t.equal(one!.take('key_b', 4, clock.now()).waitSeconds, null, 'another key has its own')
 })
 
+t.test('false reports fill the bucket of another server no further than that of their own', async t => {
+  const { clock, limiters: [one, other], exchange } = severalServers(2)
+  for (let i = 0; i < 50; i++) {
+    one!.add('key_a', 10, 100_000_000, clock.now())
+    await exchange()
+  }
+  t.equal(one!.take('key_a', 10, clock.now()).waitSeconds, 66)
+  t.equal(other!.take('key_a', 10, clock.now()).waitSeconds, 66, 'a minute, and until one call has room')
+})
+
 t.test('CD-10: what several servers let through at once is owed: in the long run the rate of all is the rate of one', async t => {
   await fc.assert(
     fc.asyncProperty(
