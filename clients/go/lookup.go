@@ -25,7 +25,7 @@ type wireLookup struct {
 	Entry    *wireEntry `json:"entry"`
 	// Elsewhere are calls of this minute that the guard has not counted itself.
 	Elsewhere totals `json:"elsewhere"`
-	Refusal  *struct {
+	Refusal   *struct {
 		Reason    string  `json:"reason"`
 		Presented *string `json:"presented"`
 	} `json:"refusal"`

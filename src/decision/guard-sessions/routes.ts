@@ -21,10 +21,9 @@ import { failures, LookupBody, OpenBody, PollBody, schemas, SessionParams, Usage
 import { resourcesOf, signingKeys } from './subjects.ts'
 import { applyReport, type ReportOptions } from './usage-report.ts'
 
-export interface GuardSessionOptions extends AdmissionDependencies, LookupDependencies, RecordDependencies {
+export interface GuardSessionOptions extends AdmissionDependencies, RecordDependencies {
   issuer: string
   registry: Registry
-  meter: AdmissionDependencies['meter'] & LookupDependencies['meter']
   asking: AskingClientOptions
   reporting: ReportOptions
   guardSessions: GuardSessions
@@ -50,7 +49,8 @@ async function requireAsked (registry: Registry, client: Client, named: string):
 }
 
 export function guardSessionRoutes (options: GuardSessionOptions): FastifyPluginAsyncTypebox {
-  const { issuer, registry, guardSessions, asking, ring, clock } = options
+  const { issuer, registry, guardSessions, asking, ring, clock, authenticator, reporting } = options
+  const lookups: LookupDependencies = { authenticator, meter: reporting.meter, clock }
 
   /** The client behind a request, and its session. @throws Failure `session_ended` when it has to open another. */
   const ofRequest = async (
@@ -110,7 +110,7 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
       const { client, session, resource } = await ofRequest(request, request.params.session)
       if (session.hasEnded) throw new Failure('session_ended')
       const { credential: text, kind, address } = request.body
-      const found = await lookUp(options, session, resource, { kind, text })
+      const found = await lookUp(lookups, session, resource, { kind, text })
       if (!('refusal' in found)) return found
       recordRefusal(options, found.refusal, {
         address: readAddress(address) ?? unknownAddress, id: request.id, log: request.log, about: { askedBy: client.id }
@@ -123,7 +123,7 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
       schema: { ...schemas.usage, params: SessionParams, body: UsageBody }
     }, async (request, reply) => {
       const { session } = await ofRequest(request, request.params.session)
-      await applyReport(options.reporting, session, request.body, clock())
+      await applyReport(reporting, session, request.body, clock())
       return reply.code(204).send(null)
     })
 

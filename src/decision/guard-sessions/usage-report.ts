@@ -13,7 +13,7 @@ export interface UsageReport { sequence: number, entries: readonly ReportedCalls
 
 export interface ReportOptions {
   registry: Pick<Registry, 'apiKeyById' | 'organization'>
-  meter: Pick<Meter, 'countElsewhere'>
+  meter: Pick<Meter, 'countElsewhere' | 'follow'>
   keyUsage: Pick<LastUsedRecorder, 'touch'>
 }
 
