@@ -106,7 +106,9 @@ export function meter (
   background: Background = newTelemetry().background
 ): Meter {
   const followers = new CountFollowers()
-  const rates = rateLimiter(counts.of('calls'), undefined, (holder, n, by) => { followers.count(holder, n, by) })
+  const rates = rateLimiter(counts.of('calls'), {
+    shareAdded: counts.of('calls at guards'), onCounted: (holder, n, by) => { followers.count(holder, n, by) }
+  })
   const calls = quotaLeases(store.allowances, undefined, undefined, background.report('allowances'))
   const usage = keyUsageMeter(rows => store.usage.add(rows), undefined, background.report('calls'))
   const credits = creditSpender(store)

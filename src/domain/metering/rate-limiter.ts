@@ -60,11 +60,21 @@ interface Bucket {
 /** Hears each count of a holder: by a guard in another process, or, for null, by this or another server. */
 export type OnCounted = (id: string, calls: number, by: ToldCounts | null) => void
 
+export interface RateLimiterOptions {
+  /** Buckets that are kept at most. */
+  buckets?: number
+  /** As `share`, for calls that were added, whose number others cannot vouch for. */
+  shareAdded?: Share | undefined
+  onCounted?: OnCounted
+}
+
 /**
  * Keeps at most `buckets`, of 150 bytes each, and evicts the least recently used, which empties them: the number should
  * exceed the holders active within a minute. With `share`, calls on other servers are counted too.
  */
-export function rateLimiter (share?: Share, buckets = 500_000, onCounted: OnCounted = () => {}): RateLimiter {
+export function rateLimiter (
+  share?: Share, { buckets = 500_000, shareAdded, onCounted = () => {} }: RateLimiterOptions = {}
+): RateLimiter {
   const known = lru<Bucket>(buckets)
   const bucketOf = (id: string, perMinute: number, now: number): Bucket => {
     let bucket = known.get(id)
@@ -78,9 +88,14 @@ export function rateLimiter (share?: Share, buckets = 500_000, onCounted: OnCoun
     bucket.used = Math.max(0, bucket.used + n * call)
     onCounted(id, n, null)
   })
-  const counted = (id: string, perMinute: number, calls: number, by: ToldCounts | null): void => {
+  const broadcastAdded = shareAdded?.((key, n, now) => {
+    const { id, perMinute } = readCounted(key)
+    owe(bucketOf(id, perMinute, now.getTime()), perMinute, Math.max(0, n))
+    onCounted(id, Math.max(0, n), null)
+  })
+  const counted = (id: string, perMinute: number, calls: 1 | -1): void => {
     broadcast?.(`${perMinute} ${id}`, calls)
-    onCounted(id, calls, by)
+    onCounted(id, calls, null)
   }
   return {
     take (id, perMinute, now, policy = 'minute') {
@@ -90,17 +105,14 @@ export function rateLimiter (share?: Share, buckets = 500_000, onCounted: OnCoun
         return { waitSeconds: secondsToLeak(excess, perMinute), state: stateOf(bucket, perMinute, policy) }
       }
       bucket.used += call
-      counted(id, perMinute, 1, null)
+      counted(id, perMinute, 1)
       return { waitSeconds: null, state: stateOf(bucket, perMinute, policy) }
     },
     add (id, perMinute, calls, now, by = null) {
-      const bucket = bucketOf(id, perMinute, now.getTime())
-      // Only what has room here is told to others: repeated reports could fill their buckets without a bound.
-      const room = Math.max(0, Math.floor((2 * perMinute * call - bucket.used) / call))
-      const added = Math.min(calls, room)
-      if (added === 0) return
-      bucket.used += added * call
-      counted(id, perMinute, added, by)
+      const added = Math.min(calls, 2 * perMinute)
+      owe(bucketOf(id, perMinute, now.getTime()), perMinute, added)
+      broadcastAdded?.(`${perMinute} ${id}`, added)
+      onCounted(id, added, by)
     },
     held (id, perMinute, now) {
       return known.has(id) ? Math.ceil(bucketOf(id, perMinute, now.getTime()).used / call) : 0
@@ -109,9 +121,14 @@ export function rateLimiter (share?: Share, buckets = 500_000, onCounted: OnCoun
       const bucket = known.get(id)
       if (bucket === undefined) return
       bucket.used = Math.max(0, bucket.used - call)
-      counted(id, bucket.perMinute, -1, null)
+      counted(id, bucket.perMinute, -1)
     },
   }
+}
+
+/** Adds calls up to twice the capacity. */
+function owe (bucket: Bucket, perMinute: number, calls: number): void {
+  bucket.used = Math.max(bucket.used, Math.min(bucket.used + calls * call, 2 * perMinute * call))
 }
 
 /** A count carries the capacity, so that a server without the bucket can create it. */

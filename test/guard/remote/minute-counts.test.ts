@@ -14,7 +14,7 @@ const facts = { key, organization: { callsPerMinute: null } } as unknown as Pick
 /** A server's bucket, and a guard that follows it. */
 function world () {
   const followers = new CountFollowers()
-  const rates = rateLimiter(undefined, undefined, (holder, n, by) => { followers.count(holder, n, by) })
+  const rates = rateLimiter(undefined, { onCounted: (holder, n, by) => { followers.count(holder, n, by) } })
   const counts = new MinuteCounts(() => noon)
   const look = (told: ToldCounts) =>
     ({ chain: told.follow(followers, 'chain', () => rates.held('chain', callsPerMinute, noon)) })
