@@ -25,7 +25,10 @@ export function readEntry ({ facts, follows, asksEachTime }: Json, resource: Res
   }
 }
 
-/** The answer to a poll. `told` null: nothing new. @throws TypeError for anything else: the guard gets no trust by it. */
+/**
+ * The answer to a poll. `told` null: nothing new was counted. @throws TypeError for anything else: the guard gets no
+ * trust by it.
+ */
 export function readNews ({ position, changes, trustFor, counted, elsewhere }: Json): {
   position: number, changes: readonly string[], trustFor: number, told: Told | null
 } {
