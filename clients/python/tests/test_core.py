@@ -389,7 +389,7 @@ class CoreTest(unittest.TestCase):
         stub, guard = self._limited()
         self.assertEqual(self._remaining(guard), '"minute";r=8')
         poll = stub.on["poll"]
-        told = iter([(1, 4), (2, 3), (3, 4), (4, 5)])
+        told = iter([(1, 4), (2, 3), (3, 5), (4, 2)])
 
         def tell(body: Any) -> Optional[Reply]:
             counted, total = next(told, (None, None))
