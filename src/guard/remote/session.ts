@@ -181,7 +181,8 @@ export class Session {
   }
 
   /**
-   * Empties the memory and the counts. Left open, the session would count among those of this client, and delay changes.
+   * Empties the memory and the counts. Left open, the session would count among those of this client, and delay
+   * changes.
    */
   async #endFormer (): Promise<void> {
     this.#memory.clear()
