@@ -47,7 +47,7 @@ func form(f *face, need required, a arrival, at occasion) (credential, *outcome)
 }
 
 // decide is the outcome by what was found of the credential. It is the same for every guard: test/vectors/guard.json.
-func (g *Guard) decide(f *face, c credential, what found, need required, a arrival, at occasion) outcome {
+func decide(f *face, l *limiter, what found, need required, a arrival, at occasion) outcome {
 	if what.refusal != nil {
 		return refuse(f, *what.refusal, need, nil, at)
 	}
@@ -59,7 +59,7 @@ func (g *Guard) decide(f *face, c credential, what found, need required, a arriv
 	case v.refusal != nil:
 		return refuse(f, *v.refusal, need, nil, at)
 	}
-	limits, isTaken := g.limiter.take(boundsOf(e), at.now)
+	limits, isTaken := l.take(boundsOf(e), at.now)
 	if !isTaken {
 		return refuse(f, refusal{"rate_limited", apiKey}, need, limits, at)
 	}
@@ -115,7 +115,7 @@ func (g *Guard) fromMemory(
 	if !isTrusted || what.err != nil {
 		return outcome{asks: true}
 	}
-	out := g.decide(f, c, what, need, a, at)
+	out := decide(f, s.limiter, what, need, a, at)
 	if out.counted != "" {
 		g.usage.count(out.counted, dayOf(at.now), 1)
 	}

@@ -62,7 +62,6 @@ type Guard struct {
 	trusted []netip.Prefix
 	server  *server
 	clock   clock
-	limiter *limiter
 	usage   *usage
 	session atomic.Pointer[session]
 	// face is that of the last session, also when it has ended.
@@ -102,7 +101,7 @@ func newGuard(o Options, clock clock) (*Guard, error) {
 	}
 	stopped, stop := context.WithCancel(context.Background())
 	g := &Guard{
-		options: o, trusted: trusted, server: server, clock: clock, limiter: newLimiter(), usage: newUsage(),
+		options: o, trusted: trusted, server: server, clock: clock, usage: newUsage(),
 		tried: make(chan struct{}), ready: make(chan struct{}), stop: stop, stopped: stopped,
 	}
 	g.running.Add(2)

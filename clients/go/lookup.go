@@ -23,7 +23,9 @@ type flight struct {
 type wireLookup struct {
 	Position *int64     `json:"position"`
 	Entry    *wireEntry `json:"entry"`
-	Refusal  *struct {
+	// Elsewhere are calls of this minute that the guard has not counted itself.
+	Elsewhere totals `json:"elsewhere"`
+	Refusal   *struct {
 		Reason    string  `json:"reason"`
 		Presented *string `json:"presented"`
 	} `json:"refusal"`
@@ -99,6 +101,7 @@ func (g *Guard) lookUp(s *session, key memoryKey, c credential, from netip.Addr)
 		if err != nil {
 			return found{err: err}
 		}
+		s.limiter.found(boundsOf(e), answer.Elsewhere, g.clock().wall)
 		s.keep(key, e, answer.Position)
 		return found{entry: e}
 	case answer.Refusal != nil && answer.Refusal.Reason != "":

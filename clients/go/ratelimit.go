@@ -17,6 +17,9 @@ const disorder = 10_000
 
 const mostBuckets = 100_000
 
+// mostHolders is the number of holders whose counts elsewhere are remembered; the server ends a session that has more.
+const mostHolders = 500_000
+
 // A limitState is the state of a limit of calls in a minute, as the caller is told of it.
 type limitState struct {
 	policy string
@@ -25,15 +28,28 @@ type limitState struct {
 	remaining, resetSeconds int64
 }
 
-// A limiter counts calls per minute by leaky buckets. What other guards and servers admit is not in it.
+// A limiter counts calls per minute by leaky buckets: those of one session, and those that its server says were counted
+// elsewhere.
 type limiter struct {
-	mu      sync.Mutex
-	buckets *lru[string, *bucket]
+	mu        sync.Mutex
+	buckets   *lru[string, *bucket]
+	elsewhere *lru[string, *elsewhere]
 }
 
 type bucket struct{ used, at, perMinute int64 }
 
-func newLimiter() *limiter { return &limiter{buckets: newLRU[string, *bucket](mostBuckets)} }
+// An elsewhere is what was counted elsewhere of a holder: the greatest total that the server told, the part of it that
+// is in the bucket, and the limit, negative until an entry with it was found.
+type elsewhere struct{ told, added, perMinute int64 }
+
+// totals of calls that were counted elsewhere since the session asked first, by holder.
+type totals map[string]int64
+
+func newLimiter() *limiter {
+	return &limiter{
+		buckets: newLRU[string, *bucket](mostBuckets), elsewhere: newLRU[string, *elsewhere](mostHolders),
+	}
+}
 
 // A bound is a limit and its holder.
 type bound struct {
@@ -78,6 +94,47 @@ func (l *limiter) take(bounds []bound, now time.Time) ([]limitState, bool) {
 		states = append(states, stateOf(bucket, b))
 	}
 	return states, true
+}
+
+// found notes that an entry with limits was handed out. Only from now on they are known.
+func (l *limiter) found(bounds []bound, told totals, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range bounds {
+		known := l.elsewhereOf(b.holder)
+		known.perMinute = b.perMinute
+		l.owe(b.holder, known, told[b.holder], now)
+	}
+}
+
+// hear owes what the totals have more than those before: nothing is added twice, in whatever order they come.
+func (l *limiter) hear(told totals, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for holder, total := range told {
+		l.owe(holder, l.elsewhereOf(holder), total, now)
+	}
+}
+
+func (l *limiter) elsewhereOf(holder string) *elsewhere {
+	known, ok := l.elsewhere.get(holder)
+	if !ok {
+		known = &elsewhere{perMinute: -1}
+		l.elsewhere.put(holder, known)
+	}
+	return known
+}
+
+func (l *limiter) owe(holder string, known *elsewhere, total int64, now time.Time) {
+	known.told = max(known.told, total)
+	if known.perMinute < 0 || known.told == known.added {
+		return
+	}
+	bucket := l.bucketOf(bound{holder: holder, perMinute: known.perMinute}, now.UnixMilli())
+	// A bucket holds twice its capacity at most: no count keeps a holder out for longer than a minute.
+	room := max(0, (2*known.perMinute*call-bucket.used)/call)
+	bucket.used += min(known.told-known.added, room) * call
+	known.added = known.told
 }
 
 func (l *limiter) bucketOf(b bound, now int64) *bucket {

@@ -224,6 +224,26 @@ func TestARealServer(t *testing.T) {
 		})
 	})
 
+	t.Run("two guards owe what the other one counted", func(t *testing.T) {
+		id, key := s.createKey(fields{"callsPerMinute": 2})
+		g.expect(key, 200)
+		counted := func(calls float64) func() bool {
+			return func() bool { return s.admin("GET", "/api-keys/"+id+"/usage", nil)["callsToday"] == calls }
+		}
+		until(t, "the call is counted", counted(1))
+		other := s.guard()
+		other.expect(key, 200)
+		other.expect(key, 429)
+		until(t, "both calls are counted", counted(2))
+		until(t, "the first guard is told", func() bool {
+			session := g.session.Load()
+			session.mu.Lock()
+			defer session.mu.Unlock()
+			return session.counted > 0
+		})
+		g.expect(key, 429)
+	})
+
 	t.Run("a monthly quota is exact: the server is asked each time", func(t *testing.T) {
 		_, key := s.createKey(fields{"callsPerMonth": 2})
 		for i, status := range []int{200, 200, 429} {

@@ -24,6 +24,9 @@ type news struct {
 	Changes  []string `json:"changes"`
 	// TrustFor in milliseconds from the moment at which the poll was sent.
 	TrustFor *float64 `json:"trustFor"`
+	// Counted is the number of Elsewhere, to be confirmed by the next poll.
+	Counted   int64  `json:"counted"`
+	Elsewhere totals `json:"elsewhere"`
 }
 
 // A memoryKey names a credential: how it was presented and the SHA-256 of its text, which is not kept.
@@ -50,6 +53,10 @@ type session struct {
 	flights map[memoryKey]*flight
 	// asked has the ids of the keys that the server may be told of calls with.
 	asked *lru[string, struct{}]
+	// counted is the number of the last answer whose counts were added.
+	counted int64
+	// limiter begins with the session: what the server has counted comes with the entries that it hands out.
+	limiter *limiter
 }
 
 const (
@@ -74,7 +81,7 @@ func newSession(o opened, entries int, over context.CancelFunc) (*session, error
 	return &session{
 		id: o.Session, lease: lease, face: &face, over: over, applied: o.Position,
 		memory: newLRU[memoryKey, *entry](entries), flights: map[memoryKey]*flight{},
-		asked: newLRU[string, struct{}](mostAsked),
+		asked: newLRU[string, struct{}](mostAsked), limiter: newLimiter(),
 	}, nil
 }
 
@@ -127,6 +134,9 @@ var (
 func (s *session) apply(n news, sent moment) error {
 	if n.Position == nil || n.TrustFor == nil || !(*n.TrustFor >= 0) {
 		return errors.New("latchkey: the answer to a poll has no position or no trustFor")
+	}
+	if n.Counted < 0 {
+		return errors.New("latchkey: the answer to a poll has a negative number of its counts")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,18 +212,33 @@ func (g *Guard) open(ctx context.Context) (*session, context.Context, error) {
 // poll asks for changes, and confirms those that were applied. The server holds it for a quarter of the lease.
 func (g *Guard) poll(ctx context.Context, s *session) error {
 	s.mu.Lock()
-	applied := s.applied
+	applied, counted := s.applied, s.counted
 	s.mu.Unlock()
 	sent := g.clock()
 	var answer news
 	err := g.server.do(ctx, g.server.polls, ask{
 		name: "a poll", method: http.MethodPost, path: sessions + "/" + s.id + "/poll", status: http.StatusOK,
-		body: map[string]any{"applied": applied},
+		body: map[string]any{"applied": applied, "counted": counted},
 	}, s.lease+g.options.Timeout, &answer)
 	if err != nil {
 		return err
 	}
-	return s.apply(answer, sent)
+	if err := s.apply(answer, sent); err != nil {
+		return err
+	}
+	s.hear(answer, g.clock())
+	return nil
+}
+
+// hear adds what was counted elsewhere; the next poll confirms it.
+func (s *session) hear(n news, now moment) {
+	if n.Elsewhere == nil {
+		return
+	}
+	s.limiter.hear(n.Elsewhere, now.wall)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counted = n.Counted
 }
 
 // leave tells the server that no change has to wait for the session.

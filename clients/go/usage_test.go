@@ -3,6 +3,8 @@ package latchkey
 import (
 	"context"
 	"fmt"
+	"io"
+	"math"
 	"net/http"
 	"sync"
 	"testing"
@@ -200,4 +202,58 @@ func TestALimitOfAnythingIsNoReasonToFail(t *testing.T) {
 	if n := l.buckets.len(); n != mostBuckets {
 		t.Errorf("%d buckets", n)
 	}
+}
+
+func TestWhatWasCountedElsewhereIsOwedOnceInWhateverOrderItIsTold(t *testing.T) {
+	l := newLimiter()
+	now := time.Unix(1_780_000_000, 0)
+	bounds := []bound{{"chain", "minute", 60}}
+	remaining := func() int64 {
+		states, _ := l.take(bounds, now)
+		return states[0].remaining
+	}
+	l.hear(totals{"chain": 4, "other": 9, "": -1}, now)
+	equal(t, remaining(), int64(59)) // The limit is not known yet.
+	l.found(bounds, totals{"chain": 3}, now)
+	equal(t, remaining(), int64(54))
+	for _, total := range []int64{7, 2, 7, 0, -9} {
+		l.hear(totals{"chain": total}, now)
+	}
+	l.found(bounds, nil, now)
+	equal(t, remaining(), int64(50))
+	l.hear(totals{"chain": math.MaxInt64}, now)
+	if states, taken := l.take(bounds, now); taken || states[0].resetSeconds != 61 {
+		t.Errorf("a minute, and until one call has room: %v", states)
+	}
+	if _, taken := l.take(bounds, now.Add(61*time.Second)); !taken {
+		t.Error("it owes for longer than a minute")
+	}
+}
+
+func TestCountsAreOwedAndConfirmedByTheNextPoll(t *testing.T) {
+	s := newStub(t)
+	confirmed := make(chan int64, 10_000)
+	s.set(func() {
+		s.lookup = text(200, `{"position":0,"elsewhere":{"key_1":1},"entry":`+entryText("key_1", `,"callsPerMinute":10`)+`}`)
+		s.poll = func(w http.ResponseWriter, r *http.Request) {
+			var body struct{ Counted int64 }
+			readJSON(r, &body)
+			confirmed <- body.Counted
+			if body.Counted == 0 {
+				_, _ = io.WriteString(w, `{"position":0,"changes":[],"trustFor":60000}`)
+				return
+			}
+			_, _ = io.WriteString(w, `{"position":0,"changes":[],"trustFor":60000,"counted":8,"elsewhere":{"key_1":5}}`)
+		}
+	})
+	c := newTestClock()
+	g := guardOf(t, s.URL, nil, c.read).trusted()
+	equal(t, g.get(goodKey).Header().Get("RateLimit"), `"minute";r=8;t=12`)
+	equal(t, <-confirmed, int64(0))
+	g.session.Load().hear(news{Counted: 7, Elsewhere: totals{"key_1": 3}}, c.read())
+	until(t, "the counts are confirmed", func() bool { return <-confirmed == 8 })
+	equal(t, g.get(goodKey).Header().Get("RateLimit"), `"minute";r=3;t=42`)
+	g.session.Load().end()
+	until(t, "another session", func() bool { return g.session.Load().id == "gds_2" && g.Trusted() })
+	equal(t, g.get(goodKey).Header().Get("RateLimit"), `"minute";r=8;t=12`)
 }

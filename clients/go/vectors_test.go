@@ -75,7 +75,7 @@ func must(t testing.TB, err error) {
 }
 
 // judged is the outcome of a vector at a moment, and what was looked up.
-func judged(t testing.TB, g *Guard, f *face, v vector, now int64) (outcome, *credential) {
+func judged(t testing.TB, l *limiter, f *face, v vector, now int64) (outcome, *credential) {
 	a := arrival{method: v.Request.Method, target: v.Request.Target, header: http.Header{}, requestID: v.Request.RequestID}
 	for _, header := range v.Request.Headers {
 		a.header.Add(header[0], header[1])
@@ -116,7 +116,7 @@ func judged(t testing.TB, g *Guard, f *face, v vector, now int64) (outcome, *cre
 	default:
 		return outcome{refused: ptr(f.unavailable(at))}, &c
 	}
-	out := g.decide(f, c, what, need, a, at)
+	out := decide(f, l, what, need, a, at)
 	if out.principal != nil && c.inQuery {
 		out.headers = discouraging(f.Resource.Style, out.headers)
 	}
@@ -130,11 +130,11 @@ func TestEveryVectorIsAnsweredAsTheServersOwnJudgeAnswers(t *testing.T) {
 	}
 	for _, v := range vectors {
 		t.Run(v.Resource+"/"+v.Name, func(t *testing.T) {
-			g := &Guard{limiter: newLimiter()}
+			l := newLimiter()
 			for _, earlier := range v.Earlier {
-				judged(t, g, faces[v.Resource], v, earlier)
+				judged(t, l, faces[v.Resource], v, earlier)
 			}
-			out, looked := judged(t, g, faces[v.Resource], v, v.Now)
+			out, looked := judged(t, l, faces[v.Resource], v, v.Now)
 			switch {
 			case v.Lookup == nil && looked != nil:
 				t.Errorf("%s was looked up, and nothing should be", looked.kind)

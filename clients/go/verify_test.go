@@ -255,7 +255,6 @@ func FuzzAnyRequestAndAnyAnswerGetAVerdict(f *testing.F) {
 		for _, each := range faces {
 			a := arrival{target: target + "?" + query, header: http.Header{"Authorization": {authorization}}}
 			at := occasion{target: a.target, requestID: body}
-			g := &Guard{limiter: newLimiter()}
 			_, _ = form(each, required{}, a, at)
 			_ = fill(answer{401, map[string]string{"a": body}, body}, []string{query}, at)
 			var wire wireEntry
@@ -266,7 +265,7 @@ func FuzzAnyRequestAndAnyAnswerGetAVerdict(f *testing.F) {
 			if err != nil {
 				return
 			}
-			out := g.decide(each, credential{}, found{entry: e}, required{object: &object{"a", query}}, a, at)
+			out := decide(each, newLimiter(), found{entry: e}, required{object: &object{"a", query}}, a, at)
 			if out.principal == nil && out.refused == nil && !out.asks {
 				t.Error("no verdict: ", fmt.Sprint(out))
 			}

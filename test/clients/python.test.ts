@@ -60,6 +60,17 @@ tap.test('a Python API: what is revoked is refused on the next request, and call
   t.equal(await eventually(counted, calls => calls >= 7), 7)
 })
 
+tap.test('a Python API begins with what another one has counted for a limit per minute', python, async t => {
+  const latchkey = await server()
+  const environmentOfBoth = { ...environment, ...await latchkey.guardEnvironment() }
+  const one = await startGuardedApi(t, example, environmentOfBoth)
+  const other = await startGuardedApi(t, example, environmentOfBoth)
+  const { id, key } = await latchkey.createKey({ callsPerMinute: 1 })
+  t.equal(await one.ask({ 'x-api-key': key }), 200)
+  await eventually(() => latchkey.manage('GET', `/api-keys/${id}/usage`), ({ callsToday }) => callsToday === 1)
+  t.equal(await other.ask({ 'x-api-key': key }), 429)
+})
+
 tap.test('a Python API: a monthly quota is counted exactly, by the server', python, async t => {
   const latchkey = await server()
   const api = await startGuardedApi(t, example, { ...environment, ...await latchkey.guardEnvironment() })

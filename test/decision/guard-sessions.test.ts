@@ -8,6 +8,7 @@ import { hostResourceId } from '../../src/domain/resources/resource.ts'
 import { newMarks } from '../../src/secrets/authentication-code.ts'
 import { digestOf } from '../../src/secrets/digest.ts'
 import { basic, startServer, type Answer, type Json, type ServerOptions } from '../support/test-server.ts'
+import { timed } from '../support/waiting.ts'
 
 const path = '/api/v1/guard/sessions'
 
@@ -62,8 +63,9 @@ tap.test('a key that was looked up over a change was asked about: its calls are 
   const { authenticator } = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest: null })
   const identity = { id: 'gds', clientId: 'cli', resourceId: hostResourceId, address: '' }
   const session = new GuardSession(identity, surroundings)
+  const { meter } = server.latchkey
   const resource = (await registry.resource(hostResourceId))!
-  const found = lookUp({ authenticator, clock: clock.now }, session, resource, { kind: 'api_key', text })
+  const found = lookUp({ authenticator, meter, clock: clock.now }, session, resource, { kind: 'api_key', text })
   session.note({ of: 'organization', id: 'another' })
   t.match(await found, { position: null, entry: { facts: { kind: 'api_key' } } })
   t.ok(session.holds(session.keySubject(digestOf(text))))
@@ -162,4 +164,98 @@ tap.test('a change that several guards at one address delay counts once, and a q
   const { change } = await startSlow(t, 2)
   for (const { json } of await change(1, 0.6)) t.ok(json.trustFor > 0)
   for (const { json } of await change(2, 0)) t.ok(json.trustFor > 0)
+})
+
+/** A guard of a client, as its session is told: every answer to a poll, until one has what is looked for. */
+function heardBy (ask: (suffix: string, body?: Json) => Promise<Answer>, session: string) {
+  let counted = 0
+  return async (holder: string, total: number): Promise<Json> => {
+    for (;;) {
+      const { json } = await ask(`/${session}/poll`, { applied: 0, counted })
+      counted = json.counted ?? counted
+      if (json.elsewhere?.[holder] === total) return json.elsewhere
+    }
+  }
+}
+
+tap.test('a session is told what others counted for the keys that it asked about, and never its own calls', async t => {
+  const { server, organization, client, ask, open } = await start(t)
+  const key = await server.createKey({ organization: organization.id, callsPerMinute: 100 })
+  const asked = { credential: key.key, kind: 'api_key' }
+  const day = server.clock.now().toISOString().slice(0, 10)
+  const verify = (): Promise<Answer> => server.send({
+    method: 'POST',
+    path: '/api/v1/verify',
+    headers: { authorization: basic(client.clientId, client.clientSecret) },
+    body: { credential: key.key, resource: server.url, scopes: [] }
+  })
+  server.clock.stop()
+  t.match((await verify()).json, { allowed: true })
+  const [one, other] = [await open(), await open()]
+  t.strictSame((await ask(`/${one}/lookup`, asked)).json.elsewhere, { [key.id]: 1 }, 'what was counted before')
+  t.strictSame((await ask(`/${other}/lookup`, asked)).json.elsewhere, { [key.id]: 1 })
+  const [byOne, byOther] = [heardBy(ask, one), heardBy(ask, other)]
+  const report = { sequence: 1, entries: [{ key: key.id, calls: 7, day }] }
+  for (let i = 0; i < 3; i++) t.equal((await ask(`/${one}/usage`, report)).status, 204)
+  t.strictSame(await byOther(key.id, 8), { [key.id]: 8 }, 'a report that is repeated is told once')
+  t.match((await verify()).json, { allowed: true, headers: { ratelimit: /"minute";r=91;/ } })
+  t.strictSame(await byOne(key.id, 2), { [key.id]: 2 }, 'what verify counted, and not its own')
+  t.strictSame(await byOther(key.id, 9), { [key.id]: 9 })
+  t.strictSame((await ask(`/${one}/lookup`, asked)).json.elsewhere, { [key.id]: 2 }, 'a second look-up tells the same')
+})
+
+tap.test('a poll that is held is answered soon after calls were counted elsewhere, and again until it is confirmed', async t => {
+  const { server, organization, ask, open } = await start(t, { environment: { LATCHKEY_REPLICA_LEASE: '60000' } })
+  const key = await server.createKey({ organization: organization.id, callsPerMinute: 100 })
+  const day = server.clock.now().toISOString().slice(0, 10)
+  const [one, other] = [await open(), await open()]
+  for (const each of [one, other]) await ask(`/${each}/lookup`, { credential: key.key, kind: 'api_key' })
+  await ask(`/${one}/poll`, { applied: 0, counted: 0 })
+  const held = timed(() => ask(`/${one}/poll`, { applied: 0, counted: 0 }))
+  await ask(`/${other}/usage`, { sequence: 1, entries: [{ key: key.id, calls: 7, day }] })
+  const ms = await held
+  t.ok(ms < 7_500, `a quarter of the lease has not passed: ${ms} ms`)
+  const again = await ask(`/${one}/poll`, { applied: 0, counted: 0 })
+  t.match(again.json, { counted: 2, elsewhere: { [key.id]: 7 } })
+  t.equal((await ask(`/${other}/usage`, { sequence: 2, entries: [{ key: key.id, calls: 1, day }] })).status, 204)
+  t.match((await ask(`/${one}/poll`, { applied: 0, counted: 2 })).json, { counted: 3, elsewhere: { [key.id]: 8 } })
+})
+
+tap.test('a guard learns nothing of keys and organizations that it was not handed a key of', async t => {
+  const { server, organization, ask, open } = await start(t)
+  const stranger = await server.createOrganization()
+  for (const { id } of [organization, stranger]) {
+    await server.admin('PATCH', `/organizations/${id}`, { callsPerMinute: 1_000 })
+  }
+  const resource = await server.admin('POST', '/resources', {
+    identifier: 'https://stranger.test', name: 'stranger', organization: stranger.id, scopes: [{ name: 'read' }]
+  })
+  t.equal(resource.status, 201)
+  const theirs = await server.createKey({
+    organization: stranger.id, resource: 'https://stranger.test', scopes: ['read'], callsPerMinute: 100
+  })
+  const own = await server.createKey({ organization: organization.id, callsPerMinute: 100 })
+  const client = await server.createClient({ organization: stranger.id, introspects: ['https://stranger.test'] })
+  const headers = { authorization: basic(client.clientId, client.clientSecret) }
+  const asStranger = (suffix: string, body: Json): Promise<Answer> =>
+    server.send({ method: 'POST', path: `${path}${suffix}`, headers, body })
+  const session = await open()
+  const foreign = (await asStranger('', { resource: 'https://stranger.test' })).json.session
+  t.match(await ask(`/${session}/lookup`, { credential: theirs.key, kind: 'api_key' }), {
+    json: { refusal: { reason: 'unknown' }, elsewhere: undefined }
+  })
+  await ask(`/${session}/lookup`, { credential: own.key, kind: 'api_key' })
+  await asStranger(`/${foreign}/lookup`, { credential: theirs.key, kind: 'api_key' })
+  const day = server.clock.now().toISOString().slice(0, 10)
+  const report = (key: Json) => ({ sequence: 1, entries: [{ key: key.id, calls: 5, day }] })
+  t.equal((await ask(`/${session}/usage`, report(theirs))).status, 400)
+  t.equal((await asStranger(`/${foreign}/usage`, report(theirs))).status, 204)
+  const another = await open()
+  await ask(`/${another}/lookup`, { credential: own.key, kind: 'api_key' })
+  t.equal((await ask(`/${another}/usage`, report(own))).status, 204)
+  t.strictSame(await heardBy(ask, session)(own.id, 5), { [own.id]: 5, [`${organization.id}:live`]: 5 })
+  await ask(`/${session}/usage`, report(own))
+  const told = await asStranger(`/${foreign}/poll`, { applied: 0, counted: 0 })
+  t.equal(told.status, 200)
+  t.equal(told.json.elsewhere, undefined)
 })

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import logging
 import os
 import threading
 import time
 import unittest
+from unittest import mock
 from typing import Any, Callable, Optional
 
 from latchkey_guard import Guard, GuardError, Needs, connection
@@ -68,20 +70,20 @@ class CoreTest(unittest.TestCase):
             return poll(body)
         stub.on["poll"] = watch
         stub.change("key:k")
-        stub.wait(lambda: ("poll", {"applied": 1}) in stub.asked)
+        stub.wait(lambda: ("poll", {"applied": 1, "counted": 0}) in stub.asked)
         self.assertEqual(seen[0], 0)
         self.assertTrue(self.asks_again(stub, guard))
 
     def test_a_change_of_something_else_drops_nothing(self) -> None:
         stub, guard = self.trusted()
         stub.change("key:other")
-        stub.wait(lambda: ("poll", {"applied": 1}) in stub.asked)
+        stub.wait(lambda: ("poll", {"applied": 1, "counted": 0}) in stub.asked)
         self.assertFalse(self.asks_again(stub, guard))
 
     def test_everything_outdates_all(self) -> None:
         stub, guard = self.trusted()
         stub.change("everything")
-        stub.wait(lambda: ("poll", {"applied": 1}) in stub.asked)
+        stub.wait(lambda: ("poll", {"applied": 1, "counted": 0}) in stub.asked)
         self.assertTrue(self.asks_again(stub, guard))
 
     def test_changes_of_the_resource_and_of_the_keys_open_another_session(self) -> None:
@@ -144,7 +146,7 @@ class CoreTest(unittest.TestCase):
         def slow(body: Any) -> Optional[Reply]:
             reply = lookup(body)
             stub.change("key:k")
-            stub.wait(lambda: ("poll", {"applied": 1}) in stub.asked)
+            stub.wait(lambda: ("poll", {"applied": 1, "counted": 0}) in stub.asked)
             return reply
         stub.on["lookup"] = slow
         self.assertTrue(guard.decide(request(), ANY).allowed, "it decides the request that asked")
@@ -235,7 +237,7 @@ class CoreTest(unittest.TestCase):
     def test_a_position_that_goes_back_gives_no_trust(self) -> None:
         stub, guard = self.trusted(lease=60_000)
         stub.change("key:k")
-        stub.wait(lambda: ("poll", {"applied": 1}) in stub.asked)
+        stub.wait(lambda: ("poll", {"applied": 1, "counted": 0}) in stub.asked)
         stub.on["poll"] = lambda _: answer(200, {"position": 0, "changes": [], "trustFor": 60_000})
         n = stub.count("poll")
         stub.wait_for("poll", n + 3)
@@ -417,6 +419,70 @@ class CoreTest(unittest.TestCase):
         self.assertEqual(sum(by_number.values()), 8)
         self.assertEqual(sorted(by_number), list(range(1, len(by_number) + 1)))
         self.assertEqual(stub.asked[-1][0], "end", "it leaves after the last report")
+
+    def _limited(self, **more: Any) -> tuple[Stub, Guard]:
+        """A key with 10 calls a minute, of which one was counted elsewhere, on a clock that stands still."""
+        stub, guard = self.serve(lease=60_000)
+        entry = copy.deepcopy(entry_of())
+        entry["facts"]["key"].update(chainId="key_1", callsPerMinute=10)
+        entry["facts"]["organization"]["callsPerMinute"] = None
+        stub.on["lookup"] = lambda _: answer(200, {"position": 0, "entry": entry, "elsewhere": {"key_1": 1}, **more})
+        now = time.time_ns() // 1_000_000
+        clock = mock.patch("latchkey_guard.session._now", lambda: now)
+        clock.start()
+        self.addCleanup(clock.stop)
+        guard._clock = lambda: now
+        self.assertTrue(guard.start(10))
+        return stub, guard
+
+    def _remaining(self, guard: Guard) -> str:
+        return dict(guard.decide(request(), ANY).headers)["ratelimit"].partition(";t=")[0]
+
+    def test_what_was_counted_elsewhere_is_owed_once_and_confirmed_by_the_next_poll(self) -> None:
+        stub, guard = self._limited()
+        self.assertEqual(self._remaining(guard), '"minute";r=8')
+        poll = stub.on["poll"]
+        told = iter([(1, 4), (2, 3), (3, 5), (4, 2)])
+
+        def tell(body: Any) -> Optional[Reply]:
+            counted, total = next(told, (None, None))
+            if counted is None:
+                return poll(body)
+            return answer(200, {
+                "position": 0, "changes": [], "trustFor": 60_000, "counted": counted, "elsewhere": {"key_1": total}
+            })
+        stub.on["poll"] = tell
+        stub.wait(lambda: ("poll", {"applied": 0, "counted": 4}) in stub.asked)
+        self.assertEqual(self._remaining(guard), '"minute";r=3')
+        stub.on["poll"] = lambda _: answer(200, {
+            "position": 0, "changes": [], "trustFor": 60_000, "counted": 5, "elsewhere": {"key_1": 10**15}
+        })
+        stub.wait(lambda: ("poll", {"applied": 0, "counted": 5}) in stub.asked)
+        refused = guard.decide(request(), ANY)
+        self.assertEqual(dict(refused.headers)["retry-after"], "66", "a minute, and until one call has room")
+
+    def test_another_session_begins_with_what_its_server_says(self) -> None:
+        stub, guard = self._limited()
+        for remaining in (8, 7, 6):
+            self.assertEqual(self._remaining(guard), f'"minute";r={remaining}')
+        stub.change("signing-keys")
+        stub.wait_for("open", 2)
+        self.assertTrue(guard._core.wait_until(lambda: guard.is_trusted, 10))
+        self.assertEqual(self._remaining(guard), '"minute";r=8')
+
+    def test_counts_that_are_none_give_no_trust(self) -> None:
+        for wrong in (None, [], "x", {"key_1": -1}, {"key_1": 1.5}, {"key_1": True}, {"key_1": "1"}):
+            with self.subTest(wrong):
+                stub, guard = self._limited(elsewhere=wrong)
+                self.assertEqual(guard.decide(request(), ANY).status, 503)
+                stub.on["poll"] = always(answer(200, {
+                    "position": 0, "changes": [], "trustFor": 60_000, "counted": 1, "elsewhere": wrong
+                }))
+                n = stub.count("poll")
+                stub.wait_for("poll", n + 3)
+                self.assertFalse(guard.is_trusted)
+                guard.close()
+                stub.close()
 
     def test_it_ends_its_session_and_refuses_everything_afterwards(self) -> None:
         stub, guard = self.trusted()

@@ -58,7 +58,9 @@ class VectorTest(unittest.TestCase):
         self.case = case
         self.looked_up.clear()
         self.verified.clear()
-        guard._limits = Limits()
+        session = guard._core.session
+        assert session is not None
+        session.limits = Limits()
         guard.environment = case["needs"]["environment"]
         request, needs = request_of(case), needs_of(case)
         for now in case["earlier"]:
@@ -111,7 +113,7 @@ class VectorTest(unittest.TestCase):
                             self.check(case, self.decide(guard, case))
                             if self.kept and case["entry"] is not None:
                                 # Once more: from memory now.
-                                guard._limits = Limits()
+                                guard._core.session.limits = Limits()
                                 self.check(case, self.decide(guard, case))
                                 self.assertEqual(self.looked_up, [])
                         session = guard._core.session

@@ -2,6 +2,7 @@
  * The session of one remote guard: which changes it has to apply, which it has applied, and until when it may answer
  * from memory. docs/remote-guard.md has the protocol, and why no outdated answer passes.
  */
+import { ToldCounts, type Told } from '../../domain/metering/told-counts.ts'
 import type { Change } from '../../storage/cache/changes.ts'
 import { everything, signingKeys, subjectsOf, type Subject } from './subjects.ts'
 
@@ -16,11 +17,14 @@ const startAgain: readonly Subject[] = [everything, signingKeys]
 
 interface Waiting { position: number, subject: Subject }
 
+/** Milliseconds after which a poll that is held is answered, when calls were counted elsewhere. */
+const tellWithin = 500
+
 /** A change that waits for the guard. `since`: by `performance.now()`. */
 interface Delayed { change: Change, position: number, since: number, settle: () => void }
 
 /** The answer to a poll. `trustFor`: milliseconds from the moment at which the poll was sent. */
-export interface News { position: number, changes: readonly Subject[], trustFor: number }
+export interface News extends Partial<Told> { position: number, changes: readonly Subject[], trustFor: number }
 
 type Identity = Pick<GuardSession, 'id' | 'clientId' | 'resourceId' | 'address'>
 
@@ -46,6 +50,8 @@ export class GuardSession {
   /** The number of its last usage report, and its application. */
   reported = 0
   reporting: Promise<void> = Promise.resolve()
+  /** The calls in a minute that were counted elsewhere. */
+  readonly counts = new ToldCounts()
   /** It has ended, or was too late: its guard has to open another one. */
   hasEnded = false
   /** By `performance.now()`. */
@@ -57,6 +63,7 @@ export class GuardSession {
   #trustUntil = -Infinity
   #waiting: readonly Waiting[] = []
   #wakePoll = () => {}
+  #telling: NodeJS.Timeout | null = null
 
   constructor ({ id, clientId, resourceId, address }: Identity, surroundings: SessionSurroundings) {
     this.id = id
@@ -64,6 +71,7 @@ export class GuardSession {
     this.resourceId = resourceId
     this.address = address
     this.#surroundings = surroundings
+    this.counts.onCounted = () => { this.#tellSoon() }
   }
 
   /** Whether the guard may answer from memory at this moment, as far as this server knows. */
@@ -116,17 +124,22 @@ export class GuardSession {
     return true
   }
 
-  /** The changes to apply, and trust from now on. */
+  /** The changes to apply, trust from now on, and what was counted elsewhere. */
   news (trustFor: number): News {
     this.lastSeen = performance.now()
     this.#trustUntil = Math.max(this.#trustUntil, this.lastSeen + trustFor)
-    return { position: this.position, changes: this.#waiting.map(({ subject }) => subject), trustFor }
+    const changes = this.#waiting.map(({ subject }) => subject)
+    return { position: this.position, changes, trustFor, ...this.counts.tell() }
   }
 
-  /** Resolves when there is a change to apply, when another poll begins, when the session ends, or after `ms`. */
+  /**
+   * Resolves when there is a change to apply, half a second after calls were counted elsewhere, when another poll
+   * begins, when the session ends, or after `ms`.
+   */
   async waitForNews (ms: number): Promise<void> {
     this.#wakePoll()
     if (this.#waiting.length > 0 || this.hasEnded) return
+    if (this.counts.hasUnconfirmed) this.#tellSoon()
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, ms)
     this.#wakePoll = resolve
@@ -137,6 +150,7 @@ export class GuardSession {
   /** No trust is added from now on; what was given still ends by itself, and changes wait for that. */
   end (): void {
     this.hasEnded = true
+    this.counts.end()
     this.#wakePoll()
   }
 
@@ -158,6 +172,13 @@ export class GuardSession {
 
   #settle (): void {
     for (const { position, settle } of this.#delayed) if (this.#applied >= position || !this.isTrusted) settle()
+  }
+
+  #tellSoon (): void {
+    this.#telling ??= setTimeout(() => {
+      this.#telling = null
+      this.#wakePoll()
+    }, tellWithin)
   }
 
   #add (subjects: readonly Subject[]): void {

@@ -15,7 +15,7 @@ import { askingClient, type AskingClientOptions } from '../asking-client.ts'
 import { disclosedRefusal } from '../disclosure.ts'
 import type { GuardSession } from './guard-session.ts'
 import type { GuardSessions } from './guard-sessions.ts'
-import { lookUp } from './lookup.ts'
+import { lookUp, type LookupDependencies } from './lookup.ts'
 import { refusalTemplates } from './refusal-templates.ts'
 import { failures, LookupBody, OpenBody, PollBody, schemas, SessionParams, UsageBody } from './schemas.ts'
 import { resourcesOf, signingKeys } from './subjects.ts'
@@ -49,7 +49,8 @@ async function requireAsked (registry: Registry, client: Client, named: string):
 }
 
 export function guardSessionRoutes (options: GuardSessionOptions): FastifyPluginAsyncTypebox {
-  const { issuer, registry, guardSessions, asking, ring, clock } = options
+  const { issuer, registry, guardSessions, asking, ring, clock, authenticator, reporting } = options
+  const lookups: LookupDependencies = { authenticator, meter: reporting.meter, clock }
 
   /** The client behind a request, and its session. @throws Failure `session_ended` when it has to open another. */
   const ofRequest = async (
@@ -94,6 +95,7 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
           message: `The position ${request.body.applied} is not between the last confirmed one and ${session.position}.`
         })
       }
+      session.counts.confirm(request.body.counted ?? 0)
       const news = await guardSessions.poll(session)
       if (session.hasEnded) throw new Failure('session_ended')
       // It was held: a client that was revoked meanwhile gets no trust.
@@ -108,7 +110,7 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
       const { client, session, resource } = await ofRequest(request, request.params.session)
       if (session.hasEnded) throw new Failure('session_ended')
       const { credential: text, kind, address } = request.body
-      const found = await lookUp(options, session, resource, { kind, text })
+      const found = await lookUp(lookups, session, resource, { kind, text })
       if (!('refusal' in found)) return found
       recordRefusal(options, found.refusal, {
         address: readAddress(address) ?? unknownAddress, id: request.id, log: request.log, about: { askedBy: client.id }
@@ -121,7 +123,7 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
       schema: { ...schemas.usage, params: SessionParams, body: UsageBody }
     }, async (request, reply) => {
       const { session } = await ofRequest(request, request.params.session)
-      await applyReport(options.reporting, session, request.body, clock())
+      await applyReport(reporting, session, request.body, clock())
       return reply.code(204).send(null)
     })
 

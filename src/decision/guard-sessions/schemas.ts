@@ -19,6 +19,9 @@ export const OpenBody = exactly({
 
 export const PollBody = exactly({
   applied: Type.Integer({ minimum: 0, description: 'The position up to which the guard has applied every change.' }),
+  counted: Type.Optional(Type.Integer({
+    minimum: 0, description: '`counted` of the last answer whose `elsewhere` the guard has added; 0: of none.'
+  })),
 })
 
 export const LookupBody = exactly({
@@ -59,10 +62,16 @@ const Opened = Type.Object({
   unavailable: Type.Optional(Answer),
 }, { title: 'GuardSession' })
 
+const Totals = Type.With(Type.Record(Type.String(), Type.Integer({ minimum: 0 })), {
+  description: 'By holder of a limit per minute: the calls that were counted elsewhere since the session asked first.'
+})
+
 const News = Type.Object({
   position: Type.Integer(),
   changes: Type.With(Subjects, { description: 'The subjects whose entries are outdated.' }),
   trustFor: Type.Integer({ description: 'Milliseconds from the moment at which the poll was sent; 0: none.' }),
+  counted: Type.Optional(Type.Integer({ description: 'The number of `elsewhere`, to be confirmed by the next poll.' })),
+  elsewhere: Type.Optional(Totals),
 }, { title: 'GuardNews' })
 
 const Found = Type.Object({
@@ -70,6 +79,7 @@ const Found = Type.Object({
     description: 'The changes that the answer includes; null: it is not to be kept.'
   }),
   entry: Type.Optional(Type.Object({ facts: Type.Unknown(), follows: Subjects, asksEachTime: Type.Boolean() })),
+  elsewhere: Type.Optional(Totals),
   refusal: Type.Optional(Type.Object({ reason: Type.String() })),
 }, { title: 'GuardLookup' })
 
@@ -96,7 +106,8 @@ export const schemas = {
   },
   poll: {
     summary: 'Report what is applied, and wait for changes',
-    description: 'Held until there is a change, for a quarter of the lease at most. 410: open another session.',
+    description: 'Held until there is a change or a count, for a quarter of the lease at most. 410: open another ' +
+      'session.',
     operationId: 'pollGuardSession',
     tags,
     security: clientProof,

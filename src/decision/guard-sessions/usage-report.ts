@@ -13,7 +13,7 @@ export interface UsageReport { sequence: number, entries: readonly ReportedCalls
 
 export interface ReportOptions {
   registry: Pick<Registry, 'apiKeyById' | 'organization'>
-  meter: Pick<Meter, 'countElsewhere'>
+  meter: Pick<Meter, 'countElsewhere' | 'follow'>
   keyUsage: Pick<LastUsedRecorder, 'touch'>
 }
 
@@ -45,7 +45,7 @@ async function count (
 ): Promise<void> {
   const counted = await Promise.all(entries.map(each => readReported(registry, session, each, now)))
   for (const { key, organization, calls, day } of counted) {
-    meter.countElsewhere({ key, organization, calls, day, now })
+    meter.countElsewhere({ key, organization, calls, day, now, by: session.counts })
     keyUsage.touch(key.id, now)
   }
 }

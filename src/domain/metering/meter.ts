@@ -14,6 +14,7 @@ import type { Limits } from '../tenancy/limits.ts'
 import { boundsOf, giveBack, takeMinutes, type Bound, type Taken } from './minute-limits.ts'
 import { rateLimiter, type RateLimitState } from './rate-limiter.ts'
 import { unshared, type SharedCounters } from './shared-counters.ts'
+import { CountFollowers, type ToldCounts, type Totals } from './told-counts.ts'
 import { creditSpender } from './credit-spender.ts'
 import { keyUsageMeter } from './key-usage-meter.ts'
 import type { AllowancePort } from './quota-lease.ts'
@@ -35,8 +36,11 @@ export interface MeteredCall {
   now: Date
 }
 
-/** Calls that were admitted where only the limits per minute were known. */
-export interface CallsElsewhere extends Pick<MeteredCall, 'key' | 'organization' | 'now'> { calls: number, day: string }
+/** The holders of the limits of a call. */
+export type Holders = Pick<MeteredCall, 'key' | 'organization' | 'now'>
+
+/** Calls that a guard admitted where only the limits per minute were known. `by`: what that guard is told itself. */
+export interface CallsElsewhere extends Holders { calls: number, day: string, by: ToldCounts }
 
 /**
  * A refusal is a value. `limits`: the state of every limit of the key and its organization that was checked.
@@ -62,6 +66,11 @@ export interface Meter {
   admit (call: MeteredCall): Awaitable<MeterVerdict>
   /** Counts calls that a guard in another process admitted on a day: 'YYYY-MM-DD', UTC. */
   countElsewhere (calls: CallsElsewhere): void
+  /**
+   * Tells a guard in another process from now on what is counted in a minute for a key and its organization; of each
+   * limit, the total that it is told first.
+   */
+  follow (told: ToldCounts, holders: Holders): Totals
   /** Refunds a spending, because the call failed by the server's fault. Idempotent. */
   refund (spending: string, reason: string): Promise<void>
   /** Writes the usage counted so far. */
@@ -96,7 +105,10 @@ export function meter (
   counts: SharedCounters = unshared,
   background: Background = newTelemetry().background
 ): Meter {
-  const rates = rateLimiter(counts.of('calls'))
+  const followers = new CountFollowers()
+  const rates = rateLimiter(counts.of('calls'), {
+    shareAdded: counts.of('calls at guards'), onCounted: (holder, n, by) => { followers.count(holder, n, by) }
+  })
   const calls = quotaLeases(store.allowances, undefined, undefined, background.report('allowances'))
   const usage = keyUsageMeter(rows => store.usage.add(rows), undefined, background.report('calls'))
   const credits = creditSpender(store)
@@ -169,12 +181,17 @@ export function meter (
         throw error
       })
     },
-    countElsewhere ({ key, organization, calls: count, day, now }) {
+    countElsewhere ({ key, organization, calls: count, day, now, by }) {
       usage.add(key.id, day, count)
       for (const { holder, limits: { callsPerMinute } } of boundsOf({ key, organization })) {
-        if (callsPerMinute !== null) rates.add(holder, callsPerMinute, count, now)
+        if (callsPerMinute !== null) rates.add(holder, callsPerMinute, count, now, by)
       }
     },
+    follow: (told, { key, organization, now }) => Object.fromEntries(
+      boundsOf({ key, organization }).flatMap(({ holder, limits: { callsPerMinute } }) => callsPerMinute === null
+        ? []
+        : [[holder, told.follow(followers, holder, () => rates.held(holder, callsPerMinute, now))]])
+    ),
     refund: (spending, reason) => refundCredits({ store, clock }, spending, reason),
     flush: usage.flush,
     start: idle.start,

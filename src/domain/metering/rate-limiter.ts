@@ -1,6 +1,7 @@
 /** Calls per minute: leaky buckets in memory. */
 import { lru } from '../../base/lru.ts'
 import type { Share } from './shared-counters.ts'
+import type { ToldCounts } from './told-counts.ts'
 
 /**
  * `minute`: calls in a minute; `month`: calls in a calendar month; `credits`: credits in a calendar month. Each of a
@@ -30,9 +31,11 @@ export interface RateLimiter {
   ): { waitSeconds: number | null, state: RateLimitState }
   /**
    * Adds calls that were admitted elsewhere: the bucket may hold up to twice its capacity, and owes until it leaked. No
-   * report keeps a holder out for longer than a minute.
+   * report keeps a holder out for longer than a minute. `by`: the guard that reports them; null: none.
    */
-  add (id: string, perMinute: number, calls: number, now: Date): void
+  add (id: string, perMinute: number, calls: number, now: Date, by?: ToldCounts | null): void
+  /** The calls in the bucket, in whole numbers, rounded up. */
+  held (id: string, perMinute: number, now: Date): number
   /** Takes one call out of the bucket. */
   giveBack (id: string): void
 }
@@ -54,11 +57,24 @@ interface Bucket {
   perMinute: number
 }
 
+/** Hears each count of a holder: by a guard in another process, or, for null, by this or another server. */
+export type OnCounted = (id: string, calls: number, by: ToldCounts | null) => void
+
+export interface RateLimiterOptions {
+  /** Buckets that are kept at most. */
+  buckets?: number
+  /** As `share`, for calls that were added, whose number others cannot vouch for. */
+  shareAdded?: Share | undefined
+  onCounted?: OnCounted
+}
+
 /**
  * Keeps at most `buckets`, of 150 bytes each, and evicts the least recently used, which empties them: the number should
  * exceed the holders active within a minute. With `share`, calls on other servers are counted too.
  */
-export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
+export function rateLimiter (
+  share?: Share, { buckets = 500_000, shareAdded, onCounted = () => {} }: RateLimiterOptions = {}
+): RateLimiter {
   const known = lru<Bucket>(buckets)
   const bucketOf = (id: string, perMinute: number, now: number): Bucket => {
     let bucket = known.get(id)
@@ -70,7 +86,17 @@ export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
     const { id, perMinute } = readCounted(key)
     const bucket = bucketOf(id, perMinute, now.getTime())
     bucket.used = Math.max(0, bucket.used + n * call)
+    onCounted(id, n, null)
   })
+  const broadcastAdded = shareAdded?.((key, n, now) => {
+    const { id, perMinute } = readCounted(key)
+    owe(bucketOf(id, perMinute, now.getTime()), perMinute, Math.max(0, n))
+    onCounted(id, Math.max(0, n), null)
+  })
+  const counted = (id: string, perMinute: number, calls: 1 | -1): void => {
+    broadcast?.(`${perMinute} ${id}`, calls)
+    onCounted(id, calls, null)
+  }
   return {
     take (id, perMinute, now, policy = 'minute') {
       const bucket = bucketOf(id, perMinute, now.getTime())
@@ -79,22 +105,30 @@ export function rateLimiter (share?: Share, buckets = 500_000): RateLimiter {
         return { waitSeconds: secondsToLeak(excess, perMinute), state: stateOf(bucket, perMinute, policy) }
       }
       bucket.used += call
-      broadcast?.(`${perMinute} ${id}`, 1)
+      counted(id, perMinute, 1)
       return { waitSeconds: null, state: stateOf(bucket, perMinute, policy) }
     },
-    add (id, perMinute, calls, now) {
-      const bucket = bucketOf(id, perMinute, now.getTime())
-      const counted = Math.min(calls, 2 * perMinute)
-      bucket.used = Math.max(bucket.used, Math.min(bucket.used + counted * call, 2 * perMinute * call))
-      broadcast?.(`${perMinute} ${id}`, counted)
+    add (id, perMinute, calls, now, by = null) {
+      const added = Math.min(calls, 2 * perMinute)
+      owe(bucketOf(id, perMinute, now.getTime()), perMinute, added)
+      broadcastAdded?.(`${perMinute} ${id}`, added)
+      onCounted(id, added, by)
+    },
+    held (id, perMinute, now) {
+      return known.has(id) ? Math.ceil(bucketOf(id, perMinute, now.getTime()).used / call) : 0
     },
     giveBack (id) {
       const bucket = known.get(id)
       if (bucket === undefined) return
       bucket.used = Math.max(0, bucket.used - call)
-      broadcast?.(`${bucket.perMinute} ${id}`, -1)
+      counted(id, bucket.perMinute, -1)
     },
   }
+}
+
+/** Adds calls up to twice the capacity. */
+function owe (bucket: Bucket, perMinute: number, calls: number): void {
+  bucket.used = Math.max(bucket.used, Math.min(bucket.used + calls * call, 2 * perMinute * call))
 }
 
 /** A count carries the capacity, so that a server without the bucket can create it. */

@@ -3,6 +3,7 @@ import type { KeyFacts, TokenFacts } from '../../domain/access/facts.ts'
 import type { Principal, Refusal } from '../../domain/access/principal.ts'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { compilePolicies, type PolicySet } from '../../domain/policy/policy-evaluation.ts'
+import type { Told, Totals } from '../../domain/metering/told-counts.ts'
 import type { Policy } from '../../domain/policy/policy.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
 import { statuses } from '../refusal/public-refusal.ts'
@@ -24,14 +25,30 @@ export function readEntry ({ facts, follows, asksEachTime }: Json, resource: Res
   }
 }
 
-/** The answer to a poll. @throws TypeError for anything else: the guard gets no trust by it. */
-export function readNews ({ position, changes, trustFor }: Json): {
-  position: number, changes: readonly string[], trustFor: number
+/**
+ * The answer to a poll. `told` null: nothing new was counted. @throws TypeError for anything else: the guard gets no
+ * trust by it.
+ */
+export function readNews ({ position, changes, trustFor, counted, elsewhere }: Json): {
+  position: number, changes: readonly string[], trustFor: number, told: Told | null
 } {
   if (!Number.isSafeInteger(position) || !Array.isArray(changes) || typeof trustFor !== 'number' || !(trustFor >= 0)) {
     throw new TypeError('The authorization server answered a poll with something else than news.')
   }
-  return { position, changes, trustFor }
+  const told = elsewhere === undefined ? null : { counted: readCount(counted), elsewhere: readTotals(elsewhere) }
+  return { position, changes, trustFor, told }
+}
+
+/** Calls counted elsewhere, by holder; none unless given. @throws TypeError for what is no number of calls. */
+export function readTotals (totals: unknown = {}): Totals {
+  if (typeof totals !== 'object' || totals === null) throw new TypeError('counts that are none')
+  Object.values(totals).forEach(readCount)
+  return totals as Totals
+}
+
+function readCount (value: unknown): number {
+  if (!Number.isSafeInteger(value) || value as number < 0) throw new TypeError('a count that is none')
+  return value as number
 }
 
 /** @throws TypeError for a reason that this guard does not know: it has no answer to it. */

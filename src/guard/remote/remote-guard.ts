@@ -10,8 +10,7 @@ import {
 } from '../../domain/access/facts.ts'
 import { judge, type JudgedRequest } from '../../domain/access/judge.ts'
 import type { Credential, Principal, Refusal } from '../../domain/access/principal.ts'
-import { boundsOf, giveBack, takeMinutes, type Taken } from '../../domain/metering/minute-limits.ts'
-import { rateLimiter } from '../../domain/metering/rate-limiter.ts'
+import { giveBack, type Taken } from '../../domain/metering/minute-limits.ts'
 import { resourceMetadataUrl } from '../../domain/resources/resource-metadata.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
 import { styles, type Style } from '../../domain/resources/style.ts'
@@ -26,6 +25,7 @@ import {
 } from '../refusal/ready-answer.ts'
 import type { Decider, Decision, GuardedRequest, Needs } from './guarded-request.ts'
 import type { Entry } from './memory.ts'
+import { MinuteCounts } from './minute-counts.ts'
 import { Session } from './session.ts'
 import { Transport, type ServerOptions } from './transport.ts'
 import { UsageReporter } from './usage-reporter.ts'
@@ -49,7 +49,7 @@ export class RemoteGuard implements Decider {
   readonly #transport: Transport
   readonly #session: Session
   readonly #usage: UsageReporter
-  readonly #rates = rateLimiter()
+  readonly #counts: MinuteCounts
   readonly #clock: Clock
   /** Told of each request that could not be decided. */
   readonly #onError: (error: unknown) => void
@@ -63,7 +63,10 @@ export class RemoteGuard implements Decider {
     this.#onError = options.onError === undefined ? () => {} : onError
     this.#clock = options.clock ?? systemClock
     this.#transport = new Transport(options)
-    this.#session = new Session({ transport: this.#transport, resource, most: mostEntries, onError })
+    this.#counts = new MinuteCounts(this.#clock)
+    this.#session = new Session({
+      transport: this.#transport, resource, most: mostEntries, counts: this.#counts, onError
+    })
     this.#usage = new UsageReporter(this.#session, this.#transport, onError)
   }
 
@@ -157,7 +160,7 @@ export class RemoteGuard implements Decider {
       return { ok: true, principal, headers, style }
     }
     const taken: Taken = { limits: [], giveBacks: [] }
-    const waitSeconds = takeMinutes(this.#rates, boundsOf({ key, organization: organization! }), now, taken)
+    const waitSeconds = this.#counts.take({ key, organization }, now, taken)
     if (waitSeconds !== null) {
       giveBack(taken)
       const { id, organizationId } = principal

@@ -7,11 +7,17 @@ import { instant, isTrusted, never, trustedUntil, type Instant } from '../../bas
 import type { Credential, Refusal } from '../../domain/access/principal.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
 import { Memory, type Entry } from './memory.ts'
-import { readEntry, readNews, readRefusal, readResource } from './read-entry.ts'
+import type { MinuteCounts } from './minute-counts.ts'
+import { readEntry, readNews, readRefusal, readResource, readTotals } from './read-entry.ts'
 import { Unreachable, type Reply, type Transport } from './transport.ts'
 
-/** An open session. `applied`: the position up to which every change is applied. */
-export interface OpenSession { id: string, resource: Resource, metadataUrl: string | null, applied: number }
+/**
+ * An open session. `applied`: the position up to which every change is applied; `counted`: the number of the last
+ * answer whose counts are added.
+ */
+export interface OpenSession {
+  id: string, resource: Resource, metadataUrl: string | null, applied: number, counted: number
+}
 
 /** A look-up under way. `next`: the one for requests that arrived since it began; null: there are none. */
 interface LookUp { answer: Promise<Entry | Refusal | null>, next: Promise<Entry | Refusal | null> | null }
@@ -22,6 +28,7 @@ export interface SessionOptions {
   resource: string
   /** The entries that the memory holds at most. */
   most: number
+  counts: MinuteCounts
   /** Told of every failure to follow the server. */
   onError: (error: unknown) => void
 }
@@ -130,8 +137,10 @@ export class Session {
     if (status !== 200) throw new Unreachable('look-up', new Error(`status ${status}`))
     if (body.refusal !== undefined) return readRefusal(body.refusal)
     const entry = readEntry(body.entry, open.resource)
+    const totals = readTotals(body.elsewhere)
     if (open !== this.#open) return entry
     this.onFound(entry)
+    if (entry.facts.kind === 'api_key') this.#options.counts.found(entry.facts, totals)
     // Gathered before a change that is applied already, it would bring back what the change outdated.
     if (typeof body.position === 'number' && body.position >= open.applied) this.#memory.keep(name, entry)
     return entry
@@ -163,13 +172,21 @@ export class Session {
     }
     this.#resource = readResource(body.resource)
     this.#open = {
-      id: body.session, resource: this.#resource, metadataUrl: body.resource.metadata, applied: body.position
+      id: body.session,
+      resource: this.#resource,
+      metadataUrl: body.resource.metadata,
+      applied: body.position,
+      counted: 0
     }
   }
 
-  /** Empties the memory. Left open, the session would count among those of this client, and delay changes. */
+  /**
+   * Empties the memory and the counts. Left open, the session would count among those of this client, and delay
+   * changes.
+   */
   async #endFormer (): Promise<void> {
     this.#memory.clear()
+    this.#options.counts.clear()
     const ended = this.#open
     if (ended === null) return
     this.#open = null
@@ -197,9 +214,11 @@ export class Session {
       if (status !== 200) throw new Error(`The authorization server answered a poll with ${status} ${body.error ?? ''}`)
       onAnswer()
       isFirst = false
-      const { position, changes, trustFor } = readNews(body)
+      const { position, changes, trustFor, told } = readNews(body)
       if (!this.#apply(open, changes)) return
       open.applied = position
+      this.#options.counts.hear(told?.elsewhere ?? {})
+      open.counted = told?.counted ?? open.counted
       this.#until = trustedUntil(sent, trustFor)
       this.#opened.resolve()
     }
@@ -209,10 +228,11 @@ export class Session {
    * One poll, with the moment at which it was sent. The server may have closed a connection that was kept, and may as
    * well have ended while it held the poll: trust ends, and only another answer brings it back.
    */
-  async #poll ({ id, applied }: OpenSession): Promise<{ sent: Instant, answer: Reply }> {
+  async #poll ({ id, applied, counted }: OpenSession): Promise<{ sent: Instant, answer: Reply }> {
     const poll = async () => {
       const sent = instant()
-      const answer = await this.#options.transport.send('POST', `${path}/${id}/poll`, { applied }, pollTimeout)
+      const asked = { applied, counted }
+      const answer = await this.#options.transport.send('POST', `${path}/${id}/poll`, asked, pollTimeout)
       return { sent, answer }
     }
     try {

@@ -77,7 +77,7 @@ t.test('CD-10: what was given back can be taken again, and no more than that', a
 })
 
 t.test('N3: memory is bounded; a bucket that is forgotten is a full one', async t => {
-  const limiter = rateLimiter(undefined, 2)
+  const limiter = rateLimiter(undefined, { buckets: 2 })
   for (const id of ['key_a', 'key_b', 'key_c']) t.equal(limiter.take(id, 1, noon).waitSeconds, null)
   t.equal(limiter.take('key_a', 1, noon).waitSeconds, null)
   t.equal(limiter.take('key_c', 1, noon).waitSeconds, 60)

@@ -31,7 +31,8 @@ function severalServers (n: number) {
   const clock = clockAt(noon)
   const { peers, deliver } = network()
   const counts = Array.from({ length: n }, () => sharedCounters(peers(), clock.now))
-  return { clock, counts, limiters: counts.map(each => rateLimiter(each.of('calls'))), exchange: () => deliver(counts) }
+  const limiters = counts.map(each => rateLimiter(each.of('calls'), { shareAdded: each.of('calls at guards') }))
+  return { clock, counts, limiters, exchange: () => deliver(counts) }
 }
 
 t.test('CD-10: what is counted for very many keys is told at once, all of it', async t => {
@@ -56,6 +57,16 @@ t.test('CD-10: what one server let through leaves no room on another, once it ha
   await exchange()
   t.match(one!.take('key_a', 4, clock.now()), { waitSeconds: 15, state: { remaining: 0, resetSeconds: 15 } })
   t.equal(one!.take('key_b', 4, clock.now()).waitSeconds, null, 'another key has its own')
+})
+
+t.test('false reports fill no bucket further than to twice its capacity, on whichever server', async t => {
+  const { clock, limiters: [one, other], exchange } = severalServers(2)
+  for (let i = 0; i < 50; i++) {
+    one!.add('key_a', 10, 100_000_000, clock.now())
+    await exchange()
+  }
+  t.equal(one!.take('key_a', 10, clock.now()).waitSeconds, 66)
+  t.equal(other!.take('key_a', 10, clock.now()).waitSeconds, 66, 'a minute, and until one call has room')
 })
 
 t.test('CD-10: what several servers let through at once is owed: in the long run the rate of all is the rate of one', async t => {

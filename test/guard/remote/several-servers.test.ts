@@ -2,11 +2,9 @@
 import tap, { type Test } from 'tap'
 import { openGuard, type RemoteGuard } from '../../../packages/guard/src/index.ts'
 import { databases } from '../../support/databases.ts'
-import { noNeeds, requestWith } from '../../support/guard-requests.ts'
 import { startServer, type TestServer } from '../../support/test-server.ts'
 import { until } from '../../support/waiting.ts'
-
-const needs = { ...noNeeds, scopes: ['invoices:read'] }
+import { decide, passes } from './asking.ts'
 
 /** Two servers on one database, and a guard that follows the second. */
 async function start (t: Test): Promise<{ first: TestServer, second: TestServer, guard: RemoteGuard }> {
@@ -32,10 +30,6 @@ async function start (t: Test): Promise<{ first: TestServer, second: TestServer,
   return { first, second, guard }
 }
 
-async function passes (guard: RemoteGuard, key: string): Promise<boolean> {
-  return (await guard.decide(requestWith(key), needs)).ok
-}
-
 tap.test('LK-03: a revocation on one server waits for the guard that follows another', async t => {
   const { first, guard } = await start(t)
   for (let i = 0; i < 20; i++) {
@@ -53,6 +47,6 @@ tap.test('LK-03: a server that ends leaves no guard that is trusted', async t =>
   t.equal(await passes(guard, key), true)
   await second.close()
   t.equal((await first.admin('POST', `/api-keys/${id}/revoke`)).status, 200)
-  const decision = await guard.decide(requestWith(key), needs)
+  const decision = await decide(guard, key)
   t.match(decision, { ok: false, answer: { status: 503 } }, 'without its server the guard decides nothing')
 })

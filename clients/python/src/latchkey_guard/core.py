@@ -119,7 +119,8 @@ class Core:
         timeout = max(2 * session.lease / 1000, self.options.timeout)
         try:
             status, news = self._poll_connection.ask(
-                "POST", f"/guard/sessions/{session.id}/poll", {"applied": session.applied}, timeout
+                "POST", f"/guard/sessions/{session.id}/poll",
+                {"applied": session.applied, "counted": session.counted}, timeout
             )
         except Unreachable as error:
             return self._failed(str(error), pause)

@@ -17,7 +17,7 @@ from .addresses import Proxies
 from .connection import Server, Unreachable
 from .core import Core, Options
 from .judge import ASKS, Entry, judge
-from .limits import Limits, rate_limit_headers
+from .limits import rate_limit_headers
 from .presentation import Credential, Refusal, presented_credential
 from .refusals import path_of, unavailable_unstyled
 from .session import Resource, Session
@@ -72,7 +72,6 @@ class Guard:
     def _renew(self) -> None:
         """As in a new process: without threads, memory and counts."""
         self._core = Core(self._options)
-        self._limits = Limits()
 
     def start(self, wait: float = 0.0) -> bool:
         """Opens its session, and waits for trust for ``wait`` seconds at most. Whether it has trust."""
@@ -116,22 +115,22 @@ class Guard:
         # Looked at after the entry was read: a pause in between leaves no outdated answer.
         if entry is None or session is None or not session.is_trusted:
             return None
-        return self._judged(session.resource, request, needs, credential, entry)
+        return self._judged(session, request, needs, credential, entry)
 
     def _credential(self, resource: Resource, request: Request) -> Credential | Refusal:
         if resource.style.requires_tls and not request.tls:
             return Refusal("tls_required", "none")
         return presented_credential(request, resource.style)
 
-    def _judged(self, resource: Resource, request: Request, needs: Needs, credential: Credential,
+    def _judged(self, session: Session, request: Request, needs: Needs, credential: Credential,
                 entry: Entry) -> Decision | None:
-        now = self._clock()
+        resource, now = session.resource, self._clock()
         refusal = judge(entry, needs, self.environment, request.address, now)
         if refusal is ASKS:
             return None
         if refusal is not None:
             return self._refused(resource, request, needs, refusal, entry.principal)
-        wait, states = self._limits.take(entry.bounds, now) if entry.bounds else (None, ())
+        wait, states = session.limits.take(entry.bounds, now) if entry.bounds else (None, ())
         fields = rate_limit_headers(states)
         if wait is not None:
             more = fields + (("retry-after", str(wait)),)
@@ -162,7 +161,7 @@ class Guard:
                         return self._refused(resource, request, needs, looked_up)
                     entry = looked_up
                 if entry is not None and session.is_trusted:
-                    decided = self._judged(session.resource, request, needs, credential, entry)
+                    decided = self._judged(session, request, needs, credential, entry)
                     if decided is not None:
                         return decided
             return self._verify(resource, request, needs, credential)
@@ -191,7 +190,7 @@ class Guard:
             refusal = found["refusal"]
             return Refusal(text(refusal["reason"]), refusal["presented"] or "none")
         entry = Entry.of(found["entry"])
-        session.keep(credential, entry, found["position"])
+        session.keep(credential, entry, found)
         return entry
 
     def _verify(self, resource: Resource, request: Request, needs: Needs, credential: Credential) -> Decision:

@@ -75,9 +75,10 @@ class Entry:
 def _bounds(key: Mapping[str, Any], organization: Mapping[str, Any], principal: Principal) -> tuple[Bound, ...]:
     bounds = []
     if key["callsPerMinute"] is not None:
-        bounds.append(Bound(f"key {text(key['chainId'])}", _whole(key["callsPerMinute"]), "minute"))
+        bounds.append(Bound(text(key["chainId"]), _whole(key["callsPerMinute"]), "minute"))
     if organization["callsPerMinute"] is not None:
-        holder = f"organization {principal.organization_id} {principal.environment}"
+        # The names of holders are the server's, which tells of their counts.
+        holder = f"{principal.organization_id}:{principal.environment}"
         bounds.append(Bound(holder, _whole(organization["callsPerMinute"]), "organization-minute"))
     return tuple(bounds)
 

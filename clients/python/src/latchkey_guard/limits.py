@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any, Mapping
 
 # One call in the unit of the buckets: a bucket of n calls leaks n units in a millisecond, so all numbers are whole.
 _CALL = 60_000
+
+# Holders whose counts elsewhere are remembered; the server ends a session that has more.
+_MOST_HOLDERS = 500_000
 
 # Milliseconds by which calls may arrive out of order. A larger step back means that the clock was set back.
 _DISORDER = 10_000
@@ -47,13 +51,24 @@ class Bound:
     policy: str
 
 
+@dataclass
+class _Elsewhere:
+    """Calls counted elsewhere: the greatest total that the server told, the part of it that is in the bucket, and the
+    limit, None until an entry with it was found."""
+
+    told: int = 0
+    added: int = 0
+    per_minute: int | None = None
+
+
 class Limits:
-    """Counts the calls of a process. At most ``buckets`` are kept; the one that was not used for longest empties."""
+    """Counts the calls of a session, and owes what the server says was counted elsewhere. At most ``buckets`` are kept; the one that was not used for longest empties."""
 
     def __init__(self, buckets: int = 100_000) -> None:
         self._lock = threading.Lock()
         self._most = buckets
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._elsewhere: dict[str, _Elsewhere] = {}
 
     def take(self, bounds: tuple[Bound, ...], now: int) -> tuple[int | None, tuple[State, ...]]:
         """Takes one call of each, or none. The seconds to wait, None if it was taken, and the states."""
@@ -73,6 +88,42 @@ class Limits:
                 states.append(_state(bound, bucket))
         return None, tuple(states)
 
+    def found(self, bounds: tuple[Bound, ...], totals: Any, now: int) -> None:
+        """An entry was handed out. Only from now on its limits are known. Raises for totals that are none."""
+        totals = _totals(totals)
+        with self._lock:
+            for bound in bounds:
+                known = self._elsewhere_of(bound.holder)
+                if known is not None:
+                    known.per_minute = bound.per_minute
+                    self._owe(bound.holder, known, totals.get(bound.holder, 0), now)
+
+    def hear(self, totals: Any, now: int) -> None:
+        """Owes what the totals have more than those before: nothing is added twice, in whatever order they come. Raises
+        for totals that are none."""
+        totals = _totals(totals)
+        with self._lock:
+            for holder, total in totals.items():
+                known = self._elsewhere_of(holder)
+                if known is not None:
+                    self._owe(holder, known, total, now)
+
+    def _elsewhere_of(self, holder: str) -> _Elsewhere | None:
+        known = self._elsewhere.get(holder)
+        if known is None and len(self._elsewhere) < _MOST_HOLDERS:
+            known = self._elsewhere[holder] = _Elsewhere()
+        return known
+
+    def _owe(self, holder: str, known: _Elsewhere, total: int, now: int) -> None:
+        known.told = max(known.told, total)
+        if known.per_minute is None or known.told == known.added:
+            return
+        bucket = self._bucket(Bound(holder, known.per_minute, "minute"), now)
+        # A bucket holds twice its capacity at most: no count keeps a holder out for longer than a minute.
+        room = max(0, (2 * known.per_minute * _CALL - bucket.used) // _CALL)
+        bucket.used += min(known.told - known.added, room) * _CALL
+        known.added = known.told
+
     def _bucket(self, bound: Bound, now: int) -> _Bucket:
         bucket = self._buckets.get(bound.holder)
         if bucket is None:
@@ -83,6 +134,12 @@ class Limits:
             self._buckets.move_to_end(bound.holder)
         bucket.leak(bound.per_minute, now)
         return bucket
+
+
+def _totals(value: Any) -> Mapping[str, int]:
+    if not isinstance(value, dict) or not all(type(calls) is int and calls >= 0 for calls in value.values()):
+        raise ValueError("counts are whole numbers from 0, by holder")
+    return value
 
 
 def _seconds(units: int, per_minute: int) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Mapping
 
 from .judge import Entry
+from .limits import Limits
 from .memory import Memory, digest_of
 from .presentation import Credential, Style
 from .refusals import Templates
@@ -61,6 +62,10 @@ class Session:
             templates=Templates(opened["refusals"], opened["unavailable"]),
         )
         self.applied = _position(opened["position"])
+        #: The number of the last answer whose counts were added.
+        self.counted = 0
+        #: Begins with the session: what the server has counted comes with the entries that it hands out.
+        self.limits = Limits()
         self._lock = threading.Lock()
         self._memory = Memory(most_entries)
         self._trusted_until = _NEVER
@@ -83,8 +88,11 @@ class Session:
         with self._lock:
             return self._memory.get(digest)
 
-    def keep(self, credential: Credential, entry: Entry, position: Any) -> None:
-        """Keeps the answer to a look-up, unless a change came in between. Raises for a position that is none."""
+    def keep(self, credential: Credential, entry: Entry, found: Mapping[str, Any]) -> None:
+        """Keeps the answer to a look-up, unless a change came in between, and adds what it says was counted elsewhere.
+        Raises when it is none."""
+        self.limits.found(entry.bounds, found.get("elsewhere", {}), _now())
+        position = found["position"]
         if position is None:
             return
         position = _position(position)
@@ -122,7 +130,10 @@ class Session:
                 )
             else:
                 self._trusted_until = _NEVER
-            return True
+        if "elsewhere" in news:
+            self.limits.hear(news["elsewhere"], _now())
+            self.counted = _position(news["counted"])
+        return True
 
     def _trust_begins(self, sent: Moment) -> Moment:
         return sent
@@ -147,6 +158,10 @@ class Session:
         self.has_ended = True
         self._trusted_until = _NEVER
         self._memory.clear()
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _position(value: Any) -> int:
