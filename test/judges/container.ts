@@ -8,11 +8,12 @@ import { join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
 import { foreignProgram, type ForeignProgram } from '../support/foreign-programs.ts'
 import { pythonTools } from '../support/foreign-tools.ts'
-import { run, type Ran } from '../support/running-server.ts'
-import { examplesAsPlaceholders, readTranscript, Words } from '../support/transcript.ts'
+import { run } from '../support/running-server.ts'
 import { eventually } from '../support/waiting.ts'
-import { makeImage, makeImages, namedImages } from './container/images.ts'
+import { makeImages, namedImages } from './container/images.ts'
+import { follow, outputOf, sections, type Runner } from './container/page.ts'
 import { openRoom, type Room } from './container/room.ts'
+import { judgeUnit } from './container/unit.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const packages = 'podman crun netavark aardvark-dns catatonit debootstrap iproute2 iptables systemd'
@@ -30,44 +31,14 @@ tap.test('hadolint finds nothing in Dockerfile', tools, async t => {
   t.equal(code, 0, stdout)
 })
 
-const words = new Words()
-const page = examplesAsPlaceholders(await readFile(join(root, 'docs/deployment.md'), 'utf8'), 'http://localhost:3000')
-  .replaceAll('http://127.0.0.1:3000', 'http://localhost:3000')
-const sections = new Map(page.split(/^## /m).slice(1).map(text => [text.split('\n')[0]!, blocksOf(text)]))
-
-interface Block { language: string, text: string }
-
-function blocksOf (text: string): Block[] {
-  return Array.from(text.matchAll(/^```(\w+)\n([^]*?)^```$/gm), ([, language, text]) => ({
-    language: language!, text: text!
-  }))
-}
-
-type Runner = (script: string) => Promise<Ran>
-
-/** Runs the blocks of a section in order, `after` after each; returns the commands of its transcripts. */
-async function follow (
-  t: Test, section: string, runner: Runner, after: (block: string) => Promise<void>
-): Promise<string[]> {
-  const commands: string[] = []
-  const blocks = sections.get(section) ?? []
-  t.ok(blocks.length > 0, section)
-  for (const { language, text } of blocks) {
-    if (language === 'sh') {
-      const { code, stdout, stderr } = await runner(`set -eu\n${text}`)
-      if (!t.equal(code, 0, text)) throw new Error(`${text}\n${stdout}${stderr}`)
-      await after(text)
-      continue
-    }
-    for (const { command, output } of readTranscript(text)) {
-      commands.push(words.fill(command))
-      const { stdout, stderr } = await runner(commands.at(-1)!)
-      const shown = stdout.replace(/(?<=[^\n])$/, '\n')
-      if (!t.ok(words.matches(output, shown), command)) throw new Error(`${command}\n${stdout}${stderr}`)
-    }
+tap.test('each command of docs/deployment.md stands in a section that is followed', async t => {
+  const followed = ['The image', 'Two servers with Compose', 'systemd']
+  for (const [title, blocks] of sections) {
+    if (followed.includes(title)) continue
+    // Settings, as they stand in an environment file.
+    for (const { text } of blocks) t.match(text, /^(\w+=\S+\n)+$/, title)
   }
-  return commands
-}
+})
 
 tap.test('docs/deployment.md', podman, async t => {
   const room = await openRoom(t, podman.path, tools.path)
@@ -76,8 +47,8 @@ tap.test('docs/deployment.md', podman, async t => {
   await makeImages(room)
   t.strictSame(await namedImages().then(images => images.length), 3)
   await t.test('the image', async t => { await judgeImage(t, room, clone) })
-  await t.test('the compose file', async t => { await judgeCompose(t, room, clone) })
   await t.test('the unit', async t => { await judgeUnit(t, room, clone) })
+  await t.test('the compose file', async t => { await judgeCompose(t, room, clone) })
 })
 
 /** The files that a clone has, in `folder`. */
@@ -88,11 +59,11 @@ async function copyClone (folder: string): Promise<void> {
   }
 }
 
-/** Builds have the network of this machine, everything else that of the room. */
+/** The first build has the network of this machine. All else has that of the room: later builds find each layer. */
 function runnerIn (room: Room, clone: string): Runner {
   return async script => {
     const building = /^docker build/m.test(script)
-    return await room.run(script.replace(' --build', ''), { cwd: clone, network: !building })
+    return await room.run(script, { cwd: clone, network: !building })
   }
 }
 
@@ -101,16 +72,20 @@ async function judgeImage (t: Test, room: Room, clone: string): Promise<void> {
   const healthy = () => eventually(() => inRoom('podman healthcheck run latchkey'), ({ code }) => code === 0, 500)
   const built = await inRoom('docker build --target build --tag localhost/latchkey-build .')
   if (built.code !== 0) throw new Error(built.stderr)
-  await follow(t, 'The image', inRoom, async block => {
-    if (block.startsWith('docker run')) t.equal((await healthy()).code, 0, 'the health check passes')
+  const organizations = () => outputOf(inRoom, 'docker exec latchkey latchkey org list')
+  await follow(t, 'The image', inRoom, async script => {
+    if (/^docker (run --detach|start)/m.test(script)) t.equal((await healthy()).code, 0, 'the health check passes')
+    if (!/^docker stop/m.test(script)) return
+    t.equal(await outputOf(inRoom, 'docker inspect --format "{{.State.ExitCode}}" latchkey'), '0', 'SIGTERM ends it')
+    t.match(await outputOf(inRoom, 'docker logs latchkey'), '"signal":"SIGTERM","msg":"shutting down"')
+    await outputOf(inRoom, 'docker start latchkey')
+    await healthy()
+    t.match(await organizations(), ' Acme ', 'the volume has the data')
+    await outputOf(inRoom, 'docker exec latchkey latchkey org create Later')
+    await outputOf(inRoom, 'docker stop latchkey')
   })
-  const { stdout: ended } = await inRoom('docker inspect --format "{{.State.ExitCode}}" latchkey')
-  t.equal(ended.trim(), '0', 'SIGTERM ends it with 0')
-  t.match((await inRoom('docker logs latchkey')).stdout, '"signal":"SIGTERM","msg":"shutting down"')
-
-  await inRoom('docker start latchkey')
-  await healthy()
-  t.match((await inRoom('docker exec latchkey latchkey org list')).stdout, ' Acme ', 'the volume has the data')
+  t.match(await organizations(), ' Acme ', 'the backup has what was made before it')
+  t.notMatch(await organizations(), ' Later ', 'a restore leaves nothing that was made later')
   const inside = async (script: string) => (await inRoom(`docker exec latchkey sh -c '${script}'`)).stdout.trim()
   t.match(await inside('cat /proc/*/status | grep -E "^(Uid|CapEff|CapBnd|NoNewPrivs):" | sort -u'), new RegExp([
     '^CapBnd:\\s0+', 'CapEff:\\s0+', 'NoNewPrivs:\\s1', 'Uid:\\s1000\\s1000\\s1000\\s1000$'
@@ -154,7 +129,13 @@ async function judgeCompose (t: Test, room: Room, clone: string): Promise<void> 
     const throughProxy = 'curl --silent --insecure --fail https://localhost/healthz'
     await eventually(() => inRoom(throughProxy), ({ code }) => code === 0, 500)
   }
-  const commands = await follow(t, 'Two servers with Compose', inRoom, allAnswer)
+  const organizations = () => outputOf(inRoom, 'sh latchkey.sh org list')
+  const commands = await follow(t, 'Two servers with Compose', inRoom, async script => {
+    await allAnswer()
+    if (/migrate$/m.test(script)) await outputOf(inRoom, 'sh latchkey.sh org create Later')
+  })
+  t.match(await organizations(), ' Acme ', 'the backup has what was made before it')
+  t.notMatch(await organizations(), ' Later ', 'a restore leaves nothing that was made later')
   const [, client, secret] = /-u (\w+):(\S+)/.exec(commands.at(-1)!)!
   const ask = async (parameters: string) => (await inRoom(`curl --silent --cacert ca.pem ${parameters}`)).stdout
   const statusOf = (url: string, more = '') => ask(`--output /dev/null --write-out '%{http_code}' ${more} ${url}`)
@@ -218,40 +199,4 @@ async function judgeCompose (t: Test, room: Room, clone: string): Promise<void> 
   )
   t.equal(migrated.code, 0, `DATABASE_URL as an environment variable: ${migrated.stderr}`)
   await inRoom(`${compose} down --volumes`)
-}
-
-async function judgeUnit (t: Test, room: Room, clone: string): Promise<void> {
-  await cp(join(clone, 'deploy'), join(room.folder, 'machine/deploy'), { recursive: true })
-  await makeImage(room, 'localhost/machine', 'systemd', 'machine')
-  const started = await room.run(
-    'docker run --detach --tty --name machine --systemd=always --privileged localhost/machine'
-  )
-  t.equal(started.code, 0, started.stderr)
-  const inMachine: Runner = script =>
-    room.run(`docker exec --workdir /source machine sh -c '${script.replaceAll("'", "'\\''")}'`)
-  await eventually(() => inMachine('systemctl is-system-running'), ({ stdout }) => /running|degraded/.test(stdout), 500)
-  await follow(t, 'systemd', inMachine, async () => {
-    const asked = 'curl --silent --fail http://localhost:3000/healthz'
-    await eventually(() => inMachine(asked), ({ code }) => code === 0, 500)
-  })
-
-  const outputOf = async (script: string) => (await inMachine(script)).stdout.trim()
-  const verified = await inMachine('systemd-analyze verify /etc/systemd/system/latchkey.service')
-  t.strictSame([verified.code, verified.stdout + verified.stderr], [0, ''])
-  const security = await outputOf('systemd-analyze security --no-pager latchkey.service')
-  const exposure = Number(/Overall exposure level for latchkey.service: ([\d.]+)/.exec(security)![1])
-  t.ok(exposure <= 1.5, `systemd-analyze security: ${exposure} of 10`)
-  t.comment(security.split('\n').at(-1)!)
-  const pid = await outputOf('systemctl show --property=MainPID --value latchkey')
-  const status = await outputOf(`grep -E "^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/${pid}/status`)
-  t.match(status, /^Uid:\s[1-9]\d*\s/, 'an account that is not root')
-  t.match(status, /CapEff:\s0+\nCapBnd:\s0+\nNoNewPrivs:\s1\nSeccomp:\s2$/)
-  const secret = await outputOf('cat /etc/latchkey/secret')
-  t.match(secret, /^\w{64}$/)
-  t.notMatch(await outputOf(`tr "\\0" "\\n" < /proc/${pid}/environ`), secret)
-  t.notMatch(await outputOf('systemctl show latchkey'), secret)
-  await inMachine('systemctl stop latchkey')
-  const ended = await outputOf('systemctl show --property=Result,ExecMainStatus latchkey')
-  t.equal(ended, 'Result=success\nExecMainStatus=0')
-  await room.run('docker rm --force machine')
 }

@@ -20,7 +20,7 @@ export async function namedImages (): Promise<string[]> {
   return [...new Set([...from, ...started])].filter(image => !image.startsWith('localhost/'))
 }
 
-/** Makes each named image in the room. @throws for one that nothing stands in for. */
+/** Makes each named image in the room, also as localhost/NAME. @throws for one that nothing stands in for. */
 export async function makeImages (room: Room): Promise<void> {
   const context = join(room.folder, 'images')
   await cp(import.meta.dirname, context, { recursive: true })
@@ -35,13 +35,16 @@ export async function makeImages (room: Room): Promise<void> {
     'tar --create --directory=debian . | podman import --quiet - localhost/debian',
     'rm -r debian; }',
   ].join(' && '))
-  for (const image of await namedImages()) await makeImage(room, image, basename(image).split(':')[0]!)
+  for (const image of await namedImages()) {
+    const name = basename(image).split(':')[0]!
+    await makeImage(room, image, name)
+    await must(room, `docker tag ${image} localhost/${name}`)
+  }
 }
 
-/** Builds NAME.Containerfile as `image`, unless it was kept, with the network of this machine. */
+/** Builds NAME.Containerfile as `image`, with the network of this machine. Kept layers are not built again. */
 export async function makeImage (room: Room, image: string, name: string, context = 'images'): Promise<void> {
-  const build = `docker build --quiet --tag ${image} --file images/${name}.Containerfile ${context}`
-  await must(room, `podman image exists ${image} || ${build}`)
+  await must(room, `docker build --quiet --tag ${image} --file images/${name}.Containerfile ${context}`)
 }
 
 async function must (room: Room, script: string): Promise<void> {

@@ -65,7 +65,7 @@ export async function openRoom (t: Cleaner, podman: string, tools: string): Prom
   })
   const inside = (await readFile(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8')).trim()
   const env = await writeTools(folder, podman, tools)
-  return {
+  const room: Room = {
     folder,
     async run (script, { cwd = folder, network = true } = {}) {
       const namespaces = ['--mount', '--pid', ...(network ? ['--net'] : [])]
@@ -74,6 +74,10 @@ export async function openRoom (t: Cleaner, podman: string, tools: string): Prom
       ], { env, cwd: root })
     },
   }
+  // Among kept images there are the containers of a run that did not end, and they have the names of ours.
+  const { code, stderr } = await room.run('podman ps --all --external --quiet | xargs -r podman rm --force')
+  if (code !== 0) throw new Error(stderr)
+  return room
 }
 
 /** Writes the commands and their configuration; returns the environment that leads to them. */
@@ -97,14 +101,15 @@ async function writeTools (
   await command('podman', [
     'case "$1" in',
     `  run|create) command=$1; shift; exec '${podman}' ${storage} "$command" --read-only-tmpfs=false "$@" ;;`,
+    // Not from a registry, and in Docker's format, which has health checks.
+    `  build) shift; exec '${podman}' ${storage} build --isolation chroot --format docker --pull=never "$@" ;;`,
     `  *) exec '${podman}' ${storage} "$@" ;;`,
     'esac',
   ].join('\n'))
   await command('docker', [
     'case "$1" in',
-    `  compose) shift; exec '${tools}/podman-compose' "$@" ;;`,
-    // Not from a registry, and in Docker's format, which has health checks.
-    '  build) shift; exec podman build --isolation chroot --format docker --pull=never "$@" ;;',
+    // It waits without an end for a container that could not be created.
+    `  compose) shift; exec timeout 900 '${tools}/podman-compose' "$@" ;;`,
     '  *) exec podman "$@" ;;',
     'esac',
   ].join('\n'))
