@@ -9,7 +9,7 @@ import { followGuide } from '../support/node-guide.ts'
 const frameworks = await npmTools(resolve(import.meta.dirname, '../package/guard'))
 
 tap.test('an existing Express API behind Latchkey, as docs/guides/express.md tells it', frameworks, async t => {
-  const { page, lines, seconds } = await followGuide(t, {
+  await followGuide(t, {
     name: 'express',
     changed: 'api.js',
     prepare: async (folder, env) => {
@@ -18,7 +18,4 @@ tap.test('an existing Express API behind Latchkey, as docs/guides/express.md tel
       await symlink(dirname(frameworks.path), join(folder, '..', 'node_modules'))
     }
   })
-  t.match(page, `by ${lines} lines`)
-  t.match(page, 'less than a minute')
-  t.ok(seconds < 60, `${seconds} seconds`)
 })

@@ -1,12 +1,15 @@
 /** docs/guides/nginx.md and caddy.md as they stand: an API behind the proxy, open before, guarded after. */
 import { spawn, type ChildProcess } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
-import { openGuide, type Guide, type Places } from '../support/followed-guide.ts'
+import { addedLines, openGuide, type Guide, type Places } from '../support/followed-guide.ts'
 import { foreignProgram } from '../support/foreign-programs.ts'
 import { startUpstream, valuesOf } from '../support/proxies.ts'
 import { freePort, startServer, stop } from '../support/running-server.ts'
 import { until } from '../support/waiting.ts'
 
+const root = resolve(import.meta.dirname, '../..')
 const nginx = foreignProgram('nginx', 'apt-get install nginx-light')
 const caddy = foreignProgram('caddy', 'apt-get install caddy')
 
@@ -48,6 +51,8 @@ async function fromOpenToGuarded (t: Test, site: Site): Promise<void> {
   await until('the proxy has the new configuration', async () => await status() === 401)
   const calls = api.seen.length
   for (const transcript of guarded) await guide.follow(transcript)
+  guide.holdTime()
+  guide.says(`The sample has ${addedLines('', await readFile(join(root, site.sample), 'utf8'))} lines besides comments`)
   t.equal(guarded.length, 2)
   const [admitted, ...more] = api.seen.slice(calls)
   t.strictSame(more, [], 'one call was admitted')

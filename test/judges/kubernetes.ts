@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
-import { openGuide, type Guide } from '../support/followed-guide.ts'
+import { addedLines, openGuide, type Guide } from '../support/followed-guide.ts'
 import { pythonTools } from '../support/foreign-tools.ts'
 import { startUpstream, valuesOf } from '../support/proxies.ts'
 import { freePort, run, startServer, stop } from '../support/running-server.ts'
@@ -98,6 +98,8 @@ tap.test('Traefik guards an API, as docs/guides/kubernetes.md tells it', tools, 
   t.strictSame(manifests.map(({ kind }) => kind), ['Middleware', 'Middleware', 'Middleware', 'IngressRoute'])
   const said = await startTraefik(t, guide, port, fileConfiguration(manifests, `http://127.0.0.1:${api.port}`))
   await guide.follow(asked!)
+  guide.holdTime()
+  guide.says(`one manifest of ${addedLines('', traefikBlock)} lines`)
   t.equal(api.seen.length, 1, 'one call was admitted')
   t.match(valuesOf(api.seen[0]!, 'x-latchkey-id'), [/^key_/])
   t.strictSame(valuesOf(api.seen[0]!, 'x-api-key'), [])

@@ -1,15 +1,17 @@
 /** docs/guides/mcp.md as it stands: FastMCP and the TypeScript SDK as resource servers, one after the other. */
 import { spawn } from 'node:child_process'
-import { symlink } from 'node:fs/promises'
+import { readFile, symlink } from 'node:fs/promises'
 import { delimiter, join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
-import { openGuide, type Guide } from '../support/followed-guide.ts'
+import { addedLines, openGuide, type Guide } from '../support/followed-guide.ts'
 import { pythonTools } from '../support/foreign-tools.ts'
 import { freePort, run, startServer, stop } from '../support/running-server.ts'
 import { until } from '../support/waiting.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const fastmcp = await pythonTools(join(import.meta.dirname, 'mcp'))
+/** The servers of the page as they were, without Latchkey, and what FastMCP needs. */
+const sources = join(import.meta.dirname, 'mcp')
+const fastmcp = await pythonTools(sources)
 
 /** `index`: which of the two servers of the page, and which of its commands starts it. */
 async function follow (t: Test, index: 0 | 1): Promise<void> {
@@ -23,6 +25,9 @@ async function follow (t: Test, index: 0 | 1): Promise<void> {
   const [python, typescript, agent] = [guide.blocks('python')[0]!, ...guide.blocks('js')]
   await guide.write('server.py', python)
   await guide.write('server.mjs', typescript!)
+  const before = async (name: string) => await readFile(join(sources, name), 'utf8')
+  const added = [addedLines(await before('before.py'), python), addedLines(await before('before.mjs'), typescript!)]
+  guide.says(`${added[0]} lines in Python and ${added[1]} in TypeScript`)
   const path = await guide.write('agent.mjs', agent!)
   await guide.program('agent', `"${process.execPath}" "${path}"`)
   const [declared, ...asked] = guide.blocks('console')
@@ -40,6 +45,7 @@ async function follow (t: Test, index: 0 | 1): Promise<void> {
   })
   await refused(t, `http://localhost:${port}/mcp`, guide)
   for (const transcript of asked) await guide.follow(transcript.replaceAll('node agent.mjs', 'agent'))
+  guide.holdTime()
   t.notMatch(said, /eyJ[\w-]+\.eyJ/, 'no token is logged')
 }
 

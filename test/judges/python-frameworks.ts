@@ -3,14 +3,14 @@
  * file, because two would install the same environment at once.
  */
 import { spawn } from 'node:child_process'
-import { chmod, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
-import { pythonTools, run as runTool } from '../support/foreign-tools.ts'
+import { addedLines, openGuide } from '../support/followed-guide.ts'
+import { pythonTools, run } from '../support/foreign-tools.ts'
 import { startLatchkeyProcess } from '../support/guarded-api.ts'
-import { freePort, latchkeyCommand, ownEnvironment, run, startServer, stop } from '../support/running-server.ts'
-import { examplesAsPlaceholders, readTranscript, Words } from '../support/transcript.ts'
+import { freePort, ownEnvironment, startServer, stop } from '../support/running-server.ts'
 import { until } from '../support/waiting.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -21,44 +21,46 @@ const tools = await pythonTools(join(import.meta.dirname, 'python-tools'))
 async function installGuard (t: Test, folder: string): Promise<string> {
   const [sources, target] = [join(folder, 'sources'), join(folder, 'installed')]
   await cp(client, sources, { recursive: true })
-  const { code, output } = await runTool(join(tools.path, 'python'), [
+  const { code, output } = await run(join(tools.path, 'python'), [
     '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-build-isolation', '--target', target, sources
   ])
   t.equal(code, 0, output)
   return target
 }
 
+/** The application of the guide as it was. */
+const unguarded = `
+from fastapi import FastAPI
+
+app = FastAPI()
+
+@app.get("/invoices")
+async def invoices():
+    return {"invoices": []}
+
+@app.post("/organizations/{org}/invoices")
+async def create(org: str):
+    return {"created": True}
+`
+
 tap.test('a FastAPI application behind Latchkey, as docs/guides/fastapi.md tells it', tools, async t => {
-  const server = await startServer(t)
-  const folder = await mkdtemp(join(tmpdir(), 'latchkey-fastapi-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  await writeFile(join(folder, 'latchkey'), `#!/bin/sh\nexec "${process.execPath}" "${latchkeyCommand}" "$@"\n`)
-  await chmod(join(folder, 'latchkey'), 0o755)
   const api = `http://localhost:${await freePort()}`
-  const page = examplesAsPlaceholders(
-    await readFile(join(root, 'docs/guides/fastapi.md'), 'utf8'), server.url
-  ).replaceAll('http://localhost:8000', api).replace('--port 8000', `--port ${new URL(api).port}`)
-  const block = (language: string) => new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, 'gm')
-  await writeFile(join(folder, 'api.py'), [...page.matchAll(block('python'))][0]![1]!)
-  const commands = [...page.matchAll(block('sh'))].map(([, each]) => each!.trim())
-  t.equal(commands[0], 'pip install ./clients/python fastapi uvicorn')
-  const env = ownEnvironment({
-    ...server.environment,
-    PATH: [folder, tools.path, process.env.PATH].join(delimiter),
-    PYTHONPATH: await installGuard(t, folder)
+  const guide = await openGuide(t, 'fastapi', await startServer(t), () => [
+    ['http://localhost:8000', api], ['--port 8000', `--port ${new URL(api).port}`]
+  ])
+  const { folder, env } = guide
+  Object.assign(env, {
+    PATH: [folder, tools.path, process.env.PATH].join(delimiter), PYTHONPATH: await installGuard(t, folder)
   })
-  const words = new Words()
-  const follow = async (transcript: string): Promise<void> => {
-    for (const { command, output } of readTranscript(transcript)) {
-      const { code, stdout, stderr } = await run('sh', ['-c', words.fill(command)], { env })
-      const shown = (stdout + stderr).replace(/(?<=[^\n])$/, '\n') + (code === 0 ? '' : `[${code}]\n`)
-      t.ok(words.matches(output, shown), command, { expected: output, found: shown })
-    }
-  }
-  const [declaration, ...asked] = [...page.matchAll(block('console'))].map(([, each]) => each!)
-  await follow(declaration!)
+  const [program] = guide.blocks('python')
+  await guide.write('api.py', program!)
+  guide.says(`with ${addedLines(unguarded, program!)} lines`)
+  const [install, start] = guide.blocks('sh').map(each => each.trim())
+  t.equal(install, 'pip install ./clients/python fastapi uvicorn')
+  const [declared, ...asked] = guide.blocks('console')
+  await guide.follow(declared!)
   const said: string[] = []
-  const uvicorn = spawn('sh', ['-c', `exec env ${words.fill(commands[1]!)}`], { cwd: folder, env })
+  const uvicorn = spawn('sh', ['-c', `exec env ${guide.words.fill(start!)}`], { cwd: folder, env })
   for (const stream of [uvicorn.stdout, uvicorn.stderr]) stream.on('data', bytes => { said.push(String(bytes)) })
   t.teardown(() => stop(uvicorn))
   await until('the application has trust', async () => {
@@ -66,14 +68,14 @@ tap.test('a FastAPI application behind Latchkey, as docs/guides/fastapi.md tells
     const answer = await fetch(`${api}/invoices`, { headers: { 'x-api-key': 'none' } }).catch(() => null)
     return answer?.status === 401
   })
-  for (const transcript of asked) await follow(transcript)
+  for (const transcript of asked) await guide.follow(transcript)
   const answer = await fetch(`${api}/invoices`)
   t.match(answer.headers.get('www-authenticate'), /^Bearer resource_metadata=/)
   t.notMatch(said.join(''), /lb_live_\w{10,}/)
 })
 
 tap.test('the Python package is typed, strictly', tools, async t => {
-  const { code, output } = await runTool(join(tools.path, 'mypy'), [
+  const { code, output } = await run(join(tools.path, 'mypy'), [
     '--strict', '--cache-dir=/dev/null', 'src/latchkey_guard', 'tests', 'examples'
   ], { cwd: client, env: ownEnvironment({ MYPYPATH: 'src' }) })
   t.equal(code, 0, output)

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
-import { openGuide, type Guide } from '../support/followed-guide.ts'
+import { addedLines, openGuide, type Guide } from '../support/followed-guide.ts'
 import { build } from '../support/foreign-clients.ts'
 import { foreignProgram } from '../support/foreign-programs.ts'
 import { freePort, run, startServer } from '../support/running-server.ts'
@@ -84,6 +84,9 @@ async function follow (t: Test): Promise<void> {
     { files: { Tokens: tokens! }, yaml: byJwt!, start: decoder!, before: null, after: [asked!, revoked!] },
     { files: {}, yaml: byIntrospection!, start: introspection!, before: declaredAgain!, after: [introspected!] }
   ]
+  const yamlLines = (yaml: string) => addedLines(yaml.slice(0, yaml.indexOf('spring:')), yaml)
+  guide.says(`with ${yamlLines(byJwt!)} lines of YAML and a class of ${addedLines('', tokens!)} lines`)
+  guide.says(`introspection with ${yamlLines(byIntrospection!)} lines of YAML alone`)
   let foreign: string | null = null
   for (const { files, yaml, start, before, after } of steps) {
     if (before !== null) await guide.follow(before)
@@ -96,6 +99,7 @@ async function follow (t: Test): Promise<void> {
     t.equal((await fetch(`http://localhost:${port}/invoices`, { headers })).status, 401, 'another API\'s token')
     await stopApplication()
   }
+  guide.holdTime()
 }
 
 tap.test('a Spring Boot application behind Latchkey, as docs/guides/spring-security.md tells it', {

@@ -24,6 +24,23 @@ export interface Guide {
   program (name: string, command: string): Promise<void>
   /** Runs each command of a transcript, and compares what it prints. */
   follow (transcript: string): Promise<void>
+  /** Fails the test if the page lacks this, wherever its lines break. */
+  says (text: string): void
+  /** Fails the test if the guide has been open for longer than its page says that it takes. */
+  holdTime (): void
+}
+
+const bounds: Readonly<Record<string, number>> = { 'half a minute': 30, 'a minute': 60, 'two minutes': 120, 'five minutes': 300 }
+
+/**
+ * Holds a page to the time that it names, "less than a minute". `began`: when the first command ran, by
+ * `performance.now()`. A page that names no time fails.
+ */
+export function holdTime (t: Test, page: string, began: number): void {
+  const seconds = Math.ceil((performance.now() - began) / 1_000)
+  const [, said = 'no time'] = /\bless\s+than\s+([a-z]+(?:\s+a)?\s+minutes?)\b/.exec(page) ?? []
+  const bound = bounds[said.replace(/\s+/g, ' ')] ?? 0
+  t.ok(seconds < bound, `the commands took ${seconds} seconds, and the page says ${said}`)
 }
 
 /** Opens docs/guides/`name`.md; the end of the test removes its folder. @throws when the page lacks a place. */
@@ -39,6 +56,7 @@ export async function openGuide (
   }
   const env = { ...server.environment, PATH: `${folder}${delimiter}${process.env.PATH}` }
   const words = new Words()
+  const began = performance.now()
   const guide: Guide = {
     folder,
     words,
@@ -55,10 +73,34 @@ export async function openGuide (
     },
     follow: async transcript => {
       for (const { command, output } of readTranscript(transcript)) await followStep(t, guide, command, output)
-    }
+    },
+    says: text => t.ok(page.replace(/\s+/g, ' ').includes(text), `docs/guides/${name}.md says "${text}"`),
+    holdTime: () => { holdTime(t, page, began) }
   }
   await guide.program('latchkey', `"${process.execPath}" "${latchkeyCommand}"`)
   return guide
+}
+
+/** The file before and after a diff that shows the whole of it, and the number of lines that it adds. */
+export function sidesOf (diff: string): { before: string, after: string, added: number } {
+  const all = diff.replace(/\n$/, '').split('\n')
+  const side = (sign: string) => all.filter(line => line[0] === ' ' || line[0] === sign)
+    .map(line => `${line.slice(1)}\n`).join('')
+  return { before: side('-'), after: side('+'), added: all.filter(line => /^\+./.test(line)).length }
+}
+
+/** How many lines of `after` are not in `before`: added or changed. Blank lines and comments do not count. */
+export function addedLines (before: string, after: string): number {
+  const left = codeIn(before)
+  return codeIn(after).filter(line => {
+    const found = left.indexOf(line)
+    if (found !== -1) left.splice(found, 1)
+    return found === -1
+  }).length
+}
+
+function codeIn (text: string): string[] {
+  return text.split('\n').map(line => line.trim()).filter(line => line !== '' && !/^(?:#|\/\/)/.test(line))
 }
 
 async function followStep (t: Test, { words, env }: Guide, command: string, output: string): Promise<void> {

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Test } from 'tap'
+import { holdTime, sidesOf } from './followed-guide.ts'
 import { emptyProject, packGuard, shell } from './installed-package.ts'
 import { freePort, latchkeyCommand, run, startServer } from './running-server.ts'
 import { examplesAsPlaceholders, readTranscript, Words } from './transcript.ts'
@@ -23,10 +24,8 @@ export interface NodeGuide {
   prepare (folder: string, env: Record<string, string>): Promise<void>
 }
 
-/** Follows a page; returns the number of lines that it adds, and the seconds that its commands took. */
-export async function followGuide (
-  t: Test, { name, changed, prepare }: NodeGuide
-): Promise<{ page: string, lines: number, seconds: number }> {
+/** Follows a page, and compares the lines that it adds and the time that its commands took with what it says. */
+export async function followGuide (t: Test, { name, changed, prepare }: NodeGuide): Promise<void> {
   const page = await readFile(join(guides, `${name}.md`), 'utf8')
   const [server, tarball, project] = await Promise.all([
     startServer(t), packGuard(t), emptyProject(t, dirname(process.execPath))
@@ -49,7 +48,8 @@ export async function followGuide (
   for (const [, path, language, text] of example.matchAll(blocks)) {
     await step(path, language!, text!)
   }
-  return { page, lines, seconds: Math.ceil((performance.now() - began) / 1_000) }
+  holdTime(t, page, began)
+  t.match(page, `by ${lines} lines`)
 
   async function step (path: string | undefined, language: string, text: string): Promise<void> {
     if (language === 'js') {
@@ -63,15 +63,13 @@ export async function followGuide (
 
   /** The page shows the whole file: without the added lines it is the existing one. */
   async function change (diff: string): Promise<void> {
-    const all = diff.replace(/\n$/, '').split('\n')
-    const side = (sign: string) => all.filter(line => line[0] === ' ' || line[0] === sign)
-      .map(line => `${line.slice(1)}\n`).join('')
-    lines += all.filter(line => line.startsWith('+') && line !== '+').length
+    const { before, after, added } = sidesOf(diff)
+    lines += added
     await mkdir(dirname(join(folder, changed)), { recursive: true })
-    await writeFile(join(folder, changed), side('-'))
+    await writeFile(join(folder, changed), before)
     const { code, stderr } = await run(process.execPath, ['--check', changed], { cwd: folder })
     t.equal(code, 0, stderr)
-    await writeFile(join(folder, changed), side('+'))
+    await writeFile(join(folder, changed), after)
   }
 
   async function command (line: string): Promise<void> {

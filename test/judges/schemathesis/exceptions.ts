@@ -69,10 +69,11 @@ export const exceptions: readonly Exception[] = [
   {
     because:
       'values have to fit each other: a range that ends before it begins, an hour without an end, two grants for one ' +
-        'resource',
+        'resource, scopes without a resource',
     covers: refuses(
       'INVALID_REQUEST', 'from', 'to', 'until', 'before', 'times', 'conditions.times', 'conditions.times.hours',
-      'conditions.times.zone', 'grants', 'jwks', 'tokenEndpointAuthMethod'
+      'conditions.times.zone', 'grants', 'jwks', 'tokenEndpointAuthMethod',
+      'resource'
     )
   },
   {
@@ -116,6 +117,24 @@ export const exceptions: readonly Exception[] = [
       / \/api\/v1\/(auth\/token|oauth\/(introspect|revoke))$/, ['invalid_request'],
       /one mechanism|client_id|client_assertion|client authentication|credential/
     )
+  },
+  {
+    because: 'so it is where a client asks for verdicts',
+    covers: finding =>
+      refuses('INVALID_REQUEST')(finding) && / \/api\/v1\/verify$/.test(finding.operation) &&
+      /authenticated in several ways at once/.test(finding.answer)
+  },
+  {
+    because: 'forward-auth takes every method, TRACE too: it refuses a peer that is no trusted proxy before it reads more',
+    covers: ({ check, operation, status, answer }) =>
+      check === 'ST204' && status === 403 && / \/api\/v1\/forward-auth\//.test(operation) &&
+      /answers trusted proxies alone/.test(answer)
+  },
+  {
+    because: 'a guard confirms changes that its session was sent, and reports calls of today and yesterday',
+    covers: finding =>
+      refuses('INVALID_REQUEST')(finding) && /\/guard\/sessions\/\{session\}\/(poll|usage)$/.test(finding.operation) &&
+      /is not between the last confirmed one|are reported for today and yesterday/.test(finding.answer)
   },
   {
     because: 'what a token is asked for has to exist',
