@@ -30,17 +30,19 @@ export interface Guide {
   holdTime (): void
 }
 
-const bounds: Readonly<Record<string, number>> = { 'half a minute': 30, 'a minute': 60, 'two minutes': 120, 'five minutes': 300 }
+const bounds: Readonly<Record<string, number>> = {
+  'half a minute': 30, 'a minute': 60, 'two minutes': 120, 'five minutes': 300
+}
 
 /**
- * Holds a page to the time that it names, "less than a minute". `began`: when the first command ran, by
- * `performance.now()`. A page that names no time fails.
+ * Holds a page to the time that it names, "less than a minute", times three, because a machine of tests does other work
+ * besides. `began`: when the first command ran, by `performance.now()`. A page that names no time fails.
  */
 export function holdTime (t: Test, page: string, began: number): void {
   const seconds = Math.ceil((performance.now() - began) / 1_000)
   const [, said = 'no time'] = /\bless\s+than\s+([a-z]+(?:\s+a)?\s+minutes?)\b/.exec(page) ?? []
   const bound = bounds[said.replace(/\s+/g, ' ')] ?? 0
-  t.ok(seconds < bound, `the commands took ${seconds} seconds, and the page says ${said}`)
+  t.ok(seconds < 3 * bound, `the commands took ${seconds} seconds, and the page says ${said}`)
 }
 
 /** Opens docs/guides/`name`.md; the end of the test removes its folder. @throws when the page lacks a place. */
