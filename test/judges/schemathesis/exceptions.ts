@@ -125,7 +125,7 @@ export const exceptions: readonly Exception[] = [
       /authenticated in several ways at once/.test(finding.answer)
   },
   {
-    because: 'forward-auth takes every method, TRACE too: it refuses a peer that is no trusted proxy before it reads more',
+    because: 'forward-auth takes every method, TRACE too, and refuses a peer that is no trusted proxy at once',
     covers: ({ check, operation, status, answer }) =>
       check === 'ST204' && status === 403 && / \/api\/v1\/forward-auth\//.test(operation) &&
       /answers trusted proxies alone/.test(answer)
