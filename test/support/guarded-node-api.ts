@@ -59,7 +59,9 @@ async function startProxy (target: string, tampering: Tampering, passed: Passed[
 export async function startGuarded (
   t: Test, options: Partial<RemoteGuardOptions> = {}, tampering: Tampering = {}, serverOptions: ServerOptions = {}
 ) {
-  const server = await startServer(serverOptions)
+  // A busy machine is no reason for a guard to lose its trust.
+  const environment = { LATCHKEY_REPLICA_LEASE: '10000', ...serverOptions.environment }
+  const server = await startServer({ ...serverOptions, environment })
   const organization = await server.createOrganization()
   const client = await server.createClient({ organization: organization.id, introspects: [server.url] })
   const passed: Passed[] = []
