@@ -1,6 +1,6 @@
 /**
- * What a server on SQLite leaves to the one that is started after it: for how long guards may go by their memory. The
- * lease of guards stands in a file beside the database, written once before the first of them is given trust.
+ * The file beside a SQLite database that holds the lease of its guards: the next server reads how long they may answer
+ * from memory. A server writes it once, before it gives trust to the first guard.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 
