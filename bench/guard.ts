@@ -6,27 +6,30 @@ import {
   alternate, get, start, throughput, tokenFor, type Part, type Row, type Server, type Settings
 } from './measuring.ts'
 
-interface Latchkey { url: string, key: string, clients: string[] }
+interface Latchkey { url: string, key: string, clients: string[], personToken: string }
 
 /**
  * Against the bare route with the same request, and without a credential: then the server reads one header less, which
  * is not the guard's work.
  */
-export const guard: Part = settings => withServer(settings, async ({ url, pid, key, clients }) => {
+export const guard: Part = settings => withServer(settings, async ({ url, pid, key, clients, personToken }) => {
   const withKey = get({ 'x-api-key': key })
   const withToken = get({ authorization: `Bearer ${await tokenFor(url, clients[0]!)}` })
+  const forPerson = get({ authorization: `Bearer ${personToken}` })
   const measured = alternate([
     { name: 'bare route', pid, url: `${url}/bare`, script: get() },
     { name: 'bare route sent the key', pid, url: `${url}/bare`, script: withKey },
     { name: 'guarded route, API key', pid, url: `${url}/guarded`, script: withKey },
     { name: 'bare route sent the token', pid, url: `${url}/bare`, script: withToken },
     { name: 'guarded route, access token', pid, url: `${url}/guarded`, script: withToken },
+    { name: 'guarded route, person\'s token', pid, url: `${url}/guarded`, script: forPerson },
   ], settings)
   return [
     throughput(measured, 'guarded route, API key', 'bare route sent the key', 0.85),
     throughput(measured, 'guarded route, access token', 'bare route sent the token', 0.85),
     throughput(measured, 'guarded route, API key', 'bare route', 0.85),
     throughput(measured, 'guarded route, access token', 'bare route', 0.85),
+    throughput(measured, 'guarded route, person\'s token', 'guarded route, access token', 0.95),
   ]
 })
 

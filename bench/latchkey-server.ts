@@ -8,8 +8,11 @@ import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { allow } from '../src/domain/authorizations/allow.ts'
 import { createApiKey } from '../src/domain/credentials/api-key-creation.ts'
 import { createClient } from '../src/domain/credentials/client-change.ts'
+import { createMember } from '../src/domain/members/member.ts'
+import { referenceOf } from '../src/domain/resources/scope.ts'
 import { signJwt } from '../src/domain/tokens/jws.ts'
 import { createOrganization } from '../src/domain/tenancy/organization.ts'
 import { updateResource } from '../src/domain/declaration/resource-change.ts'
@@ -47,6 +50,31 @@ for (let i = 0; i < clientCount; i++) {
   clients.push(Buffer.from(`${client.id}:${secret}`).toString('base64'))
 }
 
+/** A token by which a client acts for a member, as the token endpoint makes it. */
+async function personToken (): Promise<string> {
+  const member = await createMember(operation, { organizationId: organization.id, name: 'Ada', role: 'owner' })
+  const { client } = await createClient(operation, { ...owner, grants: [{ resource: issuer, scopes: [] }] })
+  const { id: resourceId, scopes: declared } = (await operation.store.resources.byIdentifier(issuer))!
+  const authorization = await allow(operation, {
+    member, client, resourceId, scopes: declared.map(referenceOf), identityScopes: [], isRemembered: false
+  })
+  await operation.store.authorizations.redeem(authorization.id, new Date())
+  const iat = Math.floor(Date.now() / 1_000)
+  return await signJwt(latchkey.signingKeys.ring().signing, 'at+jwt', {
+    iss: issuer,
+    aud: issuer,
+    sub: member.id,
+    client_id: client.id,
+    jti: randomBytes(32).toString('base64url'),
+    iat,
+    exp: iat + 3_600,
+    scope: 'company:read',
+    org_id: organization.id,
+    gen: client.generation,
+    gnt: authorization.id
+  })
+}
+
 const answer = { company: 'Bench', status: 'active' }
 const app = Fastify({ logger: false })
 await app.register(latchkey.routes)
@@ -64,7 +92,13 @@ await app.register(bareSigner)
 process.once('SIGINT', () => process.exit(0))
 await app.listen({ port, host: '127.0.0.1' })
 process.stdout.write(JSON.stringify({
-  url: issuer, key, keys, clients, organization: organization.id, adminToken: config.generatedAdminToken
+  url: issuer,
+  key,
+  keys,
+  clients,
+  personToken: await personToken(),
+  organization: organization.id,
+  adminToken: config.generatedAdminToken
 }) + '\n')
 
 /**

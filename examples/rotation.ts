@@ -83,6 +83,7 @@ so that this page ends soon.`,
 - **The secrets of a client** have the same bound: at most 100 replaced ones work beside the newest, and
   \`overlapSeconds: 0\` ends all of them and every token of the client.
 - **Revoking a key revokes every key that it replaced and that still works in its overlap**, in the same transaction, each with an audit event that names the key under \`revokedWith\`. Its successor stays valid: the leak of an old key does not affect the new one.
+- **A disabled key is not rotated**, and each key of the chain is disabled by itself ([conventions](conventions.md#disabled-keys-and-clients)).
 - **What has expired stays expired.** The expiry of such a key cannot be changed, and the key cannot be rotated; create a new one.`,
 ]
 

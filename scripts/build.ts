@@ -14,6 +14,8 @@ run(join('scripts', 'generate-clients.ts'))
 run(join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json')
 copyQueryCompilers()
 copySwaggerUi()
+copyAssets()
+copyFonts()
 copyPrismaRuntime()
 // `exports` of package.json, and what bin/latchkey.js loads.
 const loaded = ['cli/main.js', 'base/file-ownership.js', 'base/node/supported-node.js']
@@ -38,6 +40,22 @@ function copySwaggerUi (): void {
   const script = 'swagger-ui-bundle.js'
   for (const name of [script, `${script}.LICENSE.txt`, 'swagger-ui.css', 'LICENSE', 'NOTICE']) {
     cpSync(join(packages, 'swagger-ui-dist', name), join(folder, name))
+  }
+}
+
+/** The styles, scripts and images of pages. */
+function copyAssets (): void {
+  const folder = join('pages', 'assets')
+  cpSync(join(root, 'src', folder), join(dist, folder), { recursive: true })
+}
+
+/** What src/pages/assets.ts serves of the packages of fonts, with the licence of each. */
+function copyFonts (): void {
+  for (const id of ['inter', 'jetbrains-mono']) {
+    const [from, folder] = [join(packages, '@fontsource-variable', id), join(dist, 'pages', 'fonts', id)]
+    const name = `${id}-latin-wght-normal.woff2`
+    cpSync(join(from, 'files', name), join(folder, name))
+    cpSync(join(from, 'LICENSE'), join(folder, 'LICENSE'))
   }
 }
 
@@ -77,5 +95,5 @@ function keepReached (ending: '.js' | '.d.ts', entries: string[]): void {
 
 function files (ending: string): string[] {
   return readdirSync(dist, { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith(ending) && !name.includes('swagger-ui/')).map(name => join(dist, name))
+    .filter(name => name.endsWith(ending) && !/(swagger-ui|assets)\//.test(name)).map(name => join(dist, name))
 }

@@ -1,5 +1,6 @@
 // npm run contracts: runs the contract tests and prints, per system, how many statements hold, and the reasons for the
-// others. A statement holds if tests with its id in front of the title ran, and all of them passed.
+// others. A statement holds if tests with its id in front of the title ran, and all of them passed; so the programs
+// that they need are required.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -51,7 +52,12 @@ function runTap (parameters: string[], postgres?: string): Promise<number> {
     const child = spawn('tap', parameters, {
       cwd: root,
       stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, PATH, ...(postgres === undefined ? {} : { LATCHKEY_TEST_POSTGRES: postgres }) }
+      env: {
+        ...process.env,
+        PATH,
+        LATCHKEY_JUDGES: 'required',
+        ...(postgres === undefined ? {} : { LATCHKEY_TEST_POSTGRES: postgres })
+      }
     })
     child.on('error', reject)
     child.on('close', code => resolve(code ?? -1))
@@ -70,7 +76,7 @@ function outcomesOf (tap: string): Map<string, Outcome> {
 function follow (parser: Parser, outcomes: Map<string, Outcome>): void {
   parser.on('child', child => follow(child, outcomes))
   parser.on('assert', ({ name, ok, skip, todo }) => {
-    const id = /^([A-Z]{2}-\d\d): /.exec(name)?.[1]
+    const id = /^([A-Z]{2}-\d\d)(?:, [A-Z]\d+)*: /.exec(name)?.[1]
     if (id === undefined || skip || todo) return
     const outcome = outcomes.get(id) ?? { passed: 0, failed: [] }
     if (ok) outcome.passed++

@@ -10,16 +10,21 @@ import { loadConfig, type Config } from './config/config.ts'
 import { version } from './config/version.ts'
 import { decision } from './decision/decision.ts'
 import { followStorage } from './decision/guard-sessions/guard-sessions.ts'
+import { personAuthenticator, type PersonAuthenticatorOptions } from './domain/access/checks/check-person-session.ts'
 import { credentialChecks } from './domain/access/authenticator.ts'
 import { systemActor } from './domain/core/actor.ts'
 import { keptAnswers } from './domain/core/kept-answers.ts'
 import type { Operation } from './domain/core/operation.ts'
-import type { Repositories } from './domain/store.ts'
+import type { Repositories, Store } from './domain/store.ts'
 import { housekeeping } from './domain/maintenance/housekeeping.ts'
 import { newRecorders } from './domain/metering/recorders.ts'
 import { windowLimiter } from './domain/metering/window-limiter.ts'
+import { provideIdTokenKey } from './domain/tokens/id-token-key.ts'
 import { keyRotation } from './domain/tokens/signing-key-schedule.ts'
+import type { Network } from './fetch/network.ts'
 import { guard } from './guard/index.ts'
+import { dashboard } from './dashboard/dashboard.ts'
+import { oncePerPage } from './http/inner-call.ts'
 import { unknownPaths } from './management/conventions/unknown-path.ts'
 import { documentation } from './management/documentation/documentation.ts'
 import { management } from './management/management.ts'
@@ -27,9 +32,15 @@ import { managementResource, managementScopes } from './management/resource.ts'
 import { watchEventLoop } from './observability/event-loop.ts'
 import { operations } from './observability/operations.ts'
 import { watchRequests } from './observability/request-gate.ts'
+import { askingOptions } from './pages/consent/asking.ts'
+import { signInPages } from './pages/sign-in.ts'
+import { identityResource } from './protocol/authorization/identity.ts'
+import { hostedClients, type HostedClientOptions } from './protocol/hosted-clients/hosted-clients.ts'
 import { protocol } from './protocol/index.ts'
 import { defaultLimits } from './protocol/shared/limits.ts'
+import type { ProtocolOptions } from './protocol/shared/options.ts'
 import { paths } from './protocol/shared/paths.ts'
+import { upstreamSignIn } from './protocol/upstream/begin-sign-in.ts'
 import type { Limits } from './storage/engine/timeouts.ts'
 import { openPreparedStorage } from './storage/prepared-storage.ts'
 import { readinessChecks } from './storage/readiness-checks.ts'
@@ -41,10 +52,11 @@ export type Latchkey = Awaited<ReturnType<typeof openLatchkey>>
 
 /**
  * Opens an authorization server, by default with the configuration of the environment. `limits`: timeouts of the
- * database that differ from the defaults. @throws ConfigurationError naming every problem that prevents a start.
+ * database that differ from the defaults. `network`: for tests and demos, the way to the hosts of metadata documents;
+ * the rules about addresses hold on it, too. @throws ConfigurationError naming every problem that prevents a start.
  */
 export async function openLatchkey (
-  config: Config = loadConfig(), clock: Clock = systemClock, limits: Partial<Limits> = {}
+  config: Config = loadConfig(), clock: Clock = systemClock, limits: Partial<Limits> = {}, network?: Network
 ) {
   pinNextTickShape()
   const { issuer, secrets, dataFolder, adminTokenDigest } = config
@@ -53,13 +65,13 @@ export async function openLatchkey (
   const telemetry = newTelemetry(tracing)
   const { metrics, availability, background: { report } } = telemetry
   const { storage, signingKeys } = await openPreparedStorage(config.databaseUrl, {
-    limits, telemetry, lease: config.replicaLease, issuer, secrets, clock, resources: [managementResource(issuer)]
+    limits, telemetry, lease: config.replicaLease, issuer, secrets, clock, resources: ownResources(config)
   })
   const { store, registry, replicas, directory, peers } = storage
   const { ring, catchUp } = signingKeys
   const operation: Operation<Repositories> = { store, clock, actor: systemActor }
   const recorders = newRecorders({ store, peers, clock, telemetry })
-  const { refusals, keyUsage, clientUsage, managementTokenUsage, tokens, counts, meter } = recorders
+  const { refusals, keyUsage, authorizationUsage, clientUsage, tokens, counts, meter } = recorders
   const eventLoop = watchEventLoop(availability, config.shedLag, report('event_loop'))
   const guardSessions = followStorage(storage, config.replicaLease / 2)
   const services = inOrder([
@@ -73,14 +85,18 @@ export async function openLatchkey (
   await services.start()
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
-  const { authenticator, reader, sessions, webhooks } = checks
-  const judging = {
-    authenticator, registry, sessions, webhooks, clock, meter, keyUsage, managementTokenUsage, refusals, telemetry
-  }
-  const guarded = guard(judging)
+  const { authenticator, reader } = checks
+  const data = { store, registry, clock }
+  const judging = { ...data, ...checks, ...recorders, telemetry }
+  const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
+  const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage }
+  const people = personAuthenticator({ issuer, registry, ...sessions, lifetimes })
+  const upstream = upstreamSignIn(config, clock, counts)
+  const guarded = guard({ ...judging, people })
   const failures = windowLimiter(defaultLimits.failuresPerClient, clock, counts.of('client failures'))
-  const readiness = readinessChecks(storage, signingKeys)
-  const server = operations({ telemetry, eventLoop, storage, readiness, dataFolder })
+  const measured = { telemetry, eventLoop, storage, dataFolder }
+  const server = operations({ ...measured, readiness: readinessChecks(storage, signingKeys) })
+  const asking = askingOptions({ secrets, people, store, clock })
   const unknown = unknownPaths(issuer + paths.token)
   const routes: FastifyPluginAsync = async app => {
     // Schemas describe the answers, and must not change them.
@@ -89,36 +105,57 @@ export async function openLatchkey (
     await app.register(documentation({ issuer, tokenUrl: issuer + paths.token, scopes: managementScopes }))
     await app.register(protocol({
       issuer,
-      registration: config.registration,
-      store,
-      registry,
-      clock,
+      ...introductionOf(config, { clock, registry, counts, network }),
+      ...data,
       ring,
       catchUp,
+      signerFor: algorithm => provideIdTokenKey(signingKeys, operation, algorithm),
       reader,
       authenticator,
+      ...recorders,
       usage: clientUsage,
-      keyUsage,
       clientFailures: failures,
-      tokens,
-      counts,
-      refusals,
-      telemetry
+      telemetry,
+      upstreams: upstream.clients,
+      people: asking
     }))
     await app.register(management({
-      issuer, secrets, guard: guarded, store, clock, signingKeys, replicas, directory, tokens, meter, server
+      issuer,
+      secrets,
+      guard: guarded,
+      ...data,
+      signingKeys,
+      replicas,
+      directory,
+      identityProviders: config.identityProviders,
+      tokens,
+      meter,
+      server,
+      lifetimes,
+      privateSchemes: config.redirectSchemes
     }))
     await app.register(decision({
       ...judging,
       issuer,
       ring,
       guardSessions,
-      reporting: { registry, meter, keyUsage },
+      reporting: { registry, meter, keyUsage, authorizationUsage },
       proxies: { trustedProxies: config.trustProxy, signingKeys },
       kept: keptAnswers(store, clock, secrets),
       asking: { failures, usage: clientUsage, usedAssertions: store.usedAssertions }
     }))
     await app.register(server.routes({ withMetrics: config.metrics === 'on' }))
+    await app.register(signInPages({
+      ...upstream,
+      secrets,
+      ...data,
+      interactions: asking.interactions,
+      people,
+      lifetimes,
+      refusals,
+      counts
+    }))
+    await app.register(dashboard(issuer))
     server.announce(app)
   }
   return {
@@ -146,5 +183,35 @@ export async function openLatchkey (
     prepareForChanges: storage.ping,
     /** Stops the services. Pending writes that fail until `telemetry.availability.writeUntil` are counted as lost. */
     close: () => services.stop(availability.writeUntil),
+  }
+}
+
+/** The calls that a page makes to the API read its session once, together. */
+function withSessionsReadOnce ({ personSessions, managementTokens }: Store): PersonAuthenticatorOptions['store'] {
+  return {
+    managementTokens,
+    personSessions: {
+      byDigest: digest => oncePerPage(`session ${digest}`, () => personSessions.byDigest(digest))
+    }
+  }
+}
+
+/** The resources of Latchkey's own endpoints. */
+function ownResources ({ issuer, authorizeManagement }: Config) {
+  return [managementResource(issuer, authorizeManagement === 'read'), identityResource(issuer)]
+}
+
+/** How clients introduce themselves: by registration, or by a document, unless none is taken from any domain. */
+function introductionOf (
+  {
+    registration, clientDomains: allowed, deniedClientDomains: denied, redirectSchemes: privateSchemes
+  }: Config,
+  more: Pick<HostedClientOptions, 'clock' | 'registry' | 'counts' | 'network'>
+): Pick<ProtocolOptions, 'registration' | 'privateSchemes' | 'hostedClients'> {
+  const domains = { allowed, denied }
+  return {
+    registration,
+    privateSchemes,
+    hostedClients: allowed.length === 0 ? undefined : hostedClients({ ...more, domains, privateSchemes })
   }
 }

@@ -27,7 +27,7 @@ type outcome struct {
 	headers map[string]string
 	refused *answer
 	reason  string
-	// counted is the key whose call has to be reported; empty: the server has counted it, or nothing counts it.
+	// counted is the consumer whose call has to be reported; empty: the server has counted it, or nothing counts it.
 	counted string
 	// asks: only the server can decide.
 	asks bool
@@ -61,21 +61,21 @@ func decide(f *face, l *limiter, what found, need required, a arrival, at occasi
 	}
 	limits, isTaken := l.take(boundsOf(e), at.now)
 	if !isTaken {
-		return refuse(f, refusal{"rate_limited", apiKey}, need, limits, at)
+		return refuse(f, refusal{"rate_limited", e.Kind}, need, limits, at)
 	}
 	out := outcome{principal: e.Principal}
 	if len(limits) > 0 {
 		out.headers = map[string]string{}
 		addRateLimits(out.headers, limits)
 	}
-	if e.Kind == apiKey {
-		out.counted = e.Key.ID
+	if c := e.consumer(); c != nil {
+		out.counted = c.ID
 	}
 	return out
 }
 
 func refuse(f *face, why refusal, need required, limits []limitState, at occasion) outcome {
-	return outcome{refused: ptr(f.refuse(why, need.scopes, limits, at)), reason: why.reason}
+	return outcome{refused: ptr(f.refuse(why, need, limits, at)), reason: why.reason}
 }
 
 // admit is the outcome of a request: from memory with trust, else by asking the server.
@@ -95,7 +95,10 @@ func (g *Guard) admit(ctx context.Context, need required, a arrival, at occasion
 		return *against
 	}
 	out := g.fromMemory(ctx, s, f, c, need, a, at)
-	if out.asks {
+	switch {
+	case out.asks && g.contact.isRefused():
+		return outcome{refused: ptr(f.unavailable(at)), reason: "unavailable"}
+	case out.asks:
 		out = g.verify(ctx, f, c, need, a, at)
 	}
 	if out.principal != nil && c.inQuery {

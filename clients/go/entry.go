@@ -23,22 +23,37 @@ type wireEntry struct {
 
 // facts are the records that a verdict follows from (docs/remote-guard.md, Entries).
 type facts struct {
-	Kind         string              `json:"kind"`
-	Principal    *Principal          `json:"principal"`
-	Key          *keyFacts           `json:"key"`
-	Claims       *claims             `json:"claims"`
-	Organization *organization       `json:"organization"`
-	Policies     [][]json.RawMessage `json:"policies"`
+	Kind      string     `json:"kind"`
+	Principal *Principal `json:"principal"`
+	Key       *keyFacts  `json:"key"`
+	Claims    *claims    `json:"claims"`
+	// Authorization is what a person has allowed the client of a token; nil: the client acts for itself.
+	Authorization *consumer           `json:"authorization"`
+	Organization  *organization       `json:"organization"`
+	Policies      [][]json.RawMessage `json:"policies"`
 }
 
 type keyFacts struct {
-	ID             string     `json:"id"`
-	OrganizationID string     `json:"organizationId"`
-	Environment    string     `json:"environment"`
-	ChainID        string     `json:"chainId"`
-	ExpiresAt      *time.Time `json:"expiresAt"`
-	RotatedTo      *string    `json:"rotatedTo"`
-	CallsPerMinute *int64     `json:"callsPerMinute"`
+	consumer
+	ExpiresAt *time.Time `json:"expiresAt"`
+	RotatedTo *string    `json:"rotatedTo"`
+}
+
+// A consumer is that by which calls are counted and limited: a key, or what a person has allowed a client.
+type consumer struct {
+	ID             string `json:"id"`
+	OrganizationID string `json:"organizationId"`
+	Environment    string `json:"environment"`
+	ChainID        string `json:"chainId"`
+	CallsPerMinute *int64 `json:"callsPerMinute"`
+}
+
+// consumer is that of an entry; nil: its calls are not counted.
+func (f *facts) consumer() *consumer {
+	if f.Kind == apiKey {
+		return &f.Key.consumer
+	}
+	return f.Authorization
 }
 
 // claims are seconds since the epoch.
@@ -73,12 +88,14 @@ func readEntry(wire *wireEntry) (*entry, error) {
 		return nil, errors.New("an entry without a principal")
 	case f.Principal.Kind != f.Kind:
 		return nil, errors.New("an entry whose principal is of another kind")
-	case f.Kind == apiKey && (f.Key == nil || f.Key.ID == "" || f.Key.ChainID == "" || f.Organization == nil):
-		return nil, errors.New("an entry of an API key without the key or its organization")
+	case f.Kind == apiKey && f.Key == nil:
+		return nil, errors.New("an entry of an API key without the key")
 	case f.Kind == accessToken && (f.Claims == nil || !(f.Claims.Exp > 0)):
 		return nil, errors.New("an entry of an access token without its claims")
 	case f.Kind != apiKey && f.Kind != accessToken:
 		return nil, errors.New("an entry of an unknown kind")
+	case f.consumer() != nil && (f.consumer().ID == "" || f.consumer().ChainID == "" || f.Organization == nil):
+		return nil, errors.New("an entry with calls to count that does not say whose they are")
 	case len(wire.Follows) == 0:
 		return nil, errors.New("an entry that follows from nothing")
 	}

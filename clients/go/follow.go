@@ -3,21 +3,9 @@ package latchkey
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"time"
 )
-
-const (
-	shortestPause = 50 * time.Millisecond
-	longestPause  = 2 * time.Second
-)
-
-// pauseAfter is the time before the next try: longer after each failure, and not the same for all guards.
-func pauseAfter(failures int) time.Duration {
-	pause := min(longestPause, shortestPause<<min(failures, 10))
-	return pause/2 + rand.N(pause/2)
-}
 
 func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
@@ -36,9 +24,9 @@ func (g *Guard) followSessions() {
 		g.noteOpened(err)
 		if err != nil {
 			if g.stopped.Err() == nil {
-				g.options.Logger.Warn("latchkey: no session", "error", err)
+				g.contact.lost("latchkey: no session", err)
 			}
-			sleep(g.stopped, pauseAfter(failures))
+			sleep(g.stopped, g.contact.pause(failures))
 			failures++
 			continue
 		}
@@ -52,13 +40,17 @@ func (g *Guard) followSessions() {
 		if g.stopped.Err() != nil {
 			return
 		}
-		g.options.Logger.Info("latchkey: another session", "error", err)
-		if !hasStatus(err, http.StatusNotFound, http.StatusGone) {
+		if errors.Is(err, errEnded) {
+			g.options.Logger.Info("latchkey: another session", "error", err)
+		} else {
+			g.contact.lost("latchkey: another session", err)
+		}
+		if !refusesGuard(err) && !hasStatus(err, http.StatusNotFound, http.StatusGone) {
 			g.leave(g.stopped, s)
 		}
-		// A server that ends every session at once is not asked for others without a pause.
-		if time.Since(began) < s.lease {
-			sleep(g.stopped, pauseAfter(0))
+		// A server that ends every session at once, or refuses the guard, is not asked for others without a pause.
+		if refusesGuard(err) || time.Since(began) < s.lease {
+			sleep(g.stopped, g.contact.pause(0))
 		}
 	}
 }
@@ -84,6 +76,7 @@ func (g *Guard) follow(ctx context.Context, s *session) error {
 		switch {
 		case err == nil:
 			failures = 0
+			g.contact.followed()
 			if g.Trusted() {
 				g.readyOnce.Do(func() { close(g.ready) })
 			}
@@ -95,13 +88,12 @@ func (g *Guard) follow(ctx context.Context, s *session) error {
 			return errEnded
 		}
 		s.distrust()
-		var unanswered *statusError
-		isOver := errors.Is(err, errEnded) || errors.Is(err, errPosition)
+		isOver := errors.Is(err, errEnded) || errors.Is(err, errPosition) || refusesGuard(err)
 		if isOver || hasStatus(err, http.StatusNotFound, http.StatusGone, http.StatusBadRequest) {
 			return err
 		}
-		g.options.Logger.Warn("latchkey: no trust", "error", err, "answered", errors.As(err, &unanswered))
-		sleep(ctx, pauseAfter(failures))
+		g.contact.lost("latchkey: no trust", err)
+		sleep(ctx, g.contact.pause(failures))
 		failures++
 	}
 	return errEnded

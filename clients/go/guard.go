@@ -30,7 +30,7 @@ const agent = "latchkey-go"
 
 // Options are the settings of a guard. Server, Resource, ClientID and ClientSecret are needed.
 type Options struct {
-	// Server is the URL of Latchkey: https, or http on the loopback interface.
+	// Server is the origin of Latchkey: https, or http on the loopback interface.
 	Server string
 	// Resource is the identifier or the id of the API that is guarded.
 	Resource string
@@ -77,6 +77,7 @@ type Guard struct {
 	ready     chan struct{}
 	readyOnce sync.Once
 
+	contact  contact
 	lastLog  atomic.Int64
 	requests atomic.Uint64
 
@@ -102,7 +103,8 @@ func newGuard(o Options, clock clock) (*Guard, error) {
 	stopped, stop := context.WithCancel(context.Background())
 	g := &Guard{
 		options: o, trusted: trusted, server: server, clock: clock, usage: newUsage(),
-		tried: make(chan struct{}), ready: make(chan struct{}), stop: stop, stopped: stopped,
+		contact: contact{logger: o.Logger},
+		tried:   make(chan struct{}), ready: make(chan struct{}), stop: stop, stopped: stopped,
 	}
 	g.running.Add(2)
 	go g.followSessions()

@@ -64,7 +64,7 @@ func judge(e *entry, need required, address netip.Addr, now time.Time) verdict {
 	if reason := againstPlan(e.Organization, need.feature); reason != "" {
 		return refused(reason, e.Kind)
 	}
-	if need.apiKeyOnly && p.Kind != apiKey {
+	if p.Kind != apiKey && (need.apiKeyOnly || need.credits > 0 && e.Authorization == nil) {
 		return refused("api_key_required", e.Kind)
 	}
 	for _, scope := range need.scopes {

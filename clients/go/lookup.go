@@ -2,6 +2,7 @@ package latchkey
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 )
@@ -31,6 +32,8 @@ type wireLookup struct {
 	} `json:"refusal"`
 }
 
+var errRefused = errors.New("latchkey: the server refuses this guard")
+
 // find is what memory or a look-up says of a credential. isTrusted false: memory may not be used, and nothing was
 // asked.
 //
@@ -45,6 +48,9 @@ func (g *Guard) find(ctx context.Context, s *session, c credential, from netip.A
 		}
 		if kept != nil {
 			return found{entry: kept}, true
+		}
+		if g.contact.isRefused() {
+			return found{err: errRefused}, true
 		}
 		f, isOwn := g.flightOf(s, key, c, from)
 		select {
@@ -92,6 +98,9 @@ func (g *Guard) lookUp(s *session, key memoryKey, c credential, from netip.Addr)
 	}, g.options.Timeout, &answer)
 	if hasStatus(err, http.StatusNotFound, http.StatusGone) {
 		s.end()
+	}
+	if refusesGuard(err) {
+		g.contact.failed("latchkey: a look-up was refused", err)
 	}
 	switch {
 	case err != nil:

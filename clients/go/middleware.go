@@ -27,8 +27,8 @@ type Needs struct {
 	Feature string
 	// Object is what the path names, for credentials that are restricted to some objects.
 	Object Object
-	// Credits are what a call costs, at most what the resource declares. Such a route takes API keys only, and each call
-	// costs a request to the server.
+	// Credits are what a call costs, at most what the resource declares. Such a route takes API keys, and clients that
+	// act for people, and each call costs a request to the server.
 	Credits int
 }
 
@@ -100,7 +100,7 @@ func (g *Guard) serve(needs Needs, next http.Handler, w http.ResponseWriter, r *
 // cannot be told then.
 func (g *Guard) needOf(n Needs, r *http.Request) (need required, missing string) {
 	need = required{
-		scopes: n.Scopes, apiKeyOnly: n.APIKeyOnly || n.Credits > 0, feature: n.Feature,
+		scopes: n.Scopes, apiKeyOnly: n.APIKeyOnly, feature: n.Feature,
 		environment: g.options.Environment, credits: n.Credits,
 	}
 	if n.Organization != "" {

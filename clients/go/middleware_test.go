@@ -150,6 +150,7 @@ func TestOptionsThatCannotBeRightAreRefusedWithoutTheirSecrets(t *testing.T) {
 		"plain":       func(o *Options) { o.Server = "http://auth.example.com" },
 		"a user":      func(o *Options) { o.Server = "https://u:" + secret + "@auth.example.com" },
 		"a query":     func(o *Options) { o.Server = "https://auth.example.com?x=" + secret },
+		"a path":      func(o *Options) { o.Server = "https://auth.example.com/" + secret },
 		"no resource": func(o *Options) { o.Resource = "" }, "no client": func(o *Options) { o.ClientID = "" },
 		"no secret":      func(o *Options) { o.ClientSecret = "" },
 		"a proxy":        func(o *Options) { o.TrustedProxies = []string{"10.0.0.0/99"} },
@@ -164,11 +165,14 @@ func TestOptionsThatCannotBeRightAreRefusedWithoutTheirSecrets(t *testing.T) {
 		}
 	}
 	for _, server := range []string{
-		"http://127.0.0.1:3000", "http://[::1]", "http://localhost:3", "https://a.example/prefix/",
+		"http://127.0.0.1:3000", "http://[::1]", "http://localhost:3", "https://a.example/",
 	} {
 		if _, err := readBase(server, false); err != nil {
 			t.Errorf("%s: %v", server, err)
 		}
+	}
+	if _, err := readBase("http://latchkey:3000", true); err != nil {
+		t.Errorf("plain HTTP that is allowed: %v", err)
 	}
 }
 

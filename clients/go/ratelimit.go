@@ -57,17 +57,18 @@ type bound struct {
 	perMinute      int64
 }
 
-// boundsOf are the limits per minute of an entry: of its chain of keys, then of its organization in the environment.
+// boundsOf are the limits per minute of an entry: of its consumer, then of its organization in the environment.
 func boundsOf(e *entry) []bound {
-	if e.Kind != apiKey {
+	c := e.consumer()
+	if c == nil {
 		return nil
 	}
 	var bounds []bound
-	if n := perMinute(e.Key.CallsPerMinute); n >= 0 {
-		bounds = append(bounds, bound{e.Key.ChainID, "minute", n})
+	if n := perMinute(c.CallsPerMinute); n >= 0 {
+		bounds = append(bounds, bound{c.ChainID, "minute", n})
 	}
 	if n := perMinute(e.Organization.CallsPerMinute); n >= 0 {
-		bounds = append(bounds, bound{e.Key.OrganizationID + ":" + e.Key.Environment, "organization-minute", n})
+		bounds = append(bounds, bound{c.OrganizationID + ":" + c.Environment, "organization-minute", n})
 	}
 	return bounds
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,25 @@ type faceResource struct {
 	// Organization that it belongs to; nil: the deployment.
 	Organization *string `json:"organization"`
 	Style        style   `json:"style"`
+	// TokenScopes are those that a token may have, InitialScopes those that a client of an MCP server asks for at first.
+	TokenScopes   []string `json:"tokenScopes"`
+	InitialScopes []string `json:"initialScopes"`
+}
+
+// challenged are the scopes that the challenge of a route names: none where no token passes, whatever its scopes.
+func (r faceResource) challenged(need required) []string {
+	if need.apiKeyOnly {
+		return nil
+	}
+	if len(need.scopes) == 0 {
+		return r.InitialScopes
+	}
+	for _, scope := range need.scopes {
+		if !slices.Contains(r.TokenScopes, scope) {
+			return nil
+		}
+	}
+	return need.scopes
 }
 
 // An occasion is the request that is answered.
@@ -53,7 +73,7 @@ var lastResort = answer{
 }
 
 // refuse is the answer to a refusal, with the state of the limits that were looked at.
-func (f *face) refuse(why refusal, scopes []string, limits []limitState, at occasion) answer {
+func (f *face) refuse(why refusal, need required, limits []limitState, at occasion) answer {
 	presented := why.presented
 	if presented == "" {
 		presented = "none"
@@ -66,7 +86,7 @@ func (f *face) refuse(why refusal, scopes []string, limits []limitState, at occa
 	if !template.isComplete() {
 		return f.unavailable(at)
 	}
-	filled := fill(template, scopes, at)
+	filled := fill(template, need.scopes, f.Resource.challenged(need), at)
 	if why.reason == "rate_limited" && len(limits) > 0 {
 		filled.Headers["retry-after"] = strconv.FormatInt(limits[len(limits)-1].resetSeconds, 10)
 		addRateLimits(filled.Headers, limits)
@@ -79,24 +99,32 @@ func (f *face) unavailable(at occasion) answer {
 	if f == nil || !f.Unavailable.isComplete() {
 		return lastResort
 	}
-	return fill(f.Unavailable, nil, at)
+	return fill(f.Unavailable, nil, nil, at)
 }
 
 // fill replaces the marks of a template in one pass: what is filled in is not looked at again.
-func fill(template answer, scopes []string, at occasion) answer {
-	spaced := strings.Join(scopes, " ")
+func fill(template answer, scopes, challenged []string, at occasion) answer {
 	body := strings.NewReplacer(
 		`["{scope}"]`, jsonList(scopes),
-		"{scope}", jsonText(spaced),
+		"{scope}", jsonText(strings.Join(scopes, " ")),
 		"{path}", jsonText(pathOf(at.target)),
 		"{timestamp}", at.now.UTC().Format("2006-01-02T15:04:05.000Z"),
 		"{requestId}", jsonText(at.requestID),
 	).Replace(template.Body)
 	headers := make(map[string]string, len(template.Headers)+3)
 	for name, value := range template.Headers {
-		headers[name] = strings.ReplaceAll(value, "{scope}", spaced)
+		headers[name] = challenge(value, challenged)
 	}
 	return answer{template.Status, headers, body}
+}
+
+// challenge fills the scopes into a header. A list of scopes has one at least (RFC 6749 §3.3): without any, the
+// parameter is left out.
+func challenge(header string, scopes []string) string {
+	if len(scopes) > 0 {
+		return strings.ReplaceAll(header, "{scope}", strings.Join(scopes, " "))
+	}
+	return strings.NewReplacer(`, scope="{scope}"`, "", ` scope="{scope}"`, "").Replace(header)
 }
 
 func jsonList(texts []string) string {

@@ -84,11 +84,14 @@ func readBase(text string, plain bool) (string, error) {
 		return "", errors.New("latchkey: Options.Server is not the URL of a server: write https://auth.example.com")
 	case read.User != nil || read.RawQuery != "" || read.Fragment != "":
 		return "", errors.New("latchkey: Options.Server has a user, a query or a fragment: use ClientID and ClientSecret")
+	case strings.Trim(read.Path, "/") != "":
+		return "", errors.New("latchkey: Options.Server has a path, and Latchkey has none: write its origin, such as " +
+			"https://auth.example.com")
 	case read.Scheme == "http" && !plain && !isLoopback(read.Hostname()):
 		return "", errors.New("latchkey: Options.Server is not https, and credentials are sent there: use https, or set " +
 			"AllowPlainHTTP where the network is your own")
 	}
-	return strings.TrimRight(read.Scheme+"://"+read.Host+read.EscapedPath(), "/"), nil
+	return read.Scheme + "://" + read.Host, nil
 }
 
 func isLoopback(host string) bool {
@@ -123,6 +126,8 @@ type ask struct {
 	body               any
 	status             int
 	repeats            repetition
+	// header gets that of an answer; nil: it is not needed.
+	header *http.Header
 }
 
 // A repetition says whether net/http may send a request again, when its connection was kept from an earlier one and
@@ -194,6 +199,9 @@ func (s *server) do(ctx context.Context, client *http.Client, a ask, timeout tim
 		return fmt.Errorf("latchkey: %s was not answered: %w", a.name, causeOf(err))
 	}
 	defer response.Body.Close()
+	if a.header != nil {
+		*a.header = response.Header
+	}
 	// One byte more than allowed tells that it is too large.
 	text, err := io.ReadAll(io.LimitReader(response.Body, largestAnswer+1))
 	switch {
@@ -219,9 +227,16 @@ func causeOf(err error) error {
 		err = wrapped.Err
 	}
 	var network net.Error
+	var operation *net.OpError
+	var lookup *net.DNSError
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
+	// Their texts have the port of this end, and would be others each time.
+	case errors.As(err, &lookup):
+		return fmt.Errorf("the name %s cannot be resolved", lookup.Name)
+	case errors.As(err, &operation) && operation.Op != "dial":
+		return fmt.Errorf("%s: %w", operation.Op, operation.Err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the connection was closed")
 	case errors.As(err, &network):

@@ -51,7 +51,7 @@ type session struct {
 	hasEnd  bool
 	memory  *lru[memoryKey, *entry]
 	flights map[memoryKey]*flight
-	// asked has the ids of the keys that the server may be told of calls with.
+	// asked has the ids of the consumers that the server may be told of calls with.
 	asked *lru[string, struct{}]
 	// counted is the number of the last answer whose counts were added.
 	counted int64
@@ -114,8 +114,8 @@ func (s *session) keep(key memoryKey, e *entry, position *int64) bool {
 	if position == nil || s.hasEnd {
 		return false
 	}
-	if e.Kind == apiKey {
-		s.asked.put(e.Key.ID, struct{}{})
+	if c := e.consumer(); c != nil {
+		s.asked.put(c.ID, struct{}{})
 	}
 	if *position < s.applied {
 		return false
@@ -193,13 +193,17 @@ func (s *session) wasAsked(key string) bool {
 // open opens a session: the answer says how the resource refuses, too.
 func (g *Guard) open(ctx context.Context) (*session, context.Context, error) {
 	var answer opened
+	var header http.Header
+	asked := g.clock()
 	err := g.server.do(ctx, g.server.polls, ask{
 		name: "opening a session", method: http.MethodPost, path: sessions, status: http.StatusCreated,
-		body: map[string]any{"resource": g.options.Resource, "guard": agent, "templates": true},
+		body:   map[string]any{"resource": g.options.Resource, "guard": agent, "templates": true},
+		header: &header,
 	}, g.options.Timeout, &answer)
 	if err != nil {
 		return nil, nil, err
 	}
+	g.contact.noteClock(clockProblem(header.Get("Date"), asked.wall, g.clock().wall))
 	ctx, over := context.WithCancel(ctx)
 	s, err := newSession(answer, g.options.MaxEntries, over)
 	if err != nil {

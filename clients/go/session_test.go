@@ -68,7 +68,7 @@ func TestAPollThatIsNotAnsweredEndsTrustAtOnce(t *testing.T) {
 	for name, broken := range map[string]http.HandlerFunc{
 		"cut in the middle": cut, "garbage": garbage, "closed": func(w http.ResponseWriter, _ *http.Request) { hangUp(w) },
 		"not JSON": text(200, "<html>"), "no position": text(200, `{"changes":[],"trustFor":1000}`),
-		"no trustFor": text(200, `{"position":0,"changes":[]}`), "503": text(503, ""), "401": text(401, ""),
+		"no trustFor": text(200, `{"position":0,"changes":[]}`), "503": text(503, ""),
 		"a text for a position": text(200, `{"position":"0","changes":[],"trustFor":1000}`),
 		"negative trust":        text(200, `{"position":0,"changes":[],"trustFor":-1}`),
 		"no trust":              text(200, `{"position":0,"changes":[],"trustFor":0}`),

@@ -85,7 +85,7 @@ func judged(t testing.TB, l *limiter, f *face, v vector, now int64) (outcome, *c
 	}
 	a.tls = v.Request.TLS
 	need := required{
-		scopes: v.Needs.Scopes, apiKeyOnly: v.Needs.APIKeyOnly || v.Needs.Credits > 0, organization: v.Needs.Organization,
+		scopes: v.Needs.Scopes, apiKeyOnly: v.Needs.APIKeyOnly, organization: v.Needs.Organization,
 		credits: v.Needs.Credits,
 	}
 	if v.Needs.Feature != nil {

@@ -33,7 +33,7 @@ var errNoAnswer = errors.New("latchkey: the answer has neither an entry nor a re
 type question struct {
 	Credential   string   `json:"credential"`
 	Resource     string   `json:"resource"`
-	Scopes       []string `json:"scopes,omitempty"`
+	Scopes       []string `json:"scopes"`
 	APIKeyOnly   bool     `json:"apiKeyOnly,omitempty"`
 	Organization *string  `json:"organization,omitempty"`
 	Feature      string   `json:"feature,omitempty"`
@@ -69,7 +69,8 @@ var (
 // verify asks the server about one request. It counts the call and takes what it costs there.
 func (g *Guard) verify(ctx context.Context, f *face, c credential, need required, a arrival, at occasion) outcome {
 	q := question{
-		Credential: c.text, Resource: g.options.Resource, Scopes: need.scopes, APIKeyOnly: need.apiKeyOnly,
+		// The server insists on a list: nil would be null.
+		Credential: c.text, Resource: g.options.Resource, Scopes: append([]string{}, need.scopes...), APIKeyOnly: need.apiKeyOnly,
 		Organization: need.organization, Feature: need.feature, Credits: need.credits, Environment: need.environment,
 	}
 	if need.organization != nil && !isID(*need.organization, longestOrganization) {
@@ -110,7 +111,7 @@ func (g *Guard) verify(ctx context.Context, f *face, c credential, need required
 		}
 		err = errors.New("latchkey: the answer to a question has neither a principal nor a refusal")
 	}
-	g.logOften("latchkey: a request could not be judged", err)
+	g.contact.failed("latchkey: a request could not be judged", err)
 	return outcome{refused: ptr(f.unavailable(at)), reason: "unavailable"}
 }
 
@@ -136,7 +137,7 @@ func answered(f *face, c credential, need required, v verified, at occasion) (ou
 	}
 	// A question does not say how the credential was presented: in the wrong place it is not good.
 	if p.Kind != c.kind && !f.Resource.Style.takesKeysAsBearer() {
-		return outcome{refused: ptr(f.refuse(refusal{"malformed", c.kind}, need.scopes, nil, at)), reason: "malformed"}, true
+		return outcome{refused: ptr(f.refuse(refusal{"malformed", c.kind}, need, nil, at)), reason: "malformed"}, true
 	}
 	return outcome{principal: &p, headers: v.Headers}, true
 }

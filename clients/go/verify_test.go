@@ -256,7 +256,7 @@ func FuzzAnyRequestAndAnyAnswerGetAVerdict(f *testing.F) {
 			a := arrival{target: target + "?" + query, header: http.Header{"Authorization": {authorization}}}
 			at := occasion{target: a.target, requestID: body}
 			_, _ = form(each, required{}, a, at)
-			_ = fill(answer{401, map[string]string{"a": body}, body}, []string{query}, at)
+			_ = fill(answer{401, map[string]string{"a": body}, body}, []string{query}, []string{query}, at)
 			var wire wireEntry
 			if json.Unmarshal([]byte(entry), &wire) != nil {
 				return
@@ -271,4 +271,23 @@ func FuzzAnyRequestAndAnyAnswerGetAVerdict(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAQuestionSaysThatAnyCredentialWillDo(t *testing.T) {
+	s := newStub(t)
+	asked := make(chan string, 1)
+	s.set(func() {
+		s.poll = text(200, `{"position":0,"changes":[],"trustFor":0}`)
+		s.verify = func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			asked <- string(body)
+			text(200, allowed)(w, r)
+		}
+	})
+	g := guardOf(t, s.URL, nil, nil)
+	g.route = g.RequireFunc(Needs{AnyCredential: true}, func(http.ResponseWriter, *http.Request) {})
+	g.expect(goodKey, 200)
+	if body := <-asked; !strings.Contains(body, `"scopes":[]`) {
+		t.Error(body)
+	}
 }

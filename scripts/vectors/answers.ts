@@ -1,19 +1,19 @@
 /** What a guard answers to a request, by the very functions of the server. */
 import { parse } from 'node:querystring'
 import type { KeyFacts, TokenFacts } from '../../src/domain/access/facts.ts'
-import { refusal as refusalOf } from '../../src/domain/access/facts.ts'
+import { consumerIn, refusal as refusalOf, refusalByLimit } from '../../src/domain/access/facts.ts'
 import { judge, type JudgedRequest } from '../../src/domain/access/judge.ts'
 import type { Principal, Reason, Refusal } from '../../src/domain/access/principal.ts'
 import { rateLimiter, type RateLimiter, type RateLimitState } from '../../src/domain/metering/rate-limiter.ts'
 import { organizationHolder } from '../../src/domain/tenancy/limits.ts'
 import type { Resource } from '../../src/domain/resources/resource.ts'
-import { resourceMetadataUrl } from '../../src/domain/resources/resource-metadata.ts'
 import type { Environment } from '../../src/secrets/credential-text.ts'
 import { Failure } from '../../src/base/errors.ts'
+import { challengedBy } from '../../src/guard/guarded-resource.ts'
 import { pathOf } from '../../src/guard/log.ts'
 import { presentedCredential } from '../../src/guard/presentation.ts'
-import { readPolicies } from '../../src/guard/remote/read-entry.ts'
-import { rateLimitHeaders } from '../../src/guard/refusal/rate-limit-headers.ts'
+import { readAuthorized, readPolicies } from '../../src/guard/remote/read-entry.ts'
+import { rateLimitHeaders } from '../../src/http/rate-limit-headers.ts'
 import {
   discouragingHeaders, failureAnswer, refusalAnswer, type ReadyAnswer, type StyledOccasion
 } from '../../src/guard/refusal/ready-answer.ts'
@@ -113,18 +113,20 @@ function judged (
   if (isElsewhere || leavesPolicies || entry!.asksEachTime || needs.credits > 0) return { asks: true }
   const limits = limitsOf(facts, situation)
   if (limits.waitSeconds !== null) {
-    return refused(resource, situation, refusalOf('rate_limited', 'api_key'), limits.states, limits.waitSeconds)
+    return refused(
+      resource, situation, refusalByLimit('rate_limited', verdict.principal), limits.states, limits.waitSeconds
+    )
   }
   return { admitted: wire(verdict.principal), headers: { ...rateLimitHeaders(limits.states), ...headers } }
 }
 
-const nothing = { scopes: [], apiKeyOnly: false, session: false, feature: null, object: null }
+const nothing = { scopes: [], apiKeyOnly: false, credits: 0, session: false, feature: null, object: null }
 
 function judgedRequest (resource: Resource, { needs, request, now }: Situation): JudgedRequest {
   const { scopes, apiKeyOnly, feature, object, organization, environment, credits } = needs
   return {
     requirements: {
-      scopes, apiKeyOnly: apiKeyOnly || credits > 0, session: false, feature, object: object && { type: object.type }
+      scopes, apiKeyOnly, credits, session: false, feature, object: object && { type: object.type }
     },
     environment,
     organizationId: organization,
@@ -143,22 +145,23 @@ function limitsOf (facts: KeyFacts | TokenFacts, { earlier, now }: Situation): L
   return take(limiter, facts, new Date(now))
 }
 
-/** As the meter: of the key, then of its organization; a call that the second refuses costs the first nothing. */
+/** As the meter: of the consumer, then of its organization; a call that the second refuses costs the first nothing. */
 function take (limiter: RateLimiter, facts: KeyFacts | TokenFacts, now: Date): Limits {
   const states: RateLimitState[] = []
-  if (facts.kind !== 'api_key') return { waitSeconds: null, states }
-  const { key, organization } = facts
-  if (key.callsPerMinute !== null) {
-    const { waitSeconds, state } = limiter.take(key.chainId, key.callsPerMinute, now)
+  const consumer = consumerIn(facts)
+  if (consumer === null) return { waitSeconds: null, states }
+  const { organization } = facts
+  if (consumer.callsPerMinute !== null) {
+    const { waitSeconds, state } = limiter.take(consumer.chainId, consumer.callsPerMinute, now)
     states.push(state)
     if (waitSeconds !== null) return { waitSeconds, states }
   }
   if (organization!.callsPerMinute !== null) {
     const { waitSeconds, state } = limiter.take(
-      organizationHolder(key), organization!.callsPerMinute, now, 'organization-minute'
+      organizationHolder(consumer), organization!.callsPerMinute, now, 'organization-minute'
     )
     states.push(state)
-    if (waitSeconds !== null && key.callsPerMinute !== null) limiter.giveBack(key.chainId)
+    if (waitSeconds !== null && consumer.callsPerMinute !== null) limiter.giveBack(consumer.chainId)
     return { waitSeconds, states }
   }
   return { waitSeconds: null, states }
@@ -169,7 +172,8 @@ function refused (
   retryAfterSeconds: number | null = null
 ): ReadyAnswer {
   return refusalAnswer(
-    { refusal, limits, retryAfterSeconds }, occasionOf(resource, situation), resourceMetadataUrl(resource.identifier)
+    { refusal, limits, retryAfterSeconds }, occasionOf(resource, situation),
+    challengedBy(resource, judgedRequest(resource, situation).requirements)
   )
 }
 
@@ -197,10 +201,17 @@ function factsOf ({ facts: read }: WireEntry, resource: Resource): KeyFacts | To
     policies: readPolicies(read)
   }
   if (read.kind === 'access_token') {
-    return { ...common, client: { ...read.client, revokedAt: null }, isRevoked: false, presentedFor: resource }
+    return {
+      ...common,
+      ...readAuthorized(read),
+      client: { ...read.client, revokedAt: null, disabledAt: null },
+      isRevoked: false,
+      presentedFor: resource
+    }
   }
-  const key = { ...read.key, revokedAt: null, resourceId: resource.id, expiresAt: date(read.key.expiresAt) }
-  return { ...common, member: null, key }
+  const expiresAt = date(read.key.expiresAt)
+  const key = { ...read.key, revokedAt: null, disabledAt: null, resourceId: resource.id, expiresAt, vouchedBy: null }
+  return { ...common, member: null, voucher: null, key }
 }
 
 /** As JSON has it. */

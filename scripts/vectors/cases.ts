@@ -3,7 +3,8 @@ import type { Reason } from '../../src/domain/access/principal.ts'
 import { entryOf } from '../../src/decision/guard-sessions/entry.ts'
 import type { KeyFacts, TokenFacts } from '../../src/domain/access/facts.ts'
 import type { ApiKey } from '../../src/domain/credentials/api-key.ts'
-import { takesKeysAsBearer } from '../../src/domain/resources/style.ts'
+import { errorStyleNames, takesKeysAsBearer } from '../../src/domain/resources/style.ts'
+import { noLimits, type Consumer, type Limits } from '../../src/domain/tenancy/limits.ts'
 import {
   client, denying, keyFacts, now, organization, principalOf, tokenFacts
 } from '../../test/support/facts.ts'
@@ -85,6 +86,18 @@ function ofToken (changes: Partial<TokenFacts['claims']> = {}, more: Partial<Tok
   ])
 }
 
+/** A token by which a client acts for a person, with the limits of what they allowed. */
+function ofPerson (limits: Partial<Limits> = {}, more: Partial<TokenFacts> = {}): WireEntry {
+  const [gnt, sub] = ['aut_a', 'mem_a']
+  const consumer: Consumer = {
+    ...noLimits, ...limits, id: gnt, chainId: gnt, organizationId: organization.id, environment: 'live'
+  }
+  const principal = principalOf({
+    kind: 'access_token', id: sub, actingFor: { clientId: client.id, authorizationId: gnt }
+  })
+  return ofToken({ gnt, sub }, { consumer, principal, ...more })
+}
+
 /** A request with a key. */
 function withKey (name: string, resource: string, found: WireEntry | null, changes: Changes = {}): VectorCase {
   const { headers = [host, keyHeader(resource)], ...more } = changes.request ?? {}
@@ -101,10 +114,10 @@ function withToken (name: string, resource: string, found: WireEntry | null, cha
 const refusedAtLookup: Readonly<Record<'api_key' | 'access_token', readonly Reason[]>> = {
   api_key: [
     'malformed', 'unknown', 'foreign_deployment', 'wrong_resource', 'revoked', 'expired', 'rotated',
-    'organization_suspended', 'feature_missing'
+    'disabled', 'organization_suspended', 'feature_missing'
   ],
   access_token: [
-    'malformed', 'wrong_resource', 'revoked', 'expired', 'superseded', 'organization_suspended', 'unknown'
+    'malformed', 'wrong_resource', 'revoked', 'expired', 'disabled', 'superseded', 'organization_suspended', 'unknown'
   ]
 }
 
@@ -364,7 +377,17 @@ const order: readonly VectorCase[] = [
   })),
   withKey('a limit of credits: asks', 'opencrane', ofKey({ creditsPerMonth: 100 })),
   withKey('a call that costs credits: asks', 'opencrane', ofKey(), { needs: { credits: 1 } }),
-  withToken('a call that costs credits takes keys alone', 'opencrane', ofToken(), { needs: { credits: 1 } })
+  withToken('a call that costs credits, with a token of a machine', 'opencrane', ofToken(), { needs: { credits: 1 } }),
+  withToken('a call that costs credits, for a person: asks', 'opencrane', ofPerson(), { needs: { credits: 1 } }),
+  withToken('a call for a person, with keys alone', 'opencrane', ofPerson(), { needs: { apiKeyOnly: true } }),
+  withToken('a monthly quota for a person: asks', 'opencrane', ofPerson({ callsPerMonth: 100 })),
+  withToken('a limit of credits for a person: asks', 'opencrane', ofPerson({ creditsPerMonth: 100 })),
+  withToken('a monthly quota of the organization of a person: asks', 'opencrane', ofPerson({}, {
+    organization: { ...organization, callsPerMonth: 100 }
+  })),
+  withToken('limits of an organization are not those of its machines', 'opencrane', ofToken({}, {
+    organization: { ...organization, callsPerMonth: 100, callsPerMinute: 1 }
+  }), { earlier: [moment] })
 ]
 
 const ofOrganization = ofKey({}, { organization: { ...organization, callsPerMinute: 2 } })
@@ -374,6 +397,16 @@ const ofBoth = ofKey({ callsPerMinute: 3, chainId: 'key_first' }, {
 
 /** Limits per minute, with their fields. */
 const limits: readonly VectorCase[] = [
+  withToken('a call for a person', 'ledgerbee', ofPerson()),
+  withToken('the last of three calls for a person', 'ledgerbee', ofPerson({ callsPerMinute: 3 }), {
+    earlier: [moment, moment]
+  }),
+  withToken('one call for a person too many', 'ledgerbee', ofPerson({ callsPerMinute: 2 }), {
+    earlier: [moment, moment]
+  }),
+  withToken('one call for a person too many for the organization', 'opencrane', ofPerson({ callsPerMinute: 3 }, {
+    organization: { ...organization, callsPerMinute: 2 }
+  }), { earlier: [moment, moment] }),
   withKey('the first of three calls', 'ledgerbee', ofKey({ callsPerMinute: 3 })),
   withKey('the last of three calls', 'ledgerbee', ofKey({ callsPerMinute: 3 }), { earlier: [moment, moment] }),
   withKey('a call that has leaked', 'ledgerbee', ofKey({ callsPerMinute: 1 }), { earlier: [moment - 60_000] }),
@@ -419,7 +452,32 @@ const texts: readonly VectorCase[] = [
   situation('a moment with milliseconds', 'ledgerbee', { now: moment + 7 })
 ]
 
+/** The scopes that a challenge names, by what the route needs. */
+const challenges = [...errorStyleNames.slice(0, 1), 'mcp', 'urn'].flatMap(style => [
+  ['no scope', {}],
+  ['one scope', { scopes: ['write'] }],
+  ['two scopes', { scopes: ['read', 'write'] }],
+  ['an API-key-only scope', { scopes: ['pay'] }],
+  ['an API-key-only scope beside another', { scopes: ['read', 'pay'] }],
+  ['a scope that is not declared', { scopes: ['read', 'other'] }],
+  ['an API key', { scopes: ['read'], apiKeyOnly: true }],
+  ['credits', { scopes: ['read'], credits: 1 }]
+].flatMap(([what, needs]) => [
+  situation(`challenge without a credential, for ${String(what)}`, style, { needs: needs as Partial<VectorNeeds> }),
+  withToken(`challenge of an expired token, for ${String(what)}`, style, ofToken({ exp: seconds }), {
+    needs: needs as Partial<VectorNeeds>
+  }),
+  withToken(`challenge of a token without scopes, for ${String(what)}`, style, withoutScopes(ofToken()), {
+    needs: needs as Partial<VectorNeeds>
+  })
+]))
+
+/** An entry whose principal has no scope. */
+function withoutScopes (of: WireEntry): WireEntry {
+  return { ...of, facts: { ...of.facts, principal: { ...of.facts.principal, scopes: [] } } }
+}
+
 export const cases: readonly VectorCase[] = [
-  ...[...resources.keys()].filter(name => name !== 'header-only').flatMap(reasonsIn),
-  ...transports, ...addresses, ...moments, ...order, ...limits, ...texts
+  ...errorStyleNames.flatMap(reasonsIn),
+  ...transports, ...addresses, ...moments, ...order, ...limits, ...texts, ...challenges
 ]

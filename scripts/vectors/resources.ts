@@ -1,12 +1,13 @@
-/** The resources of the vectors: one of each style, and one whose keys travel in a header alone. */
+/** The resources of the vectors: one of each style, and some that differ in what a challenge names. */
 import type { Resource } from '../../src/domain/resources/resource.ts'
 import { resourceMetadataUrl } from '../../src/domain/resources/resource-metadata.ts'
+import { tokenScopesOf, type TokenScopes } from '../../src/domain/resources/token-scopes.ts'
 import { errorStyleNames, styles, type Style } from '../../src/domain/resources/style.ts'
 import { refusalTemplates, type RefusalTemplates } from '../../src/decision/guard-sessions/refusal-templates.ts'
 import { resource } from '../../test/support/facts.ts'
 
 /** A resource as the answer has it that opens a session, with the answers to every reason. */
-export interface GuardedResource extends RefusalTemplates {
+export interface GuardedResource extends RefusalTemplates, TokenScopes {
   id: string
   identifier: string
   organization: string | null
@@ -14,14 +15,21 @@ export interface GuardedResource extends RefusalTemplates {
   metadata: string | null
 }
 
+const scopes = ['read', 'write', 'pay'].map(name => ({ name, keyOnly: name === 'pay', description: null }))
+
 function resourceOf (name: string, style: Style): Resource {
-  return { ...resource, id: `res_${name}`, identifier: `https://api.example.test/${name}`, style }
+  return { ...resource, id: `res_${name}`, identifier: `https://api.example.test/${name}`, style, scopes }
 }
 
-/** By name: that of the style, or `header-only`. */
+/** By name: that of the style, `header-only`, `mcp` or `urn`. */
 export const resources: ReadonlyMap<string, Resource> = new Map([
   ...errorStyleNames.map((name): [string, Resource] => [name, resourceOf(name, styles[name])]),
-  ['header-only', resourceOf('header-only', { ...styles.ledgerbee, transports: [{ in: 'header', name: 'x-api-key' }] })]
+  ['header-only', resourceOf('header-only', {
+    ...styles.ledgerbee, transports: [{ in: 'header', name: 'x-api-key' }]
+  })],
+  ['mcp', { ...resourceOf('mcp', styles.rfc9457), kind: 'mcp', defaultScopes: ['read', 'pay'] }],
+  // Without a host, it has no metadata that a challenge could name.
+  ['urn', { ...resourceOf('urn', styles.rfc9457), identifier: 'urn:example:api' }]
 ])
 
 export function guardedResources (): Record<string, GuardedResource> {
@@ -33,6 +41,7 @@ export function guardedResources (): Record<string, GuardedResource> {
       organization: organizationId,
       style,
       metadata: resourceMetadataUrl(identifier),
+      ...tokenScopesOf(each),
       ...refusalTemplates(each)
     }]
   }))

@@ -7,6 +7,11 @@ import { Failure } from './errors.ts'
 /** The failure that requests are rejected with. */
 export type Rejecting = 'shutting_down' | 'overloaded'
 
+/** Whether a failure is one that a server rejects requests with. */
+export function isRejection (code: string): code is Rejecting {
+  return code === 'shutting_down' || code === 'overloaded'
+}
+
 export interface Availability {
   /** Null: requests are accepted. */
   rejecting: Rejecting | null

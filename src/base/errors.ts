@@ -19,10 +19,32 @@ export const failures = {
     status: 409, message: 'The credential was already rotated; rotate its replacement.'
   },
   would_lock_out: { status: 409, message: 'This would leave the organization without an administrator.' },
+  credential_disabled: { status: 409, message: 'The credential is disabled; enable it first.' },
   credential_revoked: { status: 409, message: 'The credential is revoked and cannot be changed.' },
   credential_expired: { status: 409, message: 'The credential has expired, and its expiry cannot be changed.' },
+  invalid_sign_in_link: {
+    status: 400,
+    message: 'This sign-in link is not valid: it was used, has expired or is incomplete. Ask for another one.'
+  },
+  invalid_passkey: {
+    status: 400, message: 'The passkey was not accepted. Try again, or sign in in another way.'
+  },
+  passkeys_unavailable: {
+    status: 409,
+    message:
+      'Passkeys belong to a host name, and the issuer of this server has an IP address instead; its operator sets ' +
+        'LATCHKEY_ISSUER to a name.'
+  },
+  last_way_in: {
+    status: 409, message: 'This is the last way to sign in; add a passkey or another account first.'
+  },
+  reauthentication_required: { status: 401, message: 'The sign-in is too old for this; sign in again.' },
   unauthorized: { status: 401, message: 'The request carries no valid credential.' },
   insufficient_permissions: { status: 403, message: 'The credential does not cover this operation.' },
+  cross_site_request: {
+    status: 403,
+    message: 'The request did not come from a page of this server: open the page here and try again.'
+  },
   tls_required: { status: 403, message: 'HTTPS is required.' },
   registration_closed: {
     status: 403, message: 'This server does not register clients; ask its operator to create one.'
@@ -59,6 +81,15 @@ export const failures = {
   },
   authorization_unavailable: {
     status: 503, message: 'This API cannot reach its authorization server; retry shortly.'
+  },
+  identity_provider_unavailable: {
+    status: 503, message: 'The identity provider does not answer; try again shortly, or sign in in another way.'
+  },
+  provider_required: {
+    status: 403, message: 'Your organization requires its identity provider; sign in with that.'
+  },
+  sign_in_refused: {
+    status: 403, message: 'This account has no access here; ask an administrator of your organization to invite you.'
   },
   storage_unavailable: { status: 503, message: 'The server cannot reach its database; retry shortly.' },
 } as const satisfies Record<string, { status: number, message: string }>

@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { managementApi, type Answer, type Api } from './api.ts'
 import { findConnection, type GlobalOptions } from './connection.ts'
-import { UsageError } from './failure.ts'
+import { RefusedError, UsageError } from './failure.ts'
 import { jsonLines, printable, printableLines, tableLines } from './print.ts'
 import { readExpiry } from './time.ts'
 
@@ -16,12 +16,28 @@ type Ask<T, F> = (api: Api, flags: F, name: string) => Promise<Answer<T>>
 export function calling<T, F extends object> (show: (value: T) => string, ask: Ask<T, F>) {
   return async function (this: Command): Promise<void> {
     const flags = this.optsWithGlobals<F & GlobalOptions>()
-    const answer = await ask(managementApi(findConnection(flags)), flags, this.args[0] ?? '')
+    const api = managementApi(findConnection(flags))
+    const answer = await ask(api, flags, this.args[0] ?? '').catch(error => { throw namingFlags(error, this) })
     if (flags.json) printJson(answer.body)
     else process.stdout.write(printableLines(show(answer.value)))
     // On stderr, so that pipes do not get it.
     for (const warning of answer.warnings) process.stderr.write(`${printable(warning)}.\n`)
   }
+}
+
+/** The API names the members `organization` and `redirectUris`; a command has flags for them. */
+function namingFlags (error: unknown, command: Command): unknown {
+  if (!(error instanceof RefusedError)) return error
+  const [place, index] = /^redirectUris\[(\d+)\]/.exec(error.message) ?? []
+  const uri = command.opts<{ redirectUri?: string[] }>().redirectUri?.[Number(index)]
+  if (place !== undefined && uri !== undefined) {
+    return new RefusedError(`--redirect-uri ${printable(uri)}${error.message.slice(place.length)}`, error.body)
+  }
+  if (!error.message.startsWith('Name the organization')) return error
+  const flags = command.options.map(({ long }) => long).filter(long => long === '--org' || long === '--deployment')
+  if (flags.length === 0) return error
+  const named = flags.map(flag => flag === '--org' ? '--org ORG' : '--deployment').join(', or ')
+  return new RefusedError(`${error.message}\nPass ${named}.`, error.body)
 }
 
 /** A terminal also gets a line break, so that the prompt starts on its own line. */

@@ -4,14 +4,19 @@ import { accessCommands } from './commands/access.ts'
 import { accessTokenCommands } from './commands/access-token.ts'
 import { keyCommands } from './commands/api-key.ts'
 import { auditCommands } from './commands/audit.ts'
+import { authorizationCommands } from './commands/authorization.ts'
 import { backupCommand } from './commands/backup.ts'
+import { clientApprovalCommands } from './commands/client-approval.ts'
 import { clientCommands } from './commands/client.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { groupCommands } from './commands/group.ts'
 import { mcpServerCommands } from './commands/mcp-server.ts'
 import { importFileCommand } from './commands/key-import.ts'
+import { identityProviderCommands } from './commands/identity-provider.ts'
+import { invitationCommands } from './commands/invitation.ts'
 import { memberCommands } from './commands/member.ts'
 import { organizationCommands } from './commands/organization.ts'
+import { organizationTemplateCommands } from './commands/organization-template.ts'
 import { policyCommands } from './commands/policy.ts'
 import { whoamiCommand } from './commands/principal.ts'
 import { publishableKeyCommands } from './commands/publishable-key.ts'
@@ -19,7 +24,7 @@ import { registrationTokenCommands } from './commands/registration-token.ts'
 import { replicasCommand } from './commands/replica.ts'
 import { resourceCommands } from './commands/resource.ts'
 import { signingKeyCommands } from './commands/signing-key.ts'
-import { creditsCommand, keyUsageCommand } from './commands/usage.ts'
+import { authorizationUsageCommand, creditsCommand, keyUsageCommand } from './commands/usage.ts'
 import { webhookTokenCommands } from './commands/webhook-token.ts'
 
 export function commands (): Command[] {
@@ -27,12 +32,17 @@ export function commands (): Command[] {
     doctorCommand(),
     backupCommand(),
     withSubcommands(organizationCommands(), creditsCommand()),
+    organizationTemplateCommands(),
     memberCommands(),
+    invitationCommands(),
+    identityProviderCommands(),
     groupCommands(),
     policyCommands(),
     accessCommands(),
     resourceCommands(),
     clientCommands(),
+    clientApprovalCommands(),
+    withSubcommands(authorizationCommands(), authorizationUsageCommand()),
     withSubcommands(keyCommands(), importFileCommand(), keyUsageCommand()),
     publishableKeyCommands(),
     webhookTokenCommands(),

@@ -7,6 +7,7 @@ import { ConfigurationError } from '../base/errors.ts'
 import { digestOf } from '../secrets/digest.ts'
 import { newLabelledSecret, newSecret } from '../secrets/random.ts'
 import { secretsInCommon } from './distinct-secrets.ts'
+import { providersOf, unknownOfProviders } from './identity-providers.ts'
 import { generateOnce, requireGenerated, type LocalSecret } from './local-secrets.ts'
 import { hostOf, isLoopback } from './loopback.ts'
 import { howToGenerate, listedSecrets } from './readers.ts'
@@ -42,10 +43,13 @@ function readConfig (given: Environment, folder: string, localSecret: LocalSecre
   const { settings, problems } = readTable(variables, environment, folder)
   problems.unshift(...ofFiles)
   const unknown = unknownVariables(environment)
-  problems.push(...missingForRemote(settings, environment), ...secretsInCommon(settings))
+  problems.push(
+    ...missingForRemote(settings, environment), ...secretsInCommon(settings),
+    ...unknownOfProviders(environment, allVariables)
+  )
   // A missing variable may be set under a mistyped name.
   if (problems.length > 0) throw new ConfigurationError([...problems, ...unknown])
-  const { secrets, adminToken, isNewToken } = withLocalSecrets(settings, localSecret)
+  const { secrets, adminToken, adminTokenFile, isNewToken } = withLocalSecrets(settings, localSecret)
   // The text of a generated secret may have been copied into a variable.
   const inCommon = secretsInCommon({ ...settings, secrets, adminToken })
   if (inCommon.length > 0) throw new ConfigurationError(inCommon)
@@ -54,8 +58,10 @@ function readConfig (given: Environment, folder: string, localSecret: LocalSecre
     secrets,
     adminTokenDigest: digestOf(adminToken),
     generatedAdminToken: isNewToken ? adminToken : null,
+    adminTokenFile,
     shutdown: { delay: settings.shutdownDelay, patience: settings.shutdownPatience },
     tracing: tracingOf(settings),
+    identityProviders: providersOf(settings),
     unknownVariables: unknown,
   }
 }
@@ -82,13 +88,15 @@ function missingForRemote ({ host, issuer, secrets, adminToken }: Settings, envi
 
 function withLocalSecrets (
   { dataFolder, databaseUrl, secrets, adminToken }: Settings, localSecret: LocalSecret
-): { secrets: readonly string[], adminToken: string, isNewToken: boolean } {
+): { secrets: readonly string[], adminToken: string, adminTokenFile: string | null, isNewToken: boolean } {
   const databaseFile = databaseUrl.startsWith('file:') ? databaseUrl.slice('file:'.length) : null
   const secret = (name: string, make: () => string) => localSecret(join(dataFolder, name), make, databaseFile)
   const ownSecrets = secrets ?? listedSecrets(secret('secret', newSecret).text)
-  if (adminToken !== null) return { secrets: ownSecrets, adminToken, isNewToken: false }
+  if (adminToken !== null) return { secrets: ownSecrets, adminToken, adminTokenFile: null, isNewToken: false }
   const { text, isNew } = secret('admin-token', () => newLabelledSecret('lkadm'))
-  return { secrets: ownSecrets, adminToken: text, isNewToken: isNew }
+  return {
+    secrets: ownSecrets, adminToken: text, adminTokenFile: join(dataFolder, 'admin-token'), isNewToken: isNew
+  }
 }
 
 function tracingOf ({ tracesUrl, tracesHeaders, serviceName, tracesRatio }: Settings): TracingConfig | null {

@@ -1,7 +1,7 @@
 /**
  * No secret may be used for two purposes. The admin token is sent in requests, administrators of the database know its
- * password, and the collector receives its header: none of these may decrypt what LATCHKEY_SECRET encrypts, or be the
- * admin token.
+ * password, the collector receives its header, and an identity provider its client secret: none of these may decrypt
+ * what LATCHKEY_SECRET encrypts, or be the admin token.
  */
 import { readPostgresqlUrl } from './database-url.ts'
 import { howToGenerate } from './readers.ts'
@@ -11,7 +11,7 @@ interface NamedSecret { name: string, text: string, isOurs: boolean }
 
 interface OwnSecrets { secrets: readonly string[] | null, adminToken: string | null }
 
-type ForeignSecrets = Pick<Settings, 'databaseUrl' | 'tracesUrl' | 'tracesHeaders'>
+type ForeignSecrets = Pick<Settings, 'databaseUrl' | 'tracesUrl' | 'tracesHeaders' | 'oidcClientSecrets'>
 
 /** A problem for each two secrets with the same text. */
 export function secretsInCommon (settings: OwnSecrets & ForeignSecrets): string[] {
@@ -33,7 +33,9 @@ function ownSecrets ({ secrets, adminToken }: OwnSecrets): NamedSecret[] {
 }
 
 /** Secrets that another system chose, and with which this server authenticates there. */
-function foreignSecrets ({ databaseUrl, tracesUrl, tracesHeaders }: ForeignSecrets): NamedSecret[] {
+function foreignSecrets (
+  { databaseUrl, tracesUrl, tracesHeaders, oidcClientSecrets }: ForeignSecrets
+): NamedSecret[] {
   const headers = tracesUrl === null ? [] : Object.entries(tracesHeaders)
   return [
     { name: `the password in ${variables.databaseUrl.name}`, text: passwordOf(databaseUrl), isOurs: false },
@@ -41,7 +43,10 @@ function foreignSecrets ({ databaseUrl, tracesUrl, tracesHeaders }: ForeignSecre
       name: `the header ${name} in ${variables.tracesHeaders.name}`,
       text: value.replace(/^(Bearer|Basic) +/i, ''),
       isOurs: false
-    }))
+    })),
+    ...[...oidcClientSecrets].map(([id, text]) => ({
+      name: variables.oidcClientSecrets.name.replace('<ID>', id), text, isOurs: false
+    })),
   ]
 }
 

@@ -1,11 +1,5 @@
-/** Loopback: hosts that can only be this machine. */
-import { isIP } from 'node:net'
-
-/** Whether a host name or address can only be this machine. */
-export function isLoopback (host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '')
-  return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'))
-}
+/** Loopback, as variables need it: by the host of a URL. */
+export { isLoopback } from '../base/loopback.ts'
 
 /** The host of a URL; empty: the text is not a URL. */
 export function hostOf (url: string): string {

@@ -136,3 +136,34 @@ export function listedSecrets (text: string): string[] {
 }
 
 export const howToGenerate = 'generate one with `openssl rand -base64 48`'
+
+/** The schemes of editors and agents that redirect to themselves, though RFC 8252 §7.1 wants a dot in them. */
+export const wellKnownSchemes: readonly string[] = [
+  'cursor', 'vscode', 'vscode-insiders', 'vscodium', 'windsurf', 'kiro', 'zed', 'warp', 'raycast', 'claude'
+]
+
+const domain = /^(?:\*|(?:\*\.)?(?:[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?\.)+[a-z][a-z\d-]{0,61}[a-z\d])$/
+
+/** Names of hosts, `*.` before one for those below it, or `*`. `none`: no domain. */
+export function readDomains (text: string, { report }: ReadingContext): string[] {
+  const entries = text === 'none' ? [] : listed(text)
+  for (const entry of entries) {
+    if (domain.test(entry)) continue
+    report(`${JSON.stringify(entry)} is no domain; write example.com, *.example.com for those below it, or *`)
+  }
+  return entries
+}
+
+/** Schemes of URIs (RFC 3986 §3.1) without a dot: one with a dot needs no permission. */
+export function readSchemes (text: string, { report }: ReadingContext): ReadonlySet<string> {
+  const entries = text === 'none' ? [] : listed(text)
+  for (const entry of entries) {
+    if (/^[a-z][a-z\d+-]{0,62}$/.test(entry) && entry !== 'http' && entry !== 'https') continue
+    report(`${JSON.stringify(entry)} is no private scheme; write its name alone, such as cursor`)
+  }
+  return new Set(entries)
+}
+
+function listed (text: string): string[] {
+  return text.split(',').map(entry => entry.trim().toLowerCase()).filter(entry => entry !== '')
+}

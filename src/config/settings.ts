@@ -1,10 +1,11 @@
 /** The configuration of a server: the values of its variables, and what follows from several of them. */
+import type { IdentityProvider } from './identity-providers.ts'
 import type { Settings } from './variables.ts'
 
 /** Settings that are no part of a configuration by themselves. */
 const combined = [
   'secrets', 'adminToken', 'shutdownDelay', 'shutdownPatience', 'tracesUrl', 'tracesHeaders', 'serviceName',
-  'tracesRatio',
+  'tracesRatio', 'oidcIssuers', 'oidcClientIds', 'oidcClientSecrets', 'oidcNames', 'oidcScopes',
 ] as const
 
 type Single = Omit<Settings, typeof combined[number]>
@@ -17,10 +18,14 @@ export interface Config extends Single {
   adminTokenDigest: string
   /** The admin token, if this start generated it: to be printed once. Null: it was set or generated before. */
   generatedAdminToken: string | null
+  /** The file of the admin token, which commands on this machine read. Null: a variable has the token. */
+  adminTokenFile: string | null
   /** Seconds. */
   shutdown: { delay: number, patience: number }
   /** Null: tracing is off. */
   tracing: TracingConfig | null
+  /** Empty: people sign in with links and passkeys alone. */
+  identityProviders: readonly IdentityProvider[]
   /** A sentence for each variable that is set, looks like one of ours and is unknown. */
   unknownVariables: readonly string[]
 }

@@ -1,5 +1,6 @@
 /** Names variables that are set, look like ones of Latchkey and are unknown: most likely mistyped. */
 import { nearest } from '../base/nearest-name.ts'
+import { isProviderVariable } from './identity-providers.ts'
 import { fileVariableOf, isFileVariable } from './secret-files.ts'
 import { findRow, startOf, type Environment, type Variable } from './table.ts'
 import { allVariables } from './variables.ts'
@@ -23,7 +24,9 @@ export function unknownVariables (environment: Environment, rows: readonly Varia
 }
 
 function isOfAnotherProgram (name: string, value: string | undefined): boolean {
-  return otherPrograms.test(name) || (name === `${prefix}PORT` && value?.includes('://') === true)
+  // Those of identity providers are problems, not warnings: identity-providers.ts.
+  return otherPrograms.test(name) || isProviderVariable(name) ||
+    (name === `${prefix}PORT` && value?.includes('://') === true)
 }
 
 /** Null: the name is not similar to one of ours, so it belongs to another program. */

@@ -3,9 +3,10 @@
  * a name, a default and a description stand here and nowhere else.
  */
 import {
-  offOr, oneOf, readDatabaseUrl, readHeaders, readIssuer, readMetrics, readPath, readPort, readRatio, readSecret,
-  readSecrets, readText, readTracesUrl, readTrustProxy, wholeNumber
+  offOr, oneOf, readDatabaseUrl, readDomains, readHeaders, readIssuer, readMetrics, readPath, readPort, readRatio,
+  readSchemes, readSecret, readSecrets, readText, readTracesUrl, readTrustProxy, wellKnownSchemes, wholeNumber
 } from './readers.ts'
+import { readProviderIssuer, readProviderScopes } from './identity-providers.ts'
 import type { Settings as SettingsOf, Table, Variable } from './table.ts'
 
 /** The longest LATCHKEY_REPLICA_LEASE, in milliseconds. */
@@ -72,6 +73,36 @@ export const variables = {
       'clients get no scopes).',
     read: oneOf('closed', 'token', 'open'),
   },
+  clientDomains: {
+    name: 'LATCHKEY_CLIENT_DOMAINS',
+    default: '*',
+    description:
+      'Domains of clients that identify themselves by the URL of a metadata document: `example.com` (that host), ' +
+      '`*.example.com` (those below it), `*` or `none`, separated by commas.',
+    read: readDomains,
+  },
+  deniedClientDomains: {
+    name: 'LATCHKEY_CLIENT_DOMAINS_DENIED',
+    default: 'none',
+    description: 'Domains of which no such client is taken, though the variable above has them.',
+    read: readDomains,
+  },
+  redirectSchemes: {
+    name: 'LATCHKEY_REDIRECT_SCHEMES',
+    default: wellKnownSchemes.join(','),
+    description:
+      'Private schemes without a dot that redirect URIs of native clients may have, separated by commas, or `none`. ' +
+      'Schemes such as `com.example.app` need no entry.',
+    read: readSchemes,
+  },
+  authorizeManagement: {
+    name: 'LATCHKEY_AUTHORIZE_MANAGEMENT',
+    default: 'off',
+    description:
+      'Whether members may allow clients to read through the management API: `off`, or `read` (scopes for reading ' +
+      'records of their own organization, never for changes).',
+    read: oneOf('off', 'read'),
+  },
   trustProxy: {
     name: 'LATCHKEY_TRUST_PROXY',
     default: '',
@@ -125,8 +156,53 @@ export const variables = {
   usageDays: {
     name: 'LATCHKEY_USAGE_DAYS',
     default: '400',
-    description: 'Days to keep usage per key; at least 31.',
+    description: 'Days to keep usage of keys and authorizations; at least 31.',
     read: wholeNumber(31, 36_500),
+  },
+  sessionIdle: {
+    name: 'LATCHKEY_SESSION_IDLE',
+    default: '3600',
+    description: 'Seconds without use after which a person has to sign in again; 300 or more.',
+    read: wholeNumber(300, 604_800),
+  },
+  sessionMax: {
+    name: 'LATCHKEY_SESSION_MAX',
+    default: '43200',
+    description: 'Seconds after a sign-in at which a person has to sign in again, however active; 300 or more.',
+    read: wholeNumber(300, 999_999),
+  },
+  oidcIssuers: {
+    name: 'LATCHKEY_OIDC_<ID>_ISSUER',
+    required: true,
+    description:
+      'An OpenID provider that people sign in with: its issuer. `<ID>` is yours to choose, such as `GOOGLE`; set the ' +
+      'variables of each provider with an ID of its own (docs/sign-in-with-providers.md).',
+    read: readProviderIssuer,
+  },
+  oidcClientIds: {
+    name: 'LATCHKEY_OIDC_<ID>_CLIENT_ID',
+    required: true,
+    description: 'The client identifier of this server at the provider.',
+    read: readText,
+  },
+  oidcClientSecrets: {
+    name: 'LATCHKEY_OIDC_<ID>_CLIENT_SECRET',
+    inFile: true,
+    required: true,
+    description: 'The client secret of this server at the provider.',
+    read: readText,
+  },
+  oidcNames: {
+    name: 'LATCHKEY_OIDC_<ID>_NAME',
+    default: '<ID>',
+    description: 'The name of the provider on the sign-in page.',
+    read: readText,
+  },
+  oidcScopes: {
+    name: 'LATCHKEY_OIDC_<ID>_SCOPES',
+    default: 'openid email profile',
+    description: 'The scopes that are requested from the provider; add the one that its groups need.',
+    read: readProviderScopes,
   },
   tracesUrl: {
     name: 'OTEL_EXPORTER_OTLP_ENDPOINT',

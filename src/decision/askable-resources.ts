@@ -3,7 +3,7 @@ import type { Awaitable } from '../base/awaitable.ts'
 import type { Registry } from '../domain/access/registry.ts'
 import type { Client } from '../domain/credentials/client.ts'
 import { normalIdentifier } from '../domain/resources/resource-identifier.ts'
-import { managementResourceId, type Resource } from '../domain/resources/resource.ts'
+import { isOfThisVersion, type Resource } from '../domain/resources/resource.ts'
 
 /** By id, by identifier as declared, and by its normal form. */
 export type AskableResources = ReadonlyMap<string, Resource>
@@ -15,7 +15,7 @@ const remembered = new WeakMap<Client, Remembered>()
 
 /**
  * What a client may ask about. Any other name is answered alike without a look-up, so that neither the answer nor its
- * time tells whether there is such a resource. The management API cannot be asked about: its own guard decides.
+ * time tells whether there is such a resource. Latchkey's own endpoints cannot be asked about: they decide themselves.
  */
 export function askableResources (registry: Registry, client: Client): Awaitable<AskableResources> {
   const { state } = registry
@@ -27,7 +27,7 @@ async function lookUp (registry: Registry, client: Client, state: object | null)
   const found = await Promise.all(client.introspects.map(id => registry.resource(id)))
   const resources = new Map<string, Resource>()
   for (const resource of found) {
-    if (resource === null || resource.revokedAt !== null || resource.id === managementResourceId) continue
+    if (resource === null || resource.revokedAt !== null || isOfThisVersion(resource)) continue
     for (const name of [resource.id, resource.identifier, normalIdentifier(resource.identifier)]) {
       resources.set(name, resource)
     }

@@ -1,12 +1,13 @@
 /** A call that another process asks about: the caller and its request are what the question says. */
 import type { Resource } from '../domain/resources/resource.ts'
-import type { AdmissionDependencies, Call, CallRequirements } from '../guard/admission.ts'
+import type { Requirements } from '../domain/access/judge.ts'
+import type { AdmissionDependencies, Call } from '../guard/admission.ts'
 import type { Environment } from '../secrets/credential-text.ts'
 
 /** What is asked: whether a credential may be used for this. */
 export interface Question {
   resource: Resource
-  requirements: CallRequirements
+  requirements: Requirements
   /** The organization that the request names; null: it names none. */
   organizationId: string | null
   /** The id of the object that the request names; null: it names none. */
@@ -36,6 +37,6 @@ export function askedCall (dependencies: AdmissionDependencies, question: Questi
 }
 
 /** What any valid credential fulfils. */
-export const anyCredential: CallRequirements = {
+export const anyCredential: Requirements = {
   scopes: [], apiKeyOnly: false, session: false, feature: null, object: null, credits: 0
 }

@@ -8,7 +8,7 @@ import { newId } from '../secrets/random.ts'
 import type { Registry } from '../domain/access/registry.ts'
 import type { RefusalEntry, RefusalLog } from '../domain/audit/refusal-log.ts'
 import type { UsedAssertions } from '../domain/core/used-assertions.ts'
-import type { Client } from '../domain/credentials/client.ts'
+import { isActive, statusOfClient, type Client } from '../domain/credentials/client.ts'
 import { isAbandoned } from '../domain/credentials/client-registration.ts'
 import type { LastUsedRecorder } from '../domain/metering/last-used.ts'
 import type { WindowLimiter } from '../domain/metering/window-limiter.ts'
@@ -44,7 +44,8 @@ export async function askingClient (
   const proof = clientProof(request, body)
   if (proof === null) throw notAuthenticated()
   const counted = failureKey(proof.clientId, countedAddress(request))
-  if (failures.exhausted(counted) !== null) throw new Failure('too_many_requests')
+  const isLimited = failures.exhausted(counted) !== null
+  if (isLimited && proof.secret === null) throw new Failure('too_many_requests')
   // Made before it is known whether there is such a client: the time of an answer must not tell (SECURITY T9).
   const digest = proof.secret === null ? null : digestOf(proof.secret)
   const found = registry.client(proof.clientId)
@@ -58,7 +59,7 @@ export async function askingClient (
     record(options, request, client, fault)
     // An unknown client has cost a look-up in the database: a known one costs it as well.
     if (client !== null) await registry.client(newId('cli'))
-    throw notAuthenticated(fault.said)
+    throw isLimited ? new Failure('too_many_requests') : notAuthenticated(fault.said)
   }
   await requireAdmissible(options, request, client!)
   usage.touch(client!.id, now)
@@ -90,7 +91,7 @@ function refused (reason: string): string {
 
 function reasonAgainstUse (client: Client | null, now: Date): string | null {
   if (client === null) return 'client not found'
-  if (client.revokedAt !== null) return 'the client is revoked'
+  if (!isActive(client)) return `the client is ${statusOfClient(client)}`
   return isAbandoned(client, now) ? 'the client is abandoned' : null
 }
 

@@ -49,11 +49,29 @@ export function questionsOf (resources: AskableResources, body: VerifyBody): Ask
 
 /** The question of a body without items, without the members by which its client authenticates. */
 function onlyQuestion (body: VerifyBody): QuestionBody {
-  const { credential, resource, client_id: _, client_secret: __, client_assertion: ___, ...needs } = body
+  const { credential, resource, scopes, client_id: _, client_secret: __, client_assertion: ___, ...needs } = body
   if (credential === undefined) throw malformed('body.credential is missing.', 'credential')
   if (resource === undefined) throw malformed('body.resource is missing.', 'resource')
+  if (scopes === undefined) throw withoutScopes('')
   const { client_assertion_type: ____, items: _____, ...rest } = needs
-  return { credential, resource, ...rest }
+  return { credential, resource, scopes, ...rest }
+}
+
+/** Requires that each item of a body names its scopes. @throws Failure `invalid_request`. */
+export function requireScopes (body: unknown): void {
+  const { items } = (body ?? {}) as { items?: unknown }
+  if (!Array.isArray(items)) return
+  const bare = items.findIndex(item => typeof item === 'object' && item !== null && !('scopes' in item))
+  if (bare !== -1) throw withoutScopes(`items.${bare}.`)
+}
+
+/** A question that forgot them would let any valid credential pass. */
+function withoutScopes (place: string): Failure {
+  return malformed(
+    `body.${place}scopes is missing: name the scopes that the request needs, or write [] if any valid ` +
+      'credential will do.',
+    `${place}scopes`
+  )
 }
 
 function malformed (message: string, field: string): Failure {
@@ -88,7 +106,7 @@ function readQuestion (resources: AskableResources, body: QuestionBody, place: s
 }
 
 function requirementsOf ({ mostCredits, identifier }: Resource, body: QuestionBody, place: string) {
-  const { scopes = [], feature = null, object, credits = 0, apiKeyOnly = false } = body
+  const { scopes, feature = null, object, credits = 0, apiKeyOnly = false } = body
   if (credits > mostCredits) {
     throw malformed(
       `body.${place}credits is more than the ${mostCredits} that a call of ${identifier} may cost; an operator can ` +
@@ -98,7 +116,7 @@ function requirementsOf ({ mostCredits, identifier }: Resource, body: QuestionBo
   }
   // Credits belong to API keys, as on a route behind a guard.
   return {
-    ...anyCredential, scopes, feature, object: object ?? null, credits, apiKeyOnly: apiKeyOnly || credits > 0
+    ...anyCredential, scopes, feature, object: object ?? null, credits, apiKeyOnly
   }
 }
 

@@ -6,9 +6,9 @@ import { unknownAddress } from '../base/ip-address.ts'
 import type { Verdict as Judged } from '../domain/access/judge.ts'
 import type { Principal } from '../domain/access/principal.ts'
 import type { Client } from '../domain/credentials/client.ts'
-import { resourceMetadataUrl } from '../domain/resources/resource-metadata.ts'
 import { admission, verdictOn, type Admission, type AdmissionDependencies } from '../guard/admission.ts'
-import { rateLimitHeaders } from '../guard/refusal/rate-limit-headers.ts'
+import { challengedBy } from '../guard/guarded-resource.ts'
+import { rateLimitHeaders } from '../http/rate-limit-headers.ts'
 import { failureAnswer, refusalAnswer, type ReadyAnswer, type StyledOccasion } from '../guard/refusal/ready-answer.ts'
 import {
   noteVerdict, recordLost, recordRefusal, type RecordDependencies, type RecordedRequest
@@ -96,9 +96,9 @@ function answerTo (asking: Asking, question: CredentialQuestion, now: Date, admi
   }
   const { refusal } = admitted
   recordRefusal(dependencies, refusal, recorded(asking, question))
-  const { style, identifier } = question.resource
-  const answer = refusalAnswer(admitted, occasion(asking, question, now), resourceMetadataUrl(identifier))
-  return refused(disclosedReason(client, style.errors, refusal), answer, false)
+  const { resource, requirements } = question
+  const answer = refusalAnswer(admitted, occasion(asking, question, now), challengedBy(resource, requirements))
+  return refused(disclosedReason(client, resource.style.errors, refusal), answer, false)
 }
 
 /** A failure is the answer to its own question alone: others of the same call may be judged. */

@@ -19,16 +19,15 @@ const Credential = as(
   'lb_live_4f2a…'
 )
 
+const Scopes = as(Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
+  maxItems: 50, description: 'All of them are needed. `[]`: any valid credential will do.'
+}), ['invoices:read'])
+
 const needs = {
   kind: Type.Optional(
     Type.Enum(['api_key', 'access_token'], {
       description: 'How the credential was presented. Left out: as the form of its text says.'
     })
-  ),
-  scopes: Type.Optional(
-    as(Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
-      maxItems: 50, description: 'All of them are needed. Left out: none.'
-    }), ['invoices:read'])
   ),
   organization: Type.Optional(
     Type.With(OrganizationId, { description: 'The organization that the request names. Left out: it names none.' })
@@ -43,7 +42,8 @@ const needs = {
     as(Type.Integer({
       minimum: 0,
       maximum: 2_147_483_647,
-      description: 'What the call costs; at most `mostCredits` of the resource. More than 0 is taken of API keys only.'
+      description: 'What the call costs; at most `mostCredits` of the resource. More than 0 is taken ' +
+        'of API keys and of clients that act for people only.'
     }), 1)
   ),
   apiKeyOnly: Type.Optional(Type.Boolean({ description: 'Whether only API keys are taken.' })),
@@ -77,6 +77,7 @@ const Item = exactly({
   ),
   credential: Credential,
   resource: ResourceName,
+  scopes: Scopes,
   ...needs
 }, 'VerifyItem')
 
@@ -85,6 +86,7 @@ export type QuestionBody = Static<typeof Item>
 export const VerifyRequest = exactly({
   credential: Type.Optional(Credential),
   resource: Type.Optional(ResourceName),
+  scopes: Type.Optional(Scopes),
   ...needs,
   items: Type.Optional(Type.Array(Item, {
     minItems: 1, maxItems: mostQuestions, description: 'Several questions instead of one.'

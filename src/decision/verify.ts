@@ -12,7 +12,7 @@ import { clientProof } from '../protocol/shared/descriptions.ts'
 import { askableResources } from './askable-resources.ts'
 import { askingClient, type AskingClientOptions } from './asking-client.ts'
 import { countedOnce } from './counted-once.ts'
-import { questionsOf } from './question.ts'
+import { questionsOf, requireScopes } from './question.ts'
 import { longestBody, VerifyAnswer, VerifyRequest } from './verify-schema.ts'
 
 /** The parts that decide and record, that tell which client asks, and that keep answers. */
@@ -44,16 +44,18 @@ export function verifyRoute (app: RouteContext, dependencies: VerifyDependencies
         'too_many_requests'
       ]
     },
-    // Before the schema of the header, whose message would be `must match pattern`.
+    // Before the schemas, whose messages would be `must match pattern` and `is missing`.
     preValidation: (request, _reply, done) => {
       idempotencyKey(request)
+      requireScopes(request.body)
       done()
     },
     schema: {
       summary: 'Verify a credential, and count the call',
       description: 'Says what the guard of the resource would say, takes the limits and credits of the call, and has ' +
-        'the refusal ready to send. One question, or up to 100 as `items`. The client needs `introspects` for each ' +
-        'resource. Sessions, tokens of webhooks and of the management API are not verified: they are unknown here.',
+        'the refusal ready to send. One question, of `credential`, `resource` and `scopes` at least, or up to 100 as ' +
+        '`items`. The client needs `introspects` for each resource. Sessions, tokens of webhooks and of the ' +
+        'management API are not verified: they are unknown here.',
       operationId: 'verify',
       tags: ['decisions'],
       security: clientProof,

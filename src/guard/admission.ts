@@ -4,12 +4,13 @@
  */
 import type { Awaitable } from '../base/awaitable.ts'
 import type { Clock } from '../base/clock.ts'
+import type { PersonAuthenticator } from '../domain/access/checks/check-person-session.ts'
 import type { Authenticator } from '../domain/access/authenticator.ts'
-import type { WebhookAuthenticator } from '../domain/access/check-webhook-token.ts'
-import type { SessionAuthenticator } from '../domain/access/end-user-session.ts'
-import { keyFactsOf, notFound, type CredentialFacts, type PlaceFacts } from '../domain/access/facts.ts'
+import type { WebhookAuthenticator } from '../domain/access/checks/check-webhook-token.ts'
+import type { SessionAuthenticator } from '../domain/access/checks/end-user-session.ts'
+import { consumerIn, notFound, refusalByLimit, type CredentialFacts, type PlaceFacts } from '../domain/access/facts.ts'
 import {
-  judge, judgeCredential, type JudgedRequest, type Requirements, type Verdict
+  judge, judgeCredential, type JudgedRequest, type Verdict
 } from '../domain/access/judge.ts'
 import { policiesFor } from '../domain/access/policy-lookup.ts'
 import type { Principal, Refusal } from '../domain/access/principal.ts'
@@ -17,7 +18,9 @@ import type { Registry } from '../domain/access/registry.ts'
 import type { BoundObject } from '../domain/credentials/webhook-token.ts'
 import type { LastUsedRecorder } from '../domain/metering/last-used.ts'
 import type { Meter, MeterVerdict } from '../domain/metering/meter.ts'
+import type { PersonSession } from '../domain/people/person-session.ts'
 import type { RateLimitState } from '../domain/metering/rate-limiter.ts'
+import type { PresentedSession } from './person-session.ts'
 import type { PresentedCredential } from './presentation.ts'
 
 /** What requests are admitted with. */
@@ -28,22 +31,19 @@ export interface AdmissionDependencies {
   keyUsage: Pick<LastUsedRecorder, 'touch'>
   /** Where the use of the management API's tokens is noted. */
   managementTokenUsage: Pick<LastUsedRecorder, 'touch'>
+  /** Where the use of what members have allowed clients is noted. */
+  authorizationUsage: Pick<LastUsedRecorder, 'touch'>
   meter: Pick<Meter, 'admit'>
   sessions: SessionAuthenticator
   webhooks: WebhookAuthenticator
+  /** Absent: sessions of people are taken nowhere. */
+  people?: PersonAuthenticator
   clock: Clock
-}
-
-/** What a call needs of its credential, and what it costs. */
-export interface CallRequirements extends Requirements {
-  /** In whole credits; 0: nothing. */
-  credits: number
 }
 
 /** A request to a protected API, at the one moment at which it is judged, wherever it arrived. */
 export interface Call extends JudgedRequest {
   readonly dependencies: AdmissionDependencies
-  readonly requirements: CallRequirements
   /** The token of a webhook that the path holds; null: the route takes none. */
   readonly webhookToken: string | null
 }
@@ -58,12 +58,13 @@ export interface Admitted {
   principal: Principal
   organizationId: string | null
   boundObject: BoundObject | null
+  personSession: PersonSession | null
   spending: string | null
   limits: readonly RateLimitState[]
 }
 
 /** Whether the request may pass, and as whom. What it costs is taken only when nothing else stands in its way. */
-export function admission (call: Call, presented: PresentedCredential): Awaitable<Admission> {
+export function admission (call: Call, presented: PresentedCredential | PresentedSession): Awaitable<Admission> {
   const facts = gather(call, presented)
   if (facts instanceof Promise || isElsewhere(facts, call)) return admitLater(call, facts)
   return judgeAndTake(call, facts, null)
@@ -87,14 +88,15 @@ export async function verdictOn (call: Call, presented: PresentedCredential): Pr
 }
 
 /** The facts of the one kind of credential that the route takes. */
-function gather (call: Call, presented: PresentedCredential): Awaitable<CredentialFacts> {
-  const { dependencies: { authenticator, sessions, webhooks }, requirements: { session }, webhookToken } = call
+function gather (call: Call, presented: PresentedCredential | PresentedSession): Awaitable<CredentialFacts> {
+  const { dependencies: { authenticator, sessions, webhooks, people }, requirements: { session }, webhookToken } = call
   if (webhookToken !== null) {
     return 'refusal' in presented && presented.refusal.reason === 'no_credential'
       ? webhooks.gather(webhookToken, call)
       : notFound('several_credentials', null)
   }
   if ('refusal' in presented) return presented
+  if ('session' in presented) return people!.gather(presented.session, call)
   const { credential } = presented
   return session && credential.kind === 'access_token'
     ? sessions.gather(credential.text, call)
@@ -119,17 +121,24 @@ async function gatherPlace (call: Call, facts: CredentialFacts): Promise<PlaceFa
 
 /** Notes the use of the credential, and takes what the call costs. */
 function take (call: Call, facts: CredentialFacts, principal: Principal): Awaitable<Admission> {
-  const { dependencies: { keyUsage, managementTokenUsage, meter }, requirements: { credits }, now } = call
-  const keyFacts = keyFactsOf(facts)
+  const { dependencies: { managementTokenUsage, people, meter }, requirements: { credits }, now } = call
+  const consumer = consumerIn(facts)
   // Noted before its limits are looked at: a key that only runs into them is still in use.
   if (principal.kind === 'management_token') managementTokenUsage.touch(principal.id, now)
-  if (keyFacts === null) return yes(call, facts, principal)
-  const { key, organization } = keyFacts
-  keyUsage.touch(key.id, now)
-  const metered = meter.admit({ key, organization: organization!, credits, now })
+  if (facts.kind === 'person') people!.touch(facts.session, now)
+  if (consumer === null) return yes(call, facts, principal)
+  usageOf(facts, call.dependencies).touch(consumer.id, now)
+  const metered = meter.admit({ consumer, organization: facts.organization!, credits, now })
   return metered instanceof Promise
     ? admitMeteredLater(call, facts, principal, metered)
     : admitMetered(call, facts, principal, metered)
+}
+
+/** Where the use of what is counted is noted. */
+function usageOf (
+  { kind }: CredentialFacts, { keyUsage, authorizationUsage }: AdmissionDependencies
+): Pick<LastUsedRecorder, 'touch'> {
+  return kind === 'access_token' ? authorizationUsage : keyUsage
 }
 
 async function admitMeteredLater (
@@ -139,9 +148,9 @@ async function admitMeteredLater (
 }
 
 function admitMetered (call: Call, facts: CredentialFacts, principal: Principal, metered: MeterVerdict): Admission {
-  if (metered.ok) return yes(call, facts, principal, metered)
-  const { id: subject, organizationId } = principal
-  return no({ reason: metered.reason, presented: 'api_key', subject, organizationId }, metered)
+  return metered.ok
+    ? yes(call, facts, principal, metered)
+    : no(refusalByLimit(metered.reason, principal), metered)
 }
 
 const unmetered: MeterVerdict & { ok: true } = { ok: true, spending: null, limits: [] }
@@ -154,6 +163,7 @@ function yes (
     principal,
     organizationId: call.organizationId ?? principal.organizationId,
     boundObject: facts.kind === 'webhook_token' ? facts.token.object : null,
+    personSession: facts.kind === 'person' ? facts.session : null,
     spending,
     limits
   }

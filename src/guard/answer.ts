@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Resource } from '../domain/resources/resource.ts'
 import type { Style } from '../domain/resources/style.ts'
 import type { GuardedResource } from './guarded-resource.ts'
+import type { RouteRequirements } from './needs.ts'
 import { pathOf } from './log.ts'
 import {
   failureAnswer, refusalAnswer, type ReadyAnswer, type Refused, type StyledOccasion
@@ -18,6 +19,7 @@ export interface AnswerDependencies extends RecordDependencies { clock: Clock }
 interface RefusedRequest {
   dependencies: AnswerDependencies
   guarded: GuardedResource
+  requirements: RouteRequirements
   /** As it was when the request was judged. */
   resource: Resource | null
   request: FastifyRequest
@@ -26,12 +28,12 @@ interface RefusedRequest {
 
 /** Answers a refusal and records it with its precise reason. Always false: the request does not pass. */
 export async function refuse (
-  { dependencies, guarded, resource, request, reply }: RefusedRequest, refused: Refused
+  { dependencies, guarded, requirements, resource, request, reply }: RefusedRequest, refused: Refused
 ): Promise<false> {
   recordRefusal(dependencies, refused.refusal, recordedRequest(request))
   const style = guarded.style(resource)
-  const metadataUrl = await guarded.metadataUrl(resource)
-  return send(reply, refusalAnswer(refused, occasion(request, style, dependencies.clock), metadataUrl))
+  const challenged = await guarded.challenged(resource, requirements)
+  return send(reply, refusalAnswer(refused, occasion(request, style, dependencies.clock), challenged))
 }
 
 /** Answers a request that could not be judged: an error never lets it pass. */

@@ -10,9 +10,10 @@ import type { Awaitable } from '../base/awaitable.ts'
 import { requireAvailable } from '../base/availability.ts'
 import { refusal } from '../domain/access/facts.ts'
 import type { Principal, Refusal } from '../domain/access/principal.ts'
+import type { PersonSession } from '../domain/people/person-session.ts'
 import type { RefusalEntry } from '../domain/audit/refusal-log.ts'
 import type { Resource } from '../domain/resources/resource.ts'
-import { managementStyle } from '../domain/resources/style.ts'
+import { managementStyle, type Style } from '../domain/resources/style.ts'
 import type { BoundObject } from '../domain/credentials/webhook-token.ts'
 import type { Environment } from '../secrets/credential-text.ts'
 import { isOverTls } from '../http/forwarded.ts'
@@ -23,8 +24,9 @@ import { keepApart } from './caching.ts'
 import { guardedResource, type GuardedOption, type GuardedResource } from './guarded-resource.ts'
 import { loggedRequest } from './log.ts'
 import { requirementsOf, requireKnownScopes, type RouteRequirements } from './needs.ts'
+import { presentedSession, type PresentedSession } from './person-session.ts'
 import { onlyBearer, presentedCredential, type PresentedCredential } from './presentation.ts'
-import { rateLimitHeaders } from './refusal/rate-limit-headers.ts'
+import { rateLimitHeaders } from '../http/rate-limit-headers.ts'
 import { discouragingHeaders, type Refused } from './refusal/ready-answer.ts'
 import { RouteCall } from './route-call.ts'
 import { noteVerdict } from './verdict-record.ts'
@@ -39,6 +41,8 @@ declare module 'fastify' {
     readonly organizationId: string | null
     /** The object that a webhook's token is bound to; null on every other route. */
     readonly boundObject: BoundObject | null
+    /** The session of the person that makes the request; null: it is made by another credential. */
+    readonly personSession: PersonSession | null
     /** The entry that took its credits, for `meter.refund`; null: none were taken. */
     readonly spending: string | null
   }
@@ -50,18 +54,22 @@ export interface GuardDependencies extends AdmissionDependencies, Omit<AnswerDep
   telemetry?: Telemetry
 }
 
-type Dependencies = Required<GuardDependencies>
+type Presented = PresentedCredential | PresentedSession
+
+type Dependencies = GuardDependencies & { telemetry: Telemetry }
 
 export interface GuardOptions {
   resource: GuardedOption
   /** The one environment that is served here; keys of the other are refused (CK-13). Both unless given. */
   environment?: Environment
+  /** Whether all routes of the context take the sessions of people beside other credentials. No unless given. */
+  personSessions?: boolean
 }
 
 /** A guard over `dependencies`. Register it in the context whose routes it is to protect. */
 export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOptions> {
   const dependencies: Dependencies = { telemetry: newTelemetry(), ...given }
-  return plugin(async (app: FastifyInstance, { resource, environment }: GuardOptions) => {
+  return plugin(async (app: FastifyInstance, { resource, environment, personSessions = false }: GuardOptions) => {
     const guarded = await guardedResource(dependencies.registry, resource, environment ?? null)
     const required: RouteRequirements[] = []
     // One property for all of it, which requests have from the start; the hook below sets it before a handler runs.
@@ -69,6 +77,7 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
     app.decorateRequest('principal', { getter () { return this.admission?.principal as Principal } })
     app.decorateRequest('organizationId', { getter () { return this.admission?.organizationId ?? null } })
     app.decorateRequest('boundObject', { getter () { return this.admission?.boundObject ?? null } })
+    app.decorateRequest('personSession', { getter () { return this.admission?.personSession ?? null } })
     app.decorateRequest('spending', { getter () { return this.admission?.spending ?? null } })
     // Where nothing is logged, Fastify makes no logger for a request, unless it is told how.
     if (isLogged(app)) {
@@ -79,10 +88,11 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
       const requirements = requirementsOf(route)
       if (requirements === null) return
       required.push(requirements)
+      const takesPeople = dependencies.people !== undefined && (personSessions || requirements.person)
       route.config = { ...route.config, errorStyle: guarded.style(null).errors }
       // Per route, and before the route's own: the requirements are settled now, not looked up at every request.
       route.onRequest = [(request, reply, done) => {
-        goOn(orStop(admit, { dependencies, guarded, requirements, request, reply }), done)
+        goOn(orStop(admit, { dependencies, guarded, requirements, takesPeople, request, reply }), done)
       }, ...hooksOf(route.onRequest)]
       // After the route's own and those of its context: they may set `Cache-Control`, or add to `Vary`.
       route.onSend = [...hooksOf(route.onSend), (request, reply, payload, done) => {
@@ -92,7 +102,7 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
       }]
       if (mayHaveBody(route)) {
         route.preValidation = [(request, reply, done) => {
-          goOn(orStop(admitBody, { dependencies, guarded, requirements, request, reply }), done)
+          goOn(orStop(admitBody, { dependencies, guarded, requirements, takesPeople, request, reply }), done)
         }, ...hooksOf(route.preValidation)]
       }
     })
@@ -131,6 +141,8 @@ interface Arrival {
   dependencies: Dependencies
   guarded: GuardedResource
   requirements: RouteRequirements
+  /** Whether the route takes sessions of people. */
+  takesPeople: boolean
   request: FastifyRequest
   reply: FastifyReply
 }
@@ -185,11 +197,18 @@ function decideFor (arrival: Arrival, resource: Resource | null): Awaitable<bool
   // Before its credential is looked at: the sender of one in clear is told, whether it is good or not (CL-02).
   return style.requireTls === true && !isOverTls(request)
     ? refuse({ ...arrival, resource }, unlimited(refusal('tls_required', null)))
-    : answer(arrival, resource, presentedCredential(request, style))
+    : answer(arrival, resource, presentedTo(arrival, style))
+}
+
+/** What a request presents. A credential that it names itself wins over its cookie, which is then not read. */
+function presentedTo ({ dependencies: { people }, request, takesPeople }: Arrival, style: Style): Presented {
+  const presented = presentedCredential(request, style)
+  if (!takesPeople || !('refusal' in presented) || presented.refusal.reason !== 'no_credential') return presented
+  return presentedSession(request.raw, people!) ?? presented
 }
 
 function answer (
-  arrival: Arrival, resource: Resource | null, presented: PresentedCredential
+  arrival: Arrival, resource: Resource | null, presented: Presented
 ): Awaitable<boolean> {
   const { dependencies, guarded, requirements, request } = arrival
   const call = new RouteCall(dependencies, requirements, resource, guarded.environment, request)
@@ -200,14 +219,14 @@ function answer (
 }
 
 async function answerLater (
-  arrival: Arrival, resource: Resource | null, presented: PresentedCredential, admitted: Promise<Admission>
+  arrival: Arrival, resource: Resource | null, presented: Presented, admitted: Promise<Admission>
 ): Promise<boolean> {
   return await answerTo(arrival, resource, presented, await admitted)
 }
 
 /** Hands an admitted request to its route, with the outcome of the admission; answers the others. */
 function answerTo (
-  arrival: Arrival, resource: Resource | null, presented: PresentedCredential, admitted: Admission
+  arrival: Arrival, resource: Resource | null, presented: Presented, admitted: Admission
 ): Awaitable<boolean> {
   const { dependencies, guarded, request, reply } = arrival
   if (!admitted.ok) return refuse({ ...arrival, resource }, admitted)

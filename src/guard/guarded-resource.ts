@@ -4,7 +4,9 @@ import type { Registry } from '../domain/access/registry.ts'
 import { hostResourceId, managementResourceId, type Resource } from '../domain/resources/resource.ts'
 import { resourceMetadataUrl } from '../domain/resources/resource-metadata.ts'
 import type { Style } from '../domain/resources/style.ts'
+import { tokenScopesOf } from '../domain/resources/token-scopes.ts'
 import type { Environment } from '../secrets/credential-text.ts'
+import { challengeScopes, type Challenged, type TokenNeeds } from './refusal/challenge.ts'
 
 /** The identifier of the resource that the routes belong to; `any`: every resource of this deployment. */
 export type GuardedOption = string | { any: true, style: Style }
@@ -19,7 +21,8 @@ export interface GuardedResource {
   style (resource: Resource | null): Style
   /** Of the resource as it was last found: nothing is looked up. */
   latestStyle (): Style
-  metadataUrl (resource: Resource | null): Awaitable<string | null>
+  /** What the challenge of a route names. */
+  challenged (resource: Resource | null, needs: TokenNeeds): Awaitable<Challenged>
 }
 
 /** @throws when there is no such resource: a guard without one has nothing to check for. */
@@ -33,7 +36,10 @@ export async function guardedResource (
       current: () => null,
       style: () => option.style,
       latestStyle: () => option.style,
-      metadataUrl: async () => resourceMetadataUrl((await registry.resource(hostResourceId))!.identifier),
+      challenged: async () => {
+        const host = await registry.resource(hostResourceId)
+        return { metadataUrl: resourceMetadataUrl(host!.identifier), scopes: [] }
+      },
     }
   }
   const found = await registry.resourceByIdentifier(option)
@@ -58,6 +64,13 @@ export async function guardedResource (
     },
     style: resource => (resource ?? found).style,
     latestStyle: () => known.resource.style,
-    metadataUrl: resource => resourceMetadataUrl((resource ?? found).identifier),
+    challenged: (resource, needs) => challengedBy(resource ?? found, needs),
+  }
+}
+
+/** What the challenge of a route of this resource names. */
+export function challengedBy (resource: Resource, needs: TokenNeeds): Challenged {
+  return {
+    metadataUrl: resourceMetadataUrl(resource.identifier), scopes: challengeScopes(tokenScopesOf(resource), needs)
   }
 }

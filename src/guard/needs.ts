@@ -20,10 +20,12 @@ declare module 'fastify' {
     feature?: string
     /** The path parameter that holds the id of an object of this type, for credentials that are restricted to some. */
     object?: { type: string, param: string }
-    /** What a call costs, in whole credits. Such a route answers API keys only. */
+    /** What a call costs, in whole credits. Such a route answers API keys, and clients that act for people. */
     credits?: number
     /** A route that takes a session of an end user, and nothing else. */
     session?: boolean
+    /** A route that takes the session of a signed-in person, and nothing else. */
+    person?: boolean
     /**
      * A route whose path holds a webhook's token in this parameter, bound to an object of this type; it takes nothing
      * else.
@@ -44,6 +46,7 @@ export interface RouteRequirements {
   object: { type: string, param: string } | null
   credits: number
   session: boolean
+  person: boolean
   webhook: { param: string, type: string } | null
 }
 
@@ -69,12 +72,13 @@ export function requirementsOf ({ method, url, config = {} }: RouteOptions): Rou
   return {
     route,
     scopes: config.scopes,
-    apiKeyOnly: config.apiKeyOnly === true || (credits > 0 && webhook === null),
+    apiKeyOnly: config.apiKeyOnly === true,
     organization,
     feature: config.feature ?? null,
     object,
     credits,
     session: config.session === true,
+    person: config.person === true,
     webhook,
   }
 }

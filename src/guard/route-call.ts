@@ -4,6 +4,7 @@ import { addressOf } from '../base/ip-address.ts'
 import type { Resource } from '../domain/resources/resource.ts'
 import type { Environment } from '../secrets/credential-text.ts'
 import type { AdmissionDependencies, Call } from './admission.ts'
+import { isSafe } from './person-session.ts'
 import type { RouteRequirements } from './needs.ts'
 
 export class RouteCall implements Call {
@@ -39,6 +40,10 @@ export class RouteCall implements Call {
   get objectId (): string | null {
     const { object } = this.requirements
     return object === null ? null : this.#parameter(object.param)
+  }
+
+  get changes (): boolean {
+    return !this.requirements.person && !isSafe(this.request.raw)
   }
 
   get webhookType (): string | null {

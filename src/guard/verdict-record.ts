@@ -27,8 +27,9 @@ export function noteVerdict (
 
 /** Records a refusal with its precise reason. */
 export function recordRefusal (dependencies: RecordDependencies, refusal: Refusal, request: RecordedRequest): void {
-  const { reason, subject, organizationId, presented, policy } = refusal
-  const detail = { ...(policy === undefined ? {} : { policy }), ...request.about }
+  const { reason, subject, organizationId, presented, policy, actingFor } = refusal
+  const through = actingFor && { client: actingFor.clientId, authorization: actingFor.authorizationId }
+  const detail = { ...(policy === undefined ? {} : { policy }), ...through, ...request.about }
   noteVerdict(dependencies, reason, presented ?? 'none')
   request.log.info({ reason, subject, organizationId, ...detail }, 'refused')
   if (reason === 'no_credential') return

@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../base/clock.ts'
+import type { IdentityProvider } from '../config/identity-providers.ts'
 import { idempotency } from '../domain/core/idempotency.ts'
 import type { Replica } from '../domain/maintenance/drift.ts'
 import type { ReplicaDirectory } from '../domain/maintenance/replica.ts'
@@ -17,7 +18,7 @@ import { auditKeys } from '../secrets/authentication-code.ts'
 import { markCursors } from './conventions/cursors.ts'
 import { tagAnswers } from './conventions/etags.ts'
 import { addHints } from './conventions/hints.ts'
-import type { CreationDependencies } from './conventions/idempotent-creation.ts'
+import type { CreationDependencies, IdentityProviderDependencies } from './conventions/idempotent-creation.ts'
 import { completeOwner } from './conventions/owning-organization.ts'
 import { presentAsLedgerBee, presentError } from './conventions/presenter.ts'
 import { readQueryValues } from './conventions/query-values.ts'
@@ -28,12 +29,22 @@ import { accessTokenRoutes } from './routes/access-tokens.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
 import { auditChainRoutes, type AuditDependencies } from './routes/audit-chains.ts'
 import { auditRoutes } from './routes/audit.ts'
-import { clientRoutes } from './routes/clients.ts'
+import { authorizationRoutes } from './routes/authorizations.ts'
+import { clientApprovalRoutes } from './routes/client-approvals.ts'
+import { clientRoutes, type ClientDependencies } from './routes/clients.ts'
+import { creditRoutes } from './routes/credits.ts'
 import { effectiveAccessRoutes } from './routes/effective-access.ts'
+import { emailDomainRoutes } from './routes/email-domains.ts'
 import { groupRoutes } from './routes/groups.ts'
+import { identityRoutes } from './routes/identities.ts'
+import { invitationRoutes } from './routes/invitations.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { memberRoutes } from './routes/members.ts'
+import { organizationTemplateRoutes } from './routes/organization-templates.ts'
 import { organizationRoutes } from './routes/organizations.ts'
+import { passkeyRoutes } from './routes/passkeys.ts'
+import { personRoutes, type PersonDependencies } from './routes/person.ts'
+import { portalRoutes } from './routes/portal.ts'
 import { policyRoutes } from './routes/policies.ts'
 import { publishableKeyRoutes } from './routes/publishable-keys.ts'
 import { registrationTokenRoutes } from './routes/registration-tokens.ts'
@@ -41,7 +52,9 @@ import { lostChangeRoutes, replicaRoutes } from './routes/replicas.ts'
 import { resourceRoutes } from './routes/resources.ts'
 import { selfRoutes } from './routes/self.ts'
 import { serverRoutes, type ServerDependencies } from './routes/server.ts'
+import { signInLinkRoutes } from './routes/sign-in-links.ts'
 import { signingKeyRoutes } from './routes/signing-keys.ts'
+import { trustedProviderRoutes } from './routes/trusted-providers.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { webhookTokenRoutes } from './routes/webhook-tokens.ts'
 
@@ -55,25 +68,40 @@ export interface ManagementOptions {
   directory: ReplicaDirectory
   server: ServerDependencies
   signingKeys: SigningKeys
+  identityProviders: readonly IdentityProvider[]
   tokens: TokenMeter
   meter: Meter
+  /** Of the sessions of people. */
+  lifetimes: PersonDependencies['lifetimes']
+  /** Private schemes without a dot that redirect URIs may have. */
+  privateSchemes: ClientDependencies['privateSchemes']
   /** LATCHKEY_SECRET, newest first: for cursors, remembered answers and the seals of the audit log. */
   secrets: readonly string[]
 }
 
 /** Everything that a collection may need. */
-type Dependencies = ManagementOptions & CreationDependencies & AuditDependencies
+type Dependencies = ManagementOptions & CreationDependencies & AuditDependencies & IdentityProviderDependencies
 
 /** The collections of the API, in the order of its document. */
 const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)[] = [
   organizationRoutes,
+  organizationTemplateRoutes,
   memberRoutes,
+  invitationRoutes,
+  trustedProviderRoutes,
+  emailDomainRoutes,
+  signInLinkRoutes,
+  passkeyRoutes,
+  identityRoutes,
   groupRoutes,
   policyRoutes,
   effectiveAccessRoutes,
   resourceRoutes,
   clientRoutes,
+  clientApprovalRoutes,
+  authorizationRoutes,
   apiKeyRoutes,
+  portalRoutes,
   publishableKeyRoutes,
   webhookTokenRoutes,
   registrationTokenRoutes,
@@ -81,11 +109,13 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   mcpServerRoutes,
   signingKeyRoutes,
   usageRoutes,
+  creditRoutes,
   auditRoutes,
   auditChainRoutes,
   serverRoutes,
   replicaRoutes,
   lostChangeRoutes,
+  personRoutes,
 ]
 
 /** The plugin of the whole API: the collections, and the two routes that any credential may call about itself. */
@@ -98,7 +128,7 @@ export function management (options: ManagementOptions): FastifyPluginAsync {
     app.addHook('preParsing', refuseCompressed)
     app.addHook('preValidation', refuseNull)
     await app.register(async api => {
-      await api.register(guard, { resource: issuer + managementPath })
+      await api.register(guard, { resource: issuer + managementPath, personSessions: true })
       applyConventions(api, options)
       for (const collection of collections) await api.register(collection(dependencies))
     }, { prefix: managementPath })

@@ -6,13 +6,20 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import { measureRequests } from './request-metrics.ts'
 import type { RequestTracing } from './tracing.ts'
 
+/**
+ * Without it, a connection that cannot be accepted would end the process. A port that cannot be listened on is told by
+ * `listen`.
+ */
+export function reportBrokenListener (app: FastifyInstance, background: Telemetry['background']): void {
+  app.server.once('listening', () => app.server.on('error', background.report('listener')))
+}
+
 /** Watches the requests of `app`. Call it before the first route is added. `tracing` null: requests are not traced. */
 export function watchRequests (
   app: FastifyInstance, { availability, metrics, background }: Telemetry, tracing: RequestTracing | null
 ): void {
   background.logTo(app.log)
-  // Without a listener, a connection that cannot be accepted would end the process.
-  app.server.on('error', background.report('listener'))
+  reportBrokenListener(app, background)
   // Node caches the address on the first read, and cannot tell it any more once the connection is reset.
   app.server.on('connection', (socket: Socket) => socket.remoteAddress)
   measureRequests(app, metrics)

@@ -1,6 +1,7 @@
 /** Request metrics: requests in flight, and the duration of each by route, method and class of status. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import { requestOfPage } from '../http/inner-call.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
 const statusClasses = ['1xx', '2xx', '3xx', '4xx', '5xx']
@@ -16,6 +17,8 @@ export function measureRequests (app: FastifyInstance, metrics: Metrics): void {
     response.on('close', ended)
   })
   app.addHook('onResponse', (request, reply, done) => {
+    // The request of the page is measured.
+    if (requestOfPage() !== null) return done()
     metrics.requests.observe(
       reply.elapsedTime / 1000, request.routeOptions.url ?? 'none', request.method,
       statusClasses[Math.floor(reply.statusCode / 100) - 1] ?? 'none'

@@ -1,5 +1,6 @@
 /** Operational routes, for load balancers, orchestrators and Prometheus: no credential, and never rejected (OC-14). */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { quiet } from '../http/quiet-route.ts'
 import { Type } from '../http/typebox-lite.ts'
 import { failures } from '../base/errors.ts'
 import { challengeHeader, proofHeader } from '../config/server-file.ts'
@@ -41,6 +42,7 @@ const NotReady = Type.Object({
 export function operationalRoutes ({ prober, key, exposition }: OperationalOptions): FastifyPluginAsyncTypebox {
   return async app => {
     app.get('/healthz', {
+      ...quiet(app),
       config,
       schema: {
         summary: 'Whether the process answers',
@@ -56,6 +58,7 @@ export function operationalRoutes ({ prober, key, exposition }: OperationalOptio
     })
 
     app.get('/readyz', {
+      ...quiet(app),
       config,
       schema: {
         summary: 'Whether this server should receive requests',
@@ -76,6 +79,7 @@ export function operationalRoutes ({ prober, key, exposition }: OperationalOptio
 
     if (exposition === null) return
     app.get('/prom', {
+      ...quiet(app),
       config,
       schema: {
         summary: 'Metrics in the text format of Prometheus',

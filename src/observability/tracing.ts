@@ -11,6 +11,7 @@ import {
   BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider, type Sampler
 } from '@opentelemetry/sdk-trace'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { requestOfPage } from '../http/inner-call.ts'
 import type { TracingConfig } from '../config/settings.ts'
 import type { Service } from '../telemetry/service.ts'
 import type { SpanAttributes, Tracing } from '../telemetry/tracing.ts'
@@ -68,6 +69,8 @@ export function openTracing ({ url, headers, serviceName, version, ratio }: Trac
     },
     traceRequests (app) {
       app.addHook('onRequest', (request, _reply, done) => {
+        // Within the span of the request of the page.
+        if (requestOfPage() !== null) return done()
         const parent = propagator.extract(ROOT_CONTEXT, request.headers, traceparentOnly)
         const { url: route } = request.routeOptions
         const span = tracer.startSpan(route === undefined ? request.method : `${request.method} ${route}`, {

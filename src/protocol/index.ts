@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { requireAvailable } from '../base/availability.ts'
 import { refusalLog } from '../domain/audit/refusal-log.ts'
+import { wellKnownSchemes } from '../config/readers.ts'
 import { unshared } from '../domain/metering/shared-counters.ts'
 import { tokenMeter } from '../domain/tokens/issuance-meter.ts'
 import { lastUsedRecorder } from '../domain/metering/last-used.ts'
@@ -10,7 +11,8 @@ import { timesSent } from '../http/repeated-headers.ts'
 import { unlisted } from '../http/route-schema.ts'
 import { newTelemetry } from '../telemetry/telemetry.ts'
 import { providerAdapter } from './provider/provider-adapter.ts'
-import { anyOrigin, discovery } from './endpoints/discovery.ts'
+import { anyOrigin, browserPaths, browserPreflights } from './endpoints/cross-origin.ts'
+import { discovery } from './endpoints/discovery.ts'
 import { descriptions } from './shared/descriptions.ts'
 import { defaultLimits } from './shared/limits.ts'
 import { answerError, noStore, OAuthError } from './shared/oauth-error.ts'
@@ -18,6 +20,8 @@ import type { ProtocolOptions } from './shared/options.ts'
 import { paths } from './shared/paths.ts'
 import { registration } from './registration/registration.ts'
 import { session } from './endpoints/session.ts'
+import { userinfo } from './endpoints/userinfo.ts'
+import { backchannelLogout } from './upstream/backchannel-logout.ts'
 
 /** All endpoints that clients of the authorization server use. */
 export function protocol (given: ProtocolOptions): FastifyPluginAsync {
@@ -35,6 +39,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       keyUsage: given.keyUsage ?? own(lastUsedRecorder(usage => store.apiKeys.touch(usage), clock)),
       tokens: given.tokens ?? own(tokenMeter(usage => store.tokenUsage.add(usage), clock)),
       limits: { ...defaultLimits, ...given.limits },
+      privateSchemes: given.privateSchemes ?? new Set(wellKnownSchemes),
       counts: given.counts ?? unshared,
       telemetry: given.telemetry ?? newTelemetry(),
     }
@@ -52,9 +57,15 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
     await app.register(mount)
     await app.register(registration({ ...options, provider }))
     await app.register(session(options))
+    await app.register(backchannelLogout(options))
     await app.register(discovery(options))
-    await app.register(unsupportedAuthorization)
-    for (const [url, methods] of allowed) refuseOtherMethods(app, url, methods)
+    await app.register(options.people === undefined ? unsupportedAuthorization : browserPreflights)
+    if (options.people !== undefined) await app.register(userinfo(options))
+    const preflights: readonly string[] = options.people === undefined ? [] : browserPaths
+    for (const [url, methods] of allowed) {
+      refuseOtherMethods(app, url, preflights.includes(url) ? [...methods, 'OPTIONS'] : methods)
+    }
+    if (options.people !== undefined) refuseOtherMethods(app, paths.userinfo, ['GET', 'HEAD', 'POST', 'OPTIONS'])
   }
 }
 
@@ -87,7 +98,7 @@ function refuseRepeatedHeaders (
 async function unsupportedAuthorization (app: FastifyInstance): Promise<void> {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
-  for (const [method, operationId] of [['GET', 'getAuthorization'], ['POST', 'postAuthorization']] as const) {
+  for (const [method, operationId] of [['GET', 'authorize'], ['POST', 'authorizeByForm']] as const) {
     app.route({
       method,
       url: paths.authorization,
@@ -106,11 +117,13 @@ const readOnly = ['GET', 'HEAD', 'OPTIONS'] as const
 const allowed: readonly (readonly [string, readonly HTTPMethods[]])[] = [
   [paths.token, ['POST']],
   [paths.session, ['POST']],
+  [paths.providerLogout, ['POST']],
   [paths.introspection, ['POST']],
   [paths.revocation, ['POST']],
   [paths.registration, ['POST']],
   [`${paths.registration}/:clientId`, ['GET', 'HEAD', 'PUT', 'DELETE']],
   [paths.authorization, ['GET', 'HEAD', 'POST']],
+  [paths.pushedRequest, ['POST']],
   [paths.serverMetadata, readOnly],
   [paths.openidConfiguration, readOnly],
   [paths.jwks, readOnly],

@@ -46,6 +46,15 @@ export function macOf (text: string, { key }: MacKey): string {
   return createHmac('sha256', key).update(text).digest('base64url')
 }
 
+/**
+ * The refresh token that follows another one: whoever sends the same token twice gets the same successor, and none is
+ * stored. A holder of `master` and of one token can compute all that follow it. `master`: the oldest that is still
+ * accepted, so that servers agree while LATCHKEY_SECRET is rotated.
+ */
+export function successorOf (token: string, master: string): string {
+  return createHmac('sha256', derivedKey(master, 'successors of refresh tokens v1')).update(token).digest('base64url')
+}
+
 /** Proves to the server with `key` that a command has read it on the server's machine: HMAC-SHA256, base64url. */
 export function commandProofOf (key: string): string {
   return createHmac('sha256', key).update('command proof v1').digest('base64url')

@@ -53,6 +53,26 @@ export function resemblesManagementToken (text: string): boolean {
   return text.startsWith(`${managementTokenLabel}_`)
 }
 
+/** A new text for the cookie of a person's session: `lkpse_` and 256 random bits. */
+export function newPersonSessionText (): string {
+  return newLabelledSecret('lkpse')
+}
+
+/** Whether a text has the form of the cookie of a person's session. */
+export function isPersonSessionText (text: string): boolean {
+  return /^lkpse_[A-Za-z0-9_-]{43}$/.test(text)
+}
+
+/** A new secret for the fragment of a sign-in link: `lksil_` and 256 random bits. */
+export function newSignInLinkText (): string {
+  return newLabelledSecret('lksil')
+}
+
+/** Whether a text has the form of the secret of a sign-in link. */
+export function isSignInLinkText (text: string): boolean {
+  return /^lksil_[A-Za-z0-9_-]{43}$/.test(text)
+}
+
 /** A new secret for the path of a webhook: `whk_` and 256 random bits. */
 export function newWebhookToken (): string {
   return newLabelledSecret('whk')

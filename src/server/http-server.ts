@@ -1,6 +1,6 @@
 /** The HTTP server: Fastify with the limits, the log and the security headers of Latchkey, and all of its routes. */
 import ajvCompiler from '@fastify/ajv-compiler'
-import Fastify, { type FastifyHttpOptions, type FastifyInstance, type RawServerDefault } from 'fastify'
+import Fastify, { LogController, type FastifyHttpOptions, type FastifyInstance, type RawServerDefault } from 'fastify'
 import helmet from 'helmet'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
@@ -9,6 +9,7 @@ import { Failure } from '../base/errors.ts'
 import type { Config } from '../config/config.ts'
 import { loggedRequest } from '../guard/index.ts'
 import { isOverTls, trustsProxies } from '../http/forwarded.ts'
+import { requestOfPage } from '../http/inner-call.ts'
 import { limitJsonBody } from '../http/json-limits.ts'
 import { presentError } from '../management/conventions/presenter.ts'
 import { refuseUnknownPaths } from '../management/conventions/unknown-path.ts'
@@ -52,7 +53,7 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
 
 function requireTls (app: FastifyInstance, isOwnCommand: Latchkey['isOwnCommand']): void {
   app.addHook('onRequest', (request, _reply, done) => {
-    const isSafe = isOperational(request) || isOverTls(request) || isOwnCommand(request)
+    const isSafe = isOperational(request) || isOverTls(requestOfPage() ?? request) || isOwnCommand(request)
     done(isSafe ? undefined : new Failure('tls_required'))
   })
 }
@@ -111,9 +112,11 @@ export function serverOptions (
     logger: logLevel === 'silent'
       ? false
       : { level: logLevel, serializers: { req: loggedRequest }, ...(log ? { stream: log } : {}) },
+    // The request of the page is logged.
+    logController: new LogController({ disableRequestLogging: () => requestOfPage() !== null }),
     // A caller could choose the id of another request.
     requestIdHeader: false,
-    genReqId: () => randomUUID(),
+    genReqId: () => requestOfPage()?.id ?? randomUUID(),
     trustProxy: trustProxy.length > 0 && trustsProxies(trustProxy, onUnreadableAddress),
     bodyLimit: 65_536,
     requestTimeout: 30_000,

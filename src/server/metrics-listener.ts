@@ -3,6 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import type { Latchkey } from '../app.ts'
 import { ConfigurationError } from '../base/errors.ts'
 import type { Service } from '../telemetry/service.ts'
+import { reportBrokenListener } from '../observability/request-gate.ts'
 import { presentError } from '../management/conventions/presenter.ts'
 import { refuseUnknownPaths, unknownPaths } from '../management/conventions/unknown-path.ts'
 import { paths } from '../protocol/shared/paths.ts'
@@ -42,7 +43,7 @@ async function routesOf ({ config, telemetry, operationalRoutes }: Latchkey): Pr
   const unknown = unknownPaths(config.issuer + paths.token)
   unknown.learn(app)
   refuseUnknownPaths(app, unknown.answer)
-  app.server.on('error', telemetry.background.report('listener'))
+  reportBrokenListener(app, telemetry.background)
   await app.register(operationalRoutes)
   return app
 }

@@ -5,6 +5,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { openLatchkey, type Latchkey } from '../app.ts'
 import { ConfigurationError } from '../base/errors.ts'
 import { loadConfig, type Config } from '../config/config.ts'
+import { hostOf, isLoopback } from '../config/loopback.ts'
+import { waitingOperator } from '../domain/providers/waiting-operator.ts'
+import { createSignInLink, signInLinkUrl } from '../domain/people/sign-in-link.ts'
+import { operatorsId } from '../domain/tenancy/organization.ts'
 import { standardOutput } from '../telemetry/standard-output.ts'
 import { buildServer } from './http-server.ts'
 import { metricsListener } from './metrics-listener.ts'
@@ -34,7 +38,7 @@ export async function serve (): Promise<void> {
     await app.close()
     throw asConfigurationError(error as NodeJS.ErrnoException, config)
   }
-  output.write(welcome(config))
+  output.write(await welcome(latchkey))
   await warmUp(app, latchkey)
 }
 
@@ -66,19 +70,57 @@ function asConfigurationError (error: NodeJS.ErrnoException, { port, host }: Con
   }
 }
 
-function welcome ({ issuer, dataFolder, databaseUrl, generatedAdminToken }: Config): string {
+/** Whether what is printed is read here and now: logs of containers are shipped elsewhere, and kept. */
+function isRead (): boolean {
+  return process.stdout.isTTY === true
+}
+
+/** How the first operator signs in, until one can alone. A link is printed only to a terminal on this machine. */
+async function firstSignIn ({ config: { issuer }, operation }: Latchkey): Promise<string[]> {
+  const operator = await waitingOperator(operation.store)
+  if (operator === null) return []
+  const { id } = operator
+  if (!isLoopback(hostOf(issuer)) || !isRead()) {
+    return [`Make a sign-in link for the first operator: npx latchkey member sign-in-link ${id}`]
+  }
+  const { text } = await createSignInLink(operation, id, { vouchedBy: null, sessionEndsAt: null })
+  return ['Sign in as the first operator (once, within ten minutes):', `  ${signInLinkUrl(issuer, text)}`]
+}
+
+async function welcome (latchkey: Latchkey): Promise<string> {
+  const { config, config: { issuer, dataFolder, databaseUrl } } = latchkey
+  const isNew = await isUnused(latchkey)
   return [
     '',
     `Latchkey serves ${issuer}; its data is in ${placeOfData(databaseUrl, dataFolder)}.`,
-    ...(generatedAdminToken === null ? [] : [`Admin token (shown this once): ${generatedAdminToken}`]),
-    'Next, in another terminal:',
-    '',
-    '  npx latchkey org create "Acme"',
-    '  npx latchkey resource create https://api.acme.test --scope invoices:read',
-    '  npx latchkey client create --org ORG_ID --resource https://api.acme.test --scope invoices:read --name billing',
-    '',
-    '',
+    ...(isNew ? adminTokenLine(config) : []),
+    ...await firstSignIn(latchkey),
+    ...(isNew ? firstCommands : []),
+    ''
   ].join('\n')
+}
+
+const firstCommands = [
+  'Next, in another terminal:',
+  '',
+  '  npx latchkey org create "Acme"',
+  '  npx latchkey resource create https://api.acme.test --scope invoices:read',
+  '  npx latchkey client create --org ORG_ID --resource https://api.acme.test --scope invoices:read --name billing',
+  ''
+]
+
+/** Where the admin token of a new deployment is; where this start has made it, itself, but to a terminal alone. */
+function adminTokenLine ({ generatedAdminToken, adminTokenFile }: Config): string[] {
+  if (adminTokenFile === null) return []
+  return generatedAdminToken !== null && isRead()
+    ? [`Admin token (shown this once): ${generatedAdminToken}`]
+    : [`The admin token is in ${adminTokenFile}; commands on this machine find it there.`]
+}
+
+/** Whether no organization has been created yet, besides that of the operators. */
+async function isUnused ({ operation: { store } }: Latchkey): Promise<boolean> {
+  const { items } = await store.organizations.page({ limit: 2, after: null }, {})
+  return items.every(({ id }) => id === operatorsId)
 }
 
 /** Where the records are, without the password of the database. */

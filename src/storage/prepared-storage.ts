@@ -4,6 +4,7 @@ import { closeOffOlderRows, openChains } from '../domain/audit/retention.ts'
 import { isBegun } from '../domain/audit/verification.ts'
 import { seedResources, type Seed } from '../domain/declaration/built-in-resources.ts'
 import { adoptIdentifiers } from '../domain/declaration/identifier-adoption.ts'
+import { seedOperators } from '../domain/members/operators-organization.ts'
 import { hostResourceId } from '../domain/resources/resource.ts'
 import { styles } from '../domain/resources/style.ts'
 import { openSigningKeys } from '../domain/tokens/key-ring.ts'
@@ -23,13 +24,18 @@ export interface PreparationOptions {
   resources: readonly Seed[]
 }
 
+export interface PreparedStorage {
+  storage: Storage
+  signingKeys: SigningKeys
+}
+
 /**
  * Opens the database at `url` and prepares it. The signing keys are reloaded after every change of them.
  * @throws ConfigurationError if a server cannot start on the database.
  */
 export async function openPreparedStorage (
   url: string, options: StorageOptions & PreparationOptions
-): Promise<{ storage: Storage, signingKeys: SigningKeys }> {
+): Promise<PreparedStorage> {
   const storage = await openUsableStorage(url, options)
   try {
     const signingKeys = await prepareDatabase(storage, options)
@@ -64,6 +70,7 @@ async function prepareDatabase (
     { id: hostResourceId, identifier: issuer, name: new URL(issuer).host, scopes: [], style: styles.ledgerbee },
     ...resources,
   ])
+  await seedOperators(store, clock)
   const signingKeys = await openSigningKeys(store, clock, secrets, () => registry.signingKeys())
   // A new database has its first audit row now.
   await isBegun(store.audit)

@@ -5,7 +5,8 @@ import type { Metrics } from './metrics.ts'
 /** A background job, by its name in the metrics. */
 export type Job =
   | 'housekeeping' | 'signing_keys'
-  | 'key_use' | 'management_token_use' | 'client_use' | 'calls' | 'tokens_issued' | 'refusals'
+  | 'key_use' | 'management_token_use' | 'person_session_use' | 'authorization_use'
+  | 'client_use' | 'calls' | 'tokens_issued' | 'refusals'
   | 'allowances' | 'shared_counts' | 'event_loop' | 'feed' | 'counting_out' | 'listener' | 'log'
 
 /** Takes the error of a job. Never throws. */

@@ -11,7 +11,7 @@ const server = await startServer()
 tap.teardown(server.close)
 const document = (await server.send({ path: '/api/v1/openapi.json' })).json
 
-/** Each flag with choices: the operation and the member or parameter that it becomes. */
+/** Each flag with choices: the operation and the member or parameter that it becomes; `of.member`: within an object. */
 const members: Record<string, [method: string, path: string, member: string]> = {
   'resource create --style': ['post', '/api/v1/resources', 'style'],
   'resource update --style': ['patch', '/api/v1/resources/{id}', 'style'],
@@ -20,12 +20,21 @@ const members: Record<string, [method: string, path: string, member: string]> = 
   'org credits --env': ['post', '/api/v1/organizations/{id}/credits', 'environment'],
   'member create --role': ['post', '/api/v1/members', 'role'],
   'member update --role': ['patch', '/api/v1/members/{id}', 'role'],
+  'invitation create --role': ['post', '/api/v1/invitations', 'role'],
+  'invitation list --status': ['get', '/api/v1/invitations', 'status'],
+  'org admit-clients --unverified': ['post', '/api/v1/organizations/{id}/admit-clients', 'unverified'],
+  'identity-provider trust --join-as': ['post', '/api/v1/trusted-providers', 'joinsAs'],
+  'identity-provider update --join-as': ['patch', '/api/v1/trusted-providers/{id}', 'joinsAs'],
   'policy create --effect': ['post', '/api/v1/policies', 'effect'],
   'policy update --effect': ['patch', '/api/v1/policies/{id}', 'effect'],
+  'client list --status': ['get', '/api/v1/clients', 'status'],
   'key list --status': ['get', '/api/v1/api-keys', 'status'],
   'key create --env': ['post', '/api/v1/api-keys', 'environment'],
   'key create --access': ['post', '/api/v1/api-keys', 'access'],
   'key update --access': ['patch', '/api/v1/api-keys/{id}', 'access'],
+  'key create --portal-ceiling': ['post', '/api/v1/api-keys', 'portal.ceiling'],
+  'key update --portal-ceiling': ['patch', '/api/v1/api-keys/{id}', 'portal.ceiling'],
+  'key import --portal-ceiling': ['post', '/api/v1/api-keys/import', 'portal.ceiling'],
   'key import --env': ['post', '/api/v1/api-keys/import', 'environment'],
   'key import --access': ['post', '/api/v1/api-keys/import', 'access'],
   'publishable-key create --env': ['post', '/api/v1/publishable-keys', 'environment'],
@@ -37,6 +46,12 @@ const members: Record<string, [method: string, path: string, member: string]> = 
   'client create --auth-method': ['post', '/api/v1/clients', 'tokenEndpointAuthMethod'],
   'client create --assertion-profile': ['post', '/api/v1/clients', 'assertionProfile'],
   'client update --assertion-profile': ['patch', '/api/v1/clients/{id}', 'assertionProfile'],
+  'client create --grant-type': ['post', '/api/v1/clients', 'grantTypes'],
+  'client update --grant-type': ['patch', '/api/v1/clients/{id}', 'grantTypes'],
+  'client create --application-type': ['post', '/api/v1/clients', 'applicationType'],
+  'client create --id-token-alg': ['post', '/api/v1/clients', 'idTokenSignedResponseAlg'],
+  'client update --id-token-alg': ['patch', '/api/v1/clients/{id}', 'idTokenSignedResponseAlg'],
+  'client update --application-type': ['patch', '/api/v1/clients/{id}', 'applicationType'],
 }
 
 function flagsOf (command: Command, path: string): [flag: string, choices: readonly string[]][] {
@@ -56,7 +71,9 @@ function valuesOf ([method, path, member]: [string, string, string]): string[] |
   const { requestBody, parameters = [] } = document.paths[path]?.[method] ?? {}
   const parameter = parameters.find(({ name }: Json) => name === member)
   const body = resolved(requestBody?.content['application/json'].schema)
-  return resolved(parameter?.schema ?? body.properties?.[member]).enum
+  const schema = member.split('.').reduce((within, part) => resolved(within.properties?.[part]), body)
+  const { enum: values, items, anyOf = [] } = resolved(parameter?.schema ?? schema)
+  return values ?? resolved(items).enum ?? anyOf.flatMap((each: Json) => resolved(each).enum ?? [])
 }
 
 tap.test('every flag with choices takes what the API takes, and no less', async t => {

@@ -43,7 +43,8 @@ async function follow (t: Test, text: string): Promise<void> {
 
 tap.test('organizations: create, list, show, update, suspend, resume', async t => await follow(t, `
 $ latchkey org list
-! There is no organization yet. Create one: npx latchkey org create NAME
+ID             NAME       STATUS  CREATED
+org_operators  Operators  active  {}
 $ latchkey org create "Acme & Sons"
 id       {org}
 name     Acme & Sons
@@ -52,6 +53,7 @@ created  {}
 $ latchkey org list
 ID                          NAME         STATUS  CREATED
 {org}  Acme & Sons  active  {}
+org_operators               Operators    active  {}
 $ latchkey org update {org} --name Acme
 id       {org}
 name     Acme
@@ -161,8 +163,8 @@ created           {}
 client secret     {newsecret}
 Keep the secret: it is not shown again.
 $ latchkey client list --org {org}
-CLIENT ID                   NAME     ORGANIZATION                LAST USED  REVOKED
-{client}  billing  {org}  -          -
+CLIENT ID                   NAME     ORGANIZATION                LAST USED  STATUS
+{client}  billing  {org}  -          active
 $ latchkey client revoke {client} --reason "it leaked"
 ...
 revoked           {}
@@ -176,6 +178,7 @@ $ latchkey client create --deployment --org {org} --name both
 [2]
 $ latchkey client create --name of-nothing
 ! latchkey: Name the organization that it should belong to; null is the deployment. (INVALID_REQUEST)
+! Pass --org ORG, or --deployment.
 [1]
 $ latchkey client create --deployment --name guard --introspect https://api.acme.test
 client id         {guard}
@@ -235,6 +238,63 @@ $ latchkey key show {key}
 revoked       {}
 `))
 
+tap.test('a key and a client are disabled, found by status, and enabled', async t => await follow(t, `
+$ latchkey key create --org {org} --resource https://api.acme.test --scope invoices:read --env live --name paused --metadata team=payments --metadata note=a=b --external-id customer-4711
+id            {paused}
+...
+expires       never
+notes         team=payments note=a=b
+external id   customer-4711
+key           {pausedtext}
+Keep the key: it is not shown again.
+$ latchkey key disable {paused} --reason "seen in a log"
+...
+expires       never
+notes         team=payments note=a=b
+external id   customer-4711
+disabled      {}
+reason        seen in a log
+$ latchkey key list --status disabled --external-id customer-4711
+ID                          NAME    LOOKS LIKE     ORGANIZATION                STATUS    EXPIRES  LAST USED
+{paused}  paused  {}  {org}  disabled  never    -
+$ latchkey key update {paused} --external-id other
+! latchkey: The API key {paused} is disabled; enable it before it is changed or rotated, or revoke it. (CREDENTIAL_DISABLED)
+[1]
+$ latchkey key enable {paused}
+...
+expires       never
+notes         team=payments note=a=b
+external id   customer-4711
+$ latchkey key update {paused} --clear-metadata --external-id ""
+...
+expires       never
+$ latchkey key update {paused} --metadata team
+! error: option '--metadata <name=text>' argument 'team' is invalid. Write a name and a text: team=payments.
+! Add --help for its arguments and options.
+[2]
+$ latchkey client create --org {org} --name paused --resource https://api.acme.test --scope invoices:read --external-id customer-4712
+client id         {idle}
+...
+external id       customer-4712
+client secret     {}
+Keep the secret: it is not shown again.
+$ latchkey client disable {idle} --reason "odd traffic"
+...
+external id       customer-4712
+disabled          {}
+reason            odd traffic
+$ latchkey client list --status disabled --external-id customer-4712
+CLIENT ID                   NAME    ORGANIZATION                LAST USED  STATUS
+{idle}  paused  {org}  -          disabled
+$ latchkey client enable {idle}
+...
+external id       customer-4712
+$ latchkey client update {idle} --metadata team=ops
+...
+notes             team=ops
+external id       customer-4712
+`))
+
 tap.test('organizations have features; members bound the keys they made', async t => await follow(t, `
 $ latchkey org update {org} --feature embedding --feature custom-scopes
 id        {org}
@@ -272,6 +332,36 @@ may           invoices:*
 created       {}
 $ latchkey member update {member} --role-scopes
 ...
+may           the scopes of the role
+created       {}
+$ latchkey member update {member} --email Ada@example.com
+id            {member}
+name          Ada L.
+email         Ada@example.com
+organization  {org}
+role          viewer
+may           the scopes of the role
+created       {}
+$ latchkey member update {member} --no-email
+id            {member}
+name          Ada L.
+organization  {org}
+...
+$ latchkey member create Grace --org org_operators --role admin --email grace@example.com --operator
+id            {operator}
+name          Grace
+email         grace@example.com
+organization  org_operators
+role          admin
+operator      may act for the whole deployment
+may           the scopes of the role
+created       {}
+$ latchkey member update {operator} --no-operator
+id            {operator}
+name          Grace
+email         grace@example.com
+organization  org_operators
+role          admin
 may           the scopes of the role
 created       {}
 $ latchkey member list --org {org}
@@ -483,6 +573,45 @@ reaches    the whole deployment
 ...
 `))
 
+tap.test('clients that act for members: a rule for unverified ones, approvals, and what members allowed', async t => await follow(t, `
+$ latchkey org admit-clients {org} --unverified approve
+...
+unverified clients  approve
+...
+$ latchkey client-approval list
+! No client is approved yet: npx latchkey client-approval create CLIENT --org ORG
+$ latchkey client-approval create https://agent.example/client.json --org {org}
+id            {cap}
+client        https://agent.example/client.json
+name          https://agent.example/client.json
+organization  {org}
+approved      {} by admin
+$ latchkey client-approval create https://agent.example/client.json --org {org}
+! latchkey: {org} has approved https://agent.example/client.json already. (CONFLICT)
+[1]
+$ latchkey client-approval list
+ID                          CLIENT                             NAME                               ORGANIZATION                APPROVED
+{cap}  https://agent.example/client.json  https://agent.example/client.json  {org}  {}
+$ latchkey client-approval show {cap}
+id            {cap}
+...
+$ latchkey client-approval remove {cap}
+id            {cap}
+...
+$ latchkey org admit-clients {org} --unverified allow
+...
+$ latchkey authorization list --org {org}
+! No member has allowed a client anything yet.
+$ latchkey authorization consents --org {org}
+! No member has allowed a client anything yet.
+$ latchkey authorization end aut_none
+! latchkey: There is no authorization "aut_none". (NOT_FOUND)
+[1]
+$ latchkey authorization end-consent cns_none
+! latchkey: There is no consent "cns_none". (NOT_FOUND)
+[1]
+`))
+
 tap.test('OC-06: MCP servers: what to answer to who comes without a token', async t => await follow(t, `
 $ latchkey mcp-server create https://mcp.acme.test/mcp --org {org} --scope tools:call --scope tools:list --default-scope tools:list
 id            {mcp}
@@ -492,7 +621,7 @@ scopes        tools:call tools:list
 by default    tools:list
 metadata      {metadata}
 created       {}
-401 with      WWW-Authenticate: Bearer resource_metadata="{metadata}"
+401 with      WWW-Authenticate: Bearer resource_metadata="{metadata}", scope="tools:list"
 $ latchkey mcp-server list
 ID                          URL                        ORGANIZATION                STATUS  BY DEFAULT
 {mcp}  https://mcp.acme.test/mcp  {org}  active  tools:list
@@ -589,14 +718,16 @@ tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
       ['client create --org x', /required option '--name <text>' not specified/],
       ['client create --org x --name y --scope z', /name it with --resource/],
       ['client create --org x --name y --auth-method private_key_jwt', /--jwks FILE/],
-      ['client create --org x --name y --auth-method none', /Allowed choices are client_secret_basic/],
+      ['client create --org x --name y --public --auth-method none', /cannot be used with/],
+      ['client create --org x --name y --grant-type password', /Allowed choices are client_credentials/],
+      ['client create --org x --name y --auth-method never', /Allowed choices are client_secret_basic/],
       ['client update x --allow-ip ::1 --allow-any-ip', /cannot be used with/],
       ['client update x --resource y', /give --scope too/],
       ['client rotate-secret x --overlap tomorrow', /24h, 90d/],
       ['key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
       ['key create --org x --resource y --env live --name z --expires 2027-02-31', /2027-01-31/],
       ['key list --limit 0', /whole number, 1 or greater/],
-      ['key list --status gone', /Allowed choices are active, expired, rotated, revoked/],
+      ['key list --status gone', /Allowed choices are active, disabled, expired, rotated, revoked/],
       ['key update x', /Nothing to change: give at least one of the flags in --help/],
       ['key update x --object projects', /projects:prj_1/],
       ['key update x --object constructor:', /projects:prj_1/],
@@ -609,7 +740,7 @@ tap.test('wrong usage is exit code 2 and says what is wrong', async t => {
         /required option '--digest <sha256>' not specified/
       ],
       ['member create Ada --org x', /required option '--role <name>' not specified/],
-      ['member update x', /give at least one of --name, --role, --scope, --role-scopes/],
+      ['member update x', /give at least one of --name, --email, --no-email, --role, /],
       ['org update x --feature a --without-features', /cannot be used with/],
       ['publishable-key create --org x --resource y --env prod --name z', /Allowed choices are live, test/],
       ['webhook-token create --type t --object x', /required option '--key <id>' not specified/],
@@ -644,7 +775,9 @@ tap.test('a list says when there is more, and where it goes on', async t => {
   const first = await latchkey('org list --limit 1')
   const cursor = /--cursor (\S+)/.exec(first.stderr)?.[1]
   t.match(first.stdout, /Second/)
-  t.match(await latchkey(`org list --limit 2 --cursor ${cursor}`), { code: 0, stdout: /Other[^]*Acme/, stderr: '' })
+  t.match(await latchkey(`org list --limit 3 --cursor ${cursor}`), {
+    code: 0, stdout: /Other[^]*Acme[^]*Operators/, stderr: ''
+  })
 })
 
 tap.test('where the server is: options before environment before the local data folder', async t => {
@@ -709,6 +842,66 @@ tap.test('an API key of the management API works as a token, within its organiza
   t.match(stdout, /^calls +[1-9]\d*\n[^]*\nDAY +CALLS +CREDITS\n\d{4}-\d\d-\d\d +[1-9]\d* +0\n$/m)
   t.match(await latchkey('org create Third', { LATCHKEY_TOKEN: key }), { code: 1, stderr: /INSUFFICIENT_PERMISSIONS/ })
 })
+
+tap.test('clients that act for people: redirect URIs, grants, with and without a secret', async t => await follow(t, `
+$ latchkey client create --org {org} --name agent --public --redirect-uri http://127.0.0.1/cb --redirect-uri cursor://anysphere.cursor-mcp/oauth/callback
+client id         {agent}
+name              agent
+organization      {org}
+addresses         any
+redirects to      http://127.0.0.1/cb
+redirects to      cursor://anysphere.cursor-mcp/oauth/callback
+grants            authorization_code refresh_token
+application       native
+ID tokens by      ES256
+authenticates by  none
+created           {}
+$ latchkey client create --org {org} --name web --redirect-uri https://app.example/cb --grant-type authorization_code --resource https://api.acme.test
+client id         {web}
+name              web
+organization      {org}
+may               nothing at https://api.acme.test
+addresses         any
+redirects to      https://app.example/cb
+grants            authorization_code
+application       web
+ID tokens by      ES256
+authenticates by  client_secret_basic
+secret            {}
+created           {}
+client secret     {}
+Keep the secret: it is not shown again.
+$ latchkey client update {web} --redirect-uri https://app.example/other --grant-type authorization_code --grant-type refresh_token
+...
+redirects to      https://app.example/other
+grants            authorization_code refresh_token
+...
+$ latchkey client update {web} --id-token-alg RS256 --pkce-optional
+...
+ID tokens by      RS256
+PKCE              optional
+...
+$ latchkey client update {web} --pkce-required
+...
+ID tokens by      RS256
+authenticates by  client_secret_basic
+...
+$ latchkey client create --org {org} --name web --redirect-uri https://app.example/cb --scope openid --scope email
+! latchkey: openid, profile and email need no --scope and no --resource: every client with a --redirect-uri may ask for them.
+[2]
+$ latchkey client update {web} --redirect-uri https://app.example/cb#x
+! latchkey: --redirect-uri https://app.example/cb#x has a fragment (RFC 6749 §3.1.2). (INVALID_REQUEST)
+[1]
+$ latchkey client create --org {org} --name app --public --redirect-uri data:text/html,x
+! latchkey: --redirect-uri data:text/html,x uses the scheme data, which is never safe. (INVALID_REQUEST)
+[1]
+$ latchkey client create --org {org} --name app --redirect-uri https://app.example/cb --redirect-uri htps://app.example/cb
+! latchkey: --redirect-uri htps://app.example/cb uses the private scheme htps, which is no reversed domain name such as com.example.app (RFC 8252 §7.1): write https if that is meant, or an operator allows it by LATCHKEY_REDIRECT_SCHEMES. (INVALID_REQUEST)
+[1]
+$ latchkey client create --org {org} --name app --public
+! latchkey: A client without a secret acts for people: name its --redirect-uri.
+[2]
+`))
 
 tap.test('a client with keys of its own: public ones are sent, private ones never leave', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-jwks-'))
@@ -797,7 +990,7 @@ tap.test('what is made with a token that is confined to an organization belongs 
     t.equal(JSON.parse(stdout).organization, words.fill('{org}'), command)
     const refused = await latchkey(command)
     t.match(
-      refused, { code: 1, stderr: /Name the organization that it should belong to.* \(INVALID_REQUEST\)/ },
+      refused, { code: 1, stderr: /Name the organization that it should belong to.* \(INVALID_REQUEST\)\nPass --org ORG/ },
       'the admin token is confined to none'
     )
   }
@@ -890,4 +1083,23 @@ tap.test('many keys are taken over from a file, which can be given again, and a 
   t.match(await latchkey(`key import-file ${folder}/absent --org ${id}`), {
     code: 1, stderr: /cannot be read \(ENOENT\)/
   })
+})
+
+tap.test('scopes have descriptions, and keep them where a change names the scope alone', async t => {
+  for (const kind of ['mcp-server', 'resource']) {
+    const url = `https://described.acme.test/${kind}`
+    const scopesAfter = async (command: string) =>
+      (JSON.parse((await latchkey(`--json ${kind} ${command}`)).stdout) as { scopes: unknown }).scopes
+    const call = { name: 'tools:call', keyOnly: false, description: 'Call the tools: all of them' }
+    const list = { name: 'tools:list', keyOnly: false, description: 'See the tools' }
+    t.strictSame(
+      await scopesAfter(`create ${url} --org ${words.get('org')} --scope "tools:call: ${call.description}"`), [call]
+    )
+    t.strictSame(
+      await scopesAfter(`update ${url} --scope tools:call --scope "tools:list: See the tools"`), [call, list]
+    )
+    t.match(await latchkey(`${kind} update ${url} --scope "tools:call tools:list"`), {
+      code: 1, stderr: /body\.scopes\.0\.name must match pattern/
+    })
+  }
 })

@@ -190,6 +190,29 @@ tap.test('a variable that is mistyped is named by a command and by the server\'s
   t.notMatch(odd.lines.join('') + ran.stdout + ran.stderr, value)
 })
 
+tap.test('a first start that fails loses nothing: the next one says where the token is and how the operator signs in', async t => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.teardown(() => taken.close())
+  const { port } = taken.address() as AddressInfo
+  const folder = t.testdir()
+  const failed = await latchkey({ LATCHKEY_DATA: folder, PORT: String(port) }, 'serve')
+  t.match(failed, { code: 1, stderr: /PORT: another program listens/ })
+  await t.test('the next start', async t => {
+    const { said } = await startProcess(t, { LATCHKEY_DATA: folder })
+    const banner = await eventually(said, text => text.includes('Next, in another terminal'))
+    t.match(banner, `The admin token is in ${join(folder, 'admin-token')}; commands on this machine find it there.`)
+    t.match(banner, /sign-in-link mem_\w+$/m)
+    t.notMatch(banner, readFileSync(join(folder, 'admin-token'), 'utf8').trim(), 'what is no terminal gets no secret')
+    t.match(await latchkey({ LATCHKEY_DATA: folder }, 'org', 'create', 'Acme'), { code: 0 })
+  })
+  await t.test('the start after that', async t => {
+    const { said } = await startProcess(t, { LATCHKEY_DATA: folder })
+    const banner = await eventually(said, text => /sign-in-link mem_\w+$/m.test(text))
+    t.notMatch(banner, /org create|admin token/i, 'a deployment in use is told no first commands')
+  })
+})
+
 tap.test('the banner says where the data is', async t => {
   const placeSaidWith = async (environment: Record<string, string>): Promise<[place: string, folder: string]> => {
     const { said, dataFolder } = await startProcess(t, environment)

@@ -1,4 +1,5 @@
 import tap from 'tap'
+import { limitsText } from '../../src/cli/flags/limit-flags.ts'
 import { fieldLines, instant, tableLines, words } from '../../src/cli/print.ts'
 
 tap.test('fields are aligned, what is missing is left out', async t => {
@@ -24,4 +25,11 @@ tap.test('instants lose their milliseconds, empty lists are nothing', async t =>
   t.equal(instant(null), null)
   t.equal(words([]), null)
   t.equal(words(['a', 'b']), 'a b')
+})
+
+tap.test('a limit of one is singular', async t => {
+  t.equal(
+    limitsText({ callsPerMonth: 1, creditsPerMonth: 1, callsPerMinute: 2 }),
+    '1 call a month, 1 credit a month, 2 calls a minute'
+  )
 })

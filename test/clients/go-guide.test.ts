@@ -1,10 +1,10 @@
-/** docs/guides/go.md as it stands: an empty folder, `go get`, the program of the page, and what each command prints. */
+/** docs/guides/go.md as it stands: an empty folder, the module of a clone, its program, what each command prints. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { delimiter, dirname, join } from 'node:path'
 import tap from 'tap'
 import { openGuide, sidesOf } from '../support/followed-guide.ts'
-import { goFor, goProxy } from '../support/go-module.ts'
+import { goFor, moduleFolder } from '../support/go-module.ts'
 import { freePort, run, startServer } from '../support/running-server.ts'
 import { until } from '../support/waiting.ts'
 
@@ -12,10 +12,13 @@ const go = await goFor('1.22')
 
 tap.test('from an empty folder to a revoked key, as docs/guides/go.md tells it', go, async t => {
   const port = await freePort()
-  const guide = await openGuide(t, 'go', await startServer(t), () => [['localhost:8080', `localhost:${port}`]])
+  const guide = await openGuide(t, 'go', await startServer(t), () => [
+    ['localhost:8080', `localhost:${port}`], ['../latchkey/clients/go', moduleFolder]
+  ])
   const { folder, env, words } = guide
-  Object.assign(env, await goProxy(join(folder, 'proxy')), {
-    GOMODCACHE: join(folder, 'modules'), PATH: [dirname(go.path), env.PATH].join(delimiter)
+  // Nothing is fetched: the module has no dependencies.
+  Object.assign(env, {
+    GOPROXY: 'off', GOMODCACHE: join(folder, 'modules'), PATH: [dirname(go.path), env.PATH].join(delimiter)
   })
   const [declared, asked, revoked] = guide.blocks('console')
   const [install, start] = guide.blocks('sh')

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
+import { findRow } from '../../src/config/table.ts'
 import { allVariables } from '../../src/config/variables.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { findConnection } from '../../src/cli/connection.ts'
@@ -160,6 +161,11 @@ tap.test('S1: a configuration that is not safe is refused by the name of its var
     ['an unknown registration mode', { LATCHKEY_REGISTRATION: 'public' }, /^LATCHKEY_REGISTRATION: "public"/],
     ['every proxy trusted', { LATCHKEY_TRUST_PROXY: '0.0.0.0/0' }, /^LATCHKEY_TRUST_PROXY: .*every address on the internet/],
     ['`true` as proxy', { LATCHKEY_TRUST_PROXY: 'true' }, /^LATCHKEY_TRUST_PROXY: "true"/],
+    ['a URL as domain', { LATCHKEY_CLIENT_DOMAINS: 'https://a.example' }, /^LATCHKEY_CLIENT_DOMAINS: .*is no domain/],
+    ['a pattern as domain', { LATCHKEY_CLIENT_DOMAINS: 'a.*.example' }, /^LATCHKEY_CLIENT_DOMAINS: .*is no domain/],
+    ['an address as domain', { LATCHKEY_CLIENT_DOMAINS_DENIED: '10.0.0.1' }, /^LATCHKEY_CLIENT_DOMAINS_DENIED: /],
+    ['a scheme with its colon', { LATCHKEY_REDIRECT_SCHEMES: 'cursor:' }, /^LATCHKEY_REDIRECT_SCHEMES: .*name alone/],
+    ['http as a private scheme', { LATCHKEY_REDIRECT_SCHEMES: 'cursor,http' }, /^LATCHKEY_REDIRECT_SCHEMES: "http"/],
     ['a zone id as proxy', { LATCHKEY_TRUST_PROXY: 'fe80::1%eth0' }, /^LATCHKEY_TRUST_PROXY: /],
     ['an unknown log level', { LATCHKEY_LOG_LEVEL: 'verbose' }, /^LATCHKEY_LOG_LEVEL: /],
   ]
@@ -292,8 +298,23 @@ tap.test('code and documents name no variable that is not in the one list', asyn
   t.ok(files.length > 100)
   for (const file of files) {
     const named = readFileSync(join(root, file), 'utf8').match(/\bLATCHKEY_[A-Z][A-Z_]*[A-Z]\b/g) ?? []
-    t.strictSame(
-      named.filter(name => !known.includes(name) && !/^LATCHKEY_(TEST_|PRISMA_|JUDGES$)/.test(name)), [], file
-    )
+    const unknown = named.filter(name => !known.includes(name) && !/^LATCHKEY_(TEST_|PRISMA_|JUDGES$)/.test(name))
+    // With an ID in its name.
+    t.strictSame(unknown.filter(name => findRow(name.replace(/_FILE$/, ''), allVariables) === null), [], file)
   }
+})
+
+tap.test('domains of clients and their private schemes are lists without case, and `none` is an empty one', async t => {
+  const home = folder(t)
+  const defaults = loadConfig({}, home)
+  t.strictSame([defaults.clientDomains, defaults.deniedClientDomains], [['*'], []])
+  t.equal(defaults.redirectSchemes.has('cursor'), true)
+  const config = loadConfig({
+    LATCHKEY_CLIENT_DOMAINS: 'Client.example, *.agents.example',
+    LATCHKEY_CLIENT_DOMAINS_DENIED: 'bad.agents.example',
+    LATCHKEY_REDIRECT_SCHEMES: 'none'
+  }, home)
+  t.strictSame(config.clientDomains, ['client.example', '*.agents.example'])
+  t.strictSame([config.deniedClientDomains, [...config.redirectSchemes]], [['bad.agents.example'], []])
+  t.strictSame(loadConfig({ LATCHKEY_CLIENT_DOMAINS: 'none' }, home).clientDomains, [])
 })

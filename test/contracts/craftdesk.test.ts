@@ -57,7 +57,8 @@ await onBothDatabases(api, (test, served) => {
       )
       t.equal(
         inHeader.headers['www-authenticate'],
-        `Bearer resource_metadata="${server.issuer}/.well-known/oauth-protected-resource${craftdeskPath}"`
+        `Bearer resource_metadata="${server.issuer}/.well-known/oauth-protected-resource${craftdeskPath}", ` +
+          'scope="projects:read"'
       )
     }
     for (const text of ['nonsense', newApiKeyText('cd', 'live')]) refusedAs(t, await projects(text), 401, notValid)

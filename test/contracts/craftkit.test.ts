@@ -139,7 +139,7 @@ await onBothDatabases(api, (test, served) => {
     for (const headers of [{}, { 'x-api-key': key }, { authorization: `Basic ${key}` }, { authorization: key }]) {
       const answer = await call(null, 'POST', '/v1/renders', order, { headers: headers as Record<string, string> })
       refusedAs(t, answer, 401, 'missing_authorization')
-      t.equal(answer.headers['www-authenticate'], metadata)
+      t.equal(answer.headers['www-authenticate'], `${metadata}, scope="renders:write"`)
     }
     t.equal(
       (await server.send({ path: new URL(metadata.slice(26, -1)).pathname })).json.resource, resource,

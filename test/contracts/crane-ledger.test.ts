@@ -347,13 +347,14 @@ await onBothDatabases(api, (test, served) => {
       t, none, 401, 'invalid_api_key',
       'This route needs a credential: an API key or an access token as Authorization: Bearer.'
     )
-    t.equal(none.headers['www-authenticate'], `Bearer ${metadata}`)
+    t.equal(none.headers['www-authenticate'], `Bearer ${metadata}, scope="accounts:read"`)
     for (const credential of [key, 'nonsense']) {
       const answer = await call(credential, 'GET', accounts(organization))
       refusedAs(t, answer, 401, 'invalid_api_key', notValid)
       t.equal(
         answer.headers['www-authenticate'],
-        `Bearer error="invalid_token", error_description="The credential is not valid", ${metadata}`
+        'Bearer error="invalid_token", error_description="The credential is not valid", ' +
+          `scope="accounts:read", ${metadata}`
       )
     }
   })

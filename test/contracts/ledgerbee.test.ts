@@ -1,16 +1,18 @@
-/** LedgerBee's statements about its credential layer, one by one, over real HTTP and on both databases. */
+/** LedgerBee's statements about its credential layer, one by one, over real HTTP. */
 import tap, { type Test } from 'tap'
 import { exportJWK, generateKeyPair, SignJWT, calculateJwkThumbprint } from 'jose'
 import { newApiKeyText } from '../../src/secrets/credential-text.ts'
 import { seal } from '../../src/secrets/sealing.ts'
-import { databases } from '../support/databases.ts'
+import { databases, oneDatabase } from '../support/databases.ts'
+import { createPartner, customer, enter, made, withPartnerKey } from '../support/partners.ts'
+import { asPerson } from '../support/people.ts'
 import {
   apiScopes, basic, decodeJwt, MovableClock, startOnEachDatabase, startServer, type Answer, type Json, type TestServer
 } from '../support/test-server.ts'
 
 const clock = new MovableClock()
 clock.stop()
-const { servers, close } = await startOnEachDatabase({ clock })
+const { servers, close } = await startOnEachDatabase({ clock }, oneDatabase)
 tap.teardown(close)
 
 for (const { name, server } of servers) {
@@ -52,7 +54,7 @@ for (const { name, server } of servers) {
   test('LB-01: without a credential a protected route is 401 and says where to find out more', async t => {
     const answer = await send({ path: '/api/v1/company' })
     t.equal(
-      answer.headers['www-authenticate'], `Bearer resource_metadata="${metadataUrl}"`,
+      answer.headers['www-authenticate'], `Bearer resource_metadata="${metadataUrl}", scope="company:read"`,
       'no error where nothing was presented (RFC 6750 §3.1)'
     )
     refused(t, answer, {
@@ -476,7 +478,8 @@ for (const { name, server } of servers) {
       const { json } = await tokenRequest(client, { scope })
       t.equal(json.scope, 'invoices:read invoices:write company:read')
       const answer = await bearer(json.access_token, '/api/v1/partners/customers', { method: 'POST' })
-      t.match(answer.headers['www-authenticate'], /error="insufficient_scope".*scope="portal-provision"/)
+      // No token may have that scope: a client that asked a person for it would ask in vain.
+      challenged(t, answer, 'insufficient_scope', 'The credential lacks a scope that this route needs')
       refused(t, answer, {
         path: '/api/v1/partners/customers',
         status: 403,
@@ -498,7 +501,7 @@ for (const { name, server } of servers) {
     const keyOnly = apiScopes.map(scope => ({ ...scope, keyOnly: scope.keyOnly || scope.name === 'invoices:write' }))
     t.teardown(() => admin('PATCH', '/resources/res_host', { scopes: apiScopes }))
     t.equal((await admin('PATCH', '/resources/res_host', { scopes: keyOnly })).status, 200)
-    superseded(t, await bearer(old, '/api/v1/invoices', { method: 'POST' }))
+    superseded(t, await bearer(old, '/api/v1/invoices', { method: 'POST' }), '', '')
     const { json } = await tokenRequest(client, { scope: 'invoices:write' })
     t.equal(json.scope, 'invoices:read')
     t.equal((await bearer(json.access_token, '/api/v1/invoices', { method: 'POST' })).status, 403)
@@ -596,10 +599,11 @@ for (const { name, server } of servers) {
       client_name: 'Agent of Acme',
       redirect_uris: ['https://agent.example.com/callback'],
       application_type: 'web',
-      grant_types: ['client_credentials'],
-      response_types: [],
+      grant_types: ['client_credentials', 'authorization_code'],
+      response_types: ['code'],
       token_endpoint_auth_method: 'client_secret_post',
       contacts: ['ops@example.com'],
+      id_token_signed_response_alg: 'ES256',
       scope: 'company:read',
     })
     const answer = await bearer(await tokenFor({ clientId, clientSecret }), '/api/v1/company')
@@ -643,16 +647,34 @@ for (const { name, server } of servers) {
     registration_endpoint: `${issuer}/api/v1/oauth/register`,
     introspection_endpoint: `${issuer}/api/v1/oauth/introspect`,
     revocation_endpoint: `${issuer}/api/v1/oauth/revoke`,
-    scopes_supported: ['company:read', 'invoices:read', 'invoices:write'],
-    response_types_supported: [],
-    grant_types_supported: ['client_credentials'],
+    pushed_authorization_request_endpoint: `${issuer}/api/v1/oauth/par`,
+    client_id_metadata_document_supported: true,
+    authorization_response_iss_parameter_supported: true,
+    scopes_supported: [
+      'openid', 'profile', 'email', 'offline_access', 'company:read', 'invoices:read', 'invoices:write'
+    ],
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: ['client_credentials', 'authorization_code', 'refresh_token'],
     ...Object.fromEntries(['token', 'introspection', 'revocation'].flatMap(endpoint => [
-      [`${endpoint}_endpoint_auth_methods_supported`, ['client_secret_basic', 'client_secret_post', 'private_key_jwt']],
+      [`${endpoint}_endpoint_auth_methods_supported`, [
+        'client_secret_basic', 'client_secret_post', 'private_key_jwt',
+        ...(endpoint === 'introspection' ? [] : ['none'])
+      ]],
       [`${endpoint}_endpoint_auth_signing_alg_values_supported`, ['ES256', 'RS256', 'PS256', 'Ed25519', 'EdDSA']],
     ])),
     code_challenge_methods_supported: ['S256'],
     subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: ['ES256'],
+    id_token_signing_alg_values_supported: ['ES256', 'RS256'],
+    userinfo_endpoint: `${issuer}/api/v1/oauth/userinfo`,
+    claims_supported: [
+      'iss', 'aud', 'exp', 'iat', 'nonce', 'at_hash', 'sub', 'auth_time', 'amr', 'name', 'email'
+    ],
+    claim_types_supported: ['normal'],
+    claims_parameter_supported: false,
+    request_parameter_supported: false,
+    request_uri_parameter_supported: false,
+    prompt_values_supported: ['none', 'login', 'consent'],
   })
   const documents = [['LB-18', '/.well-known/oauth-authorization-server'], [
     'LB-20', '/.well-known/openid-configuration'
@@ -751,6 +773,35 @@ for (const { name, server } of servers) {
     )
   })
 
+  test('LB-23: a key with portal-provision creates a customer, one with portal-sso-mint signs a member in, no token does', async t => {
+    const of = { organization: (await createOrganization('Partner')).id }
+    const [provisioning, minting] = [
+      await createPartner(server, {}, { ...of, scopes: ['portal-provision'] }),
+      await createPartner(server, { ceiling: 'owner' }, { ...of, scopes: ['portal-sso-mint'] })
+    ]
+    const answer = await withPartnerKey(server, provisioning)('POST', '/portal/organizations', customer())
+    t.equal(answer.status, 201)
+    t.match(answer.json, { organization: { name: 'Acme', callsPerMonth: 1_000 }, owner: { email: 'ada@acme.test' } })
+    const path = `/portal/members/${answer.json.owner.id}/sign-in-links`
+    t.equal((await withPartnerKey(server, minting)('POST', path)).status, 404, 'a key reaches what it provisioned')
+    t.equal((await withPartnerKey(server, provisioning)('POST', path)).json.details.reason, 'insufficient_scope')
+    const key = await createPartner(server, { ceiling: 'owner' })
+    const { organization, owner } = await made(withPartnerKey(server, key)('POST', '/portal/organizations', customer()))
+    const me = await asPerson(server, await enter(server, key, owner.id))('GET', '/auth/me')
+    t.equal(me.json.member.organization, organization.id)
+    const management = `${issuer}/api/v1`
+    const client = await createClient({ ...of, grants: [{ resource: management, scopes: ['organizations:write'] }] })
+    const token = await tokenFor(client, { resource: management })
+    for (const where of ['/portal/organizations', `/portal/members/${owner.id}/sign-in-links`]) {
+      const refusal = await bearer(token, `/api/v1${where}`, { method: 'POST', body: customer() })
+      t.equal(refusal.status, 403)
+      t.equal(refusal.json.details.reason, 'endpoint_requires_api_key_auth')
+    }
+    const grants = [{ resource: management, scopes: ['portal-provision'] }]
+    const granted = await admin('POST', '/clients', { ...of, name: 'agent', grants })
+    t.strictSame([granted.status, granted.json.code], [400, 'SCOPE_API_KEY_ONLY'])
+  })
+
   test('LB-24: a client\'s allowlist is enforced where its tokens are minted and where they are used', async t => {
     const client = await createClient({ allowlist: ['127.0.0.5', '127.8.0.0/16'] })
     const inside = ['127.0.0.5', '127.8.77.1']
@@ -805,16 +856,21 @@ for (const { name, server } of servers) {
     })
   }
 
-  function challenged (t: Test, answer: Answer, error: string, description: string): void {
+  /** `scope`: what the route takes a token with; of a 401 unless given, that of reading invoices. */
+  function challenged (
+    t: Test, answer: Answer, error: string, description: string,
+    scope = error === 'invalid_token' ? 'scope="invoices:read", ' : ''
+  ): void {
     t.equal(
       answer.headers['www-authenticate'],
-      `Bearer error="${error}", error_description="${description}", resource_metadata="${metadataUrl}"`
+      `Bearer error="${error}", error_description="${description}", ${scope}resource_metadata="${metadataUrl}"`
     )
   }
 
-  function superseded (t: Test, answer: Answer, why = ''): void {
+  function superseded (t: Test, answer: Answer, why = '', scope?: string): void {
     t.equal(answer.status, 401, why)
-    challenged(t, answer, 'invalid_token', 'The client was changed after the token was issued; ask for a new one')
+    const description = 'The client was changed after the token was issued; ask for a new one'
+    challenged(t, answer, 'invalid_token', description, scope)
     refused(t, answer, {
       message: 'The client was changed after this token was issued; ask for a new token.', reason: 'invalid_token'
     })

@@ -1,19 +1,20 @@
-/** OpenCrane's statements about its access API, one by one, over real HTTP and on both databases. */
+/** OpenCrane's statements about its access API, one by one, over real HTTP. */
 import tap from 'tap'
 import { isManagementTokenText } from '../../src/secrets/credential-text.ts'
+import { oneDatabase } from '../support/databases.ts'
 import { startOnEachDatabase, type Answer, type Json } from '../support/test-server.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 import { routesOf } from '../support/routes.ts'
 import { eventually } from '../support/waiting.ts'
 
-const { servers, close } = await startOnEachDatabase()
+const { servers, close } = await startOnEachDatabase({}, oneDatabase)
 tap.teardown(close)
 
 /**
  * Paths outside of the API: documents that specifications place under /.well-known, and routes for people, load
  * balancers and Prometheus (OC-14).
  */
-const elsewhere = /^\/(?:\.well-known\/|reference(?:\/|$)|(?:llms\.txt|healthz|readyz|prom)$)/
+const elsewhere = /^\/(?:$|\.well-known\/|assets\/|(?:reference|dashboard)(?:\/|$)|(?:llms\.txt|healthz|readyz|prom)$)/
 
 for (const { name, server } of servers) {
   const { send, issuer } = server
@@ -26,7 +27,8 @@ for (const { name, server } of servers) {
     t.equal(json.openapi, '3.1.0')
     t.strictSame(json.servers, [{ url: issuer }])
     t.strictSame(Object.keys(json.components.securitySchemes), [
-      'apiKey', 'bearer', 'oauth2', 'clientBasic', 'registrationToken', 'registrationAccessToken'
+      'apiKey', 'bearer', 'oauth2', 'personSession', 'clientBasic', 'memberToken', 'registrationToken',
+      'registrationAccessToken'
     ])
     const paths = Object.keys(json.paths)
     t.strictSame(paths.filter(path => !path.startsWith('/api/v1/') && !elsewhere.test(path)), [])
@@ -69,7 +71,7 @@ for (const { name, server } of servers) {
     const { id, ...created } = await made('/organizations', { name: 'Tenant' })
     t.strictSame(Object.keys(created), [
       'name', 'status', 'features', 'callsPerMonth', 'creditsPerMonth', 'callsPerMinute', 'createdAt', 'suspendedAt',
-      'deletedAt'
+      'deletedAt', 'requiresProvider', 'unverifiedClients'
     ])
     const path = `/organizations/${id}`
     t.equal((await admin('PATCH', path, { name: 'Renamed' })).json.name, 'Renamed')
@@ -182,7 +184,7 @@ for (const { name, server } of servers) {
       tokenLifetime: 3600,
       metadataUrl,
       metadata,
-      wwwAuthenticate: `Bearer resource_metadata="${metadataUrl}"`,
+      wwwAuthenticate: `Bearer resource_metadata="${metadataUrl}", scope="tools:list"`,
       createdAt: created.createdAt,
       revokedAt: null,
     })

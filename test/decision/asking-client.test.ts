@@ -14,7 +14,10 @@ const path = '/api/v1/verify'
 
 async function verify (headers: Outgoing['headers'], body: Json): Promise<Answer> {
   return await send({
-    method: 'POST', path, headers: headers!, body: { credential: (await createKey()).key, resource: issuer, ...body }
+    method: 'POST',
+    path,
+    headers: headers!,
+    body: { credential: (await createKey()).key, resource: issuer, scopes: [], ...body }
   })
 }
 
@@ -54,13 +57,14 @@ tap.test('failures are counted with those of the other endpoints, and recorded',
       body: new URLSearchParams({ token: 'x' })
     })
   }
-  t.match(await verify({ authorization: basic(clientId, clientSecret) }, {}), {
+  t.match(await verify({ authorization: basic(clientId, 'wrong') }, {}), {
     status: 429, json: { code: 'TOO_MANY_REQUESTS' }
   })
+  t.match(await verify({ authorization: basic(clientId, clientSecret) }, {}), { status: 200 }, 'a right secret passes')
   const rows = async () => (await admin('GET', `/audit?type=client.refused&subject=${clientId}`)).json.data
   t.match(await eventually(rows, ({ length }) => length > 0), [{ subject: clientId }])
   clock.advance(60)
-  t.match(await verify({ authorization: basic(clientId, clientSecret) }, {}), { status: 200 })
+  t.match(await verify({ authorization: basic(clientId, 'wrong') }, {}), { status: 401 })
 })
 
 tap.test('private_key_jwt: the claims of the token endpoint, signed by the client, and used once', async t => {

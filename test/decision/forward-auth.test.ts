@@ -68,6 +68,12 @@ tap.test('N1: only a direct peer in LATCHKEY_TRUST_PROXY gets an answer, whateve
       code: 'INSUFFICIENT_PERMISSIONS'
     })
   }
+  await ask('?scope=-', {}, { from: '127.0.0.3' })
+  const warnings = server.lines.map(line => JSON.parse(line) as Json).filter(({ level }) => level === 40)
+  t.strictSame(warnings.map(({ peer, msg }) => [peer, msg]), ['127.0.0.2', '127.0.0.3'].map(peer => [
+    peer, `Forward-auth refuses ${peer}, which is no trusted proxy: if it is your proxy, add its address to ` +
+      'LATCHKEY_TRUST_PROXY.'
+  ]), 'the operator is told once a minute of each peer')
 })
 
 const plain = 'Forward-auth reads the needs scope, organization, feature, object, credits, api_key_only, proxy, ' +
@@ -211,6 +217,7 @@ tap.test('B4: a URI that two decoders could read differently is 400, as X-Forwar
     t.equal(answer.status, 400, uri)
     t.match(answer.json.message, /^The URI of the request can be read in two ways: /, uri)
     t.notMatch(answer.text, key)
+    t.notMatch(answer.json.path, 'forward-auth', 'the path of the question is not for the caller')
     if (!uri.startsWith('/') || uri.includes('ä')) continue
     t.equal((await ask(`/scope=-${uri}`)).status, 400, uri)
   }
@@ -221,6 +228,18 @@ tap.test('B4: a URI that two decoders could read differently is 400, as X-Forwar
   t.equal((await ask('?scope=-', twice)).status, 400, 'the header twice')
   t.equal((await ask('/scope=-/b', { 'x-api-key': key, 'x-forwarded-uri': '/a' })).status, 400, 'two paths')
   t.equal((await ask('/scope=-/a?b=1', { 'x-api-key': key, 'x-forwarded-uri': '/a?b=1' })).status, 200)
+})
+
+tap.test('an answer names the path of the caller, also one with several readings, and never that of the question', async t => {
+  const named = async (needs: string, uri?: string): Promise<string> =>
+    (await ask(needs, { 'x-api-key': key, ...(uri === undefined ? {} : { 'x-forwarded-uri': uri }) })).json.path
+  t.equal(await named('/scope=-&proxy=nginx', '/a%2fb?c=d'), '/a%2fb')
+  t.equal(await named('/scope=-&proxy=nginx', '//x'), '//x')
+  t.equal(await named('/scope=-//x?y'), '//x')
+  t.equal(await named('?scope=-', `/${key}/../a`), '/lb_live_…/../a')
+  t.equal(await named('?scope=-', 'no path'), '/')
+  t.equal(await named('?scope=invoices:write'), '/')
+  t.equal(await named('/scope=nothing/invoices'), '/invoices')
 })
 
 tap.test('a refusal is that of the guard, with the path of X-Forwarded-Uri', async t => {

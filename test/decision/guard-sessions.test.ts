@@ -125,6 +125,31 @@ tap.test('a client that is revoked while its poll is held gets no trust by the a
   t.equal((await held).status, 401)
 })
 
+tap.test('of 1,000 joins at once 32 are taken, and another client and a change wait for none of the rest', async t => {
+  const { server, organization, ask, open } = await start(t)
+  const key = await server.createKey({ organization: organization.id })
+  const other = await server.createClient({ organization: organization.id, introspects: [server.url] })
+  const joins = Array.from({ length: 1_000 }, () => ask('', { resource: server.url }))
+  const others = server.send({
+    method: 'POST',
+    path,
+    headers: { authorization: basic(other.clientId, other.clientSecret) },
+    body: { resource: server.url }
+  })
+  const answers = await Promise.all(joins)
+  t.equal((await others).status, 201)
+  const taken = answers.filter(({ status }) => status === 201)
+  const refused = answers.filter(({ status }) => status !== 201)
+  t.equal(taken.length, 32)
+  const forms = new Set(refused.map(({ status, json }) => `${status} ${json.code}`))
+  t.strictSame([...forms], ['429 TOO_MANY_REQUESTS'])
+  t.match(refused[0]!.json.error, /32 sessions of guards open.*end those/)
+  const revoked = await server.admin('POST', `/api-keys/${key.id}/revoke`)
+  t.equal(revoked.status, 200, 'sessions without trust delay nothing')
+  t.equal((await ask(`/${taken[0]!.json.session}`, undefined, 'DELETE')).status, 204)
+  await open()
+})
+
 /** Sessions that hold a key each, and changes of these keys, which the sessions confirm after a part of the lease. */
 async function startSlow (t: Test, sessions: number) {
   const { server, organization, ask, open } = await start(t, { environment: { LATCHKEY_REPLICA_LEASE: '8000' } })
@@ -248,13 +273,13 @@ tap.test('a guard learns nothing of keys and organizations that it was not hande
   await asStranger(`/${foreign}/lookup`, { credential: theirs.key, kind: 'api_key' })
   const day = server.clock.now().toISOString().slice(0, 10)
   const report = (key: Json) => ({ sequence: 1, entries: [{ key: key.id, calls: 5, day }] })
-  t.equal((await ask(`/${session}/usage`, report(theirs))).status, 400)
+  t.equal((await ask(`/${session}/usage`, report(theirs))).status, 204, 'what it has not asked about is left out')
   t.equal((await asStranger(`/${foreign}/usage`, report(theirs))).status, 204)
   const another = await open()
   await ask(`/${another}/lookup`, { credential: own.key, kind: 'api_key' })
   t.equal((await ask(`/${another}/usage`, report(own))).status, 204)
   t.strictSame(await heardBy(ask, session)(own.id, 5), { [own.id]: 5, [`${organization.id}:live`]: 5 })
-  await ask(`/${session}/usage`, report(own))
+  await ask(`/${session}/usage`, { ...report(own), sequence: 2 })
   const told = await asStranger(`/${foreign}/poll`, { applied: 0, counted: 0 })
   t.equal(told.status, 200)
   t.equal(told.json.elsewhere, undefined)

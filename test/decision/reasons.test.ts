@@ -50,7 +50,8 @@ async function verifyOf (server: TestServer, t: Test): Promise<Ask> {
   const client = await deploymentClient(server, errorStyleNames.map(style => resourceOf(server.issuer, style)))
   return async (situation: Situation): Promise<Answered> => {
     const { resource, credential, needs, address, path } = situation
-    const { status, json, text } = await verifyAs(server, client, { resource, credential, address, path, ...needs })
+    const question = { resource, credential, address, path, scopes: [], ...needs }
+    const { status, json, text } = await verifyAs(server, client, question)
     if (status !== 200) throw new Error(`${situation.title}: ${status} ${text}`)
     t.equal(json.reason, told(situation), `${situation.title}: the precise reason`)
     return json.allowed === true
@@ -108,7 +109,7 @@ function needsOf ({ needs }: Situation): Needs {
   const { scopes = [], apiKeyOnly = false, organization = null, feature = null, object = null, credits = 0 } = needs
   return {
     scopes,
-    apiKeyOnly: apiKeyOnly || credits > 0,
+    apiKeyOnly,
     session: false,
     feature,
     object: object && { type: object.type },

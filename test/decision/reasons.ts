@@ -52,7 +52,8 @@ export type Ask = (situation: Situation) => Promise<Answered>
 
 /** Reasons that speak of the form of a request or of its route, of which no way but the guard is asked. */
 export const reasonsOfRequests: readonly Reason[] = [
-  'no_credential', 'several_credentials', 'credential_in_query', 'key_as_bearer', 'tls_required', 'session_required'
+  'no_credential', 'several_credentials', 'credential_in_query', 'key_as_bearer', 'tls_required', 'session_required',
+  'person_required', 'cross_site_request', 'reauthentication_required'
 ]
 
 /** The headers of a decision; those that a server adds to every answer are its own. */
@@ -210,10 +211,13 @@ async function goodAndBadOnes (
   const [expiring, old] = [await key({ expiresAt: inAMinute }), await token(await client())]
   server.clock.advance(4_000)
   const [revoked, rotated, ended, changed] = [await key(), await key(), await client(), await client()]
-  const [endedToken, changedToken] = [await token(ended), await token(changed)]
+  const [disabled, off] = [await key(), await client()]
+  const [endedToken, changedToken, offToken] = [await token(ended), await token(changed), await token(off)]
   await make(`/api-keys/${revoked.id}/revoke`, {})
   await make(`/api-keys/${rotated.id}/rotate`, { overlapSeconds: 0 })
   await make(`/clients/${ended.clientId}/revoke`, {})
+  await make(`/api-keys/${disabled.id}/disable`, {})
+  await make(`/clients/${off.clientId}/disable`, {})
   await server.admin('PATCH', `/clients/${changed.clientId}`, { allowlist: ['127.0.0.0/8'] })
   const suspended = (await make('/organizations', { name: 'Gone', features: ['custom-scopes'] })).id as string
   const theirs = await key({ organization: suspended })
@@ -239,6 +243,8 @@ async function goodAndBadOnes (
     'a token of another resource': { reason: 'wrong_resource', credential: await server.tokenFor(foreign), ...access },
     'a revoked key': { reason: 'revoked', credential: revoked.key },
     'a token of a revoked client': { reason: 'revoked', credential: endedToken, ...access },
+    'a disabled key': { reason: 'disabled', credential: disabled.key },
+    'a token of a disabled client': { reason: 'disabled', credential: offToken, ...access },
     'an expired key': { reason: 'expired', credential: expiring.key },
     'an expired token': { reason: 'expired', credential: old, ...access },
     'a replaced key': { reason: 'rotated', credential: rotated.key },

@@ -8,6 +8,7 @@ import { errorStyleNames, styles, takesKeysAsBearer } from '../../src/domain/res
 import { statuses } from '../../src/guard/refusal/public-refusal.ts'
 import { file, vectors } from '../../scripts/vectors.ts'
 import type { Answered, Situation } from '../../scripts/vectors/answers.ts'
+import { resources } from '../../scripts/vectors/resources.ts'
 import { startServer, type Answer, type Json } from '../support/test-server.ts'
 
 type Vector = Situation & Answered & { name: string, resource: string, answer: Json }
@@ -21,8 +22,11 @@ tap.test('the file is what `npm run vectors` makes', async t => {
   t.equal(new Set(names).size, names.length, 'each case has a name of its own')
 })
 
-/** A limit of the month is counted by the server alone; end users and webhooks have no place in another process. */
-const elsewhere = new Set(['quota_exceeded', 'insufficient_credits', 'session_required'])
+/** The server alone counts by the month; end users, webhooks and people have no place in another process. */
+const elsewhere = new Set([
+  'quota_exceeded', 'insufficient_credits', 'session_required', 'person_required', 'cross_site_request',
+  'reauthentication_required'
+])
 
 tap.test('there is a case for every reason that a guard can find, in every style', async t => {
   for (const style of errorStyleNames) {
@@ -37,20 +41,33 @@ tap.test('there is a case for every reason that a guard can find, in every style
 
 const identifierOf = (style: string): string => `https://api.example.test/${style}`
 
-/** A resource of each style, each behind the guard of Fastify for a host of its own. */
+/** A host for each kind of route: what it needs decides which scopes a challenge names. */
+function hostOf ({ scopes, apiKeyOnly, credits }: Situation['needs'], resource: string): string {
+  return [...scopes, apiKeyOnly ? 'key' : '', credits > 0 ? 'paid' : '', resource, 'test'].filter(Boolean).join('.')
+}
+
+/**
+ * The server does not start with a route that needs a scope which is not declared; and the router takes 31 hosts, which
+ * leaves none for the resource without metadata.
+ */
+const isMountable = ({ resource, needs }: Situation & { resource: string }): boolean =>
+  resource !== 'urn' && needs.scopes.every(name => resources.get(resource)!.scopes.some(each => each.name === name))
+
+/** What is refused before anything is looked up. A router takes no absolute target for a path. */
+const formal = cases.filter(each => each.lookup === null && each.request.target.startsWith('/') && isMountable(each))
+
+/** Each resource behind the guard of Fastify, with a host for each kind of route. */
 async function mount (app: FastifyInstance, latchkey: Latchkey): Promise<void> {
-  for (const style of errorStyleNames) {
+  for (const [name, { identifier, style, kind, scopes }] of resources) {
     await createResource(latchkey.operation, {
-      identifier: identifierOf(style),
-      name: style,
-      style: styles[style],
-      scopes: ['read', 'write'].map(name => ({ name, keyOnly: false, description: null }))
+      identifier, name, style, kind, scopes, defaultScopes: kind === 'mcp' ? ['read'] : []
     })
     await app.register(async api => {
-      await api.register(latchkey.guard, { resource: identifierOf(style) })
-      for (const scope of ['read', 'write']) {
-        const constraints = { host: `${scope}.${style}.test` }
-        api.get('/*', { constraints, config: { scopes: [scope] } }, async () => ({}))
+      await api.register(latchkey.guard, { resource: identifier })
+      const kinds = new Map(formal.filter(each => each.resource === name)
+        .map(({ needs }) => [hostOf(needs, name), needs]))
+      for (const [host, { scopes, apiKeyOnly, credits }] of kinds) {
+        api.get('/*', { constraints: { host }, config: { scopes: [...scopes], apiKeyOnly, credits } }, async () => ({}))
       }
     })
   }
@@ -64,7 +81,7 @@ server.clock.stop()
 async function answerTo ({ resource, request, now, needs }: Vector, own?: string, instead?: string): Promise<Answer> {
   server.clock.advance((now - server.clock.now().getTime()) / 1_000)
   const headers = request.headers.flatMap(([name, value]) => name === 'host'
-    ? ['host', `${needs.scopes.includes('write') ? 'write' : 'read'}.${resource}.test`]
+    ? ['host', hostOf(needs, resource)]
     : [name, own === undefined ? value : value.replace(own, instead!)])
   if (request.tls) headers.push('x-forwarded-proto', 'https')
   return await server.send({ method: request.method, path: request.target, headers })
@@ -76,9 +93,6 @@ function sameAnswer (t: Test, { name, resource, answer }: Vector, given: Answer)
 }
 
 tap.test('what is refused for its form is refused alike by the guard of Fastify', async t => {
-  // A router takes no absolute target for a path.
-  const formal = cases.filter(({ lookup, resource, request }) =>
-    lookup === null && resource !== 'header-only' && request.target.startsWith('/'))
   t.ok(formal.length > 60, `${formal.length} cases`)
   for (const each of formal) sameAnswer(t, each, await answerTo(each))
 })

@@ -15,7 +15,7 @@ for (const { name, server } of servers) {
   const { admin, createClient, createKey, createOrganization, send, issuer, latchkey } = server
   const newAsker = async (input: Json = {}): Promise<Asker> => await createClient({ introspects: [issuer], ...input })
   const ask = async (asker: Asker, body: Json): Promise<Answer> =>
-    await verifyAs(server, asker, { resource: issuer, ...body })
+    await verifyAs(server, asker, { resource: issuer, scopes: [], ...body })
   const callsOf = async ({ id }: Json): Promise<number> => {
     await latchkey.meter.flush()
     return (await admin('GET', `/api-keys/${id}/usage`)).json.calls
@@ -144,7 +144,7 @@ for (const { name, server } of servers) {
     const { key } = await createKey()
     const texts = new Set<string>()
     for (const resource of ['https://nowhere.test', other.json.id, other.json.identifier, `${issuer}/api/v1`]) {
-      const answer = await verifyAs(server, asker, { credential: key, resource })
+      const answer = await ask(asker, { credential: key, resource })
       t.equal(answer.status, 403, resource)
       texts.add(answer.text)
     }
@@ -152,14 +152,14 @@ for (const { name, server } of servers) {
     t.match(JSON.parse([...texts][0]!), { code: 'INSUFFICIENT_PERMISSIONS', details: { field: 'resource' } })
     const { id } = (await admin('GET', `/resources/${encodeURIComponent(issuer)}`)).json
     for (const resource of [issuer, `${issuer}/`, id]) {
-      t.equal((await verifyAs(server, asker, { credential: key, resource })).json.allowed, true, resource)
+      t.equal((await ask(asker, { credential: key, resource })).json.allowed, true, resource)
     }
   })
 
   test('malformed questions are refused whole, by the name of their member', async t => {
     const asker = await newAsker()
     const key = await createKey()
-    const good = { credential: key.key, resource: issuer }
+    const good = { credential: key.key, resource: issuer, scopes: [] }
     const questions: [Json, string][] = [
       [{ resource: issuer }, 'credential'],
       [{ credential: key.key }, 'resource'],
@@ -170,6 +170,8 @@ for (const { name, server } of servers) {
       [{ ...good, address: '127.0.0.1/8' }, 'address'],
       [{ ...good, path: 'invoices' }, 'path'],
       [{ ...good, unknown: 1 }, 'unknown'],
+      [{ credential: key.key, resource: issuer }, 'scopes'],
+      [{ items: [good, { ...good, scopes: undefined }] }, 'items.1.scopes'],
       [{ items: [good, { ...good, address: '' }] }, 'items.1.address'],
       [{ items: [good, { ...good, credits: 1 }] }, 'items.1.credits'],
       [{ items: [good], scopes: [] }, 'scopes'],
@@ -181,6 +183,19 @@ for (const { name, server } of servers) {
     }
     t.match(await verifyAs(server, asker, good, { headers: { 'idempotency-key': 'a b' } }), { status: 400 })
     t.equal(await callsOf(key), 0, 'nothing of them is counted')
+  })
+
+  test('a question that names no scopes is refused, and says how any valid credential is asked for', async t => {
+    const asker = await newAsker()
+    const { key: credential } = await createKey({ scopes: [] })
+    const question = { credential, resource: issuer }
+    const sentence = (place: string): string => `body.${place}scopes is missing: name the scopes that the request ` +
+      'needs, or write [] if any valid credential will do.'
+    t.equal((await verifyAs(server, asker, question)).json.error, sentence(''))
+    t.equal((await verifyAs(server, asker, { items: [question] })).json.error, sentence('items.0.'))
+    t.equal((await verifyAs(server, asker, { ...question, scopes: [] })).json.allowed, true)
+    const document = (await send({ path: '/api/v1/openapi.json' })).json
+    t.strictSame(document.components.schemas.VerifyItem.required, ['credential', 'resource', 'scopes'])
   })
 
   test('credits are taken up to what the resource declares; a refusal takes none', async t => {
@@ -195,7 +210,7 @@ for (const { name, server } of servers) {
     const credits = async () => (await admin('GET', `/organizations/${organization}/credits`)).json
     await admin('POST', `/organizations/${organization}/credits`, { environment: 'live', amount: 7, reason: 'bought' })
     const asked = async (cost: number) =>
-      (await verifyAs(server, asker, { credential: key.key, resource, credits: cost })).json
+      (await ask(asker, { credential: key.key, resource, credits: cost })).json
     t.match(await asked(6), { code: 'INVALID_REQUEST', details: { field: 'credits' } })
     t.match(await asked(5), { allowed: true })
     t.match(await asked(5), { allowed: false, reason: 'insufficient_credits', refusal: { status: 402 } })

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import tap, { type Test } from 'tap'
+import { commands as ownCommands } from '../../src/cli/commands.ts'
 import { freePort, latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 import { readTranscript, Words } from '../support/transcript.ts'
 import { until } from '../support/waiting.ts'
@@ -126,4 +127,10 @@ tap.test('every command it names exists and is spelled as the command line takes
 
 tap.test('what it links to is there', async t => {
   for (const [, target] of readme.matchAll(/\]\((?!http)([^)#]+)\)/g)) t.ok(existsSync(join(root, target!)), target!)
+})
+
+tap.test('the list of commands has every one that is shown by --help', async t => {
+  const [, listed = ''] = /lists them: ([^]*?)\. They call/.exec(readme) ?? []
+  const names = [...listed.matchAll(/`([\w-]+)`/g)].map(match => match[1]!)
+  t.strictSame(names.sort(), ['serve', 'migrate', ...ownCommands().map(command => command.name())].sort())
 })

@@ -32,6 +32,7 @@ class Steps {
       object: null,
       credits: 0,
       session: false,
+      person: false,
       webhook: null,
       ...more
     }

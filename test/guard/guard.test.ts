@@ -189,9 +189,9 @@ tap.test('every style tells the same refusals in its own words', async t => {
     }
     t.equal(
       answers.none.headers['www-authenticate'],
-      `Bearer resource_metadata="https://${style}.test/.well-known/oauth-protected-resource/api"`
+      `Bearer resource_metadata="https://${style}.test/.well-known/oauth-protected-resource/api", scope="invoices:read"`
     )
-    t.match(answers.malformed.headers['www-authenticate'], /error="invalid_token"/)
+    t.match(answers.malformed.headers['www-authenticate'], /error="invalid_token".*scope="invoices:read"/)
     t.match(answers.lacking.headers['www-authenticate'], /error="insufficient_scope".*scope="invoices:read"/)
     t.equal(answers.revoked.headers['www-authenticate'], answers.malformed.headers['www-authenticate'])
   }

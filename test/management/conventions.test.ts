@@ -8,10 +8,11 @@ import { answerLifetime, idempotency } from '../../src/domain/core/idempotency.t
 import { Failure } from '../../src/base/errors.ts'
 import { digestOf } from '../../src/secrets/digest.ts'
 import { newSecret } from '../../src/secrets/random.ts'
+import { oneDatabase } from '../support/databases.ts'
 import { startOnEachDatabase, type Answer, type Json, type Outgoing, type TestServer } from '../support/test-server.ts'
 import { until } from '../support/waiting.ts'
 
-const { servers, close } = await startOnEachDatabase()
+const { servers, close } = await startOnEachDatabase({}, oneDatabase)
 tap.teardown(close)
 
 function asker (server: TestServer) {
@@ -379,7 +380,7 @@ for (const { name, server } of servers) {
       ['QUERY', '/api/v1/signing-keys/rotate', 'POST'],
       ['QUERY', '/.well-known/jwks.json', 'GET, HEAD, OPTIONS'],
       ['PROPFIND', '/.well-known/jwks.json', 'GET, HEAD, OPTIONS'],
-      ['PROPFIND', '/api/v1/auth/token', 'POST'],
+      ['PROPFIND', '/api/v1/auth/token', 'OPTIONS, POST'],
     ]
     for (const [method, path, allow] of others) {
       const answer = await server.send({ method, path })
@@ -399,7 +400,7 @@ for (const { name, server } of servers) {
       t.equal((await server.send({ method: 'PUT', path: '/api/v1/nothing', headers, body })).status, 404)
     }
     for (
-      const path of ['/api/v1/nothing', '/api/v1/clients/', '/api/v1/clients//revoke', '/api/v1/clients/a/b/c', '/']
+      const path of ['/api/v1/nothing', '/api/v1/clients/', '/api/v1/clients//revoke', '/api/v1/clients/a/b/c', '/none']
     ) {
       t.equal((await server.send({ method: 'PUT', path })).status, 404, path)
     }

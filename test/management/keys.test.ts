@@ -19,6 +19,8 @@ function respelled (digest: string): string[] {
 /** The members of a key on the wire, and nothing else. */
 const members = [
   'id',
+  'vouchedBy',
+  'portal',
   'hint',
   'status',
   'organization',
@@ -42,6 +44,10 @@ const members = [
   'expiresAt',
   'revokedAt',
   'revokedReason',
+  'disabledAt',
+  'disabledReason',
+  'metadata',
+  'externalId',
   'lastUsedAt'
 ]
 
@@ -109,6 +115,8 @@ for (const { name, fresh } of databases) {
       callsPerMinute: 10,
       createdBy: 'admin',
       creator: null,
+      vouchedBy: null,
+      portal: null,
       imported: false,
       rotatedFrom: null,
       rotatedTo: null,
@@ -116,6 +124,10 @@ for (const { name, fresh } of databases) {
       expiresAt: inSeconds(60),
       revokedAt: null,
       revokedReason: null,
+      disabledAt: null,
+      disabledReason: null,
+      metadata: {},
+      externalId: null,
       lastUsedAt: null,
     })
     t.strictSame((await admin('GET', `/api-keys/${made.id}`)).json, made)
@@ -457,6 +469,8 @@ for (const { name, fresh } of databases) {
       rotatedTo: null,
       revokedAt: null,
       revokedReason: null,
+      disabledAt: null,
+      disabledReason: null,
       lastUsedAt: null,
       status: 'active',
       userId: 'root',
@@ -624,7 +638,7 @@ for (const { name, fresh } of databases) {
     }
     for (
       const query of [
-        'status=gone', 'status=', 'name=', 'sort=name', 'limit=0', 'limit=201', 'limit=1.5',
+        'status=gone', 'status=', 'name=', 'sort=owner', 'order=name', 'limit=0', 'limit=201', 'limit=1.5',
         'organization=a&organization=b'
       ]
     ) {
@@ -816,8 +830,10 @@ for (const { name, fresh } of databases) {
       id: answer.json.id,
       organization,
       name: 'Ada',
+      email: null,
       role: 'admin',
       scopes: null,
+      operator: false,
       createdAt: clock.now().toISOString(),
       removedAt: null
     }

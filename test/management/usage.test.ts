@@ -66,6 +66,7 @@ for (const { name, clock, server } of [await start(databases[0]!), await start(d
       organization,
       environment: 'live',
       apiKey: null,
+      authorization: null,
       amount: 3,
       balance: 3,
       reason: 'test',

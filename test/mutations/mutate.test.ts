@@ -29,7 +29,7 @@ tap.test('a title with placeholders is the name of what they are filled in with,
   for (const each of ['A1: passes (all) [sqlite]', ': passes (all) []']) t.ok(name.test(each), each)
   const others = ['A1: passes all [sqlite]', 'A1: passes (all)', 'A1: passes (all) [sqlite], and more']
   for (const each of others) t.notOk(name.test(each), each)
-  t.ok(nameOf('passes').test('passes [postgresql]'), 'a wrapper adds the database')
+  for (const each of ['passes [postgresql]', '[sqlite] passes']) t.ok(nameOf('passes').test(each), 'by a wrapper')
 })
 
 tap.test('a draw is another one by another seed, and stays when tests are moved or added, but for those that come in', async t => {

@@ -1,4 +1,7 @@
-/** For each of 100 tests drawn at random, a defect that its title rules out: `npm run mutate` applies it. */
+/**
+ * For each of 100 tests drawn at random, and for the rules of people, a defect that its title rules out: `npm run
+ * mutate` applies it.
+ */
 /* eslint no-template-curly-in-string: "off" -- Titles and texts are as in the sources. */
 
 /**
@@ -122,7 +125,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'N2: a server with an https issuer answers nothing over plain http, whatever is sent',
-    find: 'isOperational(request) || isOverTls(request) ||',
+    find: 'isOperational(request) || isOverTls(requestOfPage() ?? request) ||',
     replace: 'isOperational(request) || isOverTls({ protocol: String(request.headers[\'x-forwarded-proto\'] ?? request.protocol) }) ||',
   },
   {
@@ -182,7 +185,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'T9: unknown, wrong, revoked and method-less look the same',
-    find: 'if (record === null || record.revokedAt !== null) return undefined',
+    find: 'if (record === null || !isActive(record)) return undefined',
     replace: `if (record === null) return undefined
     if (record.revokedAt !== null) throw refusal(401, 'invalid_client', 'The client was revoked.', 'revoked')`,
   },
@@ -283,8 +286,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'A3: dangerous redirect URIs are never stored',
-    find: 'return loopback.has(url.hostname) ?',
-    replace: 'return [...loopback].some(host => url.hostname.startsWith(host)) ?',
+    find: 'return loopbackHosts.has(url.hostname) ? null',
+    replace: 'return [...loopbackHosts].some(host => url.hostname.startsWith(host)) ? null',
   },
   {
     title:
@@ -334,8 +337,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'LB-12: changing a client\'s scopes ends its outstanding tokens at once; a fresh one has the new scopes',
-    find: 'JSON.stringify({ organizationId, grants, allowlist })',
-    replace: 'JSON.stringify({ organizationId, allowlist })',
+    find: 'JSON.stringify({ organizationId, grants, allowlist, grantTypes })',
+    replace: 'JSON.stringify({ organizationId, allowlist, grantTypes })',
   },
   {
     title: 'with policies in memory a check asks the database for nothing [sqlite]',
@@ -355,8 +358,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'N3: one key\'s limits do not touch another\'s [${name}]',
-    find: 'return [{ holder: key.chainId, of: \'\', limits: key }',
-    replace: 'return [{ holder: key.organizationId, of: \'\', limits: key }',
+    find: 'return [{ holder: consumer.chainId, of: \'\', limits: consumer }',
+    replace: 'return [{ holder: consumer.organizationId, of: \'\', limits: consumer }',
   },
   {
     title: 'policies: rehearsed, created, listed, changed, deleted; access says why',
@@ -658,5 +661,77 @@ export const mutations: readonly Mutation[] = [
     title: 'LATCHKEY_ADMIN_TOKEN is good for the server of this data folder',
     find: 'token: adminToken ?? readOrExplain(tokenFile',
     replace: 'token: readOrExplain(tokenFile',
+  },
+  // The rules of people, whatever is drawn.
+  {
+    title: 'a session that ended on one server is refused by the other on the next request, 1,000 times of 1,000 [postgresql]',
+    find: 'if (session.endedAt !== null || member === null ||',
+    replace: 'if (member === null ||',
+  },
+  {
+    title: '[${name}] sign-out ends the session, everywhere ends all of them, and both clear the browser',
+    find: 'for (const memberId of new Set([own.memberId, ...others.map(each => each.memberId)])) {',
+    replace: 'for (const memberId of new Set(others.map(each => each.memberId))) {',
+  },
+  {
+    title: 'W2: a change by a session comes from a page of this server, whatever the type of its body',
+    find: 'headers.origin === origin : site === \'same-origin\'',
+    replace: 'headers.origin === origin : site !== \'cross-site\'',
+  },
+  {
+    title: '[${name}] of 20 that come with one link at once, one signs in',
+    find: 'where: { digest, usedAt: null, expiresAt: { gt: now } }, data: { usedAt: now }',
+    replace: 'where: { digest, expiresAt: { gt: now } }, data: { usedAt: now }',
+  },
+  {
+    title: '[${name}] the last way in stays; another is renamed and removed',
+    find: 'requiresProvider !== true && (await tx.passkeys.ofMember(memberId)).length > 0) return',
+    replace: 'requiresProvider !== true && (await tx.passkeys.ofMember(memberId)).length >= 0) return',
+  },
+  {
+    title: 'a link is for members of organizations that the key provisioned, up to its ceiling',
+    find: 'return expand(managed, scopes).some(name => !onAll.includes(name)) ||',
+    replace: 'return expand(managed, []).some(name => !onAll.includes(name)) ||',
+  },
+  {
+    title: 'an operator acts for the deployment, for changes within ten minutes of the sign-in',
+    find: 'return !change || isFresh ? \'deployment\' : \'sign_in_again\'',
+    replace: 'return !change || isFresh ? \'deployment\' : \'none\'',
+  },
+  {
+    title: 'an operator acts for the deployment, for changes within ten minutes of the sign-in',
+    find: 'return now < secondsAfter(signedInAt, freshSignIn) && signedInAt',
+    replace: 'return now <= secondsAfter(signedInAt, freshSignIn) && signedInAt',
+  },
+  {
+    title: 'PKCE: only a client that proves itself, was let to, and sends openid and nonce leaves it out',
+    find: 'return pkceRequired || metadata.token_endpoint_auth_method === \'none\' || !params!.nonce ||',
+    replace: 'return pkceRequired || metadata.token_endpoint_auth_method === \'none\' ||',
+  },
+  {
+    title: 'id_token_hint of another person than the one who signs in is login_required, and no loop',
+    find: '|| decodeJwt(hint).sub === session.accountId) return',
+    replace: '|| decodeJwt(hint).sub !== undefined) return',
+  },
+  {
+    title: 'prompt=none: what was allowed before answers without a page; everything else is an error',
+    find: 'if (denied !== null || admission !== \'admitted\' || !isRemembered) return null',
+    replace: 'if (denied !== null || admission !== \'admitted\') return null',
+  },
+  {
+    title: 'claims by scope, to GET, POST and a form; sub is that of the ID token [${name}]',
+    find: '...(scopes.includes(\'email\') && email !== null && { email })',
+    replace: '...(email !== null && { email })',
+  },
+  {
+    title: 'J6: an ID token, a token of an API and one of a machine are not for userinfo [${name}]',
+    find: `  return {
+    resource,
+    address: addressOf(request),
+    now: clock(),`,
+    replace: `  return {
+    resource: null,
+    address: addressOf(request),
+    now: clock(),`,
   },
 ]

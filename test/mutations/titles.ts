@@ -30,10 +30,11 @@ export function draw (tests: readonly TitledTest[], { seed, size }: { seed: stri
     .map(each => each.test)
 }
 
-/** Matches tap's name of a test with this title: placeholders filled in, followed by the database's name. */
+/** Matches tap's name of a test with this title: placeholders filled in, the database's name before or behind it. */
 export function nameOf (title: string): RegExp {
   const fixed = title.split(/\$\{[^}]*\}/).map(each => each.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-  return new RegExp(`^${fixed.join('.*')}( \\[(sqlite|postgresql)\\])?$`, 's')
+  const database = '\\[(sqlite|postgresql)\\]'
+  return new RegExp(`^(${database} )?${fixed.join('.*')}( ${database})?$`, 's')
 }
 
 function testsIn (path: string): Omit<TitledTest, 'file'>[] {

@@ -7,8 +7,10 @@ import { symlink, writeFile, copyFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import tap, { type Test } from 'tap'
 import { emptyProject, onNode, packGuard, shell, type Project } from '../support/installed-package.ts'
+import { oldest as leastVersion } from '../../packages/guard/src/supported-node.ts'
 import { npmTools } from '../support/foreign-tools.ts'
 import { startLatchkeyProcess, startProgram, type LatchkeyProcess } from '../support/guarded-api.ts'
+import { run } from '../support/running-server.ts'
 import { until } from '../support/waiting.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -18,6 +20,7 @@ const frameworks = await npmTools(join(import.meta.dirname, 'guard'))
 const nodes = await npmTools(join(import.meta.dirname, 'nodes'))
 const needed = { skip: frameworks.skip === false ? nodes.skip : frameworks.skip }
 const oldest = join(dirname(nodes.path), `oldest-${process.arch}`, 'bin')
+const tooOld = join(dirname(nodes.path), `too-old-${process.arch}`, 'bin')
 const ours = dirname(process.execPath)
 
 const [project, latchkey] = await prepared()
@@ -141,6 +144,27 @@ for (const [name, node] of [['the oldest Node.js', oldest], ['the Node.js of the
     t.equal((await shell({ folder: cwd, env }, 'node common.cjs')).stdout.trim(), 'function', 'CommonJS can require it')
   })
 }
+
+tap.test('the first block of the README is strict TypeScript as it stands', needed, async t => {
+  const [block] = /(?<=^```js\n)[^]*?(?=^```)/m.exec(readme)!
+  await writeFile(join(project.folder, 'sample.ts'), block)
+  const flags = '--noEmit --strict --module nodenext --target es2023 --types node --skipLibCheck false'
+  const { code, stdout } = await run(join(ours, 'node'), [compiler, ...flags.split(' '), 'sample.ts'], {
+    cwd: project.folder, env: project.env
+  })
+  t.equal(code, 0, stdout)
+})
+
+tap.test('an older Node.js gets a sentence', needed, async t => {
+  const { folder: cwd, env } = await onNode(project, tooOld)
+  await writeFile(join(cwd, 'old.mjs'), 'import \'@latchkey/guard\'')
+  // What tap loads into each process needs a newer one.
+  const { code, stderr } = await run('sh', ['-c', 'unset NODE_OPTIONS; node old.mjs'], { cwd, env })
+  t.equal(code, 1)
+  t.match(stderr, new RegExp(`Node\\.js: this is 18\\.[\\d.]+, and @latchkey/guard needs ${leastVersion} or newer`))
+  const { engines } = JSON.parse(readFileSync(join(root, 'packages/guard/package.json'), 'utf8')) as Record<string, any>
+  t.equal(engines.node, `>=${leastVersion}`)
+})
 
 const [whole, ...parts] = [...readme.matchAll(/^```js\n([^]*?)^```/gm)].map(([, block]) => block!)
 const opening = whole!.slice(whole!.indexOf('const guard'), whole!.indexOf('const app'))

@@ -81,7 +81,7 @@ tap.test('an installation has one SQLite driver, no install scripts, nothing of 
   t.ok(packages.length > 100)
   const named = (pattern: RegExp) => packages.filter(name => pattern.test(name))
   t.strictSame(named(/sqlite/), ['better-sqlite3'])
-  t.strictSame(named(/^node-linux|^prisma$|prisma\/client$|swagger|scarf|typescript$|^tap$|embedded|^react/), [])
+  t.strictSame(named(/^node-linux|^prisma$|prisma\/client$|swagger|scarf|fontsource|typescript$|^tap$|embedded|^react/), [])
   const scripts = packages.filter(name => {
     const { scripts = {}, gypfile } = manifestOf(join(installation, name))
     // npm compiles a package with this file that does not forbid it.
@@ -139,6 +139,7 @@ for (const [name, node] of supported) {
     t.match(await admitted.json(), { kind: 'access_token', id, organization, scopes: ['invoices:read'] })
     t.equal((await fetch(`${url}/api/v1/principal`)).status, 401)
     t.match(await (await fetch(`${url}/reference/swagger-ui-bundle.js`)).text(), /SwaggerUIBundle/)
+    t.match((await fetch(`${url}/assets/inter.woff2`)).headers.get('content-type'), 'font/woff2')
     t.equal((await fetch(`${url}/prom`)).status, 200)
     const { stdout } = await shell(own, 'node_modules/.bin/latchkey doctor')
     t.match(stdout, /migrations +ok/)

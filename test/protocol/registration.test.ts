@@ -261,13 +261,23 @@ tap.test('bad metadata is refused by the name of the member, and changes nothing
     [{ client_name: 'x'.repeat(201) }, 'invalid_client_metadata', /client_name/],
     [{ client_name: '\u202e\u0000' }, 'invalid_client_metadata', /client_name/],
     [{ grant_types: 'client_credentials' }, 'invalid_client_metadata', /grant_types/],
-    [{ grant_types: ['authorization_code'] }, 'invalid_client_metadata', /client_credentials/],
+    [{ grant_types: ['authorization_code'] }, 'invalid_client_metadata', /authorization_code takes a redirect URI/],
+    [{ grant_types: ['refresh_token'] }, 'invalid_client_metadata', /refresh_token takes authorization_code/],
+    [
+      { grant_types: ['refresh_token'], redirect_uris: ['https://x.example.test/cb'] }, 'invalid_client_metadata',
+      /refresh_token takes authorization_code/
+    ],
+    [{ grant_types: ['implicit'] }, 'invalid_client_metadata', /client_credentials, authorization_code/],
     [{ grant_types: [] }, 'invalid_client_metadata', /grant_types/],
     [{ grant_types: [null] }, 'invalid_client_metadata', /grant_types/],
     [{ response_types: {} }, 'invalid_client_metadata', /response_types/],
     [
       { token_endpoint_auth_method: 'none' }, 'invalid_client_metadata',
-      /client_secret_basic, client_secret_post, private_key_jwt/
+      /client_credentials takes a client that proves itself/
+    ],
+    [
+      { token_endpoint_auth_method: 'tls_client_auth' }, 'invalid_client_metadata',
+      /client_secret_basic, client_secret_post, private_key_jwt, none/
     ],
     [{ token_endpoint_auth_method: 'client_secret_jwt' }, 'invalid_client_metadata', /token_endpoint_auth_method/],
     [{ token_endpoint_auth_method: ['none'] }, 'invalid_client_metadata', /token_endpoint_auth_method/],
@@ -365,7 +375,7 @@ tap.test('A3: dangerous redirect URIs are never stored', async t => {
     }, uris.join(' '))
   }
   const notTaken = [
-    'http://localhost.evil.test/', 'http://127.0.0.1.evil.test/', 'http://x.example.test/cb', 'cursor://x/cb'
+    'http://localhost.evil.test/', 'http://127.0.0.1.evil.test/', 'http://x.example.test/cb', 'myapp://x/cb'
   ]
   const kept = ['https://x.example.test/cb']
   const answer = await server.send('POST', path, { ...metadata, redirect_uris: [...notTaken, ...kept] }, bearer(token))
@@ -378,7 +388,7 @@ tap.test('A3, RFC 7591 §3.2.1: a redirect URI of a kind that is not taken is le
   const taken = 'https://x.example.test/cb'
   const others = [
     'http://example.test/cb', 'http://127.0.0.1.evil.test/cb', 'http://localhost.evil.test/', `${taken}#fragment`,
-    'myapp://callback', 'cursor://anysphere.cursor-mcp/oauth/callback'
+    'myapp://callback', 'https://X.example.test/cb', 'https://x.example.test:443/cb', 'https://x.example.test/*'
   ]
   for (const uri of others) {
     const { status, body } = await server.send(
@@ -392,6 +402,93 @@ tap.test('A3, RFC 7591 §3.2.1: a redirect URI of a kind that is not taken is le
       { status: 400, body: { error: 'invalid_redirect_uri', error_description: /redirect_uris\[1\]/ } }
     )
   }
+})
+
+tap.test('R2, RFC 7591 §2: a client that acts for people registers its redirect URIs, and has a secret only if it proves itself by one', async t => {
+  const server = await startServer(t)
+  const token = await server.registrationToken({ uses: null })
+  const register = async (more: object) =>
+    await server.send('POST', path, { client_name: 'agent', ...more }, bearer(token))
+  const redirectUris = ['http://127.0.0.1/cb', 'cursor://anysphere.cursor-mcp/oauth/callback']
+  const both = ['authorization_code', 'refresh_token']
+  const asked = { redirect_uris: redirectUris, grant_types: both, response_types: ['code'] }
+  const agent = await register({ ...asked, token_endpoint_auth_method: 'none', scope: 'invoices:read' })
+  t.match(agent, {
+    status: 201,
+    body: {
+      redirect_uris: redirectUris,
+      grant_types: both,
+      response_types: ['code'],
+      application_type: 'native',
+      token_endpoint_auth_method: 'none',
+    }
+  })
+  t.notOk('client_secret' in agent.body || 'client_secret_expires_at' in agent.body)
+  t.strictSame((await server.store.clients.get(agent.body.client_id))?.secrets, [])
+  const confidential = await register({ ...asked, redirect_uris: ['https://x.example.test/cb'] })
+  t.match(confidential.body, {
+    application_type: 'web', token_endpoint_auth_method: 'client_secret_basic', client_secret: /^.{43}$/
+  })
+  const cases: [object, string[]][] = [
+    [{ redirect_uris: redirectUris }, both],
+    [{ redirect_uris: redirectUris, token_endpoint_auth_method: 'none' }, both],
+    [{ redirect_uris: [] }, ['client_credentials']],
+    [{}, ['client_credentials']],
+    [{ redirect_uris: redirectUris, grant_types: ['authorization_code'] }, ['authorization_code']],
+    [{ redirect_uris: redirectUris, grant_types: [...both, 'client_credentials', 'implicit'] },
+      ['client_credentials', ...both]],
+    [{ redirect_uris: [], grant_types: [...both, 'client_credentials'] }, ['client_credentials']],
+    [{ redirect_uris: redirectUris, grant_types: [...both, 'client_credentials'], token_endpoint_auth_method: 'none' },
+      both],
+    [{ redirect_uris: redirectUris, grant_types: ['refresh_token', 'client_credentials'] }, ['client_credentials']],
+  ]
+  for (const [more, kept] of cases) {
+    const { status, body } = await register(more)
+    t.strictSame([status, body.grant_types], [201, kept], JSON.stringify(more))
+    t.strictSame(body.response_types, kept.includes('authorization_code') ? ['code'] : [])
+  }
+})
+
+tap.test('A1, A3: a client that acts for people is refused with a redirect URI that is not taken, which is named', async t => {
+  const server = await startServer(t)
+  const token = await server.registrationToken({ uses: null })
+  const refusedOnes: [string, RegExp][] = [
+    ['https://x.example.test/cb#f', /fragment/], ['http://x.example.test/cb', /use https/],
+    ['myapp://cb', /reversed domain name/], ['https://*.example.test/cb', /wildcard/],
+    ['https://X.example.test/cb', /write https:\/\/x\.example\.test\/cb/]
+  ]
+  for (const [uri, sentence] of refusedOnes) {
+    for (const grants of [{ grant_types: ['authorization_code'] }, {}]) {
+      const sent = { client_name: 'agent', redirect_uris: ['https://x.example.test/cb', uri], ...grants }
+      const { status, body } = await server.send('POST', path, sent, bearer(token))
+      t.match([status, body.error, body.error_description], [400, 'invalid_redirect_uri', /^redirect_uris\[1\] /], uri)
+      t.match(body.error_description, sentence)
+    }
+  }
+  const web = { application_type: 'web', redirect_uris: ['com.example.app:/cb'] }
+  t.match(await server.send('POST', path, web, bearer(token)), {
+    status: 400, body: { error: 'invalid_redirect_uri', error_description: /application_type native/ }
+  })
+})
+
+tap.test('A1, RFC 7592 §2.2: a registered client replaces its redirect URIs, and does not change how it proves itself', async t => {
+  const server = await startServer(t)
+  const agent = { client_name: 'agent', token_endpoint_auth_method: 'none' }
+  const uris = (...uris: string[]) => ({ ...agent, redirect_uris: uris })
+  const { client_id: id, registration_access_token: own } = await registered(server, uris('https://x.example.test/cb'))
+  const replace = async (body: object) =>
+    await server.send('PUT', `${path}/${id}`, { client_id: id, ...body }, bearer(own))
+  t.match(await replace(uris('https://x.example.test/other')), {
+    status: 200, body: { redirect_uris: ['https://x.example.test/other'] }
+  })
+  const dotted = await replace(uris('https://x.example.test/a/../cb'))
+  t.match(dotted, { status: 400, body: { error: 'invalid_redirect_uri' } })
+  for (const method of ['client_secret_basic', 'client_secret_post']) {
+    t.match(await replace({ ...uris('https://x.example.test/cb'), token_endpoint_auth_method: method }), {
+      status: 400, body: { error: 'invalid_client_metadata', error_description: /register again/ }
+    })
+  }
+  t.strictSame((await server.store.clients.get(id))?.metadata.redirect_uris, ['https://x.example.test/other'])
 })
 
 tap.test('RFC 7591 §2, RFC 7592 §2.2: a member that is null was not sent', async t => {

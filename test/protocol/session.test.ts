@@ -14,7 +14,7 @@ import { createResource } from '../../src/domain/declaration/resource-declaratio
 import { revokeResource, updateResource } from '../../src/domain/declaration/resource-change.ts'
 import {
   assertionProblems, sessionAuthenticator, type AssertionProblem
-} from '../../src/domain/access/end-user-session.ts'
+} from '../../src/domain/access/checks/end-user-session.ts'
 import { signJwt } from '../../src/domain/tokens/jws.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import { tokenReader } from '../../src/domain/tokens/access-token.ts'

@@ -20,7 +20,7 @@ tap.test('a connection that breaks at any byte while a database is looked at is 
     await drop()
   })
   const outcomes = new Set<string>()
-  for (let bytes = 300; bytes < 4_000; bytes += 100) {
+  for (let bytes = 300; bytes < 8_000; bytes += 150) {
     proxy.cutAfter(bytes)
     outcomes.add(await inspectDatabase(proxy.url).then(() => 'looked', () => 'failed'))
     proxy.mend()

@@ -31,10 +31,10 @@ for (const isolation of ['serializable', 'repeatable read']) {
     }], [{ value: '2' }]])
     const calls = Array.from(
       { length: 200 },
-      (_, i) => storages[i % 2]!.store.usage.add([{ keyId: 'key_a', day: '2026-01-15', calls: 1, credits: 0 }])
+      (_, i) => storages[i % 2]!.store.usage.add([{ consumerId: 'key_a', day: '2026-01-15', calls: 1, credits: 0 }])
     )
     await Promise.all(calls)
-    t.match(await storages[0].store.usage.ofKey('key_a', { from: '2026-01-01', to: '2026-01-31' }), [{ calls: 200 }])
+    t.match(await storages[0].store.usage.of('key_a', { from: '2026-01-01', to: '2026-01-31' }), [{ calls: 200 }])
     await storages[0].store.revokedTokens.insert({
       jti: 'gone', clientId: 'cli_a', revokedAt: new Date(), expiresAt: new Date()
     })

@@ -140,7 +140,8 @@ for (const { name, server } of servers) {
   tap.test(`B3: what is API-key only is not opened by ending its resource and declaring it again [${name}]`, async t => {
     const identifier = `https://reserved-${name}.test`
     const { id: organization } = await createOrganization('reserved')
-    const { id: creator } = (await admin('POST', '/members', { organization, name: 'm', role: 'member' })).json
+    const writer = { organization, name: 'm', role: 'member', scopes: ['*:read', '*:write'] }
+    const { id: creator } = (await admin('POST', '/members', writer)).json
     const { token } =
       (await admin('POST', '/access-tokens', {
         organization, creator, name: 'm', scopes: ['resources:read', 'resources:write', 'mcp-servers:write']

@@ -134,11 +134,12 @@ tap.test('S1: a port that is taken, an address that is not ours and a database t
     ]
   ]
   for (const [more, expected] of cases) {
-    const { status, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['bin/latchkey.js', 'serve'], {
       env: { ...own, ...more }, encoding: 'utf8', timeout: 10 * patience
     })
     t.equal(status, 1)
     t.match(stderr, expected)
+    t.equal(stdout, '', 'nothing else, above all no stack')
     t.notMatch(stderr, 'hunter2')
   }
 })

@@ -4,7 +4,7 @@
 import Sqlite from 'better-sqlite3'
 import tap from 'tap'
 import { tokenMeter } from '../../src/domain/tokens/issuance-meter.ts'
-import { keyUsageMeter } from '../../src/domain/metering/key-usage-meter.ts'
+import { usageMeter } from '../../src/domain/metering/usage-meter.ts'
 import { openStorage } from '../../src/storage/index.ts'
 import { sqlitePath } from '../../src/storage/engine/sqlite/sqlite.ts'
 import { databases } from '../support/databases.ts'
@@ -51,7 +51,7 @@ for (const { name, fresh } of databases) {
       await close()
       await drop()
     })
-    const calls = keyUsageMeter(rows => store.usage.add(rows), 3_600_000)
+    const calls = usageMeter(rows => store.usage.add(rows), 3_600_000)
     const tokens = tokenMeter(rows => store.tokenUsage.add(rows), () => noon, 3_600_000)
     for (const id of ids) {
       calls.count(id, noon)

@@ -38,6 +38,7 @@ for (const { name: database, server } of servers) {
     const { organization, members: [owner, member, viewer] } = await people('owner', 'member', 'viewer')
     const trusted = await made('/groups', { organization, name: 'trusted', scopes: ['*'] })
     await admin('PUT', `/groups/${trusted.id}/members/${owner.id}`)
+    await admin('PATCH', `/members/${member.id}`, { scopes: ['*:read', '*:write'] })
     const call = await callingWith({ organization, creator: member.id })
     const paths = [owner, member, viewer].map(({ id }) => `/members/${id}`).concat(`/groups/${trusted.id}`)
     const before = await state(paths)
@@ -105,30 +106,35 @@ for (const { name: database, server } of servers) {
     t.match(await call('POST', `/members/${owner.id}/remove`, {}), lockOut)
     t.match(await call('DELETE', `/members/${owner.id}`), lockOut)
     t.strictSame(await state([`/members/${owner.id}`]), before)
-    t.match(await call('PATCH', `/members/${owner.id}`, { role: 'admin', name: 'Ada' }), { status: 200 })
+    t.match(await call('PATCH', `/members/${owner.id}`, { name: 'Ada' }), { status: 200 })
+    const demoted = await call('PATCH', `/members/${owner.id}`, { role: 'admin' })
+    t.match(demoted, lockOut)
+    t.match(demoted.json.error, `This would leave ${organization} without an owner.`)
     t.equal((await admin('DELETE', `/members/${owner.id}`)).status, 204)
   })
 
   tap.test(`Y2: the last administrator is found among more members than a page has [${database}]`, async t => {
-    const { organization, members: [owner] } = await people('owner')
+    const { organization, members: [administrator] } = await people('admin')
     const { members } = server.latchkey.operation.store
-    const newer = new Date(Date.parse(owner.createdAt) + 1)
+    const newer = new Date(Date.parse(administrator.createdAt) + 1)
     for (let i = 0; i < 200; i++) {
       await members.insert({
         id: newId('mem'),
         organizationId: organization,
         name: `viewer ${i}`,
         role: 'viewer',
+        email: null,
         scopes: null,
+        operator: false,
         groups: [],
         createdAt: newer,
         removedAt: null,
         revision: 1
       })
     }
-    const call = await callingWith({ organization, creator: owner.id })
-    t.match(await call('PATCH', `/members/${owner.id}`, { role: 'member' }), lockOut)
-    t.match(await call('PATCH', `/members/${owner.id}`, { role: 'admin' }), { status: 200 })
+    const call = await callingWith({ organization, creator: administrator.id })
+    t.match(await call('PATCH', `/members/${administrator.id}`, { role: 'member' }), lockOut)
+    t.match(await call('PATCH', `/members/${administrator.id}`, { scopes: ['*', 'audit:read'] }), { status: 200 })
   })
 
   tap.test(`Y2: of two administrators who remove each other one is left [${database}]`, async t => {
@@ -152,8 +158,12 @@ for (const { name: database, server } of servers) {
     t.match(await call('DELETE', `/groups/${group.id}/members/${member.id}`), lockOut)
     t.match(await call('DELETE', `/groups/${group.id}`), lockOut)
     t.match(await call('PATCH', `/groups/${group.id}`, { scopes: ['*', 'audit:read'], name: 'all' }), { status: 200 })
-    const other = await call('POST', '/members', { name: 'Grace', role: 'owner' })
+    t.match(await call('POST', '/members', { name: 'Grace', role: 'owner' }), forbidden, 'ownership is no scope')
+    const other = await call('POST', '/members', { name: 'Grace', role: 'admin' })
     t.equal(other.status, 201)
+    const left = await call('DELETE', `/groups/${group.id}/members/${member.id}`)
+    t.match(left, lockOut, 'no credential would be left that changes policies')
+    await callingWith({ organization, creator: other.json.id })
     t.equal((await call('DELETE', `/groups/${group.id}/members/${member.id}`)).status, 204)
     t.equal((await admin('DELETE', `/groups/${group.id}`)).status, 204)
   })

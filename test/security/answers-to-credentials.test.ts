@@ -53,7 +53,7 @@ const { key: managementKey } = await server.createKey({
 const token = await server.tokenFor(client)
 
 /** Public documents, which caches may store. */
-const documents = /^\/(\.well-known\/|reference|llms\.txt$|api\/v1\/openapi\.json$)/
+const documents = /^\/(\.well-known\/|reference|assets\/|llms\.txt$|api\/v1\/openapi\.json$)/
 const good: Record<string, Record<string, string>> = {
   'the admin token': { authorization: `Bearer ${server.adminToken}` },
   'a management key': { 'x-api-key': managementKey },

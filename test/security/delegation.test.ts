@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import tap from 'tap'
 import { operationsOf } from '../support/openapi-document.ts'
+import { createAccount, createPasskey } from '../support/people.ts'
 import { startServer, type Answer, type Json, type TestServer } from '../support/test-server.ts'
 
 /**
@@ -122,6 +123,20 @@ const raising = (way: Omit<Way, 'of' | 'by'>): Way[] => [
 ]
 /** What makes something new hands on what is new: nobody's key gains by it. */
 const whoever: Partial<Record<Strength, Outcome>> = { allowlist: 'passes', end: 'passes', objects: 'passes' }
+/** What begins sessions of people: those have no restriction. */
+const unrestricted: Partial<Record<Strength, Outcome>> = {
+  allowlist: 'insufficient_permissions', end: 'insufficient_permissions', objects: 'insufficient_permissions'
+}
+/** An organization trusts a provider once. */
+const distrust = async ({ server: { admin }, organization }: World) => {
+  for (const { id } of (await admin('GET', `/trusted-providers?organization=${organization}`)).json.data) {
+    await admin('DELETE', `/trusted-providers/${id}`)
+  }
+}
+const trusting = async (world: World, groupMapping: Json[] = []) => {
+  await distrust(world)
+  return await world.made('/trusted-providers', { organization: world.organization, provider: 'up', groupMapping })
+}
 /** What lasts, and what no member bounds: a client, a registration token. */
 const lasting = (way: Omit<Way, 'of' | 'by'>): Way[] => [
   ...both(['managed'], ['key'], way), ...both(['managed'], ['member'], { ...way, outcome: 'insufficient_permissions' }),
@@ -137,10 +152,22 @@ const ending = (name: string, target: (world: World) => Promise<string>): Record
   [`POST /${name}/{id}/revoke`]: plain(async world => ({ path: `/${name}/${await target(world)}/revoke` })),
   [`DELETE /${name}/{id}`]: plain(async world => ({ path: `/${name}/${await target(world)}` })),
 })
+/** Enables a key that is disabled. */
+const enabling: Way['make'] = async (world, scope) => {
+  const { id } = await world.keyFor(scope)
+  await world.server.admin('POST', `/api-keys/${id}/disable`)
+  return { path: `/api-keys/${id}/enable`, read: `/api-keys/${id}` }
+}
 /** Is the deployment's: no credential of an organization does it. */
 const deploymentOnly = (make: Way['make']): Way[] => plain(
   make, Object.fromEntries(strengths.map(strength => [strength, 'insufficient_permissions']))
 )
+/** Known, and never asked. */
+const identityProvider = {
+  LATCHKEY_OIDC_UP_ISSUER: 'https://idp.example',
+  LATCHKEY_OIDC_UP_CLIENT_ID: 'latchkey',
+  LATCHKEY_OIDC_UP_CLIENT_SECRET: 'not sent in these tests',
+}
 const policy = { name: 'target', effect: 'deny', conditions: { scopes: ['nothing:read'] } }
 
 /**
@@ -162,6 +189,24 @@ const operations: Record<string, readonly Way[] | string> = {
     make: async (world, scope) => {
       const { id } = await memberWith(world, [])
       return { path: `/members/${id}`, body: { scopes: [scope] }, read: `/members/${id}` }
+    },
+  }),
+  'DELETE /members/{id}/passkeys/{passkey}': raising({
+    how: 'takes it from',
+    outcome: whoever,
+    make: async (world, scope) => {
+      const { id } = await memberWith(world, [scope])
+      const passkey = await createPasskey(world.server, id)
+      return { path: `/members/${id}/passkeys/${passkey.id}`, read: `/members/${id}/passkeys` }
+    },
+  }),
+  'DELETE /members/{id}/identities/{identity}': raising({
+    how: 'takes it from',
+    outcome: whoever,
+    make: async (world, scope) => {
+      const { id } = await memberWith(world, [scope])
+      const account = await createAccount(world.server, id, 'https://up.example')
+      return { path: `/members/${id}/identities/${account.id}`, read: `/members/${id}/identities` }
     },
   }),
   'POST /members/{id}/remove': raising({
@@ -227,6 +272,95 @@ const operations: Record<string, readonly Way[] | string> = {
       return { path: `/groups/${id}/members/${member.id}`, read: `/groups/${id}/members` }
     },
   }),
+  'POST /invitations': [
+    ...raising({
+      how: 'gives by a group',
+      // A role counts too; and the session that it begins has no restriction.
+      outcome: { ...unrestricted, equal: 'insufficient_permissions' },
+      make: async (world, scope) => {
+        const { id } = await groupWith(world, [scope])
+        const { organization, number } = world
+        const email = `new${number()}@acme.example`
+        return { path: '/invitations', body: { organization, email, role: 'viewer', groups: [id] } }
+      },
+    }),
+    ...raising({
+      how: 'lets sign in a member with',
+      outcome: unrestricted,
+      make: async (world, scope) => {
+        const { organization, number } = world
+        const { id } = await world.made('/members', {
+          organization, name: 'target', role: 'viewer', scopes: [scope], email: `old${number()}@acme.example`
+        })
+        return { path: '/invitations', body: { organization, member: id } }
+      },
+    }),
+  ],
+  ...ending('invitations', async ({ made, organization, number }) => (
+    (await made('/invitations', { organization, email: `x${number()}@acme.example`, role: 'viewer' })).id
+  )),
+  'POST /trusted-providers': raising({
+    how: 'maps',
+    make: async (world, scope) => {
+      await distrust(world)
+      const { id: group } = await groupWith(world, [scope])
+      const { organization } = world
+      return {
+        path: '/trusted-providers', body: { organization, provider: 'up', groupMapping: [{ value: 'x', group }] }
+      }
+    },
+  }),
+  'PATCH /trusted-providers/{id}': [
+    ...raising({
+      how: 'maps',
+      make: async (world, scope) => {
+        const { id } = await trusting(world)
+        const { id: group } = await groupWith(world, [scope])
+        const path = `/trusted-providers/${id}`
+        return { path, body: { groupMapping: [{ value: 'x', group }] }, read: path }
+      },
+    }),
+    ...raising({
+      how: 'takes from a mapping',
+      make: async (world, scope) => {
+        const { id: group } = await groupWith(world, [scope])
+        const path = `/trusted-providers/${(await trusting(world, [{ value: 'x', group }])).id}`
+        return { path, body: { groupMapping: [] }, read: path }
+      },
+    }),
+  ],
+  'DELETE /trusted-providers/{id}': raising({
+    how: 'ends a mapping of',
+    make: async (world, scope) => {
+      const { id: group } = await groupWith(world, [scope])
+      const path = `/trusted-providers/${(await trusting(world, [{ value: 'x', group }])).id}`
+      return { path, read: path }
+    },
+  }),
+  'POST /trusted-providers/{id}/try-mapping': plain(async world => (
+    { path: `/trusted-providers/${(await trusting(world)).id}/try-mapping`, body: { claims: {} } }
+  )),
+  'POST /email-domains': deploymentOnly(async ({ organization, number }) => (
+    { path: '/email-domains', body: { organization, domain: `d${number()}.example` } }
+  )),
+  'DELETE /email-domains/{id}': deploymentOnly(async ({ made, organization, number }) => {
+    const path = `/email-domains/${(await made('/email-domains', { organization, domain: `d${number()}.example` })).id}`
+    return { path, read: path }
+  }),
+  // An approval lets members allow a client what they may do themselves.
+  'POST /client-approvals': plain(async ({ organization, number }) => (
+    { path: '/client-approvals', body: { organization, client: `https://c${number()}.example/client.json` } }
+  )),
+  'DELETE /client-approvals/{id}': plain(async ({ made, organization, number }) => {
+    const body = { organization, client: `https://c${number()}.example/client.json` }
+    return { path: `/client-approvals/${(await made('/client-approvals', body)).id}` }
+  }),
+  'POST /organizations/{id}/admit-clients': plain(async ({ organization }) => (
+    { path: `/organizations/${organization}/admit-clients`, body: { unverified: 'allow' } }
+  )),
+  'POST /organizations/{id}/require-provider': plain(async ({ organization }) => (
+    { path: `/organizations/${organization}/require-provider`, body: { required: false } }
+  )),
   'POST /clients': lasting(
     {
       make: async ({ organization, resourceFor }, scope) => (
@@ -261,6 +395,18 @@ const operations: Record<string, readonly Way[] | string> = {
     make: async (world, scope) => {
       const { clientId } = await world.clientFor([scope], scope)
       return { path: `/clients/${clientId}/rotate-secret`, body: { overlapSeconds: 0 }, read: `/clients/${clientId}` }
+    },
+  }),
+  'POST /clients/{id}/disable': plain(async world => {
+    const { clientId } = await world.clientFor([scopeOf.managed], scopeOf.managed)
+    return { path: `/clients/${clientId}/disable` }
+  }),
+  'POST /clients/{id}/enable': lasting({
+    how: 'gives back to',
+    make: async (world, scope) => {
+      const { clientId } = await world.clientFor([scope], scope)
+      await world.server.admin('POST', `/clients/${clientId}/disable`)
+      return { path: `/clients/${clientId}/enable`, read: `/clients/${clientId}` }
     },
   }),
   'POST /api-keys': [
@@ -331,6 +477,15 @@ const operations: Record<string, readonly Way[] | string> = {
         const { id } = await world.keyFor(scope)
         return { path: `/api-keys/${id}`, body: { allowlist: [] }, read: `/api-keys/${id}` }
       },
+    }),
+  ],
+  'POST /api-keys/{id}/disable': plain(async world => (
+    { path: `/api-keys/${(await world.keyFor(scopeOf.managed)).id}/disable` }
+  )),
+  'POST /api-keys/{id}/enable': [
+    ...both(['managed'], ['key'], { how: 'gives back to', make: enabling }),
+    ...both(['managed', 'elsewhere', 'reserved'], ['member'], {
+      how: 'gives back to one that no member bounds', outcome: 'insufficient_permissions', make: enabling
     }),
   ],
   'POST /api-keys/{id}/rotate': [
@@ -546,6 +701,16 @@ const operations: Record<string, readonly Way[] | string> = {
   )),
   ...ending('mcp-servers', async world => (await world.mcpServer({})).id),
   'POST /organizations': deploymentOnly(async () => ({ path: '/organizations', body: { name: 'x' } })),
+  'POST /organization-templates': deploymentOnly(async () => (
+    { path: '/organization-templates', body: { name: 'x' } }
+  )),
+  'DELETE /organization-templates/{id}': deploymentOnly(async ({ made }) => {
+    const { id } = await made('/organization-templates', { name: 'x' })
+    return { path: `/organization-templates/${id}`, read: `/organization-templates/${id}` }
+  }),
+  'POST /portal/organizations': 'takes a scope that only the deployment gives: test/people/partners.test.ts',
+  'POST /portal/members/{id}/sign-in-links':
+    'takes a scope that only the deployment gives: test/people/partners.test.ts',
   'DELETE /organizations/{id}': deploymentOnly(async ({ organization }) => (
     { path: `/organizations/${organization}`, read: `/organizations/${organization}` }
   )),
@@ -558,6 +723,10 @@ const operations: Record<string, readonly Way[] | string> = {
   'POST /organizations/{id}/credits': deploymentOnly(async ({ organization }) => (
     { path: `/organizations/${organization}/credits`, body: { environment: 'live', amount: 1, reason: 'x' } }
   )),
+  // Owners and admins make them, by their role: test/people/links.test.ts.
+  'POST /members/{id}/sign-in-links': plain(
+    async world => ({ path: `/members/${(await memberWith(world, [])).id}/sign-in-links` }), 'insufficient_permissions'
+  ),
   'POST /signing-keys/rotate': deploymentOnly(async () => (
     { path: '/signing-keys/rotate', body: {}, read: '/signing-keys' }
   )),
@@ -565,6 +734,9 @@ const operations: Record<string, readonly Way[] | string> = {
     const { data: [{ id }] } = (await server.admin('GET', '/signing-keys')).json
     return { path: `/signing-keys/${id}/revoke`, body: {}, read: '/signing-keys' }
   }),
+  'PATCH /authorizations/{id}': deploymentOnly(async () => (
+    { path: '/authorizations/aut_none', body: { callsPerMinute: 1 } }
+  )),
   'POST /audit/prune': deploymentOnly(async ({ organization }) => (
     { path: '/audit/prune', body: { organization, before: '2020-01-01T00:00:00Z' } }
   )),
@@ -580,13 +752,43 @@ const operations: Record<string, readonly Way[] | string> = {
   ...Object.fromEntries([
     'POST /auth/token',
     'POST /oauth/authorize',
+    'POST /oauth/par',
     'POST /oauth/introspect',
+    'POST /oauth/userinfo',
     'POST /oauth/revoke',
     'POST /oauth/register',
     'PUT /oauth/register/{clientId}',
     'DELETE /oauth/register/{clientId}',
-    'POST /auth/session'
-  ].map(operation => [operation, 'takes no credential of the management API: it gives what was given before']))
+    'POST /auth/session',
+    'POST /auth/backchannel-logout'
+  ].map(operation => [operation, 'takes no credential of the management API: it gives what was given before'])),
+  ...Object.fromEntries([
+    'POST /auth/link',
+    'POST /auth/logout',
+    'POST /auth/logout-everywhere',
+    'POST /auth/organization',
+    'POST /auth/passkeys',
+    'POST /auth/passkeys/options',
+    'POST /auth/passkeys/sign-in',
+    'POST /auth/passkeys/sign-in/options',
+    'POST /auth/passkeys/{id}/name',
+    'POST /auth/passkeys/{id}/remove',
+    'POST /auth/identities',
+    'POST /auth/identities/{id}/remove',
+    'DELETE /auth/identities/{id}',
+    'POST /auth/consent/{uid}',
+    'POST /auth/applications/{id}/end',
+    'POST /auth/applications/connections/{id}/end',
+    'DELETE /auth/authorizations/{id}',
+    'DELETE /auth/consents/{id}',
+    'DELETE /auth/sessions/{id}'
+  ].map(operation => [operation, 'takes sessions of people alone, and begins or ends their own: test/people'])),
+  'POST /api-keys/find': 'reads, and hands nothing on',
+  ...Object.fromEntries([
+    'POST /authorizations/{id}/revoke',
+    'DELETE /authorizations/{id}',
+    'DELETE /consents/{id}'
+  ].map(operation => [operation, 'ends what a member has allowed, and hands nothing on']))
 }
 
 /** What the actor needs to be let in by the route at all. */
@@ -595,7 +797,7 @@ function rightFor (operation: Json): string[] {
 }
 
 tap.test('Y2, CD-09: what an operation hands on, its actor has', async t => {
-  const server = await startServer()
+  const server = await startServer({ environment: identityProvider })
   t.teardown(server.close)
   const { admin, createKey, withKey } = server
   const document = (await server.send({ path: '/api/v1/openapi.json' })).json

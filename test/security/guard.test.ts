@@ -218,10 +218,11 @@ tap.test('J6: no other secret or signed thing of this server is an access token'
 
 tap.test('D3: no credential, a bad one and too little of one are told apart in WWW-Authenticate', async t => {
   const metadata = `resource_metadata="${issuer}/.well-known/oauth-protected-resource"`
-  t.equal((await send({ path })).headers['www-authenticate'], `Bearer ${metadata}`)
+  // Scopes are no error: a client without a token learns what to ask for (RFC 6750 §3).
+  t.equal((await send({ path })).headers['www-authenticate'], `Bearer ${metadata}, scope="invoices:read"`)
   t.match(
     (await bearer('x')).headers['www-authenticate'],
-    new RegExp(`^Bearer error="invalid_token", error_description="[^"]+", ${metadata}$`)
+    new RegExp(`^Bearer error="invalid_token", error_description="[^"]+", scope="invoices:read", ${metadata}$`)
   )
   const little = await bearer(await server.tokenFor(client), '/api/v1/company')
   t.equal(little.status, 403)

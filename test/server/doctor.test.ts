@@ -302,6 +302,20 @@ const setUps: readonly SetUp[] = [
     },
   },
   {
+    title: 'the server of another installation answers on the PORT, and that of this one does not run',
+    async make (t) {
+      const [{ environment, folder }, other] = [await stopped(t), await running(t)]
+      rmSync(join(folder, 'server.json'), { force: true })
+      const { port } = new URL(other.url)
+      return { environment: { ...environment, PORT: port, LATCHKEY_ISSUER: `http://localhost:${port}` }, folder }
+    },
+    first: {
+      check: 'server',
+      found: /^the server at http:\/\/127\.0\.0\.1:\d+ is that of another installation: /,
+      remedy: /on another PORT/,
+    },
+  },
+  {
     title: 'the server sheds load',
     async make (t) {
       const server = await running(t)

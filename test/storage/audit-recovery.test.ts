@@ -244,6 +244,8 @@ async function organizationOf () {
     createdAt: at,
     suspendedAt: null,
     deletedAt: null,
+    requiresProvider: false,
+    unverifiedClients: 'allow' as const,
     revision: 1
   }
 }

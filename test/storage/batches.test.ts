@@ -68,6 +68,12 @@ const revoke = (n: number) =>
     numbers(n)
   }`
 
+const someMember = [
+  `INSERT INTO "Organization" ("id", "name", "status", "createdAt") VALUES ('org_x', 'x', 'active', '${longAgo}')`,
+  `INSERT INTO "Member" ("id", "organizationId", "name", "role", "createdAt")
+     VALUES ('mem_x', 'org_x', 'x', 'owner', '${longAgo}')`
+].map(insertion => `${insertion} ON CONFLICT DO NOTHING`).join('; ')
+
 /** Inserts `n` rows that the job removes. */
 const rows: Record<keyof typeof jobs, (n: number) => string> = {
   revoked_token: revoke,
@@ -75,6 +81,26 @@ const rows: Record<keyof typeof jobs, (n: number) => string> = {
     `INSERT INTO "UsedAssertion" ("id", "expiresAt") SELECT 'a' || i, '${longAgo}' FROM ${numbers(n)}`,
   remembered_answer: n =>
     `INSERT INTO "RememberedAnswer" ("id", "fingerprint", "sealedAnswer", "createdAt", "expiresAt") SELECT 'a' || i, '', '', '${longAgo}', '${longAgo}' FROM ${
+      numbers(n)
+    }`,
+  person_session: n =>
+    `${someMember}; INSERT INTO "PersonSession" ("id", "digest", "memberId", "amr", "authenticatedAt", "createdAt", "lastUsedAt", "expiresAt") SELECT 'pse_' || i, 'd' || i, 'mem_x', '[]', '${longAgo}', '${longAgo}', '${longAgo}', '${longAgo}' FROM ${
+      numbers(n)
+    }`,
+  invitation: n =>
+    `${someMember}; INSERT INTO "Invitation" ("id", "organizationId", "email", "normalEmail", "role", "createdBy", "createdAt", "expiresAt") SELECT 'inv_' || i, 'org_x', 'a@x.example', 'a@x.example', 'viewer', 'admin', '${longAgo}', '${longAgo}' FROM ${
+      numbers(n)
+    }`,
+  sign_in_link: n =>
+    `${someMember}; INSERT INTO "SignInLink" ("id", "digest", "memberId", "createdBy", "createdAt", "expiresAt") SELECT 'sil_' || i, 'd' || i, 'mem_x', 'admin', '${longAgo}', '${longAgo}' FROM ${
+      numbers(n)
+    }`,
+  authorization: n =>
+    `${someMember}; INSERT INTO "Authorization" ("id", "organizationId", "memberId", "clientId", "resourceId", "scopes", "identityScopes", "createdAt", "expiresAt") SELECT 'aut_' || i, 'org_x', 'mem_x', 'cli_x', 'res_x', '[]', '[]', '${longAgo}', '${longAgo}' FROM ${
+      numbers(n)
+    }`,
+  authorization_step: n =>
+    `INSERT INTO "AuthorizationStep" ("digest", "kind", "content", "createdAt", "expiresAt") SELECT 'd' || i, 'code', '{}', '${longAgo}', '${longAgo}' FROM ${
       numbers(n)
     }`,
   signing_key: n =>

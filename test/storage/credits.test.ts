@@ -20,8 +20,8 @@ async function entriesOf (
   return (await store.credits.page({ limit: 200, after: null }, filter)).items
 }
 
-function spending (key: Spending['key'], credits: number, now = noon): Spending {
-  return { id: newId('crd'), key, organization: noLimits, credits, now }
+function spending (consumer: Spending['consumer'], credits: number, now = noon): Spending {
+  return { id: newId('crd'), consumer, organization: noLimits, credits, now }
 }
 
 const count = (verdicts: SpendVerdict[], reason?: string) =>
@@ -39,17 +39,15 @@ for (const { name, fresh } of databases) {
       await grant(5, 'test')
       await other.grant(7)
       t.strictSame(await spendCredits(store, [spending(testKey, 5), spending(testKey, 1)]), [{
-        ok: true, spentThisMonth: { key: null, organization: null }
-      }, { ok: false, reason: 'insufficient_credits', spentThisMonth: { key: null, organization: null } }])
+        ok: true, spentThisMonth: { consumer: null, organization: null }
+      }, { ok: false, reason: 'insufficient_credits', spentThisMonth: { consumer: null, organization: null } }])
       t.strictSame(await balancesOf(operation, organizationId), { live: 1_000, test: 0 })
       t.strictSame(await balancesOf(operation, other.organizationId), { live: 7, test: 0 })
       t.same(
-        (await entriesOf(store, test)).map(({ amount, balance, apiKeyId }) => ({ amount, balance, apiKeyId })).toSorted(
-          (a, b) =>
-            b.amount - a.amount
-        ),
+        (await entriesOf(store, test)).map(({ amount, balance, consumerId }) => ({ amount, balance, consumerId }))
+          .toSorted((a, b) => b.amount - a.amount),
         [
-          { amount: 5, balance: 5, apiKeyId: null }, { amount: -5, balance: 0, apiKeyId: testKey.id }
+          { amount: 5, balance: 5, consumerId: null }, { amount: -5, balance: 0, consumerId: testKey.id }
         ]
       )
     })
@@ -80,10 +78,10 @@ for (const { name, fresh } of databases) {
       await Promise.all(grants)
       const entries = await entriesOf(store, live)
       t.equal(entries.reduce((sum, { amount }) => sum + amount, 0), await store.credits.balance(live))
-      t.equal(entries.filter(({ apiKeyId }) => apiKeyId !== null).length, count(verdicts))
+      t.equal(entries.filter(({ consumerId }) => consumerId !== null).length, count(verdicts))
       t.ok(entries.every(({ balance }) => balance >= 0))
       const spent = -entries.reduce((sum, { amount }) => sum + Math.min(amount, 0), 0)
-      const usage = await Promise.all(keys.map(key => store.usage.ofKey(key.id, january)))
+      const usage = await Promise.all(keys.map(key => store.usage.of(key.id, january)))
       const taken = await Promise.all(keys.map(key => store.allowances.taken(key.id, '2026-01')))
       t.equal(usage.flat().reduce((sum, { credits }) => sum + credits, 0), spent, 'the usage of the keys says the same')
       t.equal(taken.reduce((sum, { credits }) => sum + credits, 0), spent, 'and so do their months')
@@ -103,16 +101,16 @@ for (const { name, fresh } of databases) {
       t.equal(count(verdicts, 'quota_exceeded'), 9)
       t.equal(await store.credits.balance(live), 991)
       t.strictSame(await spendCredits(store, [spending(key, 11), spending(key, 2), spending(key, 1)]), [
-        { ok: false, reason: 'quota_exceeded', spentThisMonth: { key: 9, organization: null } },
-        { ok: false, reason: 'quota_exceeded', spentThisMonth: { key: 9, organization: null } },
-        { ok: true, spentThisMonth: { key: 10, organization: null } }
+        { ok: false, reason: 'quota_exceeded', spentThisMonth: { consumer: 9, organization: null } },
+        { ok: false, reason: 'quota_exceeded', spentThisMonth: { consumer: 9, organization: null } },
+        { ok: true, spentThisMonth: { consumer: 10, organization: null } }
       ])
       const february = new Date('2026-02-01T00:00:00.000Z')
       t.strictSame(
         await spendCredits(store, [spending(key, 1, new Date(february.getTime() - 1)), spending(key, 10, february)]),
         [
-          { ok: false, reason: 'quota_exceeded', spentThisMonth: { key: 10, organization: null } },
-          { ok: true, spentThisMonth: { key: 10, organization: null } }
+          { ok: false, reason: 'quota_exceeded', spentThisMonth: { consumer: 10, organization: null } },
+          { ok: true, spentThisMonth: { consumer: 10, organization: null } }
         ]
       )
     })
@@ -156,7 +154,7 @@ for (const { name, fresh } of databases) {
       t.match(entry, {
         organizationId,
         environment: 'live',
-        apiKeyId: null,
+        consumerId: null,
         amount: 1_000,
         balance: 1_000,
         reason: 'test',
@@ -200,12 +198,12 @@ for (const { name, fresh } of databases) {
       await refundCredits(operation, spent.id, 'again')
       t.equal(await store.credits.balance(live), 1_000)
       t.strictSame(await store.allowances.taken(key.id, '2026-01'), { calls: 0, credits: 0 })
-      t.strictSame(await store.usage.ofKey(key.id, january), [{ day: '2026-01-15', calls: 0, credits: 0 }])
+      t.strictSame(await store.usage.of(key.id, january), [{ day: '2026-01-15', calls: 0, credits: 0 }])
       t.match((await entriesOf(store, live))[0], {
-        apiKeyId: key.id, amount: 4, balance: 1_000, reason: 'render failed', createdAt: clock.now()
+        consumerId: key.id, amount: 4, balance: 1_000, reason: 'render failed', createdAt: clock.now()
       })
-      const granted = (await entriesOf(store, live)).find(({ apiKeyId }) =>
-        apiKeyId === null
+      const granted = (await entriesOf(store, live)).find(({ consumerId }) =>
+        consumerId === null
       )!
       await t.rejects(refundCredits(operation, granted.id, 'x'), { code: 'not_found' }, 'a grant is no spending')
       await t.rejects(
@@ -280,20 +278,20 @@ for (const { name, fresh } of databases) {
       const key = await newKey()
       const keys = [key, await newKey({ environment: 'test' }), await other.newKey()]
       const many = Array.from(
-        { length: 1_200 }, (_, i) => ({ keyId: `key_${i}`, day: '2026-01-15', calls: 1, credits: 0 })
+        { length: 1_200 }, (_, i) => ({ consumerId: `key_${i}`, day: '2026-01-15', calls: 1, credits: 0 })
       )
-      const named = keys.map(({ id }) => ({ keyId: id, day: '2026-01-15', calls: 2, credits: 3 }))
+      const named = keys.map(({ id }) => ({ consumerId: id, day: '2026-01-15', calls: 2, credits: 3 }))
       await Promise.all(Array.from({ length: 8 }, (_, i) =>
         store.usage.add(i % 2 === 0 ? [...many, ...named] : [...named, ...many].reverse())))
-      await store.usage.add([{ keyId: key.id, day: '2026-01-16', calls: 1, credits: 0 }, {
-        keyId: key.id, day: '2026-01-16', calls: 4, credits: 1
-      }, { keyId: key.id, day: '2026-02-01', calls: 9, credits: 0 }])
+      await store.usage.add([{ consumerId: key.id, day: '2026-01-16', calls: 1, credits: 0 }, {
+        consumerId: key.id, day: '2026-01-16', calls: 4, credits: 1
+      }, { consumerId: key.id, day: '2026-02-01', calls: 9, credits: 0 }])
       await store.usage.add([])
-      t.strictSame(await store.usage.ofKey('key_1199', january), [{ day: '2026-01-15', calls: 8, credits: 0 }])
-      t.strictSame(await store.usage.ofKey(key.id, january), [{ day: '2026-01-15', calls: 16, credits: 24 }, {
+      t.strictSame(await store.usage.of('key_1199', january), [{ day: '2026-01-15', calls: 8, credits: 0 }])
+      t.strictSame(await store.usage.of(key.id, january), [{ day: '2026-01-15', calls: 16, credits: 24 }, {
         day: '2026-01-16', calls: 5, credits: 1
       }])
-      t.strictSame(await store.usage.ofKey('key_nobody', january), [])
+      t.strictSame(await store.usage.of('key_nobody', january), [])
       t.strictSame(await store.usage.ofOrganization(organizationId, january), {
         live: { calls: 21, credits: 25 }, test: { calls: 16, credits: 24 }
       })

@@ -20,6 +20,9 @@ import type { Store, Repositories } from '../../src/domain/store.ts'
 import type { Operation } from '../../src/domain/core/operation.ts'
 import { styles } from '../../src/domain/resources/style.ts'
 import { tokenReader } from '../../src/domain/tokens/access-token.ts'
+import { wellKnownSchemes } from '../../src/config/readers.ts'
+import { unshared } from '../../src/domain/metering/shared-counters.ts'
+import { hostedClients, type HostedClientOptions } from '../../src/protocol/hosted-clients/hosted-clients.ts'
 import type { ProtocolLimits } from '../../src/protocol/shared/limits.ts'
 import type { RegistrationMode } from '../../src/protocol/shared/options.ts'
 import { openStorage } from '../../src/storage/index.ts'
@@ -36,6 +39,8 @@ export interface Setup {
   registry?: (registry: Registry) => Registry
   adminTokenDigest?: string
   trustProxy?: string
+  /** Lets clients be the URLs of their documents. */
+  hosted?: Pick<HostedClientOptions, 'network'> & Partial<HostedClientOptions>
   database?: typeof databases[number]
   /** Algorithms with a signing key, beside the default one. */
   algorithms?: readonly SigningAlgorithm[]
@@ -96,6 +101,13 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
   const ring = signingKeys.ring()
   const reader = tokenReader(issuer, { ring: () => ring })
   const refusals = refusalLog(store, clock)
+  const hosting = {
+    clock,
+    registry,
+    counts: unshared,
+    domains: { allowed: ['*'], denied: [] },
+    privateSchemes: new Set(wellKnownSchemes)
+  }
   const app = await serve({
     issuer,
     store,
@@ -107,6 +119,7 @@ export async function startServer (t: Cleaner, setup: Setup = {}): Promise<TestS
     authenticator: authenticator({ registry, reader, adminTokenDigest: setup.adminTokenDigest ?? null }),
     registration: setup.registration ?? 'token',
     ...(setup.limits ? { limits: setup.limits } : {}),
+    ...(setup.hosted === undefined ? {} : { hostedClients: hostedClients({ ...hosting, ...setup.hosted }) }),
   }, { port, fastify: { trustProxy: setup.trustProxy ?? false } })
   t.teardown(async () => {
     await app.close()

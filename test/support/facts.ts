@@ -31,6 +31,8 @@ export const organization: Organization = {
   createdAt: earlier,
   suspendedAt: null,
   deletedAt: null,
+  requiresProvider: false,
+  unverifiedClients: 'allow',
   revision: 1
 }
 
@@ -66,6 +68,8 @@ export const key: ApiKey = {
   allowlist: [],
   createdBy: 'admin',
   creatorId: null,
+  vouchedBy: null,
+  portal: null,
   imported: false,
   chainId: 'key_a',
   rotatedFrom: null,
@@ -74,6 +78,10 @@ export const key: ApiKey = {
   expiresAt: null,
   revokedAt: null,
   revokedReason: null,
+  disabledAt: null,
+  disabledReason: null,
+  annotations: {},
+  externalId: null,
   lastUsedAt: null,
   callsPerMonth: null,
   creditsPerMonth: null,
@@ -111,6 +119,7 @@ export function keyFacts (changes: Partial<ApiKey> = {}, more: Partial<KeyFacts>
     key: changed,
     resource,
     member: null,
+    voucher: null,
     organization,
     policies: [],
     principal: principalOf({ environment, organizations, objects, access: 'custom' }),
@@ -124,13 +133,17 @@ export const client = {
   name: 'client',
   generation: 1,
   allowlist: [] as readonly string[],
-  revokedAt: null
+  revokedAt: null,
+  disabledAt: null
 } as Client
 
 export function tokenFacts (changes: Partial<TokenFacts['claims']> = {}, more: Partial<TokenFacts> = {}): TokenFacts {
   return {
     kind: 'access_token',
     client,
+    authorization: null,
+    consumer: null,
+    member: null,
     isRevoked: false,
     presentedFor: null,
     resource,
@@ -230,7 +243,7 @@ export function webhookFacts (changes: Partial<WebhookToken> = {}, more: Partial
 /** A request for nothing in particular, from a known address. */
 export function requestFor (more: Partial<JudgedRequest> = {}): JudgedRequest {
   return {
-    requirements: { scopes: [], apiKeyOnly: false, session: false, feature: null, object: null },
+    requirements: { scopes: [], apiKeyOnly: false, credits: 0, session: false, feature: null, object: null },
     environment: null,
     organizationId: null,
     objectId: null,

@@ -1,6 +1,6 @@
 /**
- * Tools from npm, PyPI and Go's module proxy, in the versions pinned beside the judges that use them. Each is installed
- * once, into a folder of its own in the user's cache; `npm ci` installs none of them.
+ * Tools from npm, PyPI, Go's module proxy and Maven, in the versions pinned beside the judges that use them. Each is
+ * installed once, into a folder of its own in the user's cache; `npm ci` installs none of them.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -46,6 +46,20 @@ export async function goTool (module: string): Promise<ForeignProgram> {
   if (await exists(path)) return { path, skip: false }
   const { code, output } = await run(go.path, ['install', module], { env: { ...process.env, GOBIN: join(path, '..') } })
   return code === 0 ? { path, skip: false } : missing(module, lastLineOf(output))
+}
+
+/** The archives that `folder`/pom.xml depends on, unpacked. `path` is the folder with their contents. */
+export async function mavenArchives (folder: string): Promise<ForeignProgram> {
+  const maven = foreignProgram('mvn', 'apt-get install maven')
+  if (maven.skip !== false) return maven
+  return await installed(folder, 'pom.xml', async target => {
+    // Its markers of what is unpacked would be written beside the pom.
+    const { code, output } = await run(maven.path, [
+      '--quiet', '--batch-mode', `--file=${join(folder, 'pom.xml')}`, `-DoutputDirectory=${target}`,
+      `-DmarkersDirectory=${join(target, 'markers')}`, 'dependency:unpack-dependencies'
+    ])
+    return code === 0 ? null : output
+  }, '.')
 }
 
 export interface Ended { code: number, output: string }

@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
+import { paths } from '../../src/protocol/shared/paths.ts'
 import { judgeOf, operationsOf, type Operation } from './openapi-document.ts'
 import type { Answer, Json, Outgoing, TestServer } from './test-server.ts'
 
@@ -183,7 +184,10 @@ async function populate (server: TestServer, operations: readonly Operation[]): 
   const scopes = (await server.admin('GET', `/resources/${encodeURIComponent(management)}`)).json.scopes.map((
     scope: Json
   ) => scope.name)
-  const key = await server.createKey({ organization: organization.id, resource: management, scopes, name: 'fuzzing' })
+  const template = (await server.admin('POST', '/organization-templates', { name: 'fuzzed' })).json.id
+  const key = await server.createKey({
+    organization: organization.id, resource: management, scopes, name: 'fuzzing', portal: { template }
+  })
   const world: World = {
     ids: new Map([['organizations', organization.id]]),
     examples: new Map([['org_47oJu8Rmoptz2RZvzs30qU', organization.id], ['https://api.acme.test', server.issuer]]),
@@ -191,7 +195,7 @@ async function populate (server: TestServer, operations: readonly Operation[]): 
   }
   const creating = operations.filter(({ method, path, responses }) =>
     method === 'POST' && !path.includes('{') && path.startsWith('/api/v1/') && responses[201] !== undefined &&
-    !path.endsWith('/organizations')
+    !path.endsWith('/organizations') && path !== paths.pushedRequest
   )
   // Twice, because some records need others.
   for (const operation of [...creating, ...creating]) {

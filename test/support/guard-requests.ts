@@ -13,10 +13,11 @@ export const noNeeds: Needs = {
   objectId: null
 }
 
-/** A request with a key in its header, from this machine. */
-export function requestWith (key: string): GuardedRequest {
+/** A request with a key in its header, or with a token in `authorization`, from this machine. */
+export function requestWith (key: string, header: 'x-api-key' | 'authorization' = 'x-api-key'): GuardedRequest {
+  const value = header === 'authorization' ? `Bearer ${key}` : key
   return {
-    raw: { headers: { 'x-api-key': key }, rawHeaders: ['x-api-key', key] },
+    raw: { headers: { [header]: value }, rawHeaders: [header, value] },
     query: {},
     method: 'GET',
     path: '/invoices',

@@ -16,7 +16,7 @@ const now = new Date('2026-01-15T12:00:00Z')
 
 async function load (): Promise<void> {
   for (;;) {
-    const verdict = await calls.admit({ key, organization: noLimits, credits: 2, now })
+    const verdict = await calls.admit({ consumer: key, organization: noLimits, credits: 2, now })
     process.stdout.write(verdict.ok ? `${verdict.spending}\n` : `refused: ${verdict.reason}\n`)
   }
 }

@@ -91,6 +91,8 @@ async function newTenant (t: Test, store: Store, elsewhere: Store): Promise<Tena
     createdAt: noon,
     suspendedAt: null,
     deletedAt: null,
+    requiresProvider: false,
+    unverifiedClients: 'allow',
     revision: 1
   })
   const meterOver = (store: Store) => () => {
@@ -142,6 +144,8 @@ const unlimitedKey: Omit<ApiKey, 'id' | 'chainId' | 'digest' | 'organizationId' 
   callsPerMinute: null,
   createdBy: 'admin',
   creatorId: null,
+  vouchedBy: null,
+  portal: null,
   imported: false,
   rotatedFrom: null,
   rotatedTo: null,
@@ -149,6 +153,10 @@ const unlimitedKey: Omit<ApiKey, 'id' | 'chainId' | 'digest' | 'organizationId' 
   expiresAt: null,
   revokedAt: null,
   revokedReason: null,
+  disabledAt: null,
+  disabledReason: null,
+  annotations: {},
+  externalId: null,
   lastUsedAt: null,
   revision: 1
 }

@@ -28,7 +28,7 @@ interface Cleaner { teardown (work: () => unknown): void }
 export async function startServer (t: Cleaner, more: Record<string, string> = {}): Promise<RunningServer> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-cli-'))
   const port = await freePort()
-  const dataFolder = join(folder, 'data')
+  const dataFolder = more.LATCHKEY_DATA ?? join(folder, 'data')
   const environment = ownEnvironment(
     { LATCHKEY_DATA: dataFolder, PORT: String(port), LATCHKEY_LOG_LEVEL: 'warn', ...more }
   )

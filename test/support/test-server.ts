@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { openLatchkey, type Latchkey } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/config.ts'
+import type { Network } from '../../src/fetch/network.ts'
 import { hostResourceId } from '../../src/domain/resources/resource.ts'
 import { updateResource } from '../../src/domain/declaration/resource-change.ts'
 import type { Scope } from '../../src/domain/resources/scope.ts'
@@ -48,12 +49,16 @@ export interface ServerOptions {
   registration?: 'closed' | 'token' | 'open'
   trustProxy?: string
   clock?: MovableClock
-  /** The issuer; its own address unless given. */
-  issuer?: string
+  /** A free one unless given. */
+  port?: number
+  /** The issuer, also made of the port; its own address unless given. */
+  issuer?: string | ((port: number) => string)
   /** Further variables of the environment. */
   environment?: Record<string, string>
   /** Timeouts of the storage; the patience of a test unless given. */
   limits?: Partial<Limits>
+  /** The way to the hosts of metadata documents; the internet unless given. */
+  network?: Network
   /** Leaves out the small protected API; `mount` replaces it. */
   bare?: boolean
   /** Registers more routes before the server listens. */
@@ -124,11 +129,12 @@ export type TestServer = Awaited<ReturnType<typeof startServer>>
 /** Starts one. `close` ends everything it started. */
 export async function startServer (options: ServerOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-server-'))
-  const port = await freePort()
+  const port = options.port ?? await freePort()
   const clock = options.clock ?? new MovableClock()
   const adminToken = options.environment?.LATCHKEY_ADMIN_TOKEN ?? `lkadm_${newSecret()}`
   const secret = options.environment?.LATCHKEY_SECRET ?? newSecret()
-  const issuer = options.issuer ?? `http://127.0.0.1:${port}`
+  const { issuer: given = `http://127.0.0.1:${port}` } = options
+  const issuer = typeof given === 'string' ? given : given(port)
   const environment = {
     PORT: String(port),
     LATCHKEY_DATA: folder,
@@ -143,7 +149,7 @@ export async function startServer (options: ServerOptions = {}) {
   }
   const config = loadConfig(environment, folder)
   if (config.databaseUrl.startsWith(`file:${folder}`)) await copyTemplate(config.databaseUrl.slice('file:'.length))
-  const latchkey = await openLatchkey(config, clock.now, options.limits ?? patientLimits)
+  const latchkey = await openLatchkey(config, clock.now, options.limits ?? patientLimits, options.network)
   const lines: string[] = []
   const app = await buildServer(latchkey, { write: line => { lines.push(line) } })
   if (options.bare !== true) {
@@ -295,8 +301,8 @@ export async function startServer (options: ServerOptions = {}) {
 }
 
 /** One server on each database, all started before the first test begins; `close` ends servers and databases. */
-export async function startOnEachDatabase (options: Omit<ServerOptions, 'database'> = {}) {
-  const started = await Promise.all(databases.map(async ({ name, fresh }) => {
+export async function startOnEachDatabase (options: Omit<ServerOptions, 'database'> = {}, each = databases) {
+  const started = await Promise.all(each.map(async ({ name, fresh }) => {
     const database = await fresh()
     return { name, database, server: await startServer({ ...options, database: database.url }) }
   }))

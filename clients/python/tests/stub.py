@@ -46,7 +46,8 @@ class Stub:
         self.opened = {
             "position": 0, "lease": lease, "issuer": "http://stub", "keys": [],
             "resource": {
-                name: resource[name] for name in ("id", "identifier", "organization", "style", "metadata")
+                name: resource[name]
+                for name in ("id", "identifier", "organization", "style", "metadata", "tokenScopes", "initialScopes")
             },
             "refusals": resource["refusals"], "unavailable": resource["unavailable"],
         }

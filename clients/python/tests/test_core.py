@@ -535,10 +535,16 @@ class CoreTest(unittest.TestCase):
         for text in (repr(guard), repr(asked), repr(guard._options), repr(guard._core.pool), str(vars(asked).keys())):
             self.assertNotIn(KEY, text)
             self.assertNotIn("secret-of-the-client", text)
-        for wrong in ("ftp://x", "http://", "http://user:pass@host"):
+        for wrong in (
+            "ftp://x", "http://", "http://user:pass@host", "https://host:x", "https://host?secret-of-the-client",
+            "https://host/secret-of-the-client", "http://auth.example.com", "http://10.0.0.1:3000",
+        ):
             with self.assertRaises(GuardError) as caught:
                 Guard(wrong, "id", "secret-of-the-client", "r")
             self.assertNotIn("secret-of-the-client", str(caught.exception))
+        for right in ("https://host/", "http://localhost:3", "http://127.0.0.2", "http://[::1]:3000"):
+            Guard(right, "id", "s", "r")
+        Guard("http://latchkey:3000", "id", "s", "r", allow_plain_http=True)
         stub.close()
         with self.assertLogs("latchkey_guard", "DEBUG") as logs:
             logging.disable(logging.NOTSET)

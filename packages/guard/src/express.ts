@@ -3,7 +3,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readAddress, unknownAddress } from '../../../src/base/ip-address.ts'
 import type { Principal } from '../../../src/domain/access/principal.ts'
 import type { Decider, GuardedRequest } from '../../../src/guard/remote/guarded-request.ts'
-import { newId } from '../../../src/secrets/random.ts'
 import { readTarget, settle } from './http.ts'
 import { needsOf, type RouteNeeds } from './route-needs.ts'
 
@@ -48,7 +47,6 @@ function guardedRequest (request: ExpressRequest): GuardedRequest {
     raw: request,
     ...readTarget(request.originalUrl),
     method: request.method ?? 'GET',
-    id: newId('req'),
     address: readAddress(request.ip) ?? unknownAddress,
     isOverTls: request.protocol === 'https'
   }

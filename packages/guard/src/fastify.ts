@@ -2,7 +2,6 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { readAddress, unknownAddress } from '../../../src/base/ip-address.ts'
 import type { Principal } from '../../../src/domain/access/principal.ts'
-import type { Style } from '../../../src/domain/resources/style.ts'
 import { keepApart } from '../../../src/guard/caching.ts'
 import { requirementsOf, type RouteRequirements } from '../../../src/guard/needs.ts'
 import type { Decider, Decision, GuardedRequest, Needs } from '../../../src/guard/remote/guarded-request.ts'
@@ -17,8 +16,10 @@ declare module 'fastify' {
 // With it come the declarations of routes: `config: { scopes: [...] }`.
 export type { RouteRequirements } from '../../../src/guard/needs.ts'
 
-/** The outcome of the guard for a request, and null before it. */
-interface Guarded { passed: Principal | null, passedStyle: Style | null }
+/** Where a request keeps the decision that lets it pass; null: there is none yet. */
+interface Guarded { passed: Passed | null }
+
+type Passed = Extract<Decision, { ok: true }>
 
 /**
  * Guards every route of the context in which it is registered; each declares `config: { scopes: [...] }`, or
@@ -28,23 +29,23 @@ interface Guarded { passed: Principal | null, passedStyle: Style | null }
 export function fastifyGuard (guard: Decider): FastifyPluginAsync {
   const plugin: FastifyPluginAsync = async app => {
     app.decorateRequest('passed', null)
-    app.decorateRequest('passedStyle', null)
-    app.decorateRequest('principal', { getter () { return (this as unknown as Guarded).passed as Principal } })
+    app.decorateRequest('principal', { getter () { return (this as unknown as Guarded).passed?.principal as Principal } })
     app.addHook('onRoute', route => {
       const requirements = requirementsOf(route)
       if (requirements === null) return
       if (requirements.session || requirements.webhook !== null) {
         throw new Error(`${requirements.route} takes sessions or webhooks, which only a guard in the server checks.`)
       }
+      const needs = needsOf(requirements)
       route.onRequest = [(request, reply, done) => {
-        const decision = guard.decide(guardedRequest(request), needsOf(requirements, request))
+        const decision = guard.decide(new Arrival(request), needs(request))
         if (decision instanceof Promise) decision.then(decided => { if (settle(decided, request, reply)) done() })
         else if (settle(decision, request, reply)) done()
       }, ...hooksOf(route.onRequest)]
       // After the route's own: they may set `Cache-Control`, or add to `Vary`.
       route.onSend = [...hooksOf(route.onSend), (request, reply, payload, done) => {
-        const { passedStyle } = request as unknown as Guarded
-        if (passedStyle !== null) keepApart(reply, passedStyle)
+        const { passed } = request as unknown as Guarded
+        if (passed !== null) keepApart(reply, passed.style)
         done(null, payload)
       }]
     })
@@ -59,9 +60,8 @@ function hooksOf<T> (hooks: T | T[] | undefined): T[] {
 
 function settle (decision: Decision, request: FastifyRequest, reply: FastifyReply): boolean {
   if (decision.ok) {
-    const { principal: passed, style: passedStyle } = decision
-    Object.assign(request, { passed, passedStyle } satisfies Guarded)
-    reply.headers(decision.headers)
+    (request as unknown as Guarded).passed = decision
+    for (const name in decision.headers) reply.header(name, decision.headers[name])
     return true
   }
   const { status, headers, body } = decision.answer
@@ -69,26 +69,53 @@ function settle (decision: Decision, request: FastifyRequest, reply: FastifyRepl
   return false
 }
 
-function guardedRequest (request: FastifyRequest): GuardedRequest {
-  const { url, raw, query, method, id } = request
-  const end = url.indexOf('?')
-  return {
-    raw,
-    query,
-    method,
-    path: end === -1 ? url : url.slice(0, end),
-    id,
-    get address () { return readAddress(request.ip) ?? unknownAddress },
-    get isOverTls () { return request.protocol === 'https' }
+/** A request as the guard reads it: most decisions read none of its getters. */
+class Arrival implements GuardedRequest {
+  readonly raw: FastifyRequest['raw']
+  readonly #request: FastifyRequest
+
+  constructor (request: FastifyRequest) {
+    this.raw = request.raw
+    this.#request = request
+  }
+
+  get query (): unknown {
+    return this.#request.query
+  }
+
+  get method (): string {
+    return this.#request.method
+  }
+
+  get path (): string {
+    const { url } = this.#request
+    const end = url.indexOf('?')
+    return end === -1 ? url : url.slice(0, end)
+  }
+
+  get id (): string {
+    return this.#request.id
+  }
+
+  get address (): string {
+    return readAddress(this.#request.ip) ?? unknownAddress
+  }
+
+  get isOverTls (): boolean {
+    return this.#request.protocol === 'https'
   }
 }
 
-function needsOf ({ organization, object, ...requirements }: RouteRequirements, request: FastifyRequest): Needs {
-  const params = request.params as Record<string, string>
-  return {
-    ...requirements,
-    object,
-    organizationId: organization === null ? null : params[organization] ?? '',
-    objectId: object === null ? null : params[object.param] ?? ''
+/** What a request needs: for a route that names no part of its path, settled once. */
+function needsOf ({ organization, object, ...requirements }: RouteRequirements): (request: FastifyRequest) => Needs {
+  const settled: Needs = { ...requirements, object, organizationId: null, objectId: null }
+  if (organization === null && object === null) return () => settled
+  return ({ params }) => {
+    const named = params as Record<string, string>
+    return {
+      ...settled,
+      organizationId: organization === null ? null : named[organization] ?? '',
+      objectId: object === null ? null : named[object.param] ?? ''
+    }
   }
 }

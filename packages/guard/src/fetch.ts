@@ -5,7 +5,6 @@ import type { Style } from '../../../src/domain/resources/style.ts'
 import type { Awaitable } from '../../../src/base/awaitable.ts'
 import { keepApart } from '../../../src/guard/caching.ts'
 import type { Decider, Decision } from '../../../src/guard/remote/guarded-request.ts'
-import { newId } from '../../../src/secrets/random.ts'
 import { readQuery } from './http.ts'
 import { needsOf, type RouteNeeds } from './route-needs.ts'
 
@@ -37,7 +36,6 @@ export function fetchGuard (guard: Decider, declared: RouteNeeds) {
       query: readQuery(url.search.slice(1)),
       method: request.method,
       path: url.pathname,
-      id: newId('req'),
       address: readAddress(address) ?? unknownAddress,
       isOverTls: isOverTls ?? url.protocol === 'https:'
     }, needs(params)))

@@ -6,7 +6,6 @@ import type { Principal } from '../../../src/domain/access/principal.ts'
 import type { Style } from '../../../src/domain/resources/style.ts'
 import { keepApart } from '../../../src/guard/caching.ts'
 import type { Decider, Decision, GuardedRequest } from '../../../src/guard/remote/guarded-request.ts'
-import { newId } from '../../../src/secrets/random.ts'
 import { needsOf, type RouteNeeds } from './route-needs.ts'
 
 /** `trustProxy`: addresses and ranges of proxies whose X-Forwarded-* headers count; none unless given. */
@@ -21,7 +20,7 @@ export function httpGuard (guard: Decider, declared: RouteNeeds, { trustProxy = 
   return async (
     request: IncomingMessage, response: ServerResponse, parameters: Record<string, string> = {}
   ): Promise<Principal | null> => {
-    const decision = await guard.decide(guardedRequest(request, trustProxy), needs(parameters))
+    const decision = await guard.decide(new Arrival(request, trustProxy), needs(parameters))
     return settle(decision, response)
   }
 }
@@ -64,14 +63,31 @@ function setHeaders (response: ServerResponse, given: unknown): void {
   for (let i = 0; i < flat.length; i += 2) response.appendHeader(flat[i]!, flat[i + 1]!)
 }
 
-function guardedRequest (request: IncomingMessage, trusted: readonly string[]): GuardedRequest {
-  return {
-    raw: request,
-    ...readTarget(request.url ?? '/'),
-    method: request.method ?? 'GET',
-    id: newId('req'),
-    get address () { return forwardedAddress(request, trusted) },
-    get isOverTls () { return isOverTls(request, trusted) }
+/** A request as the guard reads it. A class: getters in an object literal are defined anew for each request. */
+class Arrival implements GuardedRequest {
+  readonly raw: IncomingMessage
+  readonly path: string
+  readonly query: Record<string, string | string[]>
+  readonly #trusted: readonly string[]
+
+  constructor (request: IncomingMessage, trusted: readonly string[]) {
+    this.raw = request
+    const { path, query } = readTarget(request.url ?? '/')
+    this.path = path
+    this.query = query
+    this.#trusted = trusted
+  }
+
+  get method (): string {
+    return this.raw.method ?? 'GET'
+  }
+
+  get address (): string {
+    return forwardedAddress(this.raw, this.#trusted)
+  }
+
+  get isOverTls (): boolean {
+    return isOverTls(this.raw, this.#trusted)
   }
 }
 

@@ -1,5 +1,7 @@
 /** The guard of Latchkey for an API in a process of its own. */
-import { RemoteGuard, type RemoteGuardOptions } from '../../../src/guard/remote/remote-guard.ts'
+import './supported-node.ts'
+import type { RemoteGuardOptions } from '../../../src/guard/remote/options.ts'
+import { RemoteGuard } from '../../../src/guard/remote/remote-guard.ts'
 
 export type { Decision, GuardedRequest, Needs } from '../../../src/guard/remote/guarded-request.ts'
 export { RemoteGuard, type RemoteGuardOptions }

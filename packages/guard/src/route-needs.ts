@@ -13,7 +13,7 @@ export interface RouteNeeds {
   feature?: string
   /** The parameter that holds the id of an object of this type, for credentials that are restricted to some. */
   object?: { type: string, param: string }
-  /** What a call costs, in whole credits. Such a route answers API keys only. */
+  /** What a call costs, in whole credits. Such a route answers API keys, and clients that act for people. */
   credits?: number
 }
 
@@ -25,7 +25,7 @@ export function needsOf (declared: RouteNeeds): (parameters: Parameters) => Need
   if (!Array.isArray(scopes)) throw new Error('A guarded route declares its scopes: [] for any valid credential.')
   if (!Number.isSafeInteger(credits) || credits < 0) throw new Error(`A route costs whole credits, not ${credits}.`)
   const fixed = {
-    scopes: scopes as readonly string[], apiKeyOnly: apiKeyOnly || credits > 0, session: false, feature, credits
+    scopes: scopes as readonly string[], apiKeyOnly, session: false, feature, credits
   }
   return parameters => ({
     ...fixed,

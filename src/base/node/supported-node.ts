@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { ConfigurationError } from '../errors.ts'
+import { isOlder } from './version-order.ts'
 
 const { engines } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   engines: { node: string }
@@ -19,10 +20,4 @@ export function requireNode (present = process.versions.node): void {
   throw new ConfigurationError([
     `Node.js: this is ${present}, and Latchkey needs ${needed} or newer; install one from https://nodejs.org`
   ])
-}
-
-function isOlder (version: string, other: string): boolean {
-  const [parts, others] = [version, other].map(text => text.split('.').map(part => parseInt(part)))
-  const different = parts!.findIndex((part, index) => part !== others![index])
-  return different !== -1 && parts![different]! < others![different]!
 }

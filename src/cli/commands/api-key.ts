@@ -1,17 +1,18 @@
 /** `latchkey key …`: API keys. */
 import { Command, Option } from 'commander'
+import { notesText, withAnnotationFlags, type Annotations } from '../flags/annotation-flags.ts'
 import { segment } from '../api.ts'
 import {
   anyAddressOption, calling, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import {
   keyChangeOf, newKeyOf, withAuthorityFlags, withNewKeyFlags, type KeyFlags, type Objects
-} from '../key-flags.ts'
-import { limitsText } from '../limit-flags.ts'
+} from '../flags/key-flags.ts'
+import { limitsText } from '../flags/limit-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
 import { readDuration } from '../time.ts'
 
-interface ApiKey {
+interface ApiKey extends Annotations {
   id: string
   hint: string
   status: string
@@ -29,6 +30,8 @@ interface ApiKey {
   callsPerMinute: number | null
   createdBy: string
   creator: string | null
+  vouchedBy: string | null
+  portal: { template: string | null, ceiling: string } | null
   imported: boolean
   rotatedFrom: string | null
   rotatedTo: string | null
@@ -36,12 +39,14 @@ interface ApiKey {
   expiresAt: string | null
   revokedAt: string | null
   revokedReason: string | null
+  disabledAt: string | null
+  disabledReason: string | null
   lastUsedAt: string | null
   key?: string
 }
 
 interface ImportFlags extends KeyFlags { digest: string, hint: string }
-interface KeyListFlags extends ListFlags { status?: string, name?: string }
+interface KeyListFlags extends ListFlags { status?: string, name?: string, externalId?: string }
 
 export function keyCommands (): Command {
   const key = new Command('key').description('API keys: long-lived secrets for one API')
@@ -70,6 +75,21 @@ export function keyCommands (): Command {
       calling<ApiKey, { overlap: number }>(showKey, (api, { overlap }, id) =>
         api.post(`${pathOf(id)}/rotate`, { overlapSeconds: overlap }))
     )
+  addEnding(key)
+  return key
+}
+
+function addEnding (key: Command): void {
+  key.command('disable').description('disable a key at once, until it is enabled; its sessions and webhooks end')
+    .argument('<id>')
+    .option('--reason <text>', 'the reason, kept with the record')
+    .action(
+      calling<ApiKey, { reason?: string }>(
+        showKey, (api, { reason }, id) => api.post(`${pathOf(id)}/disable`, { reason })
+      )
+    )
+  key.command('enable').description('enable a disabled key: it works again').argument('<id>')
+    .action(calling(showKey, (api, _flags, id) => api.post(`${pathOf(id)}/enable`, {})))
   key.command('revoke').description('revoke a key at once').argument('<id>').option(
     '--reason <text>', 'the reason, kept with the record'
   )
@@ -78,26 +98,27 @@ export function keyCommands (): Command {
         showKey, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
       )
     )
-  return key
 }
 
 function addList (key: Command): void {
   withPageFlags(key.command('list').description('list the keys, newest first'), { org: true })
     .addOption(
       new Option('--status <name>', 'only with this status').choices([
-        'active', 'expired', 'rotated', 'revoked'
+        'active', 'disabled', 'expired', 'rotated', 'revoked'
       ])
     )
     .option('--name <text>', 'only with exactly this name')
+    .option('--external-id <id>', 'only with this id in a system of yours')
     .action(
-      calling<Page<ApiKey>, KeyListFlags>(showKeys, (api, { status, name, ...flags }) =>
-        api.get('/api-keys', { ...pageQuery(flags), status, name }))
+      calling<Page<ApiKey>, KeyListFlags>(showKeys, (api, { status, name, externalId, ...flags }) =>
+        api.get('/api-keys', { ...pageQuery(flags), status, name, externalId }))
     )
 }
 
 function addUpdate (key: Command): void {
   const update = key.command('update').description('change a key; its secret does not change').argument('<id>')
   withAuthorityFlags(update, 'a scope or a pattern; replaces the present ones; repeat it for several')
+  withAnnotationFlags(update, 'change')
     .option('--name <text>', 'a display name')
     .addOption(new Option('--any-object', 'remove its restriction to objects').conflicts('object'))
     .addOption(new Option('--only-own-org', 'let it reach only its own organization').conflicts('alsoOrg'))
@@ -121,6 +142,9 @@ function showKey (key: ApiKey): string {
     ['may', `${authorityOf(key)} at ${key.resource}`],
     ['objects', words(Object.entries(key.objects).map(([type, ids]) => `${type}:${ids.join(',') || 'none'}`))],
     ['bounded by', key.creator],
+    ['ends with', key.vouchedBy],
+    ['provisions by', key.portal?.template ?? null],
+    ['mints links up to', key.portal?.ceiling ?? null],
     ['environment', key.environment],
     ['addresses', words(key.allowlist) ?? 'any'],
     ['limits', limitsText(key)],
@@ -130,6 +154,10 @@ function showKey (key: ApiKey): string {
     ['replaces', key.rotatedFrom],
     ['replaced by', key.rotatedTo],
     ['last used', instant(key.lastUsedAt)],
+    ['notes', notesText(key)],
+    ['external id', key.externalId],
+    ['disabled', instant(key.disabledAt)],
+    ['reason', key.disabledReason],
     ['revoked', instant(key.revokedAt)],
     ['reason', key.revokedReason],
     ['key', key.key],

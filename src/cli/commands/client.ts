@@ -1,7 +1,13 @@
 /** `latchkey client …`: OAuth clients. */
-import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
+import {
+  annotationsOf, notesText, withAnnotationFlags, type AnnotationFlags, type Annotations
+} from '../flags/annotation-flags.ts'
 import { resourcePath, segment, type Answer, type Api } from '../api.ts'
+import {
+  descriptionFlagNames, descriptionIn, withDescriptionFlags, type DescriptionFlags
+} from '../flags/client-flags.ts'
+import { readPublicKeys } from '../flags/public-keys.ts'
 import {
   allowlistOf,
   allowlistOption,
@@ -22,12 +28,18 @@ import { readDuration } from '../time.ts'
 
 interface Grant { resource: string, scopes: string[] }
 
-interface Client {
+interface Client extends Annotations {
   clientId: string
   organization: string | null
+  status: string
   name: string
   origin: string
   tokenEndpointAuthMethod: string
+  redirectUris: string[]
+  grantTypes: string[]
+  applicationType: string | null
+  idTokenSignedResponseAlg: string
+  pkceRequired: boolean
   grants: Grant[]
   allowlist: string[]
   introspects: string[]
@@ -37,10 +49,14 @@ interface Client {
   lastUsedAt: string | null
   revokedAt: string | null
   revokedReason: string | null
+  disabledAt: string | null
+  disabledReason: string | null
   clientSecret?: string
 }
 
-interface ClientFlags {
+interface ClientListFlags extends ListFlags { status?: string, externalId?: string }
+
+interface ClientFlags extends DescriptionFlags, AnnotationFlags {
   org?: string
   deployment?: boolean
   name?: string
@@ -50,15 +66,24 @@ interface ClientFlags {
   allowAnyIp?: boolean
   introspect?: string[]
   authMethod?: string
+  public?: boolean
   jwks?: string
   assertionProfile?: string
 }
+
+/** Scopes of OpenID Connect that are asked of people, and granted to no client. */
+const openIdScopes: ReadonlySet<string> = new Set(['openid', 'profile', 'email'])
 
 export function clientCommands (): Command {
   const client = new Command('client').description('clients: machines that request access tokens')
   addCreate(client)
   withPageFlags(client.command('list').description('list the clients, newest first'), { org: true })
-    .action(calling<Page<Client>, ListFlags>(showClients, (api, flags) => api.get('/clients', pageQuery(flags))))
+    .addOption(new Option('--status <name>', 'only with this status').choices(['active', 'disabled', 'revoked']))
+    .option('--external-id <id>', 'only with this id in a system of yours')
+    .action(
+      calling<Page<Client>, ClientListFlags>(showClients, (api, { status, externalId, ...flags }) =>
+        api.get('/clients', { ...pageQuery(flags), status, externalId }))
+    )
   client.command('show').description('show a client').argument('<id>')
     .action(calling(showClient, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(client)
@@ -71,6 +96,21 @@ export function clientCommands (): Command {
       calling<Client, { overlap: number }>(showClient, (api, { overlap }, id) =>
         api.post(`${pathOf(id)}/rotate-secret`, { overlapSeconds: overlap }))
     )
+  addEnding(client)
+  return client
+}
+
+function addEnding (client: Command): void {
+  client.command('disable').description('disable a client at once, until it is enabled; its tokens end')
+    .argument('<id>')
+    .option('--reason <text>', 'the reason, kept with the record')
+    .action(
+      calling<Client, { reason?: string }>(
+        showClient, (api, { reason }, id) => api.post(`${pathOf(id)}/disable`, { reason })
+      )
+    )
+  client.command('enable').description('enable a disabled client: it gets new tokens').argument('<id>')
+    .action(calling(showClient, (api, _flags, id) => api.post(`${pathOf(id)}/enable`, {})))
   client.command('revoke').description('revoke a client and its tokens at once').argument('<id>').option(
     '--reason <text>', 'the reason, kept with the record'
   )
@@ -79,11 +119,11 @@ export function clientCommands (): Command {
         showClient, (api, { reason }, id) => api.post(`${pathOf(id)}/revoke`, { reason })
       )
     )
-  return client
 }
 
 function addCreate (client: Command): void {
-  client.command('create').description('create a client; its secret is shown once')
+  const create = client.command('create').description('create a client; its secret is shown once')
+  withAnnotationFlags(create)
     .option('--org <id>', 'the organization that it belongs to; default: the token\'s own')
     .addOption(
       new Option('--deployment', 'for the whole deployment; requires a deployment-wide credential').conflicts('org')
@@ -96,17 +136,22 @@ function addCreate (client: Command): void {
     .addOption(profileOption())
     .addOption(
       new Option('--auth-method <name>', 'its authentication method').choices([
-        'client_secret_basic', 'client_secret_post', 'private_key_jwt'
+        'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'
       ])
     )
     .option('--jwks <file>', 'its public keys (RFC 7517), for private_key_jwt')
-    .action(calling<Client, ClientFlags>(showClient, create))
+    .addOption(
+      new Option('--public', 'without a secret, on the device of a person: authentication method none')
+        .conflicts(['authMethod', 'jwks'])
+    )
+  withDescriptionFlags(create, 'where it receives people back, so that it can act for them')
+    .action(calling<Client, ClientFlags>(showClient, createClient))
 }
 
 function addUpdate (client: Command): void {
-  client.command('update').description('change a client; new scopes or addresses end its tokens at once').argument(
-    '<id>'
-  )
+  const update = client.command('update').argument('<id>')
+    .description('change a client; new scopes, grants or addresses end its tokens at once')
+  withAnnotationFlags(update, 'change')
     .addOption(scopeOption('a scope; replaces the present ones; repeat it for several'))
     .option('--resource <identifier>', 'the API of the scopes, if the client has several or none')
     .addOption(allowlistOption())
@@ -115,7 +160,8 @@ function addUpdate (client: Command): void {
     .addOption(profileOption())
     .option('--name <text>', 'a display name')
     .option('--org <id>', 'claim a client that registered openly for this organization')
-    .action(calling<Client, ClientFlags>(showClient, update))
+  withDescriptionFlags(update, 'where it receives people back; replaces the present ones')
+    .action(calling<Client, ClientFlags>(showClient, updateClient))
 }
 
 function introspectOption (): Option {
@@ -133,13 +179,20 @@ function pathOf (id: string): string {
   return `/clients/${segment(id)}`
 }
 
-async function create (api: Api, flags: ClientFlags): Promise<Answer<Client>> {
+async function createClient (api: Api, flags: ClientFlags): Promise<Answer<Client>> {
   if (flags.scope !== undefined && flags.resource === undefined) {
-    throw new UsageError('Scopes belong to an API: name it with --resource.')
+    const isOpenId = flags.scope.every(scope => openIdScopes.has(scope))
+    throw new UsageError(isOpenId
+      ? 'openid, profile and email need no --scope and no --resource: every client with a --redirect-uri may ask for ' +
+        'them.'
+      : 'Scopes belong to an API: name it with --resource.')
   }
-  const method = flags.authMethod ?? (flags.jwks === undefined ? undefined : 'private_key_jwt')
+  const method = flags.public ? 'none' : flags.authMethod ?? (flags.jwks === undefined ? undefined : 'private_key_jwt')
   if ((method === 'private_key_jwt') !== (flags.jwks !== undefined)) {
     throw new UsageError('private_key_jwt and --jwks FILE go together.')
+  }
+  if (method === 'none' && flags.redirectUri === undefined) {
+    throw new UsageError('A client without a secret acts for people: name its --redirect-uri.')
   }
   return await api.post('/clients', {
     organization: flags.deployment ? null : flags.org,
@@ -150,10 +203,12 @@ async function create (api: Api, flags: ClientFlags): Promise<Answer<Client>> {
     tokenEndpointAuthMethod: method,
     assertionProfile: flags.assertionProfile,
     jwks: flags.jwks === undefined ? undefined : readPublicKeys(flags.jwks),
+    ...descriptionIn(flags),
+    ...annotationsOf(flags),
   })
 }
 
-async function update (api: Api, flags: ClientFlags, id: string): Promise<Answer<Client>> {
+async function updateClient (api: Api, flags: ClientFlags, id: string): Promise<Answer<Client>> {
   const { scope, name, org, introspect, resource } = flags
   if (resource !== undefined && scope === undefined) {
     throw new UsageError('--resource names the API of the scopes: give --scope too.')
@@ -163,10 +218,14 @@ async function update (api: Api, flags: ClientFlags, id: string): Promise<Answer
     organization: org,
     allowlist: allowlistOf(flags),
     introspects: introspect,
-    assertionProfile: flags.assertionProfile
+    assertionProfile: flags.assertionProfile,
+    ...descriptionIn(flags),
+    ...annotationsOf(flags)
   }
   requireChange(
-    { scope, ...change }, '--scope, --allow-ip, --allow-any-ip, --introspect, --assertion-profile, --name, --org'
+    { scope, ...change },
+    `--scope, --allow-ip, --allow-any-ip, --introspect, --assertion-profile, ${descriptionFlagNames}, --name, --org, ` +
+      '--metadata, --clear-metadata, --external-id'
   )
   const grants = scope === undefined ? undefined : await changedGrants(api, id, scope, resource)
   return await api.patch(pathOf(id), { ...change, grants })
@@ -189,32 +248,6 @@ async function identifierOf (api: Api, idOrIdentifier: string): Promise<string> 
   return (await api.get<{ identifier: string }>(resourcePath(idOrIdentifier))).value.identifier
 }
 
-/** Reads a JWK set, and refuses private keys: none may leave this machine. */
-function readPublicKeys (file: string): unknown {
-  const set = readJson(file) as { keys?: unknown } | null
-  if (!Array.isArray(set?.keys) || set.keys.length === 0) {
-    throw new CommandError(`${file} is not a JWK set: it must have the form {"keys": [{"kty": …}]} (RFC 7517 §5).`)
-  }
-  if (set.keys.some(key => ['d', 'k', 'p', 'q'].some(member => Object.hasOwn(Object(key), member)))) {
-    throw new CommandError(`${file} contains a private key: send public keys only. Nothing was sent.`)
-  }
-  return set
-}
-
-function readJson (file: string): unknown {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new CommandError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`)
-  }
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new CommandError(`${file} is not JSON.`)
-  }
-}
-
 function showClient (client: Client): string {
   return fieldLines([
     ['client id', client.clientId],
@@ -225,6 +258,11 @@ function showClient (client: Client): string {
     ...client.grants.map((grant): Field => ['may', `${words(grant.scopes) ?? 'nothing'} at ${grant.resource}`]),
     ['introspects', words(client.introspects)],
     ['addresses', words(client.allowlist) ?? 'any'],
+    ...client.redirectUris.map((uri): Field => ['redirects to', uri]),
+    ['grants', client.redirectUris.length === 0 ? null : words(client.grantTypes)],
+    ['application', client.applicationType],
+    ['ID tokens by', client.redirectUris.length === 0 ? null : client.idTokenSignedResponseAlg],
+    ['PKCE', client.pkceRequired ? null : 'optional'],
     ['authenticates by', client.tokenEndpointAuthMethod],
     ['assertions', client.tokenEndpointAuthMethod === 'private_key_jwt' ? client.assertionProfile : null],
     ...client.secrets.map((
@@ -232,6 +270,10 @@ function showClient (client: Client): string {
     ): Field => ['secret', expiresAt === null ? hint : `${hint} until ${instant(expiresAt)}`]),
     ['created', instant(client.createdAt)],
     ['last used', instant(client.lastUsedAt)],
+    ['notes', notesText(client)],
+    ['external id', client.externalId],
+    ['disabled', instant(client.disabledAt)],
+    ['reason', client.disabledReason],
     ['revoked', instant(client.revokedAt)],
     ['reason', client.revokedReason],
     ['client secret', client.clientSecret],
@@ -239,7 +281,7 @@ function showClient (client: Client): string {
 }
 
 const showClients = showPage<Client>(
-  ['CLIENT ID', 'NAME', 'ORGANIZATION', 'LAST USED', 'REVOKED'],
-  client => [client.clientId, client.name, client.organization, instant(client.lastUsedAt), instant(client.revokedAt)],
+  ['CLIENT ID', 'NAME', 'ORGANIZATION', 'LAST USED', 'STATUS'],
+  client => [client.clientId, client.name, client.organization, instant(client.lastUsedAt), client.status],
   'There is no client yet. Create one: npx latchkey client create --org ORG --resource API --scope NAME --name NAME'
 )

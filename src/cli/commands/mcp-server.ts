@@ -1,10 +1,13 @@
 /** `latchkey mcp-server …`: MCP servers as resources. */
 import { Command, Option } from 'commander'
-import { segment } from '../api.ts'
+import { segment, type Answer, type Api } from '../api.ts'
 import {
-  calling, pageQuery, repeated, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { fieldLines, instant, words } from '../print.ts'
+import {
+  declaredScopeOption, keepingDescriptions, readDeclaredScope, type DeclaredScope
+} from '../flags/scope-flags.ts'
 
 interface McpServer {
   id: string
@@ -12,7 +15,7 @@ interface McpServer {
   name: string
   organization: string
   status: string
-  scopes: { name: string }[]
+  scopes: DeclaredScope[]
   defaultScopes: string[]
   metadataUrl: string
   wwwAuthenticate: string
@@ -31,12 +34,12 @@ export function mcpServerCommands (): Command {
   server.command('create').description('declare an MCP server').argument('<url>', 'the URL that its clients use')
     .requiredOption('--org <id>', 'the organization that it belongs to')
     .option('--name <text>', 'a display name')
-    .addOption(scopeOption())
+    .addOption(declaredScopeOption())
     .addOption(defaultScopeOption())
     .action(
       calling<McpServer, ServerFlags>(showServer, (api, { org, name, scope = [], defaultScope }, identifier) =>
         api.post('/mcp-servers', {
-          organization: org, identifier, name, scopes: scope.map(name => ({ name })), defaultScopes: defaultScope
+          organization: org, identifier, name, scopes: scope.map(readDeclaredScope), defaultScopes: defaultScope
         }))
     )
   withPageFlags(server.command('list').description('list the MCP servers, newest first'), { org: true })
@@ -48,15 +51,10 @@ export function mcpServerCommands (): Command {
     '<id>', 'its id or URL'
   )
     .option('--name <text>', 'a display name')
-    .addOption(scopeOption())
+    .addOption(declaredScopeOption())
     .addOption(defaultScopeOption())
     .addOption(new Option('--without-defaults', 'grant no scopes to clients that register').conflicts('defaultScope'))
-    .action(calling<McpServer, ServerFlags>(showServer, (api, { name, scope, defaultScope, withoutDefaults }, id) => {
-      const change = {
-        name, scopes: scope?.map(name => ({ name })), defaultScopes: withoutDefaults ? [] : defaultScope
-      }
-      return api.patch(pathOf(id), requireChange(change, '--name, --scope, --default-scope, --without-defaults'))
-    }))
+    .action(calling<McpServer, ServerFlags>(showServer, update))
   server.command('revoke').description('revoke an MCP server: every token for it is refused').argument(
     '<id>', 'its id or URL'
   )
@@ -64,9 +62,22 @@ export function mcpServerCommands (): Command {
   return server
 }
 
+async function update (
+  api: Api, { name, scope, defaultScope, withoutDefaults }: ServerFlags, id: string
+): Promise<Answer<McpServer>> {
+  const defaultScopes = withoutDefaults ? [] : defaultScope
+  requireChange({ name, scope, defaultScopes }, '--name, --scope, --default-scope, --without-defaults')
+  const scopes = scope === undefined
+    ? undefined
+    : keepingDescriptions(scope.map(readDeclaredScope), (await api.get<McpServer>(pathOf(id))).value.scopes)
+  return await api.patch(pathOf(id), { name, scopes, defaultScopes })
+}
+
 function defaultScopeOption (): Option {
   return new Option(
-    '--default-scope <name>', 'a scope granted to clients that register with the organization; repeat it for several'
+    '--default-scope <name>',
+    'a scope asked of people where a client names none, and granted to clients that register with the organization; ' +
+      'repeat it for several'
   ).argParser(repeated)
 }
 

@@ -5,7 +5,7 @@ import {
   calling, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { UsageError } from '../failure.ts'
-import { limitChangeOf, limitsText, withLimitFlags, type LimitFlags, type Limits } from '../limit-flags.ts'
+import { limitChangeOf, limitsText, withLimitFlags, type LimitFlags, type Limits } from '../flags/limit-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
 
 interface Organization extends Limits {
@@ -16,6 +16,8 @@ interface Organization extends Limits {
   createdAt: string,
   suspendedAt: string | null,
   deletedAt: string | null
+  requiresProvider: boolean
+  unverifiedClients: string
 }
 
 export function organizationCommands (): Command {
@@ -60,6 +62,20 @@ export function organizationCommands (): Command {
       await api.delete(pathOf(id))
       return await api.get(pathOf(id))
     }))
+  org.command('require-provider').description('let only trusted identity providers sign its members in')
+    .argument('<id>')
+    .option('--no-required', 'let passkeys and links sign them in too')
+    .action(calling<Organization, { required: boolean }>(showOrganization, (api, { required }, id) =>
+      api.post(`${pathOf(id)}/require-provider`, { required })))
+  org.command('admit-clients').description('say which clients act for its members; what they allowed others ends')
+    .argument('<id>')
+    .addOption(
+      new Option('--unverified <rule>', 'clients that registered themselves or have a metadata document').choices([
+        'allow', 'approve', 'deny'
+      ]).makeOptionMandatory()
+    )
+    .action(calling<Organization, { unverified: string }>(showOrganization, (api, { unverified }, id) =>
+      api.post(`${pathOf(id)}/admit-clients`, { unverified })))
   return org
 }
 
@@ -104,6 +120,8 @@ function showOrganization (organization: Organization): string {
     ['status', organization.status],
     ['features', words(organization.features)],
     ['limits', limitsText(organization)],
+    ['sign-in', organization.requiresProvider ? 'with trusted identity providers alone' : null],
+    ['unverified clients', organization.unverifiedClients === 'allow' ? null : organization.unverifiedClients],
     ['created', instant(organization.createdAt)],
     ['suspended', instant(organization.suspendedAt)],
     ['deleted', instant(organization.deletedAt)],

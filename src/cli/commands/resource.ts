@@ -2,19 +2,19 @@
 import { Command, Option } from 'commander'
 import { resourcePath, type Answer, type Api } from '../api.ts'
 import {
-  algorithmOption, calling, pageQuery, readWhole, requireChange, scopeOption, showPage, withPageFlags, type ListFlags,
-  type Page
+  algorithmOption, calling, pageQuery, readWhole, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
-
-interface Scope { name: string, keyOnly?: boolean, description?: string | null }
+import {
+  declaredScopeOption, keepingDescriptions, readDeclaredScope, type DeclaredScope
+} from '../flags/scope-flags.ts'
 
 interface Resource {
   id: string
   identifier: string
   name: string
   organization: string | null
-  scopes: Scope[]
+  scopes: DeclaredScope[]
   style: string
   keyPrefix: string
   tokenLifetime: number
@@ -66,7 +66,7 @@ export function resourceCommands (): Command {
 
 function withResourceFlags (command: Command): Command {
   return command
-    .addOption(scopeOption(`a scope; repeat it for several; the suffix "${keyOnlySuffix}" excludes OAuth clients`))
+    .addOption(declaredScopeOption(`; the suffix "${keyOnlySuffix}" of the name excludes OAuth clients`))
     .option('--name <text>', 'a display name')
     .addOption(new Option('--style <name>', 'the style of credentials and errors').choices(styleNames))
     .option('--key-prefix <text>', 'the prefix of its API keys')
@@ -95,21 +95,16 @@ async function update (api: Api, flags: ResourceFlags, id: string): Promise<Answ
   )
   const scopes = scope === undefined
     ? undefined
-    : withDescriptions(scope.map(readScope), (await api.get<Resource>(resourcePath(id))).value.scopes)
+    : keepingDescriptions(scope.map(readScope), (await api.get<Resource>(resourcePath(id))).value.scopes)
   return await api.patch(resourcePath(id), { name, scopes, style, keyPrefix, signingAlgorithm, mostCredits })
 }
 
 /** Scopes may contain colons; only this suffix has a meaning. */
-function readScope (text: string): Scope {
-  return text.endsWith(keyOnlySuffix) ? { name: text.slice(0, -keyOnlySuffix.length), keyOnly: true } : { name: text }
-}
-
-/** A remaining scope keeps its description. */
-function withDescriptions (scopes: Scope[], before: readonly Scope[]): Scope[] {
-  return scopes.map(scope => {
-    const description = before.find(({ name }) => name === scope.name)?.description
-    return description ? { ...scope, description } : scope
-  })
+function readScope (text: string): DeclaredScope {
+  const scope = readDeclaredScope(text)
+  return scope.name.endsWith(keyOnlySuffix)
+    ? { ...scope, name: scope.name.slice(0, -keyOnlySuffix.length), keyOnly: true }
+    : scope
 }
 
 function showResource (resource: Resource): string {

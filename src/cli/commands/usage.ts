@@ -1,12 +1,15 @@
-/** `latchkey key usage` and `latchkey org credits`: usage of keys, and credits of organizations. */
+/** `latchkey key usage`, `latchkey authorization usage` and `latchkey org credits`. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import { calling } from '../command.ts'
 import { UsageError } from '../failure.ts'
 import { fieldLines, instant, tableLines } from '../print.ts'
 
-interface KeyUsage {
-  apiKey: string
+interface Usage {
+  /** Of a key. */
+  apiKey?: string
+  /** Of what a member has allowed a client. */
+  authorization?: string
   environment: string
   from: string
   to: string
@@ -28,14 +31,23 @@ interface GrantFlags { grant?: number, env?: string, reason?: string }
 
 /** `latchkey key usage ID` */
 export function keyUsageCommand (): Command {
+  return usageCommand('a key', '/api-keys')
+}
+
+/** `latchkey authorization usage ID` */
+export function authorizationUsageCommand (): Command {
+  return usageCommand('an authorization', '/authorizations')
+}
+
+function usageCommand (what: string, collection: string): Command {
   return new Command('usage').description(
-    'show the usage of a key by day (UTC); default: this month'
+    `show the usage of ${what} by day (UTC); default: this month`
   ).argument('<id>')
     .option('--from <day>', 'the first day: 2027-01-01')
     .option('--to <day>', 'the last day')
     .action(
-      calling<KeyUsage, { from?: string, to?: string }>(showUsage, (api, { from, to }, id) =>
-        api.get(`/api-keys/${segment(id)}/usage`, { from, to }))
+      calling<Usage, { from?: string, to?: string }>(showUsage, (api, { from, to }, id) =>
+        api.get(`${collection}/${segment(id)}/usage`, { from, to }))
     )
 }
 
@@ -69,9 +81,11 @@ function readCredits (text: string): number {
   throw new InvalidArgumentError('Write a whole number, 1 or greater.')
 }
 
-function showUsage ({ apiKey, environment, from, to, lastUsedAt, calls, credits, callsToday, days }: KeyUsage): string {
+function showUsage (usage: Usage): string {
+  const { environment, from, to, lastUsedAt, calls, credits, callsToday, days } = usage
   const total = fieldLines([
-    ['key', apiKey],
+    ['key', usage.apiKey ?? null],
+    ['authorization', usage.authorization ?? null],
     ['environment', environment],
     ['days', `${from} to ${to}, UTC`],
     ['calls', calls],

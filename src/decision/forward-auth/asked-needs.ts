@@ -1,13 +1,13 @@
 /** The needs that a proxy asks about: written like a query, and read without tolerance. */
 import { Failure } from '../../base/errors.ts'
 import { isScopeToken, splitScope } from '../../domain/resources/scope.ts'
-import type { CallRequirements } from '../../guard/admission.ts'
+import type { Requirements } from '../../domain/access/judge.ts'
 import { anyCredential } from '../asked-call.ts'
 import type { OriginalRequest } from './original-request.ts'
 
 /** What the caller's request needs, and which form of an answer the proxy can pass on. */
 export interface AskedNeeds {
-  requirements: CallRequirements
+  requirements: Requirements
   /** Null: the request names none. */
   organizationId: string | null
   /** Null: the request names none. */
@@ -38,7 +38,7 @@ export function readNeeds (text: string): AskedNeeds {
     requirements: {
       ...anyCredential,
       scopes: readScopes(given.get('scope')),
-      apiKeyOnly: only('api_key_only', 'true', given) || credits > 0,
+      apiKeyOnly: only('api_key_only', 'true', given),
       feature: given.get('feature') ?? null,
       object: object === null ? null : { type: object.type },
       credits,

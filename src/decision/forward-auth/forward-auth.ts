@@ -7,15 +7,15 @@ import { requireAvailable } from '../../base/availability.ts'
 import type { Awaitable } from '../../base/awaitable.ts'
 import { Failure } from '../../base/errors.ts'
 import { addressOf, isWithin, readAddress, unknownAddress } from '../../base/ip-address.ts'
+import { lru } from '../../base/lru.ts'
 import { refusal } from '../../domain/access/facts.ts'
 import type { Registry } from '../../domain/access/registry.ts'
-import { managementResourceId, type Resource } from '../../domain/resources/resource.ts'
-import { resourceMetadataUrl } from '../../domain/resources/resource-metadata.ts'
+import { isOfThisVersion, type Resource } from '../../domain/resources/resource.ts'
 import { managementStyle } from '../../domain/resources/style.ts'
 import { admission, type Admission, type AdmissionDependencies } from '../../guard/admission.ts'
-import { pathOf } from '../../guard/log.ts'
+import { challengedBy } from '../../guard/guarded-resource.ts'
 import { presentedCredential, type PresentedCredential } from '../../guard/presentation.ts'
-import { rateLimitHeaders } from '../../guard/refusal/rate-limit-headers.ts'
+import { rateLimitHeaders } from '../../http/rate-limit-headers.ts'
 import {
   discouragingHeaders, failureAnswer, refusalAnswer, type ReadyAnswer, type StyledOccasion
 } from '../../guard/refusal/ready-answer.ts'
@@ -27,7 +27,7 @@ import { presentError } from '../../management/conventions/presenter.ts'
 import { askedCall } from '../asked-call.ts'
 import { readNeeds, requireOwnNeeds, type AskedNeeds } from './asked-needs.ts'
 import { sendRefusal } from './forward-answer.ts'
-import { originalRequest, type OriginalRequest } from './original-request.ts'
+import { namedPath, originalRequest, type OriginalRequest } from './original-request.ts'
 import { behindNeeds, needsInPath, needsInQuery } from './route-descriptions.ts'
 import { assertionFor, upstreamHeaders, type AssertionOptions } from './upstream-headers.ts'
 
@@ -41,6 +41,7 @@ export const forwardAuthPath = '/api/v1/forward-auth'
 
 /** Registers the routes, for any method: a proxy may send that of its caller. */
 export function forwardAuth (options: ForwardAuthOptions): FastifyPluginAsync {
+  const strangers = new Strangers()
   return async app => {
     app.setErrorHandler(presentError)
     // Parameters are read from the raw URL, and a body is the upstream's: no schema and no parser reads either.
@@ -50,7 +51,8 @@ export function forwardAuth (options: ForwardAuthOptions): FastifyPluginAsync {
       payload.resume()
       done(null)
     })
-    const answer = async (request: FastifyRequest, reply: FastifyReply) => await answerTo(options, request, reply)
+    const answer = async (request: FastifyRequest, reply: FastifyReply) =>
+      await answerTo(options, strangers, request, reply)
     for (const [url, schema] of [
       ['/:resource', needsInQuery], ['/:resource/:needs', needsInPath], ['/:resource/:needs/*', behindNeeds]
     ] as const) {
@@ -75,9 +77,9 @@ interface Question {
 }
 
 async function answerTo (
-  options: ForwardAuthOptions, request: FastifyRequest, reply: FastifyReply
+  options: ForwardAuthOptions, strangers: Strangers, request: FastifyRequest, reply: FastifyReply
 ): Promise<FastifyReply> {
-  requireTrustedPeer(options.trustedProxies, request)
+  requireTrustedPeer(options.trustedProxies, strangers, request)
   const url = needsIn(request.raw.url!)
   const needs = readNeeds(url.text)
   const { resource: named } = request.params as { resource: string }
@@ -88,12 +90,31 @@ async function answerTo (
 }
 
 /** A proxy that asks states the caller's address and request: only the deployment's own proxies are believed. */
-function requireTrustedPeer (trusted: readonly string[], { socket: { remoteAddress } }: FastifyRequest): void {
+function requireTrustedPeer (
+  trusted: readonly string[], strangers: Strangers, { log, socket: { remoteAddress } }: FastifyRequest
+): void {
   if (isWithin(readAddress(remoteAddress), trusted) === true) return
+  strangers.tell(log, remoteAddress ?? unknownAddress)
   throw new Failure('insufficient_permissions', {
     message: `Forward-auth answers trusted proxies alone, and ${remoteAddress ?? 'this connection'} is none: add the ` +
       'address of the proxy to LATCHKEY_TRUST_PROXY.'
   })
+}
+
+/** Peers that asked and may not. A proxy keeps the body of a 403 to itself: the log tells its operator why. */
+class Strangers {
+  /** When each was told last, by `performance.now()`. */
+  readonly #told = lru<{ at: number }>(1_000)
+
+  /** Warns of a peer, once a minute. */
+  tell (log: FastifyRequest['log'], peer: string): void {
+    const now = performance.now()
+    if (now < (this.#told.get(peer)?.at ?? -Infinity) + 60_000) return
+    this.#told.set(peer, { at: now })
+    log.warn({ peer },
+      `Forward-auth refuses ${peer}, which is no trusted proxy: if it is your proxy, add its address to ` +
+        'LATCHKEY_TRUST_PROXY.')
+  }
 }
 
 interface NeedsInUrl {
@@ -122,7 +143,10 @@ function partsAt (text: string): [before: string, delimiter: string, behind: str
 async function decide (asked: Question): Promise<Allowed | ReadyAnswer> {
   const { options, request } = asked
   const occasion: StyledOccasion = {
-    path: pathOf(request), now: options.clock(), requestId: request.id, style: managementStyle
+    path: namedPath(request.raw, asked.url.appended),
+    now: options.clock(),
+    requestId: request.id,
+    style: managementStyle
   }
   try {
     requireAvailable(options.telemetry.availability)
@@ -131,7 +155,6 @@ async function decide (asked: Question): Promise<Allowed | ReadyAnswer> {
     requireDeclared(resource, asked.needs)
     const original = originalRequest(request.raw, asked.url.appended, resource.style)
     if (asked.url.inQuery) requireOwnNeeds(asked.url.text, original)
-    if (original.uri !== null) occasion.path = pathOf({ url: original.uri })
     return await decideFor(asked, resource, original, occasion)
   } catch (error) {
     return failureAnswer(recordFailure(options, error, recorded(request)), occasion)
@@ -141,7 +164,7 @@ async function decide (asked: Question): Promise<Allowed | ReadyAnswer> {
 /** @throws Failure `unknown_resource`. Our own API is none of these: its tokens stay with it. */
 async function resourceNamed (registry: Registry, named: string): Promise<Resource> {
   const found = named.startsWith('res_') ? await registry.resource(named) : await registry.resourceByIdentifier(named)
-  if (found !== null && found.revokedAt === null && found.id !== managementResourceId) return found
+  if (found !== null && found.revokedAt === null && !isOfThisVersion(found)) return found
   throw new Failure('unknown_resource', {
     message: `There is no resource ${
       JSON.stringify(named.slice(0, 256))
@@ -168,7 +191,7 @@ async function decideFor (
   const admitted = await admissionTo(asked, resource, presented)
   if (!admitted.ok) {
     recordRefusal(options, admitted.refusal, recorded(request))
-    return refusalAnswer(admitted, occasion, resourceMetadataUrl(resource.identifier))
+    return refusalAnswer(admitted, occasion, challengedBy(resource, needs.requirements))
   }
   noteVerdict(options, 'admitted', admitted.principal.kind)
   const inQuery = 'inQuery' in presented && presented.inQuery

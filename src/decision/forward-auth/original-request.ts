@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Failure } from '../../base/errors.ts'
 import type { Style } from '../../domain/resources/style.ts'
+import { pathOf } from '../../guard/log.ts'
 
 type Described = Pick<IncomingMessage, 'headers'>
 
@@ -25,6 +26,14 @@ export function originalRequest (request: Described, appended: string | null, st
   return { uri, query: appended === null ? {} : readUri(`/${appended}`, style) }
 }
 
+/** The caller's path as an answer names it, also where it has several readings; `/` where the proxy tells none. */
+export function namedPath (request: Described, appended: string | null): string {
+  const uri = forwardedUri(request) ?? appended ?? '/'
+  return visiblePath.test(uri) ? pathOf({ url: uri }) : '/'
+}
+
+const visiblePath = /^\/[\x21-\x7e]*$/
+
 /** Null: the proxy does not send it. Two of them are joined with a space, which no URI has. */
 function forwardedUri ({ headers }: Described): string | null {
   const uri = headers['x-forwarded-uri']
@@ -33,7 +42,7 @@ function forwardedUri ({ headers }: Described): string | null {
 
 /** The query of a URI that has one reading. */
 function readUri (uri: string, style: Style): Record<string, string[]> {
-  if (!/^\/[\x21-\x7e]*$/.test(uri) || uri.includes('#') || uri.includes('\\')) {
+  if (!visiblePath.test(uri) || uri.includes('#') || uri.includes('\\')) {
     throw disagreement('it is no path of visible ASCII characters')
   }
   const end = uri.indexOf('?')

@@ -3,12 +3,13 @@
  * changes. On the wire it is JSON of the records as the judge takes them, without what the judge does not read: no
  * digest, no hint and no secret leaves the server.
  */
-import type { KeyFacts, TokenFacts } from '../../domain/access/facts.ts'
+import { consumerIn, type KeyFacts, type TokenFacts } from '../../domain/access/facts.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { Principal } from '../../domain/access/principal.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import { boundTo } from '../../domain/policy/policy-evaluation.ts'
 import type { Policy } from '../../domain/policy/policy.ts'
+import type { Consumer } from '../../domain/tenancy/limits.ts'
 import type { Organization } from '../../domain/tenancy/organization.ts'
 import type { Subject } from './subjects.ts'
 
@@ -16,7 +17,10 @@ import type { Subject } from './subjects.ts'
 export type EntryFacts =
   | Pick<KeyFacts, 'kind' | 'principal'> & { key: JudgedKey, organization: JudgedOrganization, policies: Policies }
   | Pick<TokenFacts, 'kind' | 'principal' | 'claims'> & {
-    client: JudgedClient, organization: JudgedOrganization | null, policies: Policies
+    client: JudgedClient,
+    authorization: Readonly<Consumer> | null,
+    organization: JudgedOrganization | null,
+    policies: Policies
   }
 
 /** Names and ids of policies, and what they say of others, are not for the API that is guarded. */
@@ -34,20 +38,20 @@ type JudgedOrganization = Pick<
 export interface Entry { facts: EntryFacts, follows: readonly Subject[], asksEachTime: boolean }
 
 export function entryOf (facts: KeyFacts | TokenFacts, follows: readonly Subject[]): Entry {
-  if (facts.kind === 'access_token') return { facts: tokenEntry(facts), follows, asksEachTime: false }
-  const { key, organization } = facts
-  return { facts: keyEntry(facts), follows, asksEachTime: isCountedExactly(key) || isCountedExactly(organization!) }
+  const consumer = consumerIn(facts)
+  const asksEachTime = consumer !== null && (isCountedExactly(consumer) || isCountedExactly(facts.organization!))
+  return { facts: facts.kind === 'api_key' ? keyEntry(facts) : tokenEntry(facts), follows, asksEachTime }
 }
 
 function isCountedExactly (
-  { callsPerMonth, creditsPerMonth }: Pick<ApiKey, 'callsPerMonth' | 'creditsPerMonth'>
+  { callsPerMonth, creditsPerMonth }: Pick<Consumer, 'callsPerMonth' | 'creditsPerMonth'>
 ): boolean {
   return callsPerMonth !== null || creditsPerMonth !== null
 }
 
 function keyEntry (facts: KeyFacts): EntryFacts {
-  const { kind, principal, key, organization } = facts
-  const { id, organizationId, access, allowlist, expiresAt, rotatedTo, environment, chainId } = key
+  const { kind, principal, key, organization, voucher } = facts
+  const { id, organizationId, access, allowlist, rotatedTo, environment, chainId } = key
   const { callsPerMinute, callsPerMonth, creditsPerMonth } = key
   return {
     kind,
@@ -57,7 +61,8 @@ function keyEntry (facts: KeyFacts): EntryFacts {
       organizationId,
       access,
       allowlist,
-      expiresAt,
+      // A guard knows no vouchers: the key ends with its own, and a change of that outdates the entry.
+      expiresAt: earlier(key.expiresAt, voucher?.expiresAt ?? null),
       rotatedTo,
       environment,
       chainId,
@@ -71,21 +76,30 @@ function keyEntry (facts: KeyFacts): EntryFacts {
 }
 
 function tokenEntry (facts: TokenFacts): EntryFacts {
-  const { kind, principal, claims, client, organization } = facts
+  const { kind, principal, claims, client, consumer, organization } = facts
   const { id, organizationId, name, allowlist, generation } = client!
   return {
     kind,
     principal: withoutCreator(principal),
     claims,
     client: { id, organizationId, name, allowlist, generation },
+    authorization: consumer,
     organization: organization && judgedOrganization(organization),
     policies: policiesOn(facts)
   }
 }
 
-/** What a member may do is not for the API that is guarded. */
+/** The first of two ends; null: never. */
+function earlier (one: Date | null, other: Date | null): Date | null {
+  if (one === null || other === null) return one ?? other
+  return one < other ? one : other
+}
+
+/** What a member may do, and what vouches for a key, is not for the API that is guarded. */
 function withoutCreator (principal: Principal | null): Principal | null {
-  return principal && { ...principal, creator: null }
+  if (principal === null) return null
+  const { vouchedBy: _, ...known } = principal
+  return { ...known, creator: null }
 }
 
 function judgedOrganization (

@@ -151,6 +151,7 @@ export class GuardSession {
   end (): void {
     this.hasEnded = true
     this.counts.end()
+    if (this.#telling !== null) clearTimeout(this.#telling)
     this.#wakePoll()
   }
 
@@ -175,6 +176,7 @@ export class GuardSession {
   }
 
   #tellSoon (): void {
+    if (this.hasEnded) return
     this.#telling ??= setTimeout(() => {
       this.#telling = null
       this.#wakePoll()

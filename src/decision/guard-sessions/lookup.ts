@@ -1,5 +1,5 @@
 /** What a guard may keep of a credential: an entry, gathered so that no change went unheard meanwhile, or a refusal. */
-import type { CredentialFacts } from '../../domain/access/facts.ts'
+import { consumerIn, type CredentialFacts } from '../../domain/access/facts.ts'
 import { judgeCredential } from '../../domain/access/judge.ts'
 import type { Credential, Presentation, Refusal } from '../../domain/access/principal.ts'
 import type { Meter } from '../../domain/metering/meter.ts'
@@ -38,9 +38,9 @@ export async function lookUp (
   session.hand(follows)
   const found = { position: session.heard === heard ? position : null, entry }
   // What the server counts at each call is not counted by the guard.
-  if (facts.kind !== 'api_key' || entry.asksEachTime) return found
-  const { key, organization } = facts
-  const elsewhere = meter.follow(session.counts, { key, organization: organization!, now: clock() })
+  const consumer = consumerIn(facts)
+  if (consumer === null || entry.asksEachTime) return found
+  const elsewhere = meter.follow(session.counts, { consumer, organization: facts.organization!, now: clock() })
   return Object.keys(elsewhere).length === 0 ? found : { ...found, elsewhere }
 }
 

@@ -24,12 +24,12 @@ export function refusalTemplates (resource: Resource): RefusalTemplates {
   const occasion: StyledOccasion = {
     path: '{path}', now: someTime, requestId: '{requestId}', style: resource.style
   }
-  const metadataUrl = resourceMetadataUrl(resource.identifier)
+  const challenged = { metadataUrl: resourceMetadataUrl(resource.identifier), scopes: ['{scope}'] }
   const template = (reason: Reason, presented: 'api_key' | 'access_token' | null): ReadyAnswer => {
     const refusal: Refusal = {
       ...refusalOf(reason, presented), ...(reason === 'insufficient_scope' ? { requiredScopes: ['{scope}'] } : {})
     }
-    return timed(refusalAnswer({ refusal, retryAfterSeconds: null, limits: [] }, occasion, metadataUrl))
+    return timed(refusalAnswer({ refusal, retryAfterSeconds: null, limits: [] }, occasion, challenged))
   }
   const reasons = Object.keys(statuses) as Reason[]
   return {

@@ -7,9 +7,11 @@ import type { Registry } from '../../domain/access/registry.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import { resourceMetadataUrl } from '../../domain/resources/resource-metadata.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
+import { tokenScopesOf } from '../../domain/resources/token-scopes.ts'
 import type { KeyRing } from '../../domain/tokens/signing-key.ts'
 import type { AdmissionDependencies } from '../../guard/admission.ts'
 import { recordRefusal, type RecordDependencies } from '../../guard/verdict-record.ts'
+import { quiet } from '../../http/quiet-route.ts'
 import { askableResource, askableResources } from '../askable-resources.ts'
 import { askingClient, type AskingClientOptions } from '../asking-client.ts'
 import { disclosedRefusal } from '../disclosure.ts'
@@ -79,13 +81,21 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
         position: session.position,
         lease: guardSessions.lease,
         issuer,
-        resource: { id, identifier, organization: organizationId, style, metadata: resourceMetadataUrl(identifier) },
+        resource: {
+          id,
+          identifier,
+          organization: organizationId,
+          style,
+          metadata: resourceMetadataUrl(identifier),
+          ...tokenScopesOf(resource)
+        },
         keys: ring().jwks.keys,
         ...(request.body.templates === true ? refusalTemplates(resource) : {})
       })
     })
 
     app.post(`${path}/:session/poll`, {
+      ...quiet(app),
       config: { failures: failures.poll },
       schema: { ...schemas.poll, params: SessionParams, body: PollBody }
     }, async request => {
@@ -119,6 +129,7 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
     })
 
     app.post(`${path}/:session/usage`, {
+      ...quiet(app),
       config: { failures: failures.usage },
       schema: { ...schemas.usage, params: SessionParams, body: UsageBody }
     }, async (request, reply) => {

@@ -34,7 +34,7 @@ export const UsageBody = exactly({
   sequence: Type.Integer({ minimum: 1, description: '1 for the first report of a session, then one more for each.' }),
   entries: Type.Array(
     exactly({
-      key: as(Id, 'key_2bNfD7hXk9mQpRsTuVwYzA'),
+      key: as(Type.With(Id, { description: 'Of a key, or of an authorization.' }), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
       calls: Type.Integer({ minimum: 0, maximum: 100_000_000 }),
       day: as(Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$', description: 'UTC.' }), '2026-11-30'),
     }),
@@ -55,7 +55,11 @@ const Opened = Type.Object({
     identifier: Type.String(),
     organization: nullable(Type.String()),
     style: Type.Unknown(),
-    metadata: nullable(Type.String())
+    metadata: nullable(Type.String()),
+    tokenScopes: Type.With(list(Type.String()), { description: 'The declared scopes without API-key-only ones.' }),
+    initialScopes: Type.With(list(Type.String()), {
+      description: 'What the challenge of a route that needs no scope names: the default scopes of an MCP server.'
+    })
   }),
   keys: Type.With(list(Type.Unknown()), { description: 'The keys that verify access tokens (RFC 7517).' }),
   refusals: Type.Optional(Type.Record(Type.String(), Type.Record(Type.String(), Answer))),
@@ -123,7 +127,7 @@ export const schemas = {
   },
   usage: {
     summary: 'Report calls that were admitted from memory',
-    description: 'Counted once, for keys that this session asked about, for today and yesterday.',
+    description: 'Counted once, for keys and authorizations that this session asked about, for today and yesterday.',
     operationId: 'reportGuardUsage',
     tags,
     security: clientProof,

@@ -19,6 +19,8 @@ export function subjectsOf (change: Change, keySubject: (digest: string) => Subj
   switch (change.of) {
     case 'organization': return [`organization:${change.id}`]
     case 'resources': return change.organizationId === undefined ? [everything] : [resourcesOf(change.organizationId)]
+    case 'authorization': return [`authorization:${change.id}`]
+    case 'authorizations': return change.ids?.map(id => `authorization:${id}`) ?? ['authorizations']
     case 'client': return [`client:${change.id}`]
     case 'clients': return ['client']
     case 'member': return [`member:${change.id}`]
@@ -56,24 +58,29 @@ export function dependenciesOf (
 }
 
 function dependenciesOfKey (
-  { key: { digest, organizationId, creatorId } }: KeyFacts, keySubject: (digest: string) => Subject
+  { key: { digest, organizationId, creatorId }, voucher }: KeyFacts, keySubject: (digest: string) => Subject
 ): Subject[] {
   return [
     keySubject(digest),
     `organization:${organizationId}`,
     ...(creatorId === null ? [] : [`member:${creatorId}`, 'members', `members:${organizationId}`]),
+    ...(voucher === null ? [] : voucher.digests.map(keySubject)),
+    ...(voucher === null || voucher.organization === null ? [] : [`organization:${voucher.organization.id}`]),
     policiesOf(null),
     policiesOf(organizationId)
   ]
 }
 
-function dependenciesOfToken ({ claims: { jti, client_id: clientId }, client }: TokenFacts): Subject[] {
-  const organizationId = client?.organizationId ?? null
+function dependenciesOfToken ({ claims: { jti, client_id: clientId, gnt, sub }, organization }: TokenFacts): Subject[] {
+  const organizationId = organization?.id ?? null
   return [
     `token:${jti}`,
     `client:${clientId}`,
     'client',
     signingKeys,
+    ...(gnt === undefined
+      ? []
+      : [`authorization:${gnt}`, 'authorizations', `member:${sub}`, 'members', `members:${organizationId!}`]),
     policiesOf(null),
     ...(organizationId === null ? [] : [`organization:${organizationId}`, policiesOf(organizationId)])
   ]

@@ -1,12 +1,13 @@
 /** What a credential may do on each scope of its resource, and why: the lines that effective access is made of. */
 import { type ApiKey, planLacks, effectiveScopes, statusOf } from '../credentials/api-key.ts'
-import type { Client } from '../credentials/client.ts'
+import { statusOfClient, type Client } from '../credentials/client.ts'
 import {
   type ManagementToken, statusOfManagementToken, scopesOfManagementToken
 } from '../credentials/management-token.ts'
 import type { PublishableKey } from '../credentials/publishable-key.ts'
 import type { WebhookToken } from '../credentials/webhook-token.ts'
-import { groupsOf, ownPermissionsOf, type Member, type Role } from '../members/permissions.ts'
+import { groupsOf, ownPermissionsOf, permissionsOn, type Member } from '../members/permissions.ts'
+import type { Role } from '../members/roles.ts'
 import type { CredentialKind } from '../policy/policy.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
 import { coveringPattern, grantableNow, isReadOnly, nameOf, referenceOf, type Scope } from '../resources/scope.ts'
@@ -19,7 +20,8 @@ export async function heldKey (known: Known, key: ApiKey, now: Date): Promise<Cr
   const missing = planLacks(key, resource, organization) ? resource.style.customAccessFeature : undefined
   const standing = lacking(missing, standingOf(resource, organization, endOfKey(key, now)))
   const effective = new Set(effectiveScopes(key, resource, creator))
-  const lines = linesOf(resource, standing, scope => keyReasons(key, creator, scope, effective.has(scope.name)))
+  const lines = linesOf(resource, standing, scope =>
+    keyReasons(key, creator, resource, scope, effective.has(scope.name)))
   return {
     id: key.id,
     kind: 'api_key',
@@ -50,7 +52,7 @@ export async function heldManagementToken (known: Known, token: ManagementToken,
   const standing = standingOf(resource, organization, status === 'active' ? null : status)
   const effective = new Set(scopesOfManagementToken(token, resource, creator))
   const lines = linesOf(
-    resource, standing, scope => managementTokenReasons(token, creator, scope, effective.has(scope.name))
+    resource, standing, scope => managementTokenReasons(token, creator, resource, scope, effective.has(scope.name))
   )
   return {
     id: token.id,
@@ -65,19 +67,21 @@ export async function heldManagementToken (known: Known, token: ManagementToken,
 }
 
 export function managementTokenReasons (
-  token: ManagementToken, creator: Member | null, scope: Scope, effective: boolean
+  token: ManagementToken, creator: Member | null, resource: Resource, scope: Scope, effective: boolean
 ): AccessReason[] {
   const granted = patternNaming(token.scopes, scope)
   if (granted === undefined) return []
   const grants: AccessReason = { effect: 'grants', by: 'scopes', pattern: nameOf(granted) }
   if (token.creatorId === null) return effective ? [grants] : [grants, { effect: 'takes_away', by: 'key_only' }]
   return effective
-    ? [grants, ...memberReasons(creator!, scope)]
+    ? [grants, ...memberReasons(creator!, resource, scope)]
     : [grants, { effect: 'takes_away', by: 'creator', id: token.creatorId }]
 }
 
 /** Empty: the key never had anything to do with the scope. */
-export function keyReasons (key: ApiKey, creator: Member | null, scope: Scope, effective: boolean): AccessReason[] {
+export function keyReasons (
+  key: ApiKey, creator: Member | null, resource: Resource, scope: Scope, effective: boolean
+): AccessReason[] {
   const ofLevel = key.access === 'full' || isReadOnly(scope.name) ? '*' : undefined
   const granted = key.access === 'custom' ? patternNaming(key.scopes, scope) : ofLevel
   if (granted === undefined) return []
@@ -89,16 +93,16 @@ export function keyReasons (key: ApiKey, creator: Member | null, scope: Scope, e
   if (scope.keyOnly && !isNamed) return [grants, { effect: 'takes_away', by: 'key_only' }]
   if (key.creatorId === null) return [grants]
   return effective
-    ? [grants, ...memberReasons(creator!, scope)]
+    ? [grants, ...memberReasons(creator!, resource, scope)]
     : [grants, { effect: 'takes_away', by: 'creator', id: key.creatorId }]
 }
 
-export function memberReasons (member: Member, scope: Scope): AccessReason[] {
+export function memberReasons (member: Member, resource: Resource, scope: Scope): AccessReason[] {
   const find = (patterns: readonly string[]) => {
     const pattern = coveringPattern(patterns, scope)
     return pattern === undefined ? undefined : nameOf(pattern)
   }
-  const own = find(ownPermissionsOf(member))
+  const own = find(permissionsOn(ownPermissionsOf(member), resource))
   const fromSelf: AccessReason[] = own === undefined
     ? []
     : [
@@ -115,9 +119,10 @@ export function memberReasons (member: Member, scope: Scope): AccessReason[] {
 
 export async function heldClient (known: Known, client: Client): Promise<CredentialAccess> {
   const organization = client.organizationId === null ? undefined : await known.organization(client.organizationId)
+  const status = statusOfClient(client)
   const accesses = await Promise.all(client.grants.map(async (grant) => {
     const resource = (await known.resource(grant.resourceId))!
-    const standing = standingOf(resource, organization, client.revokedAt === null ? null : 'revoked')
+    const standing = standingOf(resource, organization, status === 'active' ? null : status)
     return { resource, lines: grantLines(grant.scopes, resource, standing) }
   }))
   return {
@@ -189,7 +194,7 @@ export function grantReasons (reference: string, resource: Resource): AccessReas
 
 /** What stands against a credential as a whole. `organization` undefined: it belongs to none. */
 export function standingOf (
-  resource: Resource, organization: Organization | null | undefined, ended: 'revoked' | 'expired' | null
+  resource: Resource, organization: Organization | null | undefined, ended: Ended | null
 ): Standing {
   const takenBy: AccessReason[] = []
   if (ended !== null) takenBy.push({ effect: 'takes_away', by: ended })
@@ -206,9 +211,13 @@ export function lacking (feature: string | undefined, { takenBy }: Standing): St
   }
 }
 
+/** Why a credential as a whole cannot be used; of one that is disabled for now. */
+type Ended = 'revoked' | 'expired' | 'disabled'
+
 /** A key that was rotated works until it expires. */
-export function endOfKey (key: ApiKey, now: Date): 'revoked' | 'expired' | null {
-  if (statusOf(key, now) === 'revoked') return 'revoked'
+export function endOfKey (key: ApiKey, now: Date): Ended | null {
+  const status = statusOf(key, now)
+  if (status === 'revoked' || status === 'disabled') return status
   return key.expiresAt !== null && key.expiresAt <= now ? 'expired' : null
 }
 
@@ -238,7 +247,8 @@ export interface AccessReason {
   /** `depends`: on the address that it comes from, which was not said. */
   effect: 'grants' | 'takes_away' | 'depends'
   by: 'scopes' | 'access_level' | 'role' | 'member' | 'group' | 'policy' | 'creator' | 'plan' | 'suspension' |
-  'deletion' | 'key_only' | 'undeclared' | 'revoked' | 'expired' | 'resource_revoked'
+  'deletion' | 'key_only' | 'undeclared' | 'revoked' | 'expired' | 'disabled' |
+  'resource_revoked'
   /** The pattern that covers the scope. */
   pattern?: string
   /** The id of the policy, group or member. */

@@ -6,14 +6,14 @@ import type { Awaitable } from '../../base/awaitable.ts'
 import { digestOf, sameDigest } from '../../secrets/digest.ts'
 import { isManagementTokenText, resemblesManagementToken } from '../../secrets/credential-text.ts'
 import { scopesOfManagementToken, type ManagementToken } from '../credentials/management-token.ts'
-import { groupsOf, permissionsOf, type Member } from '../members/permissions.ts'
+import { creatorOf, groupsOf, type Member } from '../members/permissions.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
 import { tokenReader, type AccessTokenClaims, type Signed, type TokenReader } from '../tokens/access-token.ts'
 import type { SigningKeys } from '../tokens/signing-key.ts'
-import { gatherAccessToken, tokenFactsIn } from './check-access-token.ts'
-import { gatherApiKey } from './check-api-key.ts'
-import { webhookAuthenticator, type WebhookAuthenticator } from './check-webhook-token.ts'
-import { sessionAuthenticator, type SessionAuthenticator } from './end-user-session.ts'
+import { gatherAccessToken, tokenFactsIn } from './checks/check-access-token.ts'
+import { gatherApiKey } from './checks/check-api-key.ts'
+import { webhookAuthenticator, type WebhookAuthenticator } from './checks/check-webhook-token.ts'
+import { sessionAuthenticator, type SessionAuthenticator } from './checks/end-user-session.ts'
 import {
   notFound, type AdminTokenFacts, type CredentialFacts, type ManagementTokenFacts, type NotFound, type TokenFacts
 } from './facts.ts'
@@ -125,7 +125,7 @@ function managementTokenPrincipal (token: ManagementToken, management: Resource,
     groups: groupsOf(token, member),
     access: null,
     scopes: scopesOfManagementToken(token, management, member),
-    creator: member && { id: member.id, permissions: permissionsOf(member) },
+    creator: creatorOf(member, management),
     objects: {},
     allowlist: token.allowlist,
     expiresAt: token.expiresAt,

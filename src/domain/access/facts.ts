@@ -2,14 +2,19 @@
  * Facts: the records from which the verdict on a request follows, gathered before it is judged. They hold no registry
  * and no clock, and are the same wherever they were gathered.
  */
+import type { Authorization } from '../authorizations/authorization.ts'
 import type { ApiKey } from '../credentials/api-key.ts'
 import type { Client } from '../credentials/client.ts'
 import type { ManagementToken } from '../credentials/management-token.ts'
 import type { PublishableKey } from '../credentials/publishable-key.ts'
+import type { Voucher } from '../credentials/voucher.ts'
 import type { WebhookToken } from '../credentials/webhook-token.ts'
+import type { DeploymentAuthority } from '../members/operator.ts'
 import type { Member } from '../members/permissions.ts'
+import type { PersonSession } from '../people/person-session.ts'
 import type { PolicySet } from '../policy/policy-evaluation.ts'
 import type { Resource } from '../resources/resource.ts'
+import type { Consumer } from '../tenancy/limits.ts'
 import type { Organization } from '../tenancy/organization.ts'
 import type { AccessTokenClaims, Signed } from '../tokens/access-token.ts'
 import type { SessionClaims } from '../tokens/session-token.ts'
@@ -17,7 +22,8 @@ import type { Principal, Reason, Refusal } from './principal.ts'
 
 /** What was found of the credential that a request presents: plain records. */
 export type CredentialFacts =
-  | NotFound | KeyFacts | TokenFacts | ManagementTokenFacts | SessionFacts | WebhookFacts | AdminTokenFacts
+  | NotFound | KeyFacts | TokenFacts | ManagementTokenFacts | SessionFacts | WebhookFacts | PersonFacts
+  | AdminTokenFacts
 
 interface Found {
   /** Its own; null: it has none, or that is missing. */
@@ -38,12 +44,20 @@ export interface KeyFacts extends Found {
   resource: Resource | null
   /** The member that bounds it; null: none does, or that member is missing. */
   member: Member | null
+  /** Null: no key vouches for it, or that key is missing. */
+  voucher: Voucher | null
 }
 
 export interface TokenFacts extends Found {
   kind: 'access_token'
   claims: AccessTokenClaims & Signed
   client: Client | null
+  /** What a member has allowed the client; null: it acts for itself, or that is missing. */
+  authorization: Authorization | null
+  /** By which its calls are counted and limited; null: it acts for itself, and they are not. */
+  consumer: Readonly<Consumer> | null
+  /** That member; null: it acts for itself, or they are missing. */
+  member: Member | null
   /** The token, or the key that signed it. */
   isRevoked: boolean
   /** The resource that it was presented for; null: any. */
@@ -76,6 +90,22 @@ export interface WebhookFacts extends Found {
   keyFacts: KeyFacts | null
 }
 
+/** A person's session acts for its member. */
+export interface PersonFacts extends Found {
+  kind: 'person'
+  session: PersonSession
+  /** Seconds without use after which it has ended. */
+  idle: number
+  /** Null: it is missing. */
+  member: Member | null
+  /** Null: nothing vouched for the session, or it is missing. */
+  voucher: Voucher | null
+  /** Whether it acts for the whole deployment; `sign_in_again`: the sign-in is too old for this change. */
+  authority: DeploymentAuthority
+  /** The one that it was presented for; for any resource, the management API's. Null: it is missing. */
+  resource: Resource | null
+}
+
 export interface AdminTokenFacts extends Found { kind: 'admin_token' }
 
 /** What was found of an organization that the path names and that is not the credential's own. */
@@ -96,10 +126,22 @@ export function keyFactsOf (facts: CredentialFacts): KeyFacts | null {
   return facts.kind === 'api_key' ? facts : facts.kind === 'webhook_token' ? facts.keyFacts : null
 }
 
+/** By what the calls of a credential are counted and limited; null: they are not. */
+export function consumerIn (facts: CredentialFacts): Readonly<Consumer> | null {
+  if (facts.kind === 'access_token') return facts.consumer
+  return keyFactsOf(facts)?.key ?? null
+}
+
 export function refusal (
   reason: Reason, presented: Refusal['presented'], subject: string | null = null, organizationId: string | null = null
 ): Refusal {
   return { reason, presented, subject, organizationId }
+}
+
+/** The refusal of a principal that nothing else speaks against. */
+export function refusalByLimit (reason: Reason, { kind, id, organizationId, actingFor }: Principal): Refusal {
+  const presented = kind === 'access_token' ? kind : 'api_key'
+  return { ...refusal(reason, presented, id, organizationId), ...(actingFor != null && { actingFor }) }
 }
 
 /** Facts of a credential that was not found. */

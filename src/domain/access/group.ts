@@ -3,9 +3,12 @@ import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
-import { keepingAdministrator, keptScopes } from '../members/member.ts'
-import { requireDeployment, requireGainHeld, requireRaiseHeld } from '../members/delegation.ts'
+import { keepingAdministrator } from '../members/lock-out.ts'
+import { keptScopes } from '../members/member.ts'
+import { requireDeployment } from '../members/delegation.ts'
+import { requireGainHeld, requireRaiseHeld } from '../members/member-delegation.ts'
 import { mayAll, permissionsOf, type Member } from '../members/permissions.ts'
+import { noPermissions, onEveryResource, together } from '../members/roles.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import { change, load, type RecordKind } from '../audit/change.ts'
 import type { Page, PageQuery } from '../core/page.ts'
@@ -60,8 +63,17 @@ export interface GroupRepository {
   update (group: Group): Promise<Group>
   /** Removes it, and everybody from it. */
   remove (id: string): Promise<void>
-  /** Doing it twice changes nothing. */
+  /** By hand: no mapping takes it away. Doing it twice changes nothing. */
   addMember (id: string, memberId: string): Promise<void>
+  /** Whether a member is in a group by hand. */
+  hasByHand (id: string, memberId: string): Promise<boolean>
+  /** Gives a member these groups, and no others, by the mapping `source`; what others gave it keeps. */
+  setMapped (
+    memberId: string, source: string, groupIds: readonly string[]
+  ): Promise<{ added: readonly string[], removed: readonly string[] }>
+  /** Takes everything that a mapping gave in an organization. */
+  endMapping (source: string, organizationId: string): Promise<void>
+  /** For every reason. */
   removeMember (id: string, memberId: string): Promise<void>
   /** With `memberId`: the groups that this member is in. */
   page (query: PageQuery, filter: { organizationId?: string, memberId?: string }): Promise<Page<Group>>
@@ -92,7 +104,7 @@ export async function createGroup (
   return await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
     const group = { ...named, scopes: await keptScopes(tx, named.organizationId, named.scopes) }
-    await requireGainHeld(tx, actor, group.organizationId, [], group.scopes)
+    await requireGainHeld(tx, actor, group.organizationId, noPermissions, onEveryResource(group.scopes))
     await tx.groups.insert(group)
     await tx.audit.append(auditEvent(actor, group.createdAt, 'group.created', about(group)))
     return group
@@ -122,9 +134,10 @@ export async function updateGroup (operation: Operation<Ports>, id: string, give
     const scopes = given.scopes === undefined
       ? before.scopes
       : await keptScopes(tx, before.organizationId, given.scopes)
-    await requireRaiseHeld(tx, actor, before.organizationId, before.scopes, scopes)
+    const [had, has] = [onEveryResource(before.scopes), onEveryResource(scopes)]
+    await requireRaiseHeld(tx, actor, before.organizationId, had, has)
     // What members lose, the actor has as well.
-    await requireGainHeld(tx, actor, before.organizationId, scopes, before.scopes)
+    await requireGainHeld(tx, actor, before.organizationId, has, had)
     return {
       ...before,
       name: given.name ?? before.name,
@@ -144,7 +157,7 @@ export async function deleteGroup (operation: Operation<Ports>, id: string): Pro
   return await store.transaction(async tx => {
     const group = await load(operation, tx, groups, id)
     await requireUnnamed(tx, actor, group)
-    await requireGainHeld(tx, actor, group.organizationId, [], group.scopes)
+    await requireGainHeld(tx, actor, group.organizationId, noPermissions, onEveryResource(group.scopes))
     await keepingAdministered(operation, tx, group, true, () => tx.groups.remove(id))
     await tx.audit.append(auditEvent(actor, clock(), 'group.deleted', about(group)))
     return group
@@ -160,11 +173,12 @@ export async function addToGroup (operation: Operation<Ports>, id: string, membe
     if (member.removedAt !== null) {
       throw new Failure('credential_revoked', { message: `The member ${memberId} was removed; create them anew.` })
     }
-    if (isIn(member, group)) return false
-    await requirePolicies(tx, operation.actor, group)
+    // A mapping may have given it, and may take it back: by hand it stays.
+    if (await tx.groups.hasByHand(group.id, member.id)) return false
+    await requireGroupPolicies(tx, operation.actor, group)
     const permissions = permissionsOf(member)
     await requireRaiseHeld(
-      tx, operation.actor, group.organizationId, permissions, [...permissions, ...group.scopes]
+      tx, operation.actor, group.organizationId, permissions, together([permissions, onEveryResource(group.scopes)])
     )
     await keepingAdministered(operation, tx, group, true, () => tx.groups.addMember(group.id, member.id))
     return true
@@ -178,8 +192,10 @@ export async function addToGroup (operation: Operation<Ports>, id: string, membe
 export async function removeFromGroup (operation: Operation<Ports>, id: string, memberId: string): Promise<Group> {
   return await changeMembership(operation, id, memberId, 'group.member_removed', async (tx, group, member) => {
     if (!isIn(member, group)) return false
-    await requirePolicies(tx, operation.actor, group)
-    await requireGainHeld(tx, operation.actor, group.organizationId, [], group.scopes)
+    await requireGroupPolicies(tx, operation.actor, group)
+    await requireGainHeld(
+      tx, operation.actor, group.organizationId, noPermissions, onEveryResource(group.scopes)
+    )
     await keepingAdministered(operation, tx, group, true, () => tx.groups.removeMember(group.id, member.id))
     return true
   })
@@ -227,7 +243,7 @@ async function policiesNaming (tx: PolicyPort, { id, organizationId }: Group): P
  * Membership of a group that a policy names requires the permission to change that policy: otherwise a credential would
  * shake off a policy by leaving its group. @throws Failure `insufficient_permissions`.
  */
-async function requirePolicies (tx: PolicyPort, actor: Actor, group: Group): Promise<void> {
+export async function requireGroupPolicies (tx: PolicyPort, actor: Actor, group: Group): Promise<void> {
   if (actor.scopes === null) return
   const naming = (await policiesNaming(tx, group)).filter(({ enabled }) => enabled)
   if (naming.some(policy => policy.organizationId === null)) {

@@ -5,16 +5,20 @@
  * the first that fails is the reason. The limits of a key are taken afterwards, and only from what passed.
  */
 import { isAllowed } from '../../base/ip-address.ts'
+import { actsForMember, isForMember } from '../authorizations/allow.ts'
 import { mayTouch, planLacks } from '../credentials/api-key.ts'
+import type { Client } from '../credentials/client.ts'
 import { reasonAgainstPublishableKey } from '../credentials/publishable-key.ts'
+import { reasonAgainstVoucher } from '../credentials/voucher.ts'
 import type { WebhookToken } from '../credentials/webhook-token.ts'
+import { isSessionOver } from '../people/session-lifetime.ts'
 import { evaluate, type PolicySet } from '../policy/policy-evaluation.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { reasonAgainstOrganization, type Organization } from '../tenancy/organization.ts'
 import { isExpired, isFromTheFuture } from '../tokens/access-token.ts'
 import {
-  keyFactsOf, principalOf, refusal, type CredentialFacts, type KeyFacts, type ManagementTokenFacts, type PlaceFacts,
-  type SessionFacts, type TokenFacts, type WebhookFacts
+  keyFactsOf, principalOf, refusal, type CredentialFacts, type KeyFacts, type ManagementTokenFacts, type PersonFacts,
+  type PlaceFacts, type SessionFacts, type TokenFacts, type WebhookFacts
 } from './facts.ts'
 import type { Presentation, Principal, Reason, Refusal } from './principal.ts'
 
@@ -22,7 +26,11 @@ import type { Presentation, Principal, Reason, Refusal } from './principal.ts'
 export interface Requirements {
   scopes: readonly string[]
   apiKeyOnly: boolean
+  /** In whole credits; 0: nothing. Only calls that are counted can cost some. */
+  credits: number
   session: boolean
+  /** Takes a session of a person, and nothing else. Absent: no. */
+  person?: boolean
   /** What the plan of the organization has to include; null: nothing. */
   feature: string | null
   /** The type of the object that the path names; null: it names none. */
@@ -48,9 +56,13 @@ export function judge (facts: CredentialFacts, place: PlaceFacts | null, request
   const refusal = judgeCredential(facts, request)
   if (refusal !== null) return { ok: false, refusal }
   const principal = principalOf(facts)
-  const { requirements: { apiKeyOnly, scopes, object } } = request
+  const { requirements: { apiKeyOnly, person, scopes, object } } = request
   if (principal.kind === 'admin_token') {
-    return apiKeyOnly ? refuse(facts, principal, 'api_key_required') : { ok: true, principal }
+    if (apiKeyOnly) return refuse(facts, principal, 'api_key_required')
+    return person === true ? refuse(facts, principal, 'person_required') : { ok: true, principal }
+  }
+  if (facts.kind === 'person' && facts.authority === 'sign_in_again') {
+    return refuse(facts, principal, 'reauthentication_required')
   }
   const reason = reasonAgainstPrincipal(principal, (place ?? facts).organization, request)
   if (reason !== null) {
@@ -76,16 +88,23 @@ export function judgeCredential (facts: CredentialFacts, presentation: Presentat
     }
     case 'session': return refusalOfClaims(facts.claims, reasonAgainstSession(facts, presentation))
     case 'webhook_token': return judgeWebhookToken(facts, presentation)
+    case 'person': {
+      const reason = reasonAgainstPerson(facts, presentation)
+      return reason && refusal(reason, 'person_session', facts.session.id, facts.member?.organizationId ?? null)
+    }
     case 'admin_token': return null
   }
 }
 
 function refuse (
-  facts: CredentialFacts, { id, organizationId }: Principal, reason: Reason,
+  facts: CredentialFacts, { id, organizationId, actingFor }: Principal, reason: Reason,
   more?: Pick<Refusal, 'requiredScopes' | 'policy'>
 ): Verdict {
-  const presented = keyFactsOf(facts) === null ? 'access_token' : 'api_key'
-  return { ok: false, refusal: { ...refusal(reason, presented, id, organizationId), ...more } }
+  const presented = facts.kind === 'person'
+    ? 'person_session'
+    : keyFactsOf(facts) === null ? 'access_token' : 'api_key'
+  const named = { ...refusal(reason, presented, id, organizationId), ...(actingFor != null && { actingFor }) }
+  return { ok: false, refusal: { ...named, ...more } }
 }
 
 function refusalOfKey ({ key }: KeyFacts, reason: Reason | null): Refusal | null {
@@ -93,12 +112,14 @@ function refusalOfKey ({ key }: KeyFacts, reason: Reason | null): Refusal | null
 }
 
 function reasonAgainstKey (facts: KeyFacts, presentation: Presentation): Reason | null {
-  const { key, resource: own, organization } = facts
+  const { key, resource: own, organization, voucher } = facts
   const { resource, now } = presentation
   if (own === null || own.revokedAt !== null || (resource !== null && resource.id !== own.id)) return 'wrong_resource'
   if (key.revokedAt !== null) return 'revoked'
   if (key.expiresAt !== null && key.expiresAt <= now) return key.rotatedTo === null ? 'expired' : 'rotated'
-  const against = reasonAgainstOrganization(organization)
+  if (key.disabledAt !== null) return 'disabled'
+  const against = (key.vouchedBy === null ? null : reasonAgainstVoucher(voucher, now)) ??
+    reasonAgainstOrganization(organization)
   if (against !== null) return against
   if (planLacks(key, own, organization)) return 'feature_missing'
   return isFromAllowed(key, presentation) ? null : 'address_not_allowed'
@@ -111,10 +132,13 @@ function isFromAllowed ({ allowlist }: { allowlist: readonly string[] }, present
 
 /** A token that claims to come from the future says nothing that could be believed, not even whose it is. */
 function refusalOfClaims (
-  claims: { client_id: string, org_id?: string }, reason: Reason | null
+  claims: { client_id: string, org_id?: string, sub?: string, gnt?: string }, reason: Reason | null
 ): Refusal | null {
+  if (reason === null) return null
   if (reason === 'malformed') return refusal(reason, 'access_token')
-  return reason && refusal(reason, 'access_token', claims.client_id, claims.org_id ?? null)
+  const { client_id: clientId, org_id: organizationId = null, sub, gnt } = claims
+  if (gnt === undefined || sub === undefined) return refusal(reason, 'access_token', clientId, organizationId)
+  return { ...refusal(reason, 'access_token', sub, organizationId), actingFor: { clientId, authorizationId: gnt } }
 }
 
 /** What speaks against the claims of a token themselves, before anything is looked up. */
@@ -131,11 +155,22 @@ function reasonAgainstToken (facts: TokenFacts, presentation: Presentation): Rea
   const reason = reasonAgainstClaims(claims, presentation)
   if (reason !== null) return reason
   if (client === null || client.revokedAt !== null || isRevoked) return 'revoked'
+  if (client.disabledAt !== null) return 'disabled'
   if (client.generation !== claims.gen) return 'superseded'
+  if (claims.gnt !== undefined && !isAuthorized(facts, client)) return 'revoked'
   if (resource === null || resource.revokedAt !== null) return 'wrong_resource'
-  const against = client.organizationId === null ? null : reasonAgainstOrganization(organization)
+  const { member } = facts
+  if (member !== null && !isForMember(resource, member)) return 'wrong_resource'
+  const against = (member ?? client).organizationId === null ? null : reasonAgainstOrganization(organization)
   if (against !== null) return against
   return isFromAllowed(client, presentation) ? null : 'address_not_allowed'
+}
+
+/** Whether the member for whom a client acts still allows it: the token ends with them, and with the authorization. */
+function isAuthorized ({ claims, authorization, member }: TokenFacts, client: Pick<Client, 'organizationId'>): boolean {
+  return authorization !== null && authorization.endedAt === null &&
+    authorization.memberId === claims.sub && authorization.clientId === claims.client_id &&
+    member !== null && member.removedAt === null && actsForMember(client, member)
 }
 
 function reasonAgainstManagementToken (facts: ManagementTokenFacts, presentation: Presentation): Reason | null {
@@ -147,6 +182,20 @@ function reasonAgainstManagementToken (facts: ManagementTokenFacts, presentation
   const against = token.organizationId === null ? null : reasonAgainstOrganization(organization)
   if (against !== null) return against
   return isFromAllowed(token, presentation) ? null : 'address_not_allowed'
+}
+
+/** A session ends with its member, and with the key that vouched for it. */
+function reasonAgainstPerson (facts: PersonFacts, presentation: Presentation): Reason | null {
+  const { session, idle, member, voucher, resource: own, organization } = facts
+  const { resource, now } = presentation
+  if (own === null || own.revokedAt !== null || (resource !== null && resource.id !== own.id)) return 'wrong_resource'
+  if (session.endedAt !== null || member === null || member.removedAt !== null) return 'revoked'
+  const against = session.vouchedBy === null ? null : reasonAgainstVoucher(voucher, now)
+  if (against !== null) return against
+  if (isSessionOver(session, { idle }, now)) return 'expired'
+  // What an organization protects is for its own people.
+  if (own.organizationId !== null && own.organizationId !== member.organizationId) return 'wrong_resource'
+  return reasonAgainstOrganization(organization)
 }
 
 function reasonAgainstSession (facts: SessionFacts, presentation: Presentation): Reason | null {
@@ -192,12 +241,15 @@ export function fromAnywhere ({ resource, now }: Presentation): Presentation {
 function reasonAgainstPrincipal (
   principal: Principal, organization: Organization | null, request: JudgedRequest
 ): Reason | null {
-  const { environment, requirements: { apiKeyOnly, session, scopes } } = request
+  const { environment, requirements: { apiKeyOnly, credits, session, person = false, scopes } } = request
   if (environment !== null && principal.environment !== environment) return 'wrong_environment'
   const against = reasonAgainstPlace(principal, organization, request)
   if (against !== null) return against
-  if (apiKeyOnly && principal.kind !== 'api_key') return 'api_key_required'
+  if (principal.kind !== 'api_key' && (apiKeyOnly || (credits > 0 && principal.actingFor == null))) {
+    return 'api_key_required'
+  }
   if (session && principal.kind !== 'session') return 'session_required'
+  if (person && principal.kind !== 'person') return 'person_required'
   return hasAll(principal.scopes, scopes) ? null : 'insufficient_scope'
 }
 

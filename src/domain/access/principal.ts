@@ -6,8 +6,11 @@ import type { Environment } from '../../secrets/credential-text.ts'
 
 /** The outcome of authentication, whatever the proof. */
 export interface Principal {
-  kind: 'api_key' | 'access_token' | 'management_token' | 'session' | 'admin_token'
-  /** The key's id, the `client_id`, the management token's id, the publishable key's id, or `admin`. */
+  kind: 'api_key' | 'access_token' | 'management_token' | 'session' | 'person' | 'admin_token'
+  /**
+   * The key's id, the `client_id`, the management token's id, the publishable key's id, the member's id of a person and
+   * of a token by which a client acts for them, or `admin`.
+   */
   id: string
   /** The end user of a session; null: the machine acts for itself. */
   subject: string | null
@@ -33,6 +36,10 @@ export interface Principal {
   scopes: readonly string[]
   /** The member whose permissions bound it, as they are now; null: none does. */
   creator: Creator | null
+  /** The client that acts for a member, and the authorization by which it does. Absent or null: it acts for itself. */
+  actingFor?: ActingFor | null
+  /** The API key or access token that vouches for it, and with which it ends. Absent or null: none. */
+  vouchedBy?: string | null
   /** The objects it is restricted to, by type; other types are not restricted. */
   objects: ObjectRestriction
   allowlist: readonly string[]
@@ -40,22 +47,28 @@ export interface Principal {
   expiresAt: Date | null
 }
 
+/** What the token of a person names beside that person. */
+export interface ActingFor { clientId: string, authorizationId: string }
+
 /** Every reason for which a request is refused. Precise, for the log; the resource's style collapses them outside. */
 export type Reason =
   | 'no_credential' | 'several_credentials' | 'credential_in_query' | 'key_as_bearer' | 'malformed' | 'unknown'
-  | 'foreign_deployment' | 'wrong_resource' | 'revoked' | 'expired' | 'rotated' | 'superseded'
+  | 'foreign_deployment' | 'wrong_resource' | 'revoked' | 'expired' | 'rotated' | 'disabled' | 'superseded'
   | 'organization_suspended' | 'address_not_allowed' | 'wrong_environment' | 'organization_not_found'
   | 'feature_missing' | 'insufficient_scope' | 'policy_denied' | 'object_not_allowed' | 'api_key_required'
-  | 'session_required' | 'rate_limited' | 'quota_exceeded' | 'insufficient_credits' | 'tls_required'
+  | 'session_required' | 'person_required' | 'cross_site_request' | 'reauthentication_required' | 'rate_limited'
+  | 'quota_exceeded' | 'insufficient_credits' | 'tls_required'
 
 /** A refusal: the reason, and the credential that was refused, as far as it is known. */
 export interface Refusal {
   reason: Reason
   /** The kind of credential; null: none was presented, or more than one. */
-  presented: 'api_key' | 'access_token' | null
+  presented: 'api_key' | 'access_token' | 'person_session' | null
   /** The credential's id, once it was found. */
   subject: string | null
   organizationId: string | null
+  /** For a client that acts for the subject. */
+  actingFor?: ActingFor
   /** For `insufficient_scope`. */
   requiredScopes?: readonly string[]
   /** For `policy_denied`: the id of the policy. For the log alone. */
@@ -77,6 +90,8 @@ export interface Presentation {
   readonly leavesAllowlist?: boolean
   /** The type of the objects of a route that takes webhooks; null or left out: it takes none. */
   readonly webhookType?: string | null
+  /** Whether the request changes more than the person's own session; left out: it may. */
+  readonly changes?: boolean
   /** The one moment at which the verdict is judged. */
   readonly now: Date
 }

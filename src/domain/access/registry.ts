@@ -1,5 +1,6 @@
 /** The registry: the records that checks follow from, as they are now, from memory wherever that is safe. */
 import type { Awaitable } from '../../base/awaitable.ts'
+import type { Authorization } from '../authorizations/authorization.ts'
 import type { ApiKey } from '../credentials/api-key.ts'
 import type { Client } from '../credentials/client.ts'
 import type { ManagementToken } from '../credentials/management-token.ts'
@@ -35,6 +36,7 @@ export interface Registry {
    */
   importedApiKey (digest: string, resourceId: string | null): Awaitable<ApiKey | null>
   apiKeyById (id: string): Awaitable<ApiKey | null>
+  authorization (id: string): Awaitable<Authorization | null>
   client (id: string): Awaitable<Client | null>
   managementToken (digest: string): Awaitable<ManagementToken | null>
   member (id: string): Awaitable<Member | null>

@@ -1,5 +1,6 @@
 /** One way to change a record: load, require visible, If-Match, check delegation, update, audit, in one transaction. */
 import type { Actor } from '../core/actor.ts'
+import { requireOwnRecord, type OwnScope } from '../core/own-records.ts'
 import { requireExpected, requireVisible, type Operation, type Revised } from '../core/operation.ts'
 import { auditEvent, type AuditEventType } from './event.ts'
 import type { AuditPort } from './log.ts'
@@ -13,6 +14,8 @@ export interface RecordKind<R, Ports> {
   name: string
   /** The organization that a record belongs to; null: the deployment. */
   organizationOf (record: R): string | null
+  /** The scope that a role may give for own records alone, and the member that a record belongs to; absent: none. */
+  own?: { scope: OwnScope, creatorOf (record: R): string | null }
   /** Null: not found. */
   get (tx: Ports, id: string): Promise<R | null>
   /** Stores `after`, with whatever else a change of such a record entails; returns it with its next revision. */
@@ -22,7 +25,8 @@ export interface RecordKind<R, Ports> {
 
 /**
  * Loads a record to change.
- * @throws Failure `not_found`, also for a record of another organization; `precondition_failed`.
+ * @throws Failure `not_found`, also for a record of another organization; `insufficient_permissions` for a record of
+ * another member, where the actor's member changes own ones alone; `precondition_failed`.
  */
 export async function load<R extends Revised, Ports> (
   operation: Operation<Ports>, tx: Ports, kind: RecordKind<R, NoInfer<Ports>>, id: string
@@ -30,6 +34,8 @@ export async function load<R extends Revised, Ports> (
   const found = await kind.get(tx, id)
   const owner = found === null ? null : { organizationId: kind.organizationOf(found) }
   requireVisible(operation.actor, owner, kind.name, id)
+  const { own } = kind
+  if (own) requireOwnRecord(operation.actor, own.scope, own.creatorOf(found!), `The ${kind.name} ${id}`)
   requireExpected(operation, found!)
   return found!
 }

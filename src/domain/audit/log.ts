@@ -17,6 +17,8 @@ export interface AuditLog {
    */
   resume (event: AuditEvent, sequence: number, previous: string): Promise<void>
   page (query: PageQuery, filter: AuditFilter): Promise<Page<AuditEvent>>
+  /** The number of rows by day, UTC, and type. */
+  counts (filter: AuditFilter & { from: Date, until: Date }): Promise<AuditCount[]>
   /** Rows of a chain behind a place, oldest first. */
   chained (after: ChainPlace, limit: number, filter: AuditFilter): Promise<ChainedEvent[]>
   /** Rows of these types about a subject in a chain, by number; few. */
@@ -47,6 +49,9 @@ export interface AuditLog {
    */
   prune (before: ChainHead, head: UnsealedHead, staying: readonly AuditEventType[]): Promise<void>
 }
+
+/** `day`: 'YYYY-MM-DD', UTC. */
+export interface AuditCount { day: string, type: string, count: number }
 
 export interface AuditPort { audit: AuditLog }
 

@@ -15,7 +15,8 @@ import { type AuditLog } from './log.ts'
 import { pauseBetweenLastAttempts } from '../core/batch-writer.ts'
 
 export const sampledTypes = [
-  'client.refused', 'credential.refused', 'credential.reuse_detected', 'introspection.refused', 'admin_token.used'
+  'client.refused', 'credential.refused', 'credential.reuse_detected', 'introspection.refused', 'admin_token.used',
+  'sign_in_link.refused', 'sign_in.refused', 'passkey.refused', 'authorization.refresh_repeated'
 ] as const
 
 export interface RefusalEntry {

@@ -1,8 +1,22 @@
 /** The actor: the credential behind an operation, and its bounds. */
-/**
- * The member that a credential was made for, and their present permissions, as patterns of scopes on every resource.
- */
-export interface Creator { id: string; permissions: readonly string[] }
+/** What a member may do, as references and patterns of scopes. */
+export interface Permissions {
+  /** On the management API. */
+  managed: readonly string[]
+  /** On the management API, for records that the member created. */
+  own: readonly string[]
+  /** On every other resource of its organization. */
+  elsewhere: readonly string[]
+}
+
+/** The member that a credential was made for, and their present permissions. */
+export interface Creator {
+  id: string
+  isOwner: boolean
+  permissions: Permissions
+  /** Names of the scopes of the management API that they have for own records alone. */
+  own: readonly string[]
+}
 
 /** The actor of an operation, with its address and request. */
 export interface Actor {
@@ -16,6 +30,10 @@ export interface Actor {
   creator: Creator | null
   /** Further restrictions, which apply to management credentials that it makes too; null: none. */
   restrictions: Restrictions | null
+  /** The API key or access token that vouches for it, and with which keys that it makes end. Absent or null: none. */
+  vouchedBy?: string | null
+  /** Whether it is an OAuth client. Absent: no. */
+  isClient?: boolean
   /** The client's address as seen through trusted proxies, `unknown` if it cannot be determined; null: no request. */
   address: string | null
   requestId: string | null

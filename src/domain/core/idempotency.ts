@@ -8,6 +8,7 @@ import { secondsAfter } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { seal, unseal } from '../../secrets/sealing.ts'
+import type { Actor } from './actor.ts'
 import type { Operation } from './operation.ts'
 import type { Transactional } from './operation.ts'
 
@@ -64,7 +65,7 @@ export function idempotency (secrets: readonly string[]): Idempotency {
   const underWay = new Set<string>()
   return {
     async run (operation, { key, request }, make, prepare = async () => undefined as never) {
-      const id = digestOf(JSON.stringify([operation.actor.id, key]))
+      const id = digestOf(JSON.stringify([operation.actor.id, key, ...vouched(operation.actor)]))
       if (underWay.has(id)) throw new Failure('idempotency_in_progress')
       underWay.add(id)
       try {
@@ -140,4 +141,9 @@ export function canonicalJson (value: unknown): string {
         ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => one < other ? -1 : 1))
         : part
   ) ?? ''
+}
+
+/** A session that is vouched for gets no answer of one that is not: what the other made may last longer. */
+function vouched ({ vouchedBy = null }: Actor): string[] {
+  return vouchedBy === null ? [] : [vouchedBy]
 }

@@ -7,6 +7,7 @@ import { newApiKeyText, apiKeyHint } from '../../secrets/credential-text.ts'
 import { newId } from '../../secrets/random.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { auditEvent } from '../audit/event.ts'
+import { annotated, type AnnotationInput } from '../core/annotations.ts'
 import { type Operation, requireFuture } from '../core/operation.ts'
 import {
   requireCredentialChangeable, requireCredentialHeld, requireDeployment, requirePatternsHeld, requireRestrictionsWithin
@@ -19,14 +20,18 @@ import {
 } from './api-key.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { OrganizationTemplatePort } from '../tenancy/organization-template.ts'
+import { portalSettings, type PortalInput } from './portal-key.ts'
+import { requireSameVoucher, voucherOfNewKey } from './voucher.ts'
 import type { MemberPort } from '../members/permissions.ts'
 import type { WebhookTokenPort } from './webhook-token.ts'
 import type { Actor } from '../core/actor.ts'
 
 /** The ports of the operations of this file. */
-type Ports = ApiKeyPort & AuditPort & MemberPort & OrganizationPort & ResourcePort
+type Ports =
+  & ApiKeyPort & AuditPort & MemberPort & OrganizationPort & OrganizationTemplatePort & ResourcePort
 
-export interface ApiKeyChange extends Partial<Limits> {
+export interface ApiKeyChange extends AnnotationInput, Partial<Limits> {
   name?: string
   organizations?: readonly string[]
   access?: AccessLevel
@@ -34,13 +39,14 @@ export interface ApiKeyChange extends Partial<Limits> {
   objects?: ObjectRestriction
   allowlist?: readonly string[]
   expiresAt?: Date | null
+  portal?: PortalInput
 }
 
 /**
  * Changes a key, with effect from the next request on. Its limits are those of its chain: they bind its predecessors
  * too.
  * @throws Failure `credential_expired` for another expiry of a key that has expired; `credential_superseded`,
- * `credential_revoked`.
+ * `credential_revoked`, `credential_disabled`.
  */
 export async function updateApiKey (operation: Operation<Ports>, id: string, given: ApiKeyChange): Promise<ApiKey> {
   return await change(operation, apiKeys, id, 'api_key.updated', async (before, now, tx) => {
@@ -48,14 +54,15 @@ export async function updateApiKey (operation: Operation<Ports>, id: string, giv
     requireNotRevived(before, given, now)
     requireOwnReach(operation.actor, before, given)
     const resource = await requireUsableResource(tx, before.organizationId, before.resourceId)
-    const { name: _, ...authority } = given
+    const { name: _, metadata: __, externalId: ___, ...authority } = given
     const isAboutAuthority = Object.values(authority).some(value => value !== undefined)
     if (isAboutAuthority) {
+      requireSameVoucher(operation.actor, before)
       await requireCredentialChangeable(tx, operation.actor, resource, delegationOf(before, resource))
     }
     // Scopes and objects are custom access's alone: another level of access leaves them behind.
     const leavesCustom = given.access !== undefined && given.access !== 'custom'
-    const after: ApiKey = {
+    const changed: ApiKey = {
       ...before,
       name: given.name ?? before.name,
       organizations: given.organizations
@@ -68,8 +75,11 @@ export async function updateApiKey (operation: Operation<Ports>, id: string, giv
       objects: given.objects ?? (leavesCustom ? {} : before.objects),
       allowlist: given.allowlist ? readAllowlist(given.allowlist) : before.allowlist,
       expiresAt: given.expiresAt === undefined ? before.expiresAt : requireFuture(given.expiresAt, now),
-      ...limitsOf(given, before)
+      ...limitsOf(given, before),
+      ...annotated(given, before)
     }
+    const portal = await portalSettings(tx, resource, changed, before.portal, given.portal)
+    const after: ApiKey = { ...changed, portal }
     // A lost plan or creator prevents a change of scopes, not of a name or an expiry.
     if ([given.access, given.scopes, given.objects].some(value => value !== undefined)) {
       await requireAccess(operation, tx, resource, after)
@@ -89,9 +99,7 @@ export function requireNotRevived ({ id, expiresAt }: ApiKey, change: ApiKeyChan
 }
 
 export function requireChangeable (key: ApiKey): void {
-  if (key.revokedAt !== null) {
-    throw new Failure('credential_revoked', { message: `The API key ${key.id} was revoked; create a new one.` })
-  }
+  requireNotRevoked(key)
   if (key.rotatedTo !== null) {
     throw new Failure('credential_superseded', {
       message:
@@ -100,12 +108,23 @@ export function requireChangeable (key: ApiKey): void {
       details: { rotatedTo: key.rotatedTo }
     })
   }
+  if (key.disabledAt !== null) {
+    throw new Failure('credential_disabled', {
+      message: `The API key ${key.id} is disabled; enable it before it is changed or rotated, or revoke it.`
+    })
+  }
+}
+
+export function requireNotRevoked ({ id, revokedAt }: ApiKey): void {
+  if (revokedAt === null) return
+  throw new Failure('credential_revoked', { message: `The API key ${id} was revoked; create a new one.` })
 }
 
 /** How API keys are found, kept and audited. */
-const apiKeys: RecordKind<ApiKey, ApiKeyPort> = {
+export const apiKeys: RecordKind<ApiKey, ApiKeyPort> = {
   name: 'API key',
   organizationOf: ({ organizationId }) => organizationId,
+  own: { scope: 'api-keys:write', creatorOf: ({ creatorId }) => creatorId },
   get: (tx, id) => tx.apiKeys.get(id),
   update: (tx, after) => tx.apiKeys.update(after),
   about,
@@ -161,6 +180,7 @@ export async function rotateApiKey (
       hint: apiKeyHint(text),
       imported: false,
       createdBy: actor.id,
+      vouchedBy: voucherOfNewKey(actor, before.vouchedBy),
       rotatedFrom: before.id,
       createdAt: now,
       lastUsedAt: null,
@@ -193,10 +213,19 @@ export async function workingPredecessors (
   const working = (await tx.apiKeys.inOverlap(chainId, now)).filter(key => key.id !== id)
   // Every other key of the chain led to the newest one.
   if (rotatedTo === null || working.length === 0) return working
-  const lineage = await tx.apiKeys.lineage(chainId)
-  const led = new Set<string>()
-  for (let before = rotatedFrom; before !== null; before = lineage.get(before) ?? null) led.add(before)
+  const led = await predecessorsOf(tx, { chainId, rotatedFrom })
   return working.filter(key => led.has(key.id))
+}
+
+/** The ids of the keys that led to a key, whether they work or not. */
+export async function predecessorsOf (
+  tx: ApiKeyPort, { chainId, rotatedFrom }: Pick<ApiKey, 'chainId' | 'rotatedFrom'>
+): Promise<ReadonlySet<string>> {
+  const led = new Set<string>()
+  if (rotatedFrom === null) return led
+  const lineage = await tx.apiKeys.lineage(chainId)
+  for (let before: string | null = rotatedFrom; before !== null; before = lineage.get(before) ?? null) led.add(before)
+  return led
 }
 
 /**

@@ -6,7 +6,9 @@ import { digestOf, readDigest } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
 import { auditEvent, type AuditEventType } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
+import { annotated, notAnnotated, type AnnotationInput } from '../core/annotations.ts'
 import { requireFuture, type Operation } from '../core/operation.ts'
+import { requireAllRecords } from '../core/own-records.ts'
 import {
   requireDeployment, requirePatternsHeld, requireRestrictionsWithin, requireSameMember
 } from '../members/delegation.ts'
@@ -15,15 +17,19 @@ import { limitsOf, noLimits, type Limits } from '../tenancy/limits.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import { about, requireAccess, type ApiKey, type AccessLevel, type ObjectRestriction } from './api-key.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
+import type { OrganizationTemplatePort } from '../tenancy/organization-template.ts'
+import { portalSettings, type PortalInput } from './portal-key.ts'
+import { voucherOfNewKey } from './voucher.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 import type { ApiKeyPort } from './api-key.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { MemberPort } from '../members/permissions.ts'
 
 /** The ports of the operations of this file. */
-type Ports = ApiKeyPort & AuditPort & MemberPort & OrganizationPort & ResourcePort
+type Ports =
+  & ApiKeyPort & AuditPort & MemberPort & OrganizationPort & OrganizationTemplatePort & ResourcePort
 
-export interface ApiKeyInput extends Partial<Limits> {
+export interface ApiKeyInput extends AnnotationInput, Partial<Limits> {
   organizationId: string
   /** Further organizations whose data it reaches. */
   organizations?: readonly string[]
@@ -37,6 +43,8 @@ export interface ApiKeyInput extends Partial<Limits> {
   /** The member that bounds it; null: none, an operator vouches for it. Left out: the member that bounds the actor. */
   creatorId?: string | null
   expiresAt?: Date | null
+  /** For keys of partners. */
+  portal?: PortalInput
 }
 
 /** Creates a key; `text` is the key itself, shown now and never again. */
@@ -81,6 +89,7 @@ export async function importApiKey (
       })
     }
     requireMayImport(operation.actor, resource)
+    requireAllRecords(operation.actor, 'api-keys:write', 'Importing a key')
     const holder = await tx.apiKeys.byDigest(digest, resource.id)
     if (holder !== null) throw alreadyImported(holder, resource)
     const key = await newKey(operation, tx, resource, input, { digest, hint: input.hint, imported: true })
@@ -116,8 +125,8 @@ export function requireMayImport (actor: Actor, resource: Resource): void {
 }
 
 export async function newKey (
-  operation: Operation<MemberPort & OrganizationPort>,
-  tx: MemberPort & OrganizationPort,
+  operation: Operation<MemberPort & OrganizationPort & OrganizationTemplatePort>,
+  tx: MemberPort & OrganizationPort & OrganizationTemplatePort,
   resource: Resource,
   input: ApiKeyInput,
   identity: Pick<ApiKey, 'digest' | 'hint' | 'imported'>
@@ -125,7 +134,7 @@ export async function newKey (
   const { clock, actor } = operation
   const now = clock()
   const id = newId('key')
-  const key: ApiKey = {
+  const draft: ApiKey = {
     ...identity,
     id,
     chainId: id,
@@ -139,17 +148,23 @@ export async function newKey (
     objects: input.objects ?? {},
     allowlist: readAllowlist(input.allowlist ?? []),
     ...limitsOf(input, noLimits),
+    ...annotated(input, notAnnotated),
     createdBy: actor.id,
     creatorId: input.creatorId === undefined ? actor.creator?.id ?? null : input.creatorId,
+    vouchedBy: voucherOfNewKey(actor),
+    portal: null,
     rotatedFrom: null,
     rotatedTo: null,
     createdAt: now,
     expiresAt: requireFuture(input.expiresAt ?? null, now),
     revokedAt: null,
     revokedReason: null,
+    disabledAt: null,
+    disabledReason: null,
     lastUsedAt: null,
     revision: 1
   }
+  const key = { ...draft, portal: await portalSettings(tx, resource, draft, null, input.portal) }
   await requireAccess(operation, tx, resource, key)
   requireSameMember(actor, key.creatorId)
   requireRestrictionsWithin(actor, resource, key)

@@ -1,14 +1,19 @@
 /** API keys: the record, its state at a moment, and what it may do. */
 import { Failure } from '../../base/errors.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
+import { digestOf } from '../../secrets/digest.ts'
 import { requireScopesHeld, type Delegation } from '../members/delegation.ts'
-import { permissionsOf, type Member, type MemberPort } from '../members/permissions.ts'
+import { scopesOf, type Member, type MemberPort } from '../members/permissions.ts'
 import type { Limits } from '../tenancy/limits.ts'
 import type { Organization, OrganizationPort } from '../tenancy/organization.ts'
+import { auditedAnnotations, type Annotated } from '../core/annotations.ts'
+import type { Listed, ListQuery } from '../core/list.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
-import type { Resource } from '../resources/resource.ts'
+import { scopesWhenVouched } from '../resources/lasting-scopes.ts'
+import { managementResourceId, type Resource } from '../resources/resource.ts'
 import { expand, isReadOnly, namesOf } from '../resources/scope.ts'
+import type { PortalSettings } from './portal-key.ts'
 
 /**
  * `full`: all that its creator may. `read-only`: all that its creator may read. `custom`: the scopes and objects it
@@ -28,7 +33,7 @@ export function mayTouch ({ objects }: { objects: ObjectRestriction }, type: str
 /**
  * A long-lived secret of an organization for one resource. Its row is never removed, so that a refusal stays precise.
  */
-export interface ApiKey extends Limits, Revised {
+export interface ApiKey extends Annotated, Limits, Revised {
   /** `key_…`: its name in logs and in the API. */
   id: string
   digest: string
@@ -50,6 +55,10 @@ export interface ApiKey extends Limits, Revised {
   createdBy: string
   /** The member it can never do more than; null: an operator vouches for it. */
   creatorId: string | null
+  /** The API key that vouched for the session or key that made it, and with which it ends; null: none did. */
+  vouchedBy: string | null
+  /** Null: it is no partner's. */
+  portal: PortalSettings | null
   /** Its text was made elsewhere; only its digest is known here. */
   imported: boolean
   /** The first key of the chain of rotations. The chain has one allowance, so an overlap does not double it. */
@@ -62,22 +71,27 @@ export interface ApiKey extends Limits, Revised {
   expiresAt: Date | null
   revokedAt: Date | null
   revokedReason: string | null
+  /** Null: it is not disabled. */
+  disabledAt: Date | null
+  disabledReason: string | null
   /** Coarse; null: never. */
   lastUsedAt: Date | null
 }
 
 /**
- * `active`: usable. `expired`: past its expiry. `rotated`: replaced by another key; until `expiresAt` it works beside
- * that one. `revoked`: revoked, whatever else happened to it.
+ * `active`: usable. `disabled`: it would work if it were enabled. `expired`: past its expiry. `rotated`: replaced by
+ * another key; until `expiresAt` it works beside that one. `revoked`: revoked, whatever else happened to it.
  */
-export const keyStatuses = ['active', 'expired', 'rotated', 'revoked'] as const
+export const keyStatuses = ['active', 'disabled', 'expired', 'rotated', 'revoked'] as const
 export type KeyStatus = typeof keyStatuses[number]
 
 /** The status of a key at `now`. */
-export function statusOf ({ revokedAt, rotatedTo, expiresAt }: ApiKey, now: Date): KeyStatus {
+export function statusOf ({ revokedAt, disabledAt, rotatedTo, expiresAt }: ApiKey, now: Date): KeyStatus {
   if (revokedAt !== null) return 'revoked'
+  const isOver = expiresAt !== null && expiresAt <= now
+  if (disabledAt !== null && !isOver) return 'disabled'
   if (rotatedTo !== null) return 'rotated'
-  return expiresAt !== null && expiresAt <= now ? 'expired' : 'active'
+  return isOver ? 'expired' : 'active'
 }
 
 /** Filter of a list; a member that is left out does not narrow it. */
@@ -88,15 +102,26 @@ export interface ApiKeyFilter {
   environment?: Environment
   resourceId?: string
   creatorId?: string
+  externalId?: string
   /** Those whose status, at an instant, is this one. */
   status?: { is: KeyStatus, at: Date }
+  /** Those with this text in their name or hint, in whatever case. */
+  search?: string
+  /** Made before this instant, and not used since. */
+  unusedSince?: Date
+  /** With an end before this instant. */
+  expiresBefore?: Date
 }
 
 export interface ApiKeyRepository {
   insert (key: ApiKey): Promise<void>
   get (id: string): Promise<ApiKey | null>
+  /** Those that are there, in any order. */
+  some (ids: readonly string[]): Promise<ApiKey[]>
   /** The key of a resource, made here or imported. */
   byDigest (digest: string, resourceId: string): Promise<ApiKey | null>
+  /** The keys with that digest: one, or one for each resource that it was imported for. */
+  ofDigest (digest: string): Promise<ApiKey[]>
   /** Whether a key with that digest was imported for one of the resources, or by the organization for any. */
   isImported(digest: string, among: { organizationId: string | null, resourceIds: readonly string[] }): Promise<boolean>
   /** Replaces everything but id, digest and createdAt; returns it with its next revision. */
@@ -108,6 +133,8 @@ export interface ApiKeyRepository {
   /** Every key of a chain: its id, and what it replaced. */
   lineage (chainId: string): Promise<ReadonlyMap<string, string | null>>
   page (query: PageQuery, filter: ApiKeyFilter): Promise<Page<ApiKey>>
+  /** As `page`, in another order, with a count. */
+  list (query: ListQuery, filter: ApiKeyFilter): Promise<Listed<ApiKey>>
 }
 
 export interface ApiKeyPort { apiKeys: ApiKeyRepository }
@@ -117,10 +144,11 @@ export interface ApiKeyPort { apiKeys: ApiKeyRepository }
  * operator vouches for it.
  */
 export function effectiveScopes (key: ApiKey, resource: Resource, creator: Member | null): readonly string[] {
-  const allowed = scopesOfAccess(key, resource)
+  const all = scopesOfAccess(key, resource)
+  const allowed = key.vouchedBy !== null && resource.id === managementResourceId ? scopesWhenVouched(all) : all
   if (key.creatorId === null) return allowed
   if (creator === null) return []
-  const permitted = new Set(expand(permissionsOf(creator), resource.scopes))
+  const permitted = scopesOf(creator, resource)
   return allowed.filter(scope => permitted.has(scope))
 }
 
@@ -137,6 +165,17 @@ export function planLacks (
 ): boolean {
   return access === 'custom' && customAccessFeature !== undefined &&
     organization?.features.includes(customAccessFeature) !== true
+}
+
+/**
+ * The key whose text this is; to have the text proves no right to it. @throws Failure `not_found`, also for a key of
+ * another organization.
+ */
+export async function findApiKey ({ store, actor }: Operation<ApiKeyPort>, text: string): Promise<ApiKey> {
+  const [found] = (await store.apiKeys.ofDigest(digestOf(text)))
+    .filter(({ organizationId }) => [null, organizationId].includes(actor.organizationId))
+  if (found !== undefined) return found
+  throw new Failure('not_found', { message: 'There is no such API key here.' })
 }
 
 /** @throws Failure `not_found`, also for a key of another organization. */
@@ -187,8 +226,8 @@ export async function requireAccess (
 
 export function about (key: ApiKey, more: Record<string, unknown> = {}) {
   const {
-    name, hint, organizations, resourceId, environment, access, objects, allowlist, creatorId, expiresAt, revokedReason,
-    callsPerMonth, creditsPerMonth, callsPerMinute,
+    name, hint, organizations, resourceId, environment, access, objects, allowlist, creatorId, vouchedBy, portal,
+    expiresAt, revokedReason, disabledReason, callsPerMonth, creditsPerMonth, callsPerMinute,
   } = key
   const scopes = namesOf(key.scopes)
   return {
@@ -205,8 +244,12 @@ export function about (key: ApiKey, more: Record<string, unknown> = {}) {
       objects,
       allowlist,
       creatorId,
+      ...(vouchedBy === null ? {} : { vouchedBy }),
+      ...(portal === null ? {} : { portal }),
       expiresAt,
       revokedReason,
+      ...(disabledReason === null ? {} : { disabledReason }),
+      ...auditedAnnotations(key),
       callsPerMonth,
       creditsPerMonth,
       callsPerMinute,

@@ -3,9 +3,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { digestOf } from '../../secrets/digest.ts'
 import { newSecret, newLabelledSecret, newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
+import { notAnnotated } from '../core/annotations.ts'
 import type { Operation } from '../core/operation.ts'
 import {
-  about, newClientSecret, nextGeneration, type Client, type ClientMetadata, type NewClient, type ClientPort
+  about, newClientSecret, nextGeneration, usesSecret, type Client, type ClientAuthMethod, type ClientMetadata,
+  type NewClient, type ClientPort
 } from './client.ts'
 import { changeClient } from './client-change.ts'
 import { spendRegistrationToken, type RegistrationToken, type RegistrationTokenPort } from './registration-token.ts'
@@ -32,7 +34,7 @@ export async function registerClient (
   token: RegistrationToken | null
 ): Promise<RegisteredClient> {
   const now = clock()
-  const secret = metadata.token_endpoint_auth_method === 'private_key_jwt' ? null : newSecret()
+  const secret = usesSecret(metadata.token_endpoint_auth_method) ? newSecret() : null
   const registrationAccessToken = newLabelledSecret('lkrat')
   const client: Client = {
     id: newId('cli'),
@@ -45,13 +47,18 @@ export async function registerClient (
     allowlist: token?.allowlist ?? [],
     introspects: [],
     assertionProfile: 'strict',
+    pkceRequired: true,
     generation: 1,
     registrationAccessDigest: digestOf(registrationAccessToken),
     registrationTokenId: token?.id ?? null,
+    creatorId: null,
     createdAt: now,
     lastUsedAt: null,
     revokedAt: null,
     revokedReason: null,
+    disabledAt: null,
+    disabledReason: null,
+    ...notAnnotated,
     revision: 1,
   }
   return await store.transaction(async (tx) => {
@@ -90,10 +97,12 @@ export async function replaceClientMetadata (
   operation: Operation<AuditPort & ClientPort>, id: string, metadata: ClientMetadata
 ): Promise<Client> {
   return await changeClient(operation, id, 'client.updated', async (before) => {
-    if (metadata.token_endpoint_auth_method !== before.metadata.token_endpoint_auth_method &&
-      [metadata, before.metadata].some(each => each.token_endpoint_auth_method === 'private_key_jwt')) {
+    const [now, then] = [metadata, before.metadata].map(each => each.token_endpoint_auth_method) as [
+      ClientAuthMethod, ClientAuthMethod
+    ]
+    if (now !== then && !(usesSecret(now) && usesSecret(then))) {
       throw new Failure('invalid_request', {
-        message: 'A client cannot change between a secret and its own keys; register again.'
+        message: 'A client cannot change between a secret, its own keys and neither; register again.'
       })
     }
     if (isDescribedBy(before, metadata)) return before
@@ -120,29 +129,11 @@ export async function useAbandoned (
   return await store.clients.use(id, clock())
 }
 
-/**
- * Removes at most so many registered clients that were abandoned a day ago; returns how many. One that is used at the
- * same time stays, or is not used.
- */
-export async function reapAbandonedClients (
-  { store, clock, actor }: Operation<AuditPort & ClientPort>, limit: number
-): Promise<number> {
-  const now = clock()
-  return await store.transaction(async (tx) => {
-    const idle = await tx.clients.idle(secondsAfter(now, -abandonedAfter - removedAfter), limit)
-    for (const client of idle) {
-      await tx.clients.remove(client.id)
-      await tx.audit.append(auditEvent(actor, now, 'client.reaped', about(client)))
-    }
-    return idle.length
-  })
-}
-
 /** Seconds after which a registered client is abandoned that was never used, claimed or changed. */
 export const abandonedAfter = 7 * 86400
 /**
- * Seconds from then until it is removed. Until a client is abandoned its use is written behind, with a delay, on other
- * servers too; from then on before the request is answered.
+ * Seconds from then until it is removed (`reapAbandonedClients`). Until a client is abandoned its use is written
+ * behind, with a delay, on other servers too; from then on before the request is answered.
  */
 export const removedAfter = 86400
 export function aboutSpending (token: RegistrationToken, client: Client, usesLeft: number | null) {

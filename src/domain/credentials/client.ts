@@ -2,11 +2,18 @@
 import { hintOf } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
+import { auditedAnnotations, type Annotated } from '../core/annotations.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { namesOf } from '../resources/scope.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
+import {
+  defaultAlgorithm, idTokenAlgorithms, type ClientKeyUse, type IdTokenAlgorithm
+} from '../tokens/signing-key.ts'
 
-export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
+/** The methods by which a client proves itself at the token endpoint. */
+export const provingMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
+/** `none`: a public client, which has nothing to prove itself with (RFC 6749 §2.1). */
+export const clientAuthMethods = [...provingMethods, 'none'] as const
 export type ClientAuthMethod = typeof clientAuthMethods[number]
 
 /** Profile of client assertions (protocol/provider/client-assertion.ts): the newest one, or that of RFC 7523. */
@@ -20,6 +27,16 @@ export interface ClientMetadata {
   response_types: string[]
   jwks?: { keys: Record<string, unknown>[] }
   [member: string]: unknown
+}
+
+/** The algorithm that signs the client's ID tokens. */
+export function idTokenAlgorithmOf ({ metadata }: { metadata: ClientMetadata }): IdTokenAlgorithm {
+  return idTokenAlgorithms.find(each => each === metadata.id_token_signed_response_alg) ?? defaultAlgorithm
+}
+
+/** Whether a client that authenticates so has a secret. */
+export function usesSecret (method: ClientAuthMethod): boolean {
+  return method === 'client_secret_basic' || method === 'client_secret_post'
 }
 
 export interface ClientSecret {
@@ -38,15 +55,18 @@ export interface ClientGrant {
   scopes: readonly string[]
 }
 
+export const clientOrigins = ['operator', 'registered', 'hosted'] as const
+export type ClientOrigin = typeof clientOrigins[number]
+
 /** A machine that asks for tokens. */
-export interface Client extends Revised {
+export interface Client extends Annotated, Revised {
   /** The `client_id`. */
   id: string
   /** Null: an operator made it for the deployment, or it registered openly and was not claimed yet. */
   organizationId: string | null
   name: string
-  /** Whether an operator made it, or it registered itself (RFC 7591). */
-  origin: 'operator' | 'registered'
+  /** Whether an operator made it, it registered itself (RFC 7591), or a document on its own host describes it. */
+  origin: ClientOrigin
   metadata: ClientMetadata
   secrets: readonly ClientSecret[]
   /** The first is the default, for token requests without `resource`. */
@@ -57,21 +77,47 @@ export interface Client extends Revised {
   introspects: readonly string[]
   /** Matters for private_key_jwt alone. */
   assertionProfile: AssertionProfile
+  /**
+   * False: it may leave PKCE out of a request for an ID token that has a `nonce`, which then does the same (RFC 9700
+   * §2.1.1). Always true of a public client.
+   */
+  pkceRequired: boolean
   /** A token minted under another generation is dead. */
   generation: number
   /** Digest of the registration access token (RFC 7592 §3); null when an operator made it. */
   registrationAccessDigest: string | null
   registrationTokenId: string | null
+  /** The member whose credential made it, and who may change it by a role that changes own records; null: none. */
+  creatorId: string | null
   createdAt: Date
   /** Coarse; null: never. */
   lastUsedAt: Date | null
   revokedAt: Date | null
   revokedReason: string | null
+  /** Null: it is not disabled. */
+  disabledAt: Date | null
+  disabledReason: string | null
 }
 
-export interface ClientRepository {
+/** `disabled`: it can be enabled. `revoked`: for good, whether it was disabled or not. */
+export const clientStatuses = ['active', 'disabled', 'revoked'] as const
+export type ClientStatus = typeof clientStatuses[number]
+
+export function statusOfClient ({ revokedAt, disabledAt }: Pick<Client, 'revokedAt' | 'disabledAt'>): ClientStatus {
+  if (revokedAt !== null) return 'revoked'
+  return disabledAt === null ? 'active' : 'disabled'
+}
+
+/** Whether a client can be given or use anything. */
+export function isActive ({ revokedAt, disabledAt }: Pick<Client, 'revokedAt' | 'disabledAt'>): boolean {
+  return revokedAt === null && disabledAt === null
+}
+
+export interface ClientRepository extends ClientKeyUse {
   insert (client: Client): Promise<void>
   get (id: string): Promise<Client | null>
+  /** Those of these ids, at most `mostInSet`, that there are. */
+  several (ids: readonly string[]): Promise<Client[]>
   byRegistrationAccessDigest (digest: string): Promise<Client | null>
   /** Replaces everything but id and createdAt, its secrets and grants included; returns it with its next revision. */
   update (client: Client): Promise<Client>
@@ -95,7 +141,9 @@ export interface ClientFilter {
   /** Exactly this name. */
   name?: string
   origin?: Client['origin']
-  revoked?: boolean
+  creatorId?: string
+  externalId?: string
+  status?: ClientStatus
   /** Those that have a grant on it. */
   resourceId?: string
 }
@@ -130,11 +178,22 @@ export function nextGeneration (client: Client): Client {
 }
 
 export function about (client: Client, more: Record<string, unknown> = {}) {
-  const { name, allowlist, introspects, assertionProfile, generation } = client
+  const { name, allowlist, introspects, assertionProfile, pkceRequired, generation, creatorId } = client
   const grants = client.grants.map(({ resourceId, scopes }) => ({ resourceId, scopes: namesOf(scopes) }))
   return {
     organizationId: client.organizationId,
     subject: client.id,
-    detail: { name, grants, allowlist, introspects, assertionProfile, generation, ...more }
+    detail: {
+      name,
+      grants,
+      allowlist,
+      introspects,
+      assertionProfile,
+      pkceRequired,
+      generation,
+      creatorId,
+      ...auditedAnnotations(client),
+      ...more
+    }
   }
 }

@@ -10,12 +10,12 @@ import type { Actor } from '../core/actor.ts'
 import {
   requireCredentialChangeable, requirePatternsHeld, requireRestrictionsWithin, requireSameMember
 } from '../members/delegation.ts'
-import { permissionsOf, type Member } from '../members/permissions.ts'
+import { scopesOf, type Member } from '../members/permissions.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireFuture, requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
-import { expand, namesOf } from '../resources/scope.ts'
+import { expand, namesOf, readsAsPattern, requireGrantable } from '../resources/scope.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { MemberPort } from '../members/permissions.ts'
 import type { ResourcePort } from '../resources/resource.ts'
@@ -94,7 +94,7 @@ export function scopesOfManagementToken (
   const allowed = expand(token.scopes, management.scopes)
   if (token.creatorId === null) return allowed
   if (creator === null) return []
-  const permitted = new Set(expand(permissionsOf(creator), management.scopes))
+  const permitted = scopesOf(creator, management)
   return allowed.filter(scope => permitted.has(scope))
 }
 
@@ -129,7 +129,7 @@ export async function createManagementToken (
       hint: hintOf(text),
       organizationId: input.organizationId,
       name: input.name,
-      scopes: requirePatternsHeld(actor, management, input.scopes),
+      scopes: requireTokenScopes(actor, management, input.scopes),
       allowlist: readAllowlist(input.allowlist ?? []),
       createdBy: actor.id,
       creatorId: input.creatorId === undefined ? actor.creator?.id ?? null : input.creatorId,
@@ -187,7 +187,7 @@ export async function updateManagementToken (
     const after: ManagementToken = {
       ...before,
       name: name ?? before.name,
-      scopes: given.scopes ? requirePatternsHeld(operation.actor, management, given.scopes) : before.scopes,
+      scopes: given.scopes ? requireTokenScopes(operation.actor, management, given.scopes) : before.scopes,
       allowlist: given.allowlist ? readAllowlist(given.allowlist) : before.allowlist,
       expiresAt: given.expiresAt === undefined ? before.expiresAt : requireFuture(given.expiresAt, now),
     }
@@ -232,6 +232,12 @@ async function requireReach (
   })
 }
 
+/** @throws Failure `scope_api_key_only`, `unknown_scope`, `insufficient_permissions`. */
+function requireTokenScopes (actor: Actor, management: Resource, scopes: readonly string[]): string[] {
+  requireGrantable(scopes.filter(name => !readsAsPattern(name)), management.scopes, management.identifier)
+  return requirePatternsHeld(actor, management, scopes)
+}
+
 async function managementResource (tx: ResourcePort): Promise<Resource> {
   const management = await tx.resources.get(managementResourceId)
   if (management === null) throw new Failure('unknown_resource')
@@ -242,6 +248,7 @@ async function managementResource (tx: ResourcePort): Promise<Resource> {
 const tokens: RecordKind<ManagementToken, ManagementTokenPort> = {
   name: 'access token',
   organizationOf: ({ organizationId }) => organizationId,
+  own: { scope: 'access-tokens:write', creatorOf: ({ creatorId }) => creatorId },
   get: (tx, id) => tx.managementTokens.get(id),
   update: (tx, after) => tx.managementTokens.update(after),
   about,

@@ -55,6 +55,8 @@ export interface WebhookTokenRepository {
   update (token: WebhookToken): Promise<WebhookToken>
   /** Hands every token of one key over to another. */
   handOver(fromApiKeyId: string, toApiKeyId: string): Promise<void>
+  /** Revokes every token of a key; returns how many were not revoked yet. */
+  revokeOfKey (apiKeyId: string, at: Date): Promise<number>
   page(
     query: PageQuery, filter: { organizationId?: string, apiKeyId?: string, resourceId?: string, revoked?: boolean }
   ): Promise<Page<WebhookToken>>
@@ -134,6 +136,9 @@ function requireLasting (key: ApiKey, now: Date): void {
   }
   if (key.revokedAt !== null) {
     throw new Failure('credential_revoked', { message: `The API key ${key.id} was revoked; use another one.` })
+  }
+  if (key.disabledAt !== null) {
+    throw new Failure('credential_disabled', { message: `The API key ${key.id} is disabled; enable it first.` })
   }
   if (key.expiresAt !== null && key.expiresAt <= now) {
     throw new Failure('credential_expired', { message: `The API key ${key.id} has expired; use another one.` })

@@ -1,10 +1,10 @@
-/** The resources that each deployment has: the host itself and the management API. */
+/** The resources that each deployment has: the host itself, the management API, and userinfo. */
 import type { ClientGenerations } from '../resources/resource.ts'
 import { isDeepStrictEqual } from 'util'
 import type { Clock } from '../../base/clock.ts'
 import { auditEvent } from '../audit/event.ts'
 import { systemActor } from '../core/actor.ts'
-import { auditDetail, defaultTokenLifetime, managementResourceId, type Resource } from '../resources/resource.ts'
+import { auditDetail, defaultTokenLifetime, isOfThisVersion, type Resource } from '../resources/resource.ts'
 import { takeIdentifier } from './resource-declaration.ts'
 import { declared } from './scope-declaration.ts'
 import { defaultAlgorithm } from '../tokens/signing-key.ts'
@@ -25,7 +25,8 @@ export const builtInDefaults = {
 } as const
 
 /** A built-in resource, as this version and its configuration have it. */
-export type Seed = Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'>
+export type Seed = Pick<Resource, 'id' | 'identifier' | 'name' | 'scopes' | 'style'> &
+  Partial<Pick<Resource, 'defaultScopes'>>
 
 /**
  * Creates the built-in resources, or moves them to the present issuer. Called at every start. A resource that has such
@@ -42,12 +43,17 @@ export async function seedResources (
       const holder = await tx.resources.byIdentifier(seed.identifier)
       if (holder !== null && holder.id !== seed.id) await takeIdentifier(tx, systemActor, holder, clock())
       if (present === null) {
-        const resource: Resource = { ...seed, ...builtInDefaults, createdAt: clock() }
+        const resource: Resource = { ...builtInDefaults, ...seed, createdAt: clock() }
         await tx.resources.insert(resource)
         await tx.audit.append(auditEvent(systemActor, resource.createdAt, 'resource.created', auditDetail(resource)))
       } else if (!isSeeded(seed, present)) {
-        const own = seed.id === managementResourceId
-          ? { name: seed.name, scopes: await declared(tx, systemActor, present, seed.scopes), style: seed.style }
+        const own = isOfThisVersion(seed)
+          ? {
+              name: seed.name,
+              scopes: await declared(tx, systemActor, present, seed.scopes),
+              style: seed.style,
+              defaultScopes: seed.defaultScopes ?? []
+            }
           : {}
         await tx.resources.update({ ...present, identifier: seed.identifier, ...own })
       }
@@ -56,13 +62,14 @@ export async function seedResources (
 }
 
 /**
- * The management API's resource is this version's; of another an operator may have changed everything but the
- * identifier.
+ * The resources of Latchkey's own endpoints are this version's; of the host's an operator may have changed everything
+ * but the identifier.
  */
 export function isSeeded (seed: Seed, present: Resource | null): boolean {
   if (present?.identifier !== seed.identifier) return false
-  return seed.id !== managementResourceId || isDeepStrictEqual(
-    [present.name, present.scopes.map(withoutReference), present.style], [seed.name, seed.scopes, seed.style]
+  return !isOfThisVersion(seed) || isDeepStrictEqual(
+    [present.name, present.scopes.map(withoutReference), present.style, present.defaultScopes],
+    [seed.name, seed.scopes, seed.style, seed.defaultScopes ?? []]
   )
 }
 

@@ -1,6 +1,6 @@
 /** Changes of declared resources: update and revocation. */
 import {
-  auditDetail, find, hostResourceId, isBuiltIn, managementResourceId, requireReadable, type ClientGenerations,
+  auditDetail, find, hostResourceId, isBuiltIn, isOfThisVersion, requireReadable, type ClientGenerations,
   type Resource, type ResourcePort
 } from '../resources/resource.ts'
 import { Failure } from '../../base/errors.ts'
@@ -110,11 +110,12 @@ export function changeable (actor: Actor, found: Resource | null, name: string):
 }
 
 /**
- * A changed management API could not be repaired through itself: it never changes. Of the host's resource everything
- * changes but its default scopes.
+ * A changed management API could not be repaired through itself: it never changes, nor does userinfo. Of the host's
+ * resource everything changes but its default scopes.
  */
-export function requireNotBuiltIn ({ id, identifier }: Resource, { defaultScopes }: ResourceChange): void {
-  if (id === managementResourceId) {
+export function requireNotBuiltIn (resource: Resource, { defaultScopes }: ResourceChange): void {
+  const { id, identifier } = resource
+  if (isOfThisVersion(resource)) {
     throw new Failure('invalid_request', {
       message:
         `The resource ${identifier} is Latchkey's own API: its name, scopes and style belong to the version that ` +

@@ -9,7 +9,8 @@ import type { AuditPort } from '../audit/log.ts'
 /** A record in memory that differs from the database. Never holds a value: some are secret. */
 export interface Difference {
   kind:
-    | 'organization' | 'resource' | 'client' | 'api_key' | 'management_token' | 'member' | 'publishable_key'
+    | 'organization' | 'resource' | 'client' | 'api_key' | 'management_token' | 'member' | 'authorization'
+    | 'publishable_key'
     | 'webhook_token' | 'signing_keys' | 'policies' | 'revoked_token'
   /** For `policies`: the owner; `deployment` for the deployment's policies, and for `signing_keys`. */
   id: string

@@ -1,4 +1,4 @@
-/** Housekeeping: hourly deletion of expired rows. */
+/** Housekeeping: deletion of expired rows, each hour, and each minute of those that strangers make. */
 import { repeatedly, type RepeatedJob, type Report } from '../../telemetry/background.ts'
 import { defaultOf } from '../../config/table.ts'
 import { variables } from '../../config/variables.ts'
@@ -6,17 +6,22 @@ import { inBatches } from '../../base/batches.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import { newMetrics, type Metrics } from '../../telemetry/metrics.ts'
 import { dayOf, monthOf } from '../core/calendar.ts'
-import { reapAbandonedClients } from '../credentials/client-registration.ts'
+import { reapAbandonedClients } from '../authorizations/reap-clients.ts'
 import { removeDeadSigningKeys } from '../tokens/signing-key-rotation.ts'
 import type { Operation } from '../core/operation.ts'
 import { tokenUsageDays } from '../tokens/issuance-meter.ts'
 import type { RevokedTokenPort } from '../tokens/access-token.ts'
 import type { UsedAssertionPort } from '../core/used-assertions.ts'
 import type { RememberedAnswerPort } from '../core/idempotency.ts'
-import type { UsagePort } from '../metering/key-usage-meter.ts'
+import type { PersonSessionPort } from '../people/person-session.ts'
+import { keptInvitations, type InvitationPort } from '../providers/invitation.ts'
+import type { SignInLinkPort } from '../people/sign-in-link.ts'
+import type { UsagePort } from '../metering/usage-meter.ts'
 import type { TokenUsagePort } from '../tokens/issuance-meter.ts'
 import type { AllowancePort } from '../metering/quota-lease.ts'
 import type { SigningKeyPort } from '../tokens/signing-key.ts'
+import type { AuthorizationPort } from '../authorizations/authorization.ts'
+import type { AuthorizationStepPort } from '../authorizations/authorization-step.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { ClientPort } from '../credentials/client.ts'
 
@@ -24,7 +29,12 @@ import type { ClientPort } from '../credentials/client.ts'
 type Ports =
   & AllowancePort
   & AuditPort
+  & AuthorizationPort
+  & AuthorizationStepPort
   & ClientPort
+  & InvitationPort
+  & PersonSessionPort
+  & SignInLinkPort
   & RememberedAnswerPort
   & RevokedTokenPort
   & SigningKeyPort
@@ -32,7 +42,9 @@ type Ports =
   & UsagePort
   & UsedAssertionPort
 
+/** Milliseconds between two runs of all jobs, and of those for rows that live for minutes. */
 const every = 3_600_000
+const often = 60_000
 
 /**
  * Seconds beyond their end for which rows are kept that must not work again, or must work until then: a clock set ahead
@@ -40,9 +52,21 @@ const every = 3_600_000
  */
 const clockMargin = 86_400
 
+/** Seconds for which a code that was redeemed is known, so that its replay ends what it brought. */
+const replay = 3_600
+
+/**
+ * Seconds after which an authorization is removed whose code nobody redeemed: a question to a person is open for ten
+ * minutes, and then a code for one.
+ */
+const redemption = 900
+
+/** Seconds beyond their end for which questions and pushed requests are kept: the clocks of two servers may differ. */
+const stepMargin = 300
+
 /** Retention of usage data. */
 export interface Retention {
-  /** Days to keep usage per key; at least the present month. */
+  /** Days to keep usage per consumer; at least the present month. */
   usageDays: number
 }
 
@@ -70,6 +94,30 @@ export const jobs: Readonly<Record<string, RetentionJob>> = {
     limit: rows,
     remove: ({ store }, _, now, limit) => store.rememberedAnswers.prune(secondsAfter(now, -clockMargin), limit)
   },
+  person_session: {
+    limit: rows,
+    remove: ({ store }, _, now, limit) => store.personSessions.prune(secondsAfter(now, -clockMargin), limit)
+  },
+  invitation: {
+    limit: rows,
+    remove: ({ store }, _, now, limit) => store.invitations.prune(secondsAfter(now, -keptInvitations), limit)
+  },
+  sign_in_link: {
+    limit: rows, remove: ({ store }, _, now, limit) => store.signInLinks.prune(secondsAfter(now, -clockMargin), limit)
+  },
+  authorization: {
+    limit: rows,
+    // As long as its usage, which is its organization's through it.
+    remove: ({ store }, { usageDays }, now, limit) => store.authorizations.prune({
+      expired: secondsAfter(now, -usageDays * 86_400), waiting: secondsAfter(now, -redemption)
+    }, limit)
+  },
+  authorization_step: {
+    limit: rows,
+    remove: ({ store }, _, now, limit) => store.authorizationSteps.prune({
+      asking: secondsAfter(now, -stepMargin), given: secondsAfter(now, -replay)
+    }, limit)
+  },
   signing_key: {
     limit: auditedRows,
     remove: (operation, _, now, limit) => removeDeadSigningKeys(operation, secondsAfter(now, -clockMargin), limit)
@@ -91,21 +139,29 @@ export const jobs: Readonly<Record<string, RetentionJob>> = {
   }
 }
 
+/** The kinds of rows that a request of a stranger can make, each of which lives for minutes. */
+const shortLived: readonly string[] = ['authorization', 'authorization_step']
+
 /**
  * Deletes expired rows once an hour: revoked tokens, used assertions, remembered answers and signing keys past their
- * end, registered clients that were never used, and usage older than its retention. `stop` waits for the present batch;
+ * end, registered clients that were never used, and usage older than its retention; once a minute: steps of
+ * authorizations, and authorizations that came to nothing. `stop` waits for the present batch;
  * the rest is left to the next run.
  */
 export function housekeeping (
   operation: Operation<Ports>, report: Report, retention: Retention = defaultRetention, metrics: Metrics = newMetrics()
 ): RepeatedJob {
   const stopping = new AbortController()
-  const job = repeatedly(every, () => runHousekeeping(operation, retention, metrics, stopping.signal), report)
+  const { signal } = stopping
+  const running = [
+    repeatedly(every, () => runHousekeeping(operation, retention, metrics, signal), report),
+    repeatedly(often, () => sweepShortLived(operation, metrics, signal), report)
+  ]
   return {
-    start: job.start,
-    stop () {
+    start () { for (const job of running) job.start() },
+    async stop () {
       stopping.abort()
-      return job.stop()
+      await Promise.all(running.map(job => job.stop()))
     },
   }
 }
@@ -120,8 +176,23 @@ export async function runHousekeeping (
   metrics: Metrics = newMetrics(),
   signal: AbortSignal = new AbortController().signal
 ): Promise<void> {
+  await runJobs(Object.keys(jobs), operation, retention, metrics, signal)
+  if (!signal.aborted) metrics.prunedAt = operation.clock().getTime()
+}
+
+/** The run of each minute. @throws as `runHousekeeping`. */
+export async function sweepShortLived (
+  operation: Operation<Ports>, metrics: Metrics = newMetrics(), signal: AbortSignal = new AbortController().signal
+): Promise<void> {
+  await runJobs(shortLived, operation, defaultRetention, metrics, signal)
+}
+
+async function runJobs (
+  kinds: readonly string[], operation: Operation<Ports>, retention: Retention, metrics: Metrics, signal: AbortSignal
+): Promise<void> {
   const failed: unknown[] = []
-  for (const [kind, { limit, remove }] of Object.entries(jobs)) {
+  for (const kind of kinds) {
+    const { limit, remove } = jobs[kind]!
     try {
       const now = operation.clock()
       metrics.pruned.increment(kind, '', 0)
@@ -139,6 +210,4 @@ export async function runHousekeeping (
       ? failed[0]
       : new AggregateError(failed, `${failed.length} housekeeping jobs failed`)
   }
-  if (signal.aborted) return
-  metrics.prunedAt = operation.clock().getTime()
 }

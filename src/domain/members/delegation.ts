@@ -1,16 +1,16 @@
 /**
- * The one place for the rule that no actor hands on more than it has: scopes, restrictions, members, grants. Every
- * function throws Failure `insufficient_permissions`.
+ * The rule that no actor hands on more than it has, for credentials: scopes, restrictions, grants. Every function
+ * throws Failure `insufficient_permissions`. The same for members: member-delegation.ts.
  */
 import { isAllowlistWithin } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Actor, Creator, Restrictions } from '../core/actor.ts'
 import { managementResourceId, type Resource, type ResourcePort } from '../resources/resource.ts'
+import { hasPortalScope } from '../resources/portal-scopes.ts'
 import {
   expand, grantableNow, namesOf, patternsBeyond, referenceOf, requireDeclaredPatterns, type Scope
 } from '../resources/scope.ts'
-import { keyOnlyScopes } from '../resources/declared-scopes.ts'
-import { permissionsOf, rolePatterns, type Member, type MemberPort, type Role } from './permissions.ts'
+import { isOwner, permissionsOf, type Member, type MemberPort } from './permissions.ts'
 
 /** What a credential hands on to its holder on its resource. */
 export interface Delegation extends Restrictions {
@@ -27,12 +27,32 @@ export interface GrantDelegation {
   allowlist: readonly string[]
 }
 
-/** Names of scopes on the management API: the actor has each. Scopes of other resources pass. */
+/**
+ * Names of scopes on the management API: the actor has each. Scopes of other resources pass. Partners' scopes are the
+ * deployment's to give, to change and to hand out: a partner's key makes no other.
+ */
 export function requireScopesHeld (
   actor: Actor, resource: Pick<Resource, 'id'>, scopes: readonly string[]
 ): readonly string[] {
-  if (resource.id === managementResourceId) refuseMissing(scopesBeyond(actor, scopes))
+  if (resource.id !== managementResourceId) return scopes
+  if (hasPortalScope(scopes)) {
+    requireDeployment(
+      actor,
+      'Keys with portal-provision or portal-sso-mint are made, changed and rotated with the admin token, or by an ' +
+        'operator of the deployment.'
+    )
+  }
+  refuseMissing(scopesBeyond(actor, scopes))
   return scopes
+}
+
+/**
+ * What lets a person in, a sign-in link or an invitation, is made by people, keys and access tokens of the management
+ * API: the session of the person would go on after a client was revoked.
+ */
+export function requireMayLetIn ({ isClient = false }: Actor, what: string): void {
+  if (!isClient) return
+  refuse(`OAuth clients make no ${what}: a person whom one lets in outlasts it. Use an API key, or sign in.`)
 }
 
 /**
@@ -92,11 +112,18 @@ export async function requireNotStrongerMember (
   if (creator === null || creatorId === creator.id) return
   const other = creatorId === null ? null : await tx.members.get(creatorId)
   const keyOnly = new Set(resource.scopes.filter(scope => scope.keyOnly).map(referenceOf))
-  if (other !== null && patternsBeyond(creator.permissions, permissionsOf(other), keyOnly).length === 0) return
+  if (other !== null && !isStronger(other, creator, keyOnly)) return
   refuse(
     `Your credential is bound to the member ${creator.id}: the keys and access tokens that it changes are bound to ` +
       'them, or to a member who may do no more.', { creator: creator.id }
   )
+}
+
+function isStronger (other: Member, { isOwner: held, permissions }: Creator, keyOnly: ReadonlySet<string>): boolean {
+  const { managed, own, elsewhere } = permissionsOf(other)
+  return (isOwner(other) && !held) ||
+    patternsBeyond(permissions.managed, [...managed, ...own], keyOnly).length > 0 ||
+    patternsBeyond(permissions.elsewhere, elsewhere, keyOnly).length > 0
 }
 
 /** The actor gets a secret that acts for the credential: it has all that the credential hands on. */
@@ -132,7 +159,7 @@ export function requireDelegable (
         'tokens alone, which are bound to them too.', { requiredScopes: namesOf(scopes) }
     )
   }
-  const permitted = expand(creator.permissions, resource.scopes)
+  const permitted = expand(creator.permissions.elsewhere, resource.scopes)
   refuseMissing(names.filter(name => !permitted.includes(name)), creator)
   return scopes
 }
@@ -158,50 +185,6 @@ export async function requireGrantsHeld (
 }
 
 /**
- * Permissions of members, as references and patterns before and after a change: their keys gain the difference. On the
- * management API the actor has each, and elsewhere the actor's member does.
- */
-export async function requireGainHeld (
-  tx: ResourcePort, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
-): Promise<void> {
-  const { managed, elsewhere } = await gainBeyond(tx, actor, organizationId, had, has)
-  refuseMissing(managed)
-  refuseMissing(elsewhere, actor.creator)
-}
-
-/**
- * As `requireGainHeld`, where keys of the members exist already. Those have none of the actor's restrictions: a
- * restricted actor could raise a member of which it has a key, so it raises none on the management API.
- */
-export async function requireRaiseHeld (
-  tx: ResourcePort, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
-): Promise<void> {
-  await requireGainHeld(tx, actor, organizationId, had, has)
-  const gained = await gainOf(tx, had, has)
-  if (gained.length > 0) {
-    requireRestrictionsWithin(actor, { id: managementResourceId }, { allowlist: [], expiresAt: null })
-  }
-}
-
-/** A role: the actor has all that it stands for, also while other scopes replace it. */
-export async function requireRoleHeld (
-  tx: ResourcePort, actor: Actor, { organizationId, role }: { organizationId: string, role: Role }
-): Promise<void> {
-  await requireGainHeld(tx, actor, organizationId, [], rolePatterns[role])
-}
-
-/** A member that the actor changes or removes: the actor has all that the member may do. */
-export async function requireMemberHeld (tx: ResourcePort, actor: Actor, member: Member): Promise<void> {
-  const { managed, elsewhere } = await gainBeyond(tx, actor, member.organizationId, [], permissionsOf(member))
-  const missing = namesOf([...managed, ...elsewhere])
-  if (missing.length === 0) return
-  refuse(
-    `The member ${member.id} has scopes that your credential lacks, so it cannot change or remove them.`,
-    { requiredScopes: missing }
-  )
-}
-
-/**
  * API-key-only scopes that a declaration makes ordinary, also by taking them away first: every pattern that covers them
  * gives them from then on, so the actor's member has each.
  */
@@ -210,7 +193,7 @@ export function requireOpenedHeld ({ creator }: Actor, before: readonly Scope[],
   const opened = before.filter(
     ({ name, keyOnly }) => keyOnly && after.some(scope => scope.name === name && !scope.keyOnly)
   )
-  const permitted = expand(creator.permissions, opened)
+  const permitted = expand(creator.permissions.elsewhere, opened)
   const missing = opened.map(({ name }) => name).filter(name => !permitted.includes(name))
   if (missing.length === 0) return
   refuse(
@@ -224,25 +207,8 @@ export function requireDeployment ({ organizationId }: Actor, message: string): 
   if (organizationId !== null) refuse(message)
 }
 
-/** The scopes of the management API that members gain by a change. */
-async function gainOf (tx: ResourcePort, had: readonly string[], has: readonly string[]): Promise<string[]> {
-  const resource = await tx.resources.get(managementResourceId)
-  if (resource === null) return []
-  const before = expand(had, resource.scopes)
-  return expand(has, resource.scopes).filter(scope => !before.includes(scope))
-}
-
-/** What members gain by a change and the actor lacks: on the management API, and what its member lacks anywhere. */
-async function gainBeyond (
-  tx: ResourcePort, actor: Actor, organizationId: string, had: readonly string[], has: readonly string[]
-): Promise<{ managed: string[], elsewhere: string[] }> {
-  const managed = scopesBeyond(actor, await gainOf(tx, had, has))
-  if (actor.creator === null) return { managed, elsewhere: [] }
-  const keyOnly = await keyOnlyScopes(tx, organizationId)
-  return { managed, elsewhere: patternsBeyond(actor.creator.permissions, patternsBeyond(had, has, keyOnly), keyOnly) }
-}
-
-function scopesBeyond (actor: Actor, scopes: readonly string[]): string[] {
+/** Names of scopes of the management API that the actor lacks. */
+export function scopesBeyond (actor: Actor, scopes: readonly string[]): string[] {
   return actor.scopes === null ? [] : scopes.filter(name => !actor.scopes!.includes(name))
 }
 
@@ -251,7 +217,7 @@ function isPartOf (ids: readonly string[] | undefined, bound: readonly string[])
 }
 
 /** `creator`: the member that lacks the scopes; null: the credential itself does. */
-function refuseMissing (missing: readonly string[], creator: Creator | null = null): void {
+export function refuseMissing (missing: readonly string[], creator: Creator | null = null): void {
   if (missing.length === 0) return
   const names = namesOf(missing)
   const lacking = creator === null ? 'Your credential' : `The member ${creator.id} that your credential is bound to`
@@ -265,6 +231,6 @@ function refuseUnrestricted (is: string, how: string, details: Record<string, un
   )
 }
 
-function refuse (message: string, details?: Record<string, unknown>): never {
+export function refuse (message: string, details?: Record<string, unknown>): never {
   throw new Failure('insufficient_permissions', { message, ...(details && { details }) })
 }

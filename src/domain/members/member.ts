@@ -1,25 +1,38 @@
-/** Changes of members: creation, update, removal; the last administrator stays. */
+/** Changes of members: creation, update, removal. */
 import { change, type RecordKind } from '../audit/change.ts'
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
-import { requireActiveOrganization } from '../tenancy/organization.ts'
-import { everyRow } from '../core/page.ts'
-import { requireGainHeld, requireMemberHeld, requireRaiseHeld, requireRoleHeld } from './delegation.ts'
+import { operatorsId, requireActiveOrganization } from '../tenancy/organization.ts'
+import { normalEmail, requireEmail } from './email.ts'
+import { keepingOffices } from './lock-out.ts'
+import {
+  requireGainHeld, requireMemberHeld, requireOperatorHeld, requireRaiseHeld, requireRoleHeld
+} from './member-delegation.ts'
 import { namesOf, readsAsPattern, referenceOf, requireScopePatterns } from '../resources/scope.ts'
 import { requireVisible, type Operation } from '../core/operation.ts'
-import { mayAll, type Member, permissionsOf, type Role } from './permissions.ts'
+import { permissionsOf, type Member } from './permissions.ts'
+import { noPermissions, type Role } from './roles.ts'
 import { declaredFor } from '../resources/declared-scopes.ts'
+import type { MemberSessionPort } from './member-sessions.ts'
 import type { MemberPort } from './permissions.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 
-export interface MemberInput { organizationId: string, name: string, role: Role, scopes?: readonly string[] | null }
+export interface MemberInput {
+  organizationId: string
+  name: string
+  role: Role
+  email?: string | null
+  scopes?: readonly string[] | null
+  operator?: boolean
+}
 
 /**
- * @throws Failure `not_found`, `organization_not_active`, `invalid_request` for a text that is no pattern,
+ * @throws Failure `not_found`, `organization_not_active`, `invalid_request` for a text that is no pattern or no e-mail,
+ * and for an operator outside of the organization of the operators, `conflict` for an e-mail that another member has,
  * `insufficient_permissions` for a role or scopes that the actor has not itself.
  */
 export async function createMember (
@@ -29,8 +42,10 @@ export async function createMember (
     id: newId('mem'),
     organizationId: input.organizationId,
     name: input.name,
+    email: input.email == null ? null : requireEmail(input.email),
     role: input.role,
     scopes: input.scopes ?? null,
+    operator: input.operator ?? false,
     groups: [],
     createdAt: clock(),
     removedAt: null,
@@ -39,10 +54,12 @@ export async function createMember (
   return await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)
     const member = { ...named, scopes: named.scopes && await keptScopes(tx, named.organizationId, named.scopes) }
-    await requireGainHeld(tx, actor, member.organizationId, [], permissionsOf(member))
+    await requireGainHeld(tx, actor, member.organizationId, noPermissions, permissionsOf(member))
     await requireRoleHeld(tx, actor, member)
+    if (member.operator) await requireMayOperate(tx, actor, member)
+    await requireFreeEmail(tx, member)
     await tx.members.insert(member)
-    await tx.audit.append(auditEvent(actor, member.createdAt, 'member.created', about(member)))
+    await tx.audit.append(auditEvent(actor, member.createdAt, 'member.created', aboutMember(member)))
     return member
   })
 }
@@ -58,24 +75,29 @@ export async function getMember ({ store, actor }: Operation<MemberPort>, id: st
  * `would_lock_out` for the last administrator.
  */
 export async function updateMember (
-  operation: Operation<AuditPort & MemberPort & ResourcePort>,
+  operation: Operation<AuditPort & MemberPort & MemberSessionPort & ResourcePort>,
   id: string,
-  given: { name?: string, role?: Role, scopes?: readonly string[] | null }
+  given: Partial<Omit<MemberInput, 'organizationId'>>
 ): Promise<Member> {
-  return await change(operation, members, id, 'member.updated', async (before, _now, tx) => {
+  return await change(operation, members, id, 'member.updated', async (before, now, tx) => {
     if (before.removedAt !== null) {
       throw new Failure('credential_revoked', { message: `The member ${id} was removed; create them anew.` })
     }
     const after: Member = {
       ...before,
       name: given.name ?? before.name,
+      email: given.email === undefined ? before.email : given.email && requireEmail(given.email),
       role: given.role ?? before.role,
+      operator: given.operator ?? before.operator,
       scopes: given.scopes === undefined
         ? before.scopes
         : given.scopes && await keptScopes(tx, before.organizationId, given.scopes)
     }
     await requireRaiseHeld(tx, operation.actor, before.organizationId, permissionsOf(before), permissionsOf(after))
     if (after.role !== before.role) await requireRoleHeld(tx, operation.actor, after)
+    if (after.operator && !before.operator) await requireMayOperate(tx, operation.actor, after)
+    if (after.email !== before.email) await requireFreeEmail(tx, after)
+    await endSessionsOfChanged(tx, before, after, now)
     return after
   })
 }
@@ -86,12 +108,22 @@ export async function updateMember (
  * the last administrator.
  */
 export async function removeMember (
-  operation: Operation<AuditPort & MemberPort & ResourcePort>, id: string
+  operation: Operation<AuditPort & MemberPort & MemberSessionPort & ResourcePort>, id: string
 ): Promise<Member> {
-  return await change(
-    operation, members, id, 'member.removed',
-    async (before, now) => before.removedAt === null ? { ...before, removedAt: now } : before
-  )
+  return await change(operation, members, id, 'member.removed', async (before, now, tx) => {
+    if (before.removedAt !== null) return before
+    await tx.personSessions.endOfMember(id, now, 'member-removed')
+    return { ...before, removedAt: now }
+  })
+}
+
+/** Another role, or other scopes in its place, end the member's sessions: pages show what holds now. */
+async function endSessionsOfChanged (
+  tx: MemberSessionPort, before: Member, after: Member, now: Date
+): Promise<void> {
+  const isSame = after.role === before.role && after.operator === before.operator &&
+    JSON.stringify(after.scopes) === JSON.stringify(before.scopes)
+  if (!isSame) await tx.personSessions.endOfMember(before.id, now, 'member-changed')
 }
 
 /** How members are found, kept and audited. */
@@ -101,36 +133,33 @@ const members: RecordKind<Member, AuditPort & MemberPort & ResourcePort> = {
   get: (tx, id) => tx.members.get(id),
   async update (tx, after, before, actor) {
     await requireMemberHeld(tx, actor, before)
-    const takes = mayAll(permissionsOf(before)) && !mayAll(permissionsOf(after))
-    return await keepingAdministrator(tx, actor, before.organizationId, takes, () => tx.members.update(after))
+    return await keepingOffices(tx, actor, before, after, () => tx.members.update(after))
   },
-  about,
+  about: aboutMember,
 }
 
-/**
- * Makes a change that takes, if `takes`, permissions of an administrator from a member. The last administrator of an
- * organization stays one, unless the admin token or the server itself makes the change.
- * @throws Failure `would_lock_out`.
- */
-export async function keepingAdministrator<T> (
-  tx: MemberPort, actor: Actor, organizationId: string, takes: boolean, change: () => Promise<T>
-): Promise<T> {
-  const guarded = takes && actor.scopes !== null && await hasAdministrator(tx, organizationId)
-  const changed = await change()
-  if (!guarded || await hasAdministrator(tx, organizationId)) return changed
-  throw new Failure('would_lock_out', {
-    message:
-      `This would leave ${organizationId} without a member who may do everything. Make another one first; the ` +
-        'deployment\'s admin token can do it all the same.',
-    details: { organization: organizationId }
-  })
-}
-
-async function hasAdministrator (tx: MemberPort, organizationId: string): Promise<boolean> {
-  for await (const member of everyRow(query => tx.members.page(query, { organizationId, removed: false }))) {
-    if (mayAll(permissionsOf(member))) return true
+/** @throws Failure `invalid_request` outside of the organization of the operators; `insufficient_permissions`. */
+async function requireMayOperate (tx: ResourcePort, actor: Actor, { organizationId }: Member): Promise<void> {
+  if (organizationId !== operatorsId) {
+    throw new Failure('invalid_request', {
+      message: `Operators are members of the organization ${operatorsId}; create the member there.`,
+      details: { field: 'operator', organization: operatorsId }
+    })
   }
-  return false
+  await requireOperatorHeld(tx, actor)
+}
+
+/** @throws Failure `conflict` for an e-mail that another member of the organization has. */
+async function requireFreeEmail (tx: MemberPort, { id, organizationId, email }: Member): Promise<void> {
+  if (email === null) return
+  const { items } = await tx.members.page({ limit: 1, after: null }, { organizationId, email })
+  const holder = items.find(member => member.id !== id)
+  if (holder === undefined) return
+  throw new Failure('conflict', {
+    message: `The member ${holder.id} of ${organizationId} has the e-mail ${normalEmail(email)}; an e-mail is that ` +
+      'of one member.',
+    details: { field: 'email', member: holder.id }
+  })
 }
 
 /**
@@ -150,11 +179,12 @@ export async function keptScopes (
   }))]
 }
 
-function about (member: Member) {
-  const { name, role, scopes } = member
+/** The subject of an audit row about a member. */
+export function aboutMember (member: Member) {
+  const { name, email, role, scopes, operator } = member
   return {
     organizationId: member.organizationId,
     subject: member.id,
-    detail: { name, role, scopes: scopes && namesOf(scopes) },
+    detail: { name, email, role, scopes: scopes && namesOf(scopes), operator },
   }
 }

@@ -2,7 +2,7 @@
 import { newId } from '../../secrets/random.ts'
 import { requireWholeCredits, spendCredits, type Spending, type SpendVerdict } from './credit.ts'
 import type { CreditPort } from './credit.ts'
-import type { UsagePort } from './key-usage-meter.ts'
+import type { UsagePort } from './usage-meter.ts'
 import type { AllowancePort } from './quota-lease.ts'
 import type { Transactional } from '../core/operation.ts'
 

@@ -5,15 +5,16 @@
 import { Failure } from '../../base/errors.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { newId } from '../../secrets/random.ts'
-import type { ApiKey, ApiKeyPort } from '../credentials/api-key.ts'
+import type { AuthorizationPort } from '../authorizations/authorization.ts'
+import type { ApiKeyPort } from '../credentials/api-key.ts'
 import { auditEvent } from '../audit/event.ts'
 import { dayOf, monthOf } from '../core/calendar.ts'
-import { organizationHolder, type Limits } from '../tenancy/limits.ts'
+import { organizationHolder, type Consumer, type Limits } from '../tenancy/limits.ts'
 import { requireVisibleOrganization, type OrganizationPort } from '../tenancy/organization.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Operation, Transactional } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
-import type { UsagePort } from './key-usage-meter.ts'
+import type { UsagePort } from './usage-meter.ts'
 import type { AllowancePort } from './quota-lease.ts'
 
 export const environments: readonly Environment[] = ['live', 'test']
@@ -27,8 +28,8 @@ export interface CreditAccount { organizationId: string, environment: Environmen
 export interface CreditEntry extends CreditAccount {
   /** `crd_…` */
   id: string
-  /** The key that spent, or whose spending was refunded; null: a grant. */
-  apiKeyId: string | null
+  /** The consumer that spent, or whose spending was refunded; null: a grant. */
+  consumerId: string | null
   /** Negative: spent. Never 0. */
   amount: number
   /** The balance after it. */
@@ -86,7 +87,7 @@ export async function grantCredits (
       })
     }
     const entry: CreditEntry = {
-      ...account, id: newId('crd'), apiKeyId: null, amount, balance, reason, createdAt: clock()
+      ...account, id: newId('crd'), consumerId: null, amount, balance, reason, createdAt: clock()
     }
     await tx.credits.append([entry])
     await tx.audit.append(auditEvent(actor, entry.createdAt, 'credits.granted', {
@@ -96,22 +97,22 @@ export async function grantCredits (
   })
 }
 
-/** The cost of a call with a key. */
+/** The cost of a call of a consumer. */
 export interface Spending {
   /** The id of the resulting entry. */
   id: string
-  key: Pick<ApiKey, 'id' | 'chainId' | 'organizationId' | 'environment' | 'creditsPerMonth'>
-  /** The limit of the key's own organization. */
+  consumer: Readonly<Omit<Consumer, 'callsPerMinute' | 'callsPerMonth'>>
+  /** The limit of the consumer's own organization. */
   organization: Readonly<Pick<Limits, 'creditsPerMonth'>>
   credits: number
   now: Date
 }
 
 /**
- * Credits spent in the month (UTC) of a spending, including it if it succeeded: by the key's chain, and by all keys of
- * its organization in its environment. Null: no limit.
+ * Credits spent in the month (UTC) of a spending, including it if it succeeded: by the consumer, a key with its chain,
+ * and by all of its organization in its environment. Null: no limit.
  */
-export interface SpentThisMonth { key: number | null, organization: number | null }
+export interface SpentThisMonth { consumer: number | null, organization: number | null }
 
 export type SpendVerdict =
   | { ok: true, spentThisMonth: SpentThisMonth }
@@ -141,8 +142,8 @@ export async function spendCredits (
     )
     await tx.credits.append(entries)
     await tx.usage.add(
-      entries.map(({ apiKeyId, amount, createdAt }) => ({
-        keyId: apiKeyId!, day: dayOf(createdAt), calls: 0, credits: -amount
+      entries.map(({ consumerId, amount, createdAt }) => ({
+        consumerId: consumerId!, day: dayOf(createdAt), calls: 0, credits: -amount
       }))
     )
   }, 'read committed')
@@ -151,37 +152,37 @@ export async function spendCredits (
 
 /** By account: servers lock accounts in one order, so they never deadlock. */
 function inLockOrder (spendings: readonly Spending[]): Spending[] {
-  const account = ({ key }: Spending) => `${key.organizationId} ${key.environment}`
+  const account = ({ consumer }: Spending) => `${consumer.organizationId} ${consumer.environment}`
   return spendings.toSorted((a, b) => account(a) < account(b) ? -1 : account(a) > account(b) ? 1 : 0)
 }
 
-/** The account first: its row lock also protects the allowances of its keys, and the organization's. */
+/** The account first: its row lock also protects the allowances of its consumers, and the organization's. */
 async function spend (
   tx: AllowancePort & CreditPort, spending: Spending
 ): Promise<{ entry: CreditEntry | null, verdict: SpendVerdict }> {
-  const { id, key, organization, credits, now } = spending
-  const { organizationId, environment } = key
+  const { id, consumer, organization, credits, now } = spending
+  const { organizationId, environment, chainId, creditsPerMonth } = consumer
   const account = { organizationId, environment }
   const month = monthOf(now)
   const balance = await tx.credits.take(account, credits)
   if (balance === null) return await refused(tx, 'insufficient_credits', spending)
-  const byKey = await tx.allowances.takeCredits(key.chainId, month, credits, key.creditsPerMonth)
+  const own = await tx.allowances.takeCredits(chainId, month, credits, creditsPerMonth)
   const limit = organization.creditsPerMonth
-  const byOrganization = byKey === null || limit === null
+  const byOrganization = own === null || limit === null
     ? null
-    : await tx.allowances.takeCredits(organizationHolder(key), month, credits, limit)
-  if (byKey === null || (limit !== null && byOrganization === null)) {
-    if (byKey !== null) await tx.allowances.giveBackCredits(key.chainId, month, credits)
+    : await tx.allowances.takeCredits(organizationHolder(consumer), month, credits, limit)
+  if (own === null || (limit !== null && byOrganization === null)) {
+    if (own !== null) await tx.allowances.giveBackCredits(chainId, month, credits)
     await tx.credits.add(account, credits)
     return await refused(tx, 'quota_exceeded', spending)
   }
   const entry: CreditEntry = {
-    ...account, id, apiKeyId: key.id, amount: -credits, balance, reason: 'call', createdAt: now
+    ...account, id, consumerId: consumer.id, amount: -credits, balance, reason: 'call', createdAt: now
   }
   return {
     entry,
     verdict: {
-      ok: true, spentThisMonth: { key: key.creditsPerMonth === null ? null : byKey, organization: byOrganization }
+      ok: true, spentThisMonth: { consumer: creditsPerMonth === null ? null : own, organization: byOrganization }
     }
   }
 }
@@ -192,8 +193,8 @@ async function spend (
  */
 async function countUnlimited (tx: AllowancePort, spendings: readonly Spending[]): Promise<void> {
   const sums = new Map<string, { holder: string, month: string, credits: number }>()
-  for (const { key, credits, now } of inLockOrder(spendings)) {
-    const [holder, month] = [organizationHolder(key), monthOf(now)]
+  for (const { consumer, credits, now } of inLockOrder(spendings)) {
+    const [holder, month] = [organizationHolder(consumer), monthOf(now)]
     const before = sums.get(`${holder} ${month}`)
     sums.set(`${holder} ${month}`, { holder, month, credits: credits + (before?.credits ?? 0) })
   }
@@ -201,48 +202,51 @@ async function countUnlimited (tx: AllowancePort, spendings: readonly Spending[]
 }
 
 async function refused (
-  tx: AllowancePort, reason: 'insufficient_credits' | 'quota_exceeded', { key, organization, now }: Spending
+  tx: AllowancePort, reason: 'insufficient_credits' | 'quota_exceeded', { consumer, organization, now }: Spending
 ): Promise<{ entry: null, verdict: SpendVerdict }> {
   const spent = async (holder: string, limit: number | null) =>
     limit === null ? null : (await tx.allowances.taken(holder, monthOf(now))).credits
   const spentThisMonth = {
-    key: await spent(key.chainId, key.creditsPerMonth),
-    organization: await spent(organizationHolder(key), organization.creditsPerMonth)
+    consumer: await spent(consumer.chainId, consumer.creditsPerMonth),
+    organization: await spent(organizationHolder(consumer), organization.creditsPerMonth)
   }
   return { entry: null, verdict: { ok: false, reason, spentThisMonth } }
 }
 
+type RefundPorts = AllowancePort & ApiKeyPort & AuthorizationPort & CreditPort & UsagePort
+
 /**
- * Refunds a spending to the account, to the months of the key and of its organization, and to the key's usage, because
- * the call failed by the server's fault. Idempotent.
+ * Refunds a spending to the account, to the months of the consumer and of its organization, and to the usage of the
+ * consumer, because the call failed by the server's fault. Idempotent.
  * @throws Failure `not_found` for an id that is not a spending's.
  */
 export async function refundCredits (
-  { store, clock }: Pick<Operation<AllowancePort & ApiKeyPort & CreditPort & UsagePort>, 'store' | 'clock'>,
+  { store, clock }: Pick<Operation<RefundPorts>, 'store' | 'clock'>,
   spending: string,
   reason: string
 ): Promise<void> {
   const id = spending.replace(/^crd_/, 'rfd_')
   await store.transaction(async tx => {
     const entry = await tx.credits.entry(spending)
-    if (entry === null || entry.apiKeyId === null || entry.amount >= 0) {
+    if (entry === null || entry.consumerId === null || entry.amount >= 0) {
       throw new Failure('not_found', { message: `There is no spending ${JSON.stringify(spending.slice(0, 64))}.` })
     }
     if (await tx.credits.entry(id) !== null) return
-    const { organizationId, environment, apiKeyId, createdAt } = entry
+    const { organizationId, environment, consumerId, createdAt } = entry
     const amount = -entry.amount
     const balance = await tx.credits.add({ organizationId, environment }, amount)
     if (balance === null) {
       throw new Failure('conflict', { message: 'The account is full; it cannot take a refund.' })
     }
-    const chainId = (await tx.apiKeys.get(apiKeyId))?.chainId ?? apiKeyId
+    const consumer = await tx.apiKeys.get(consumerId) ?? await tx.authorizations.get(consumerId)
+    const chainId = consumer?.chainId ?? consumerId
     for (const holder of [chainId, organizationHolder(entry)]) {
       await tx.allowances.giveBackCredits(holder, monthOf(createdAt), amount)
     }
     await tx.credits.append([{
-      organizationId, environment, id, apiKeyId, amount, balance, reason, createdAt: clock()
+      organizationId, environment, id, consumerId, amount, balance, reason, createdAt: clock()
     }])
-    await tx.usage.add([{ keyId: apiKeyId, day: dayOf(createdAt), calls: 0, credits: -amount }])
+    await tx.usage.add([{ consumerId, day: dayOf(createdAt), calls: 0, credits: -amount }])
   })
 }
 

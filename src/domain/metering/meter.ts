@@ -1,35 +1,35 @@
 /**
- * The cost of a call with an API key, checked in order: rate, month's calls, credits; each of the key, then of its
- * organization.
+ * The cost of a call, checked in order: rate, month's calls, credits; each of the consumer, then of its organization. A
+ * consumer is an API key, or what a member has allowed a client.
  */
 import type { Awaitable } from '../../base/awaitable.ts'
 import { repeatedly, type Background } from '../../telemetry/background.ts'
 import type { Clock } from '../../base/clock.ts'
 import { newTelemetry } from '../../telemetry/telemetry.ts'
 import { quotaLeases, monthState, type TakenCall } from './quota-lease.ts'
-import type { ApiKey } from '../credentials/api-key.ts'
 import { monthEnd, secondsUntil } from '../core/calendar.ts'
 import { refundCredits } from './credit.ts'
-import type { Limits } from '../tenancy/limits.ts'
+import type { Consumer, Limits } from '../tenancy/limits.ts'
 import { boundsOf, giveBack, takeMinutes, type Bound, type Taken } from './minute-limits.ts'
 import { rateLimiter, type RateLimitState } from './rate-limiter.ts'
 import { unshared, type SharedCounters } from './shared-counters.ts'
 import { CountFollowers, type ToldCounts, type Totals } from './told-counts.ts'
 import { creditSpender } from './credit-spender.ts'
-import { keyUsageMeter } from './key-usage-meter.ts'
+import { usageMeter } from './usage-meter.ts'
 import type { AllowancePort } from './quota-lease.ts'
-import type { UsagePort } from './key-usage-meter.ts'
+import type { UsagePort } from './usage-meter.ts'
 import type { CreditPort } from './credit.ts'
+import type { AuthorizationPort } from '../authorizations/authorization.ts'
 import type { ApiKeyPort } from '../credentials/api-key.ts'
 import type { Transactional } from '../core/operation.ts'
 
 /** A call that passed every other check. */
 export interface MeteredCall {
-  key: ApiKey
-  /** The limits of the key's own organization. */
+  consumer: Readonly<Consumer>
+  /** The limits of the consumer's own organization. */
   organization: Readonly<Limits>
   /**
-   * The route's cost in whole credits; 0: free. Charged to the account of the key's organization in the key's
+   * The route's cost in whole credits; 0: free. Charged to the account of the consumer's organization in the consumer's
    * environment.
    */
   credits: number
@@ -37,13 +37,13 @@ export interface MeteredCall {
 }
 
 /** The holders of the limits of a call. */
-export type Holders = Pick<MeteredCall, 'key' | 'organization' | 'now'>
+export type Holders = Pick<MeteredCall, 'consumer' | 'organization' | 'now'>
 
 /** Calls that a guard admitted where only the limits per minute were known. `by`: what that guard is told itself. */
 export interface CallsElsewhere extends Holders { calls: number, day: string, by: ToldCounts }
 
 /**
- * A refusal is a value. `limits`: the state of every limit of the key and its organization that was checked.
+ * A refusal is a value. `limits`: the state of every limit of the consumer and its organization that was checked.
  * `spending`: the entry that took the credits, for a refund; null: none were taken. `retryAfterSeconds` null: a retry
  * does not help.
  */
@@ -67,8 +67,8 @@ export interface Meter {
   /** Counts calls that a guard in another process admitted on a day: 'YYYY-MM-DD', UTC. */
   countElsewhere (calls: CallsElsewhere): void
   /**
-   * Tells a guard in another process from now on what is counted in a minute for a key and its organization; of each
-   * limit, the total that it is told first.
+   * Tells a guard in another process from now on what is counted in a minute for a consumer and its organization; of
+   * each limit, the total that it is told first.
    */
   follow (told: ToldCounts, holders: Holders): Totals
   /** Refunds a spending, because the call failed by the server's fault. Idempotent. */
@@ -100,7 +100,7 @@ function refuse (taken: Taken, reason: Refused['reason'], retryAfterSeconds: num
  * `background`. Call `stop` before the store is closed.
  */
 export function meter (
-  store: Transactional<AllowancePort & ApiKeyPort & CreditPort & UsagePort>,
+  store: Transactional<AllowancePort & ApiKeyPort & AuthorizationPort & CreditPort & UsagePort>,
   clock: Clock,
   counts: SharedCounters = unshared,
   background: Background = newTelemetry().background
@@ -110,12 +110,12 @@ export function meter (
     shareAdded: counts.of('calls at guards'), onCounted: (holder, n, by) => { followers.count(holder, n, by) }
   })
   const calls = quotaLeases(store.allowances, undefined, undefined, background.report('allowances'))
-  const usage = keyUsageMeter(rows => store.usage.add(rows), undefined, background.report('calls'))
+  const usage = usageMeter(rows => store.usage.add(rows), undefined, background.report('calls'))
   const credits = creditSpender(store)
   const idle = repeatedly(10_000, calls.giveBackIdle, background.report('allowances'))
 
-  const admitted = ({ key, now }: MeteredCall, { limits }: Taken, spending: string | null): MeterVerdict => {
-    usage.count(key.id, now)
+  const admitted = ({ consumer, now }: MeteredCall, { limits }: Taken, spending: string | null): MeterVerdict => {
+    usage.count(consumer.id, now)
     return { ok: true, spending, limits }
   }
 
@@ -145,11 +145,12 @@ export function meter (
   }
 
   const charge = async (call: MeteredCall, taken: Taken): Promise<MeterVerdict> => {
-    const { key, organization, now } = call
-    const { id, verdict } = await credits.spend({ key, organization, credits: call.credits, now })
+    const { consumer, organization, now } = call
+    const { id, verdict } = await credits.spend({ consumer, organization, credits: call.credits, now })
     const { spentThisMonth } = verdict
-    if (key.creditsPerMonth !== null) {
-      taken.limits.push(monthState('credits', key.creditsPerMonth, key.creditsPerMonth - spentThisMonth.key!, now))
+    const { creditsPerMonth } = consumer
+    if (creditsPerMonth !== null) {
+      taken.limits.push(monthState('credits', creditsPerMonth, creditsPerMonth - spentThisMonth.consumer!, now))
     }
     if (organization.creditsPerMonth !== null) {
       taken.limits.push(
@@ -165,9 +166,9 @@ export function meter (
 
   return {
     admit (call) {
-      const { key, organization, credits: cost, now } = call
-      if (cost === 0 && hasNone(key) && hasNone(organization)) {
-        usage.count(key.id, now)
+      const { consumer, organization, credits: cost, now } = call
+      if (cost === 0 && hasNone(consumer) && hasNone(organization)) {
+        usage.count(consumer.id, now)
         return unlimited
       }
       const bounds = boundsOf(call)
@@ -181,14 +182,14 @@ export function meter (
         throw error
       })
     },
-    countElsewhere ({ key, organization, calls: count, day, now, by }) {
-      usage.add(key.id, day, count)
-      for (const { holder, limits: { callsPerMinute } } of boundsOf({ key, organization })) {
+    countElsewhere ({ consumer, organization, calls: count, day, now, by }) {
+      usage.add(consumer.id, day, count)
+      for (const { holder, limits: { callsPerMinute } } of boundsOf({ consumer, organization })) {
         if (callsPerMinute !== null) rates.add(holder, callsPerMinute, count, now, by)
       }
     },
-    follow: (told, { key, organization, now }) => Object.fromEntries(
-      boundsOf({ key, organization }).flatMap(({ holder, limits: { callsPerMinute } }) => callsPerMinute === null
+    follow: (told, { consumer, organization, now }) => Object.fromEntries(
+      boundsOf({ consumer, organization }).flatMap(({ holder, limits: { callsPerMinute } }) => callsPerMinute === null
         ? []
         : [[holder, told.follow(followers, holder, () => rates.held(holder, callsPerMinute, now))]])
     ),

@@ -1,19 +1,18 @@
-/** The limits per minute of a key and its organization: taken together, or not at all. */
-import { organizationHolder, type Limits } from '../tenancy/limits.ts'
-import type { ApiKey } from '../credentials/api-key.ts'
+/** The limits per minute of a consumer and its organization: taken together, or not at all. */
+import { organizationHolder, type Consumer, type Limits } from '../tenancy/limits.ts'
 import type { RateLimiter, RateLimitState } from './rate-limiter.ts'
 
-/** A holder of limits: the key, which shares them with all keys of its rotation chain; then its organization. */
+/** A holder of limits: the consumer, a key or an authorization with all of its chain; then its organization. */
 export interface Bound { holder: string, of: '' | 'organization-', limits: Readonly<Limits> }
 
 /** The limits checked for a call so far, to report them, and how to undo them if the call is refused. */
 export interface Taken { limits: RateLimitState[], giveBacks: (() => void)[] }
 
-type LimitedKey = Pick<ApiKey, 'chainId' | 'organizationId' | 'environment' | keyof Limits>
-
-export function boundsOf ({ key, organization }: { key: LimitedKey, organization: Readonly<Limits> }): Bound[] {
-  return [{ holder: key.chainId, of: '', limits: key }, {
-    holder: organizationHolder(key), of: 'organization-', limits: organization
+export function boundsOf (
+  { consumer, organization }: { consumer: Readonly<Consumer>, organization: Readonly<Limits> }
+): Bound[] {
+  return [{ holder: consumer.chainId, of: '', limits: consumer }, {
+    holder: organizationHolder(consumer), of: 'organization-', limits: organization
   }]
 }
 

@@ -9,7 +9,7 @@ import type { Awaitable } from '../../base/awaitable.ts'
 import { monthEnd, monthOf, monthStart, secondsUntil } from '../core/calendar.ts'
 import type { LimitName, RateLimitState } from './rate-limiter.ts'
 
-/** A holder of limits is the rotation chain of a key, or an organization in one environment. */
+/** A holder of limits is the chain of a key or an authorization, or an organization in one environment. */
 export interface AllowanceRepository {
   /** The calls and credits that a holder has taken in a month. */
   taken (holder: string, month: string): Promise<{ calls: number, credits: number }>

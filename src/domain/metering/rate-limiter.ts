@@ -5,7 +5,7 @@ import type { ToldCounts } from './told-counts.ts'
 
 /**
  * `minute`: calls in a minute; `month`: calls in a calendar month; `credits`: credits in a calendar month. Each of a
- * key, or of all keys of its organization.
+ * consumer, or of all consumers of its organization.
  */
 export type LimitName = `${'' | 'organization-'}${'minute' | 'month' | 'credits'}`
 

@@ -5,9 +5,11 @@ import { together, type Service } from '../../telemetry/service.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { AuditLog } from '../audit/log.ts'
 import { refusalLog, type RefusalLog } from '../audit/refusal-log.ts'
+import type { AuthorizationRepository } from '../authorizations/authorization.ts'
 import type { ApiKeyRepository } from '../credentials/api-key.ts'
 import type { ClientRepository } from '../credentials/client.ts'
 import type { ManagementTokenRepository } from '../credentials/management-token.ts'
+import type { PersonSessionRepository } from '../people/person-session.ts'
 import { tokenMeter, type TokenMeter, type TokenUsageRepository } from '../tokens/issuance-meter.ts'
 import { lastUsedRecorder, type LastUsedRecorder } from './last-used.ts'
 import { meter as newMeter, type Meter } from './meter.ts'
@@ -19,6 +21,8 @@ type RecorderStore = Parameters<typeof newMeter>[0] & {
   apiKeys: Pick<ApiKeyRepository, 'touch'>
   clients: Pick<ClientRepository, 'touch'>
   managementTokens: Pick<ManagementTokenRepository, 'touch'>
+  authorizations: Pick<AuthorizationRepository, 'touch'>
+  personSessions: Pick<PersonSessionRepository, 'touch'>
   tokenUsage: Pick<TokenUsageRepository, 'add'>
 }
 
@@ -36,11 +40,13 @@ export interface Recorders extends Service {
   keyUsage: LastUsedRecorder
   clientUsage: LastUsedRecorder
   managementTokenUsage: LastUsedRecorder
+  personSessionUsage: LastUsedRecorder
+  authorizationUsage: LastUsedRecorder
   /** Issued tokens. */
   tokens: TokenMeter
   /** Counts of rate limits, shared with the other servers. */
   counts: SharedCounters
-  /** Calls with API keys. */
+  /** Calls of API keys, and of clients that act for people. */
   meter: Meter
 }
 
@@ -52,17 +58,37 @@ export function newRecorders ({ store, peers, clock, telemetry }: RecordersOptio
   const managementTokenUsage = lastUsedRecorder(
     usage => store.managementTokens.touch(usage), clock, undefined, report('management_token_use')
   )
+  const personSessionUsage = lastUsedRecorder(
+    usage => store.personSessions.touch(usage), clock, undefined, report('person_session_use')
+  )
+  const authorizationUsage = lastUsedRecorder(
+    usage => store.authorizations.touch(usage), clock, undefined, report('authorization_use')
+  )
   const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock, undefined, report('tokens_issued'))
   const counts = peers === null ? unshared : sharedCounters(peers, clock, undefined, report('shared_counts'))
   const meter = newMeter(store, clock, counts, background)
   const { start, stop } = together([
     countingLoss(telemetry, 'key_use', keyUsage),
     countingLoss(telemetry, 'management_token_use', managementTokenUsage),
+    countingLoss(telemetry, 'person_session_use', personSessionUsage),
+    countingLoss(telemetry, 'authorization_use', authorizationUsage),
     countingLoss(telemetry, 'client_use', clientUsage),
     countingLoss(telemetry, 'calls', meter),
     countingLoss(telemetry, 'tokens_issued', tokens),
     countingLoss(telemetry, 'refusals', refusals),
     counts,
   ])
-  return { refusals, keyUsage, clientUsage, managementTokenUsage, tokens, counts, meter, start, stop }
+  return {
+    refusals,
+    keyUsage,
+    clientUsage,
+    managementTokenUsage,
+    personSessionUsage,
+    authorizationUsage,
+    tokens,
+    counts,
+    meter,
+    start,
+    stop
+  }
 }

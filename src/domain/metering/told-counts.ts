@@ -12,7 +12,7 @@ export type Totals = Readonly<Record<string, number>>
 /** `counted`: the number of the answer, which the guard confirms once it has added the totals. */
 export interface Told { counted: number, elsewhere: Totals }
 
-/** The counts that one guard is told. */
+/** The counts that one guard is told. Its session bounds them: it ends beyond a number of keys (mostSubjects). */
 export class ToldCounts {
   /** Called at each count that the guard is to be told of. */
   onCounted: () => void = () => {}

@@ -1,29 +1,81 @@
-/** Usage reports: by key and day, by organization and range. */
+/** Usage reports: by consumer and day, by organization and range. */
 import { Failure } from '../../base/errors.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { dayOf, monthStart } from '../core/calendar.ts'
 import type { Operation } from '../core/operation.ts'
+import type { Authorization, AuthorizationPort } from '../authorizations/authorization.ts'
+import { getAuthorization } from '../authorizations/end.ts'
 import { type ApiKey, getApiKey } from '../credentials/api-key.ts'
 import { getOrganization } from '../tenancy/organization.ts'
-import type { DayRange, DayUsage } from './key-usage-meter.ts'
-import type { UsagePort } from './key-usage-meter.ts'
+import type { DayRange, DayUsage } from './usage-meter.ts'
+import type { UsagePort } from './usage-meter.ts'
 import type { ApiKeyPort } from '../credentials/api-key.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 
 /** The longest range of a report, in days. */
 export const greatestRange = 366
 
-/** The usage of a key by day, without empty days. Absent range: this month. */
-export async function usageOfKey (
-  operation: Operation<ApiKeyPort & UsagePort>, id: string, asked: Partial<DayRange> = {}
-): Promise<{ key: ApiKey; range: DayRange; today: string; days: Omit<DayUsage, 'keyId'>[] } > {
-  const now = operation.clock()
-  const range = requireRange(asked, now)
-  const key = await getApiKey(operation, id)
-  return { key, range, today: dayOf(now), days: await operation.store.usage.ofKey(id, range) }
+/** Usage by day, without empty days, of what has `id`. `callsToday`: 0 where today is not in the range. */
+export interface UsageReport extends DayRange {
+  calls: number
+  credits: number
+  callsToday: number
+  days: Omit<DayUsage, 'consumerId'>[]
 }
 
-/** The usage of an organization's keys, live and test apart. Absent range: this month. */
+/** The usage of a key by day. Absent range: this month. @throws Failure as `getApiKey` and `requireRange`. */
+export async function usageOfKey (
+  operation: Operation<ApiKeyPort & UsagePort>, id: string, asked: Partial<DayRange> = {}
+): Promise<{ key: ApiKey, usage: UsageReport }> {
+  const range = requireRange(asked, operation.clock())
+  return { key: await getApiKey(operation, id), usage: await usageOf(operation, id, range) }
+}
+
+/** Keys of one report, at most. */
+export const greatestKeys = 100
+
+/** The usage of each of these keys. Keys that the actor may not see are left out, like unknown ones. */
+export async function usageOfKeys (
+  { store, clock, actor }: Operation<ApiKeyPort & UsagePort>, ids: readonly string[], asked: Partial<DayRange> = {}
+): Promise<{ range: DayRange, keys: { key: ApiKey, usage: UsageReport }[] }> {
+  const [range, today] = [requireRange(asked, clock()), dayOf(clock())]
+  const found = await store.apiKeys.some(ids)
+  const visible = found.filter(({ organizationId }) => [null, organizationId].includes(actor.organizationId))
+  const rows = await store.usage.ofEach(visible.map(({ id }) => id), range)
+  const usage = Map.groupBy(rows, ({ consumerId }) => consumerId)
+  return {
+    range,
+    keys: visible.map(key => ({
+      key, usage: reportOf((usage.get(key.id) ?? []).map(({ consumerId, ...day }) => day), range, today)
+    }))
+  }
+}
+
+/** As `usageOfKey`, of what a member has allowed. @throws Failure as `getAuthorization` and `requireRange`. */
+export async function usageOfAuthorization (
+  operation: Operation<AuthorizationPort & UsagePort>, id: string, asked: Partial<DayRange> = {},
+  memberId: string | null = null
+): Promise<{ authorization: Authorization, usage: UsageReport }> {
+  const range = requireRange(asked, operation.clock())
+  const authorization = await getAuthorization(operation, id, memberId)
+  return { authorization, usage: await usageOf(operation, id, range) }
+}
+
+async function usageOf ({ store, clock }: Operation<UsagePort>, id: string, range: DayRange): Promise<UsageReport> {
+  return reportOf(await store.usage.of(id, range), range, dayOf(clock()))
+}
+
+function reportOf (days: UsageReport['days'], range: DayRange, today: string): UsageReport {
+  return {
+    ...range,
+    calls: days.reduce((sum, { calls }) => sum + calls, 0),
+    credits: days.reduce((sum, { credits }) => sum + credits, 0),
+    callsToday: days.find(({ day }) => day === today)?.calls ?? 0,
+    days
+  }
+}
+
+/** The usage of an organization's consumers, live and test apart. Absent range: this month. */
 export async function usageOfOrganization (
   operation: Operation<OrganizationPort & UsagePort>, id: string, asked: Partial<DayRange> = {}
 ): Promise<DayRange & Record<Environment, { calls: number; credits: number } >> {

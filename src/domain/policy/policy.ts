@@ -10,7 +10,9 @@ export const effects = ['allow', 'deny'] as const
 export type Effect = typeof effects[number]
 
 /** The kinds of credentials that policies bind. No policy binds the admin token. */
-export const credentialKinds = ['api_key', 'access_token', 'management_token', 'session', 'webhook_token'] as const
+export const credentialKinds = [
+  'api_key', 'access_token', 'management_token', 'session', 'webhook_token', 'person'
+] as const
 export type CredentialKind = typeof credentialKinds[number]
 
 /** Every present condition must hold, by any entry of its list; an absent one always holds. No list is empty. */

@@ -1,5 +1,7 @@
 /** Protected resource metadata, for clients without a token (RFC 9728). */
-import type { Resource } from './resource.ts'
+import { authorizableScopes } from './authorizable-scopes.ts'
+import { managementResourceId, type Resource } from './resource.ts'
+import { tokenScopesOf } from './token-scopes.ts'
 
 /** The members of RFC 9728 §2 that are used here. */
 export interface ResourceMetadata {
@@ -13,13 +15,17 @@ export interface ResourceMetadata {
 
 const wellKnown = '/.well-known/oauth-protected-resource'
 
-/** The metadata document of a resource. Excludes API-key-only scopes: no token can have one. */
+/**
+ * The metadata document of a resource. Excludes API-key-only scopes: no token can have one. The management API names
+ * those that members may allow clients, where the deployment offers it.
+ */
 export function resourceMetadata (resource: Resource, issuer: string): ResourceMetadata {
-  const scopes = resource.scopes.filter(scope => !scope.keyOnly).map(scope => scope.name)
+  const offered = resource.id === managementResourceId ? authorizableScopes(resource).map(({ name }) => name) : []
+  const scopes = offered.length > 0 ? offered : tokenScopesOf(resource).tokenScopes
   return {
     resource: resource.identifier,
     authorization_servers: [issuer],
-    ...(scopes.length > 0 ? { scopes_supported: scopes } : {}),
+    ...(scopes.length > 0 ? { scopes_supported: [...scopes] } : {}),
     bearer_methods_supported: ['header'],
     resource_name: resource.name,
   }

@@ -93,12 +93,20 @@ export const defaultTokenLifetime = 3600
 export const hostResourceId = 'res_host'
 /** Latchkey's own API. */
 export const managementResourceId = 'res_management'
+/** What OpenID Connect tells of a member: the audience of tokens for userinfo. It has no scopes of its own. */
+export const identityResourceId = 'res_identity'
 
-const builtIn = new Set<string>([hostResourceId, managementResourceId])
+/** Their name, scopes and style belong to the version that runs. */
+const ofThisVersion = new Set<string>([managementResourceId, identityResourceId])
+
+/** Whether an operator changes nothing of the resource. */
+export function isOfThisVersion ({ id }: Pick<Resource, 'id'>): boolean {
+  return ofThisVersion.has(id)
+}
 
 /** Whether every deployment has the resource. */
 export function isBuiltIn ({ id }: Pick<Resource, 'id'>): boolean {
-  return builtIn.has(id)
+  return id === hostResourceId || ofThisVersion.has(id)
 }
 
 /** By id or identifier. An organization sees its own resources and the deployment's. @throws Failure `not_found`. */
@@ -109,7 +117,7 @@ export async function getResource (
 }
 
 /**
- * A resource for which a credential of `organizationId` may be made.
+ * A resource for which a credential of `organizationId` may be made. Userinfo has tokens of members alone.
  * @throws Failure `unknown_resource`.
  */
 export async function requireUsableResource (
@@ -117,7 +125,7 @@ export async function requireUsableResource (
 ): Promise<Resource> {
   const found = await find(tx, idOrIdentifier)
   if (
-    found === null || found.revokedAt !== null ||
+    found === null || found.revokedAt !== null || found.id === identityResourceId ||
     (found.organizationId !== null && found.organizationId !== organizationId)
   ) {
     throw new Failure('unknown_resource', {

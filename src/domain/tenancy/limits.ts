@@ -1,4 +1,4 @@
-/** Limits on calls and credits: of a chain of keys, and of all keys of an organization together. */
+/** Limits on calls and credits: of a consumer, and of all consumers of an organization together. */
 import type { Environment } from '../../secrets/credential-text.ts'
 
 /** Null: no limit. */
@@ -9,6 +9,17 @@ export interface Limits {
   creditsPerMonth: number | null
   /** Calls in a minute. */
   callsPerMinute: number | null
+}
+
+/** What makes calls that are counted: an API key, or what a member has allowed a client. */
+export interface Consumer extends Limits {
+  /** `key_…` or `aut_…`: its calls are counted by day under it. */
+  id: string
+  /** The holder of its limits: the chain of a key or an authorization, which shares them. */
+  chainId: string
+  organizationId: string
+  /** Whose account of the organization pays. */
+  environment: Environment
 }
 
 export const noLimits: Readonly<Limits> = { callsPerMonth: null, creditsPerMonth: null, callsPerMinute: null }
@@ -28,7 +39,7 @@ export function namesLimits ({ callsPerMonth, creditsPerMonth, callsPerMinute }:
 }
 
 /**
- * The holder of an organization's limits in the counters: live and test keys are counted apart, as are its two
+ * The holder of an organization's limits in the counters: live and test calls are counted apart, as are its two
  * accounts.
  */
 export function organizationHolder (

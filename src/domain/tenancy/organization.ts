@@ -13,6 +13,16 @@ export const organizationStatuses = ['active', 'suspended', 'deleted'] as const
 export type OrganizationStatus = typeof organizationStatuses[number]
 
 /**
+ * Whether clients that registered themselves, and those of metadata documents, act for its members: `approve` takes an
+ * approval by an administrator for each.
+ */
+export const unverifiedClientRules = ['allow', 'approve', 'deny'] as const
+export type UnverifiedClientRule = typeof unverifiedClientRules[number]
+
+/** The organization of the deployment's operators. Every deployment has it, and it stays active. */
+export const operatorsId = 'org_operators'
+
+/**
  * The tenant: every client and key belongs to exactly one. Its limits bind all its keys together, in each environment.
  */
 export interface Organization extends Limits, Revised {
@@ -26,6 +36,9 @@ export interface Organization extends Limits, Revised {
   createdAt: Date
   suspendedAt: Date | null
   deletedAt: Date | null
+  /** Its members sign in with a provider that it trusts, and neither with a passkey nor with a link. */
+  requiresProvider: boolean
+  unverifiedClients: UnverifiedClientRule
 }
 
 /** Filters of organizations; an absent one matches all. */
@@ -62,6 +75,8 @@ export async function createOrganization (
     createdAt: clock(),
     suspendedAt: null,
     deletedAt: null,
+    requiresProvider: false,
+    unverifiedClients: 'allow',
     revision: 1
   }
   await store.transaction(async tx => {
@@ -94,6 +109,7 @@ export async function updateOrganization (
     const before = await presentOrganization(operation, tx, id)
     const now = clock()
     const status = changes.status ?? before.status
+    if (status !== 'active') requireNotOperators(before, 'suspended')
     const kept = await tx.organizations.update({
       ...before,
       name: changes.name ?? before.name,
@@ -123,8 +139,18 @@ export async function deleteOrganization (
 ): Promise<Organization> {
   return await change(operation, organizations, id, 'organization.deleted', async (before, now, tx) => {
     if (before.status === 'deleted') return before
+    requireNotOperators(before, 'deleted')
     await tx.resources.revokeAll(id, now)
     return { ...before, status: 'deleted', deletedAt: now }
+  })
+}
+
+/** @throws Failure `conflict`: without this organization nobody could sign in to operate the deployment. */
+function requireNotOperators ({ id }: Organization, what: string): void {
+  if (id !== operatorsId) return
+  throw new Failure('conflict', {
+    message: `The organization ${id} is that of the deployment's operators and cannot be ${what}; remove its members ` +
+      'instead.'
   })
 }
 
@@ -137,7 +163,7 @@ export function reasonAgainstOrganization (
 }
 
 /** How organizations are found, kept and audited. */
-const organizations: RecordKind<Organization, OrganizationPort> = {
+export const organizations: RecordKind<Organization, OrganizationPort> = {
   name: 'organization',
   organizationOf: ({ id }) => id,
   get: (tx, id) => tx.organizations.get(id),

@@ -10,10 +10,14 @@ import { signingAlgorithms, type KeyRing, type SigningKeys } from './signing-key
 import type { Operation } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
 
-/** The claims of an access token (RFC 9068 §2.2), with Latchkey's own: the organization and the client's generation. */
+/**
+ * The claims of an access token (RFC 9068 §2.2), with Latchkey's own: the organization, the client's generation, and
+ * the authorization of the member for whom the client acts.
+ */
 export interface AccessTokenClaims {
   iss: string
   aud: string
+  /** The client itself; in the token of a person, the member. */
   sub: string
   client_id: string
   jti: string
@@ -22,10 +26,12 @@ export interface AccessTokenClaims {
   exp: number
   /** Space-delimited; absent when nothing was granted. */
   scope?: string
-  /** Absent: the client has no organization. */
+  /** That of the client, or of the member. Absent: the client has none. */
   org_id?: string
   /** The generation of the client at issuance. */
   gen: number
+  /** The id of the authorization. Absent: the client acts for itself. */
+  gnt?: string
 }
 
 export interface RevokedTokenRepository {
@@ -175,7 +181,8 @@ function readClaims (issuer: string, payload: Record<string, unknown>): AccessTo
     payload.iss === issuer &&
     typeof payload.aud === 'string' &&
     typeof payload.sub === 'string' &&
-    payload.client_id === payload.sub &&
+    typeof payload.client_id === 'string' &&
+    (payload.gnt === undefined ? payload.client_id === payload.sub : typeof payload.gnt === 'string') &&
     typeof payload.jti === 'string' && payload.jti !== '' &&
     isNumericDate(payload.iat) && isNumericDate(payload.exp) &&
     (payload.nbf === undefined || isNumericDate(payload.nbf)) &&

@@ -121,8 +121,8 @@ export async function signAtOnce (operation: Operation<SigningPorts>, kid: strin
 
 /**
  * Rotates each algorithm whose key has signed for `days`, as `rotateSigningKey` does; 0: never. Of several servers one
- * makes the next key. If no resource uses the algorithm any more, the key retires without a successor; if one uses it
- * and no key signs, because it was revoked before it signed, a key is made.
+ * makes the next key. If neither a resource nor a client uses the algorithm any more, the key retires without a
+ * successor; if one uses it and no key signs, because it was revoked before it signed, a key is made.
  */
 export async function rotateWhenDue (
   operation: Operation<SigningPorts>, secrets: readonly string[], days: number
@@ -154,8 +154,9 @@ async function rotateOneWhenDue (
 }
 
 /** Whether tokens are signed by `algorithm`. */
-async function isInUse ({ resources }: KeyUsePort, algorithm: SigningAlgorithm): Promise<boolean> {
-  return algorithm === defaultAlgorithm || await resources.usesAlgorithm(algorithm)
+async function isInUse ({ resources, clients }: KeyUsePort, algorithm: SigningAlgorithm): Promise<boolean> {
+  return algorithm === defaultAlgorithm || await resources.usesAlgorithm(algorithm) ||
+    await clients.usesIdTokens(algorithm)
 }
 
 /** Retires a key without a successor. */
@@ -230,7 +231,7 @@ async function handOver (
 }
 
 /** The time by which the last token of a key that signs until `at` has expired. */
-export async function endOfTokens ({ resources }: KeyUsePort, at: Date): Promise<Date> {
+export async function endOfTokens ({ resources }: Pick<KeyUsePort, 'resources'>, at: Date): Promise<Date> {
   return secondsAfter(at, Math.max(await resources.longestTokenLifetime(), sessionLifetime) + publicationTime + leeway)
 }
 

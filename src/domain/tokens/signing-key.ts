@@ -14,6 +14,12 @@ export type SigningAlgorithm = typeof signingAlgorithms[number]
 export const defaultAlgorithm = signingAlgorithms[0]
 
 /**
+ * The algorithms of ID tokens; a client registers one (OpenID Connect Registration §2). Without that it is the default.
+ */
+export const idTokenAlgorithms = ['ES256', 'RS256'] as const satisfies readonly SigningAlgorithm[]
+export type IdTokenAlgorithm = typeof idTokenAlgorithms[number]
+
+/**
  * A key that signs access tokens. Its private half is sealed under LATCHKEY_SECRET, with the kid as associated data.
  * Its state follows from its times, so every server that knows them switches keys at the same instant.
  */
@@ -145,7 +151,13 @@ export interface KeyUse {
   longestTokenLifetime (): Promise<number>
 }
 
-export interface KeyUsePort { resources: KeyUse }
+/** The use of signing keys by ID tokens: implemented by the port of clients. */
+export interface ClientKeyUse {
+  /** Whether an active client has registered for ID tokens of this algorithm. */
+  usesIdTokens (algorithm: SigningAlgorithm): Promise<boolean>
+}
+
+export interface KeyUsePort { resources: KeyUse, clients: ClientKeyUse }
 
 /** What changes of signing keys read and write. */
 export type SigningPorts = AuditPort & KeyUsePort & SigningKeyPort
@@ -177,8 +189,8 @@ export interface SigningKeys {
    */
   signAtOnce (operation: Operation<SigningPorts>, kid: string): Promise<SigningKey>
   /**
-   * Rotates each algorithm whose key is `days` old, unless one is pending; 0: never. An algorithm that no resource uses
-   * any more loses its key; one that a resource uses without a key gets one.
+   * Rotates each algorithm whose key is `days` old, unless one is pending; 0: never. An algorithm that neither a
+   * resource nor a client uses any more loses its key; one that is used without a key gets one.
    */
   rotateWhenDue (operation: Operation<SigningPorts>, days: number): Promise<void>
   /** Revokes a key, and with it every token that it signed. If it is the one that signs, another signs first. */

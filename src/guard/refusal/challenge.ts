@@ -1,5 +1,6 @@
 /** The challenge of a refusal (RFC 6750 §3), and the public description of each reason. */
 import type { Refusal } from '../../domain/access/principal.ts'
+import type { TokenScopes } from '../../domain/resources/token-scopes.ts'
 
 const descriptions: Record<Refusal['reason'], string> = {
   no_credential: '',
@@ -13,6 +14,8 @@ const descriptions: Record<Refusal['reason'], string> = {
   revoked: 'The credential was revoked',
   expired: 'The credential has expired',
   rotated: 'The credential was replaced by another one',
+  // No more than of a revoked one: that it may come back is for its operator.
+  disabled: 'The credential was revoked',
   superseded: 'The client was changed after the token was issued; ask for a new one',
   organization_suspended: 'The organization is suspended',
   address_not_allowed: 'The credential may not be used from this address',
@@ -24,32 +27,72 @@ const descriptions: Record<Refusal['reason'], string> = {
   object_not_allowed: 'The credential is restricted to other objects',
   api_key_required: 'This route takes an API key only',
   session_required: 'This route takes a session token only',
+  person_required: 'This route takes the session of a signed-in person only',
+  reauthentication_required: 'An operator has to sign in again for this',
+  cross_site_request: 'A change by a session must come from the pages of this server',
   rate_limited: 'Too many requests',
   quota_exceeded: 'The allowance of the month is used up',
   insufficient_credits: 'There are not enough credits left',
   tls_required: 'This API is only spoken to over TLS',
 }
 
+/** What a challenge names beside the error. */
+export interface Challenged {
+  /** The URL of the resource's metadata; null: it has none. */
+  metadataUrl: string | null
+  /** The scopes with which a token passes; empty: none are named. */
+  scopes: readonly string[]
+}
+
 /**
  * The `WWW-Authenticate` of a refusal (RFC 6750 §3, RFC 9728 §5.1). Without any credential it names the metadata and
- * no error (RFC 6750 §3.1). The same for API keys as for tokens: it says what would be accepted.
+ * the scopes, and no error (RFC 6750 §3.1). The same for API keys as for tokens: it says what would be accepted.
  */
-export function challenge (refusal: Refusal, resourceMetadata: string | null): string {
-  const parameters: [string, string][] = []
-  if (refusal.reason !== 'no_credential') {
-    parameters.push(['error', errorCode(refusal)], ['error_description', publicDescription(refusal)])
-    if (refusal.requiredScopes) parameters.push(['scope', refusal.requiredScopes.join(' ')])
-  }
-  if (resourceMetadata !== null) parameters.push(['resource_metadata', resourceMetadata])
-  return ['Bearer', parameters.map(([name, value]) => `${name}="${value}"`).join(', ')].join(' ').trim()
+export function challenge (refusal: Refusal, { metadataUrl, scopes }: Challenged): string {
+  const metadata = metadataUrl === null ? [] : [`resource_metadata="${metadataUrl}"`]
+  const scope = scopes.length === 0 ? [] : [`scope="${scopes.join(' ')}"`]
+  const parameters = refusal.reason === 'no_credential'
+    ? [...metadata, ...scope]
+    : [
+        `error="${errorCode(refusal)}"`, `error_description="${publicDescription(refusal)}"`, ...scope, ...metadata
+      ]
+  return `Bearer ${parameters.join(', ')}`.trimEnd()
+}
+
+/** What a route requires that decides which tokens it takes. A webhook's token stands in the path. */
+export interface TokenNeeds {
+  scopes: readonly string[]
+  apiKeyOnly: boolean
+  session: boolean
+  person?: boolean
+  webhook?: object | null
+}
+
+/**
+ * The scopes that the challenge of a route names: all that it requires, or, where it requires none, those that a client
+ * of an MCP server asks for at first. None where no access token passes, whatever its scopes: where one is API-key
+ * only, and where the route takes another kind of credential alone.
+ */
+export function challengeScopes (
+  { tokenScopes, initialScopes }: TokenScopes,
+  { scopes, apiKeyOnly, session, person = false, webhook = null }: TokenNeeds
+): readonly string[] {
+  if (apiKeyOnly || session || person || webhook !== null) return []
+  if (scopes.length === 0) return initialScopes
+  return scopes.every(name => tokenScopes.includes(name)) ? scopes : []
 }
 
 /** The error code of RFC 6750 §3.1. */
-export function errorCode ({ reason }: Refusal): 'invalid_request' | 'invalid_token' | 'insufficient_scope' {
+export function errorCode (
+  { reason }: Refusal
+): 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication' {
+  // RFC 9470 §3.
+  if (reason === 'reauthentication_required') return 'insufficient_user_authentication'
   if (reason === 'several_credentials') return 'invalid_request'
   if (
     reason === 'insufficient_scope' || reason === 'policy_denied' || reason === 'object_not_allowed' ||
-    reason === 'api_key_required' || reason === 'session_required'
+    reason === 'api_key_required' || reason === 'session_required' || reason === 'person_required' ||
+    reason === 'cross_site_request'
   ) return 'insufficient_scope'
   return 'invalid_token'
 }
@@ -62,7 +105,7 @@ export function publicDescription ({ reason, presented }: Refusal): string {
   const collapses = presented === 'api_key' &&
     [
       'malformed', 'unknown', 'foreign_deployment', 'wrong_resource', 'wrong_environment', 'revoked', 'expired',
-      'rotated'
+      'rotated', 'disabled'
     ].includes(reason)
   return collapses ? descriptions.unknown : descriptions[reason]
 }

@@ -19,6 +19,7 @@ export const statuses: Readonly<Record<Reason, number>> = {
   revoked: 401,
   expired: 401,
   rotated: 401,
+  disabled: 401,
   superseded: 401,
   organization_suspended: 403,
   address_not_allowed: 401,
@@ -30,6 +31,9 @@ export const statuses: Readonly<Record<Reason, number>> = {
   object_not_allowed: 403,
   api_key_required: 403,
   session_required: 403,
+  person_required: 403,
+  cross_site_request: 403,
+  reauthentication_required: 401,
   rate_limited: 429,
   quota_exceeded: 429,
   insufficient_credits: 402,
@@ -45,8 +49,11 @@ export function publicReason ({ reason, presented }: Refusal): string {
     case 'address_not_allowed': return 'ip_whitelist_mismatch'
     case 'api_key_required': return 'endpoint_requires_api_key_auth'
     case 'session_required': return 'endpoint_requires_session'
+    case 'person_required': return 'endpoint_requires_person'
+    case 'reauthentication_required': return reason
   }
   if (statuses[reason] !== 401) return reason
+  if (presented === 'person_session') return 'invalid_session'
   return presented === 'api_key' ? 'invalid_api_key' : 'invalid_token'
 }
 
@@ -68,6 +75,14 @@ export function sentence (refusal: Refusal, transports: readonly KeyTransport[])
       return `The credential lacks a scope that this route needs: ${refusal.requiredScopes?.join(' ')}.`
     case 'api_key_required':
       return 'This route answers API keys only.'
+    case 'person_required':
+      return 'This route answers signed-in people only: sign in at /api/v1/auth/login, and send no other credential.'
+    case 'cross_site_request':
+      return 'A change by a session must come from the pages of this server: its Sec-Fetch-Site must be same-origin, ' +
+        'or, where there is none, its Origin the issuer. Programs send an API key or a token instead.'
+    case 'reauthentication_required':
+      return 'An operator changes the deployment within 10 minutes of a sign-in: sign in again at ' +
+        '/api/v1/auth/login?prompt=login, with a passkey or a link where your provider does not say when you signed in.'
     case 'superseded':
       return 'The client was changed after this token was issued; ask for a new token.'
     case 'tls_required':

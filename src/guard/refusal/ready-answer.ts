@@ -4,8 +4,8 @@ import { warnings } from '../../http/process-warning.ts'
 import type { Refusal } from '../../domain/access/principal.ts'
 import type { RateLimitState } from '../../domain/metering/rate-limiter.ts'
 import type { Style } from '../../domain/resources/style.ts'
-import { challenge } from './challenge.ts'
-import { rateLimitHeaders } from './rate-limit-headers.ts'
+import { challenge, type Challenged } from './challenge.ts'
+import { rateLimitHeaders } from '../../http/rate-limit-headers.ts'
 import { errorStyles, type Answer, type Occasion } from './styles.ts'
 
 /** The names of the headers are in lower case. */
@@ -23,17 +23,20 @@ export interface Refused {
 export type StyledOccasion = Omit<Occasion, 'transports'> & { style: Style }
 
 /** The statuses that speak of credentials (RFC 6750 §3.1). */
-const challenged = new Set([400, 401, 403])
+const challengedStatuses = new Set([400, 401, 403])
 
-/** The answer to a refusal. `metadataUrl`: of the resource (RFC 9728); null: its challenge names none. */
+/** The answer to a refusal. `challenged`: of the route. Its scopes are named with 401, and where they are lacking. */
 export function refusalAnswer (
-  { refusal, retryAfterSeconds, limits }: Refused, occasion: StyledOccasion, metadataUrl: string | null
+  { refusal, retryAfterSeconds, limits }: Refused, occasion: StyledOccasion, challenged: Challenged
 ): ReadyAnswer {
   const answer = errorStyles[occasion.style.errors].refusal(refusal, withTransports(occasion))
+  const namesScopes = answer.status === 401 || refusal.reason === 'insufficient_scope'
   return ready(answer, {
     ...rateLimitHeaders(limits),
     ...(retryAfterSeconds === null ? {} : { 'retry-after': String(retryAfterSeconds) }),
-    ...(challenged.has(answer.status) ? { 'www-authenticate': challenge(refusal, metadataUrl) } : {}),
+    ...(challengedStatuses.has(answer.status)
+      ? { 'www-authenticate': challenge(refusal, namesScopes ? challenged : { ...challenged, scopes: [] }) }
+      : {}),
   })
 }
 

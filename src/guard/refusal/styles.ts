@@ -35,6 +35,8 @@ function craneCode ({ reason }: Refusal): string {
     case 'object_not_allowed':
     case 'api_key_required':
     case 'session_required':
+    case 'person_required':
+    case 'cross_site_request':
       return 'insufficient_permissions'
     case 'address_not_allowed':
       return 'ip_not_allowed'
@@ -72,6 +74,8 @@ function craftkitCode ({ reason }: Refusal): string {
     case 'object_not_allowed':
     case 'api_key_required':
     case 'session_required':
+    case 'person_required':
+    case 'cross_site_request':
       return 'forbidden'
   }
   return statuses[reason] === 401 ? 'invalid_credentials' : reason

@@ -1,8 +1,8 @@
 /** A request to an API that a remote guard protects, what it needs, and the decision on it, in any framework. */
 import type { Awaitable } from '../../base/awaitable.ts'
+import type { Requirements } from '../../domain/access/judge.ts'
 import type { Principal, Refusal } from '../../domain/access/principal.ts'
 import type { Style } from '../../domain/resources/style.ts'
-import type { CallRequirements } from '../admission.ts'
 import type { CredentialSource } from '../presentation.ts'
 import type { ReadyAnswer } from '../refusal/ready-answer.ts'
 
@@ -15,11 +15,12 @@ export interface GuardedRequest extends CredentialSource {
   readonly address: string
   /** Whether it came over TLS, as far as trusted proxies say. */
   readonly isOverTls: boolean
-  id: string
+  /** By which answers to it are found in logs; absent: an answer gets one of its own. */
+  readonly id?: string
 }
 
 /** What a request needs of its credential, the ids of its path included. */
-export interface Needs extends CallRequirements { organizationId: string | null, objectId: string | null }
+export interface Needs extends Requirements { organizationId: string | null, objectId: string | null }
 
 /** `headers`: for the answer of the API; `style`: that of its resource, by which the answer is kept apart in caches. */
 export type Decision =

@@ -3,15 +3,16 @@
  * counted elsewhere.
  */
 import type { Clock } from '../../base/clock.ts'
-import type { KeyFacts } from '../../domain/access/facts.ts'
 import { boundsOf, takeMinutes, type Taken } from '../../domain/metering/minute-limits.ts'
 import { rateLimiter } from '../../domain/metering/rate-limiter.ts'
+import type { Consumer, Limits } from '../../domain/tenancy/limits.ts'
 import type { Totals } from '../../domain/metering/told-counts.ts'
 
 /** `told`: the greatest total that the server named; `added`: the part of it that is in the bucket. */
 interface Elsewhere { told: number, added: number, perMinute: number | null }
 
-type LimitedFacts = Pick<KeyFacts, 'key' | 'organization'>
+/** What has limits, and those of its organization. */
+export interface Limited { consumer: Readonly<Consumer>, organization: Readonly<Limits> }
 
 export class MinuteCounts {
   readonly #clock: Clock
@@ -23,13 +24,13 @@ export class MinuteCounts {
   }
 
   /** Takes one call out of each limit. Null: there was room; else the seconds until there is. */
-  take ({ key, organization }: LimitedFacts, now: Date, taken: Taken): number | null {
-    return takeMinutes(this.#rates, boundsOf({ key, organization: organization! }), now, taken)
+  take (limited: Limited, now: Date, taken: Taken): number | null {
+    return takeMinutes(this.#rates, boundsOf(limited), now, taken)
   }
 
-  /** The session was handed a key. Only from now on its limits are known, and a bucket can owe. */
-  found ({ key, organization }: LimitedFacts, totals: Totals): void {
-    for (const { holder, limits: { callsPerMinute } } of boundsOf({ key, organization: organization! })) {
+  /** The session was handed an entry. Only from now on its limits are known, and a bucket can owe. */
+  found (limited: Limited, totals: Totals): void {
+    for (const { holder, limits: { callsPerMinute } } of boundsOf(limited)) {
       const known = this.#of(holder)
       known.perMinute = callsPerMinute
       this.#owe(holder, known, totals[holder] ?? 0)
@@ -41,7 +42,7 @@ export class MinuteCounts {
     for (const [holder, total] of Object.entries(totals)) this.#owe(holder, this.#of(holder), total)
   }
 
-  /** Another session begins: what its server has counted comes with the keys that it hands out. */
+  /** Another session begins: what its server has counted comes with the entries that it hands out. */
   clear (): void {
     this.#rates = rateLimiter()
     this.#elsewhere = new Map()

@@ -1,20 +1,30 @@
 /** Reads what the server hands out: the facts of a credential as the judge takes them, and the guarded resource. */
 import type { KeyFacts, TokenFacts } from '../../domain/access/facts.ts'
+import type { Authorization } from '../../domain/authorizations/authorization.ts'
+import type { Member } from '../../domain/members/permissions.ts'
 import type { Principal, Refusal } from '../../domain/access/principal.ts'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { compilePolicies, type PolicySet } from '../../domain/policy/policy-evaluation.ts'
 import type { Told, Totals } from '../../domain/metering/told-counts.ts'
 import type { Policy } from '../../domain/policy/policy.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
+import type { TokenScopes } from '../../domain/resources/token-scopes.ts'
+import type { Consumer } from '../../domain/tenancy/limits.ts'
 import { statuses } from '../refusal/public-refusal.ts'
 import type { ReadyAnswer } from '../refusal/ready-answer.ts'
 import type { Entry } from './memory.ts'
 
 type Json = Record<string, any>
 
+/** A resource as its server describes it to a guard. */
+export type ServedResource = Resource & TokenScopes
+
 /** The resource of the answer that opens a session. */
-export function readResource ({ id, identifier, organization, style }: Json): Resource {
-  return { id, identifier, organizationId: organization, style, revokedAt: null } as Resource
+export function readResource (
+  { id, identifier, organization, style, tokenScopes = [], initialScopes = [] }: Json
+): ServedResource {
+  const resource = { id, identifier, organizationId: organization, style, revokedAt: null } as Resource
+  return { ...resource, tokenScopes, initialScopes }
 }
 
 /** An entry as the server sends it. @throws TypeError for one that is none. */
@@ -79,18 +89,40 @@ function readFacts (facts: Json, resource: Resource): KeyFacts | TokenFacts {
   const { organization } = facts
   const shared = { resource, organization, principal: readPrincipal(facts.principal), policies: readPolicies(facts) }
   if (facts.kind === 'api_key') {
-    const key = { ...facts.key, expiresAt: readDate(facts.key.expiresAt), resourceId: resource.id, revokedAt: null }
-    return { kind: 'api_key', key, member: null, ...shared }
+    const key = {
+      ...facts.key,
+      expiresAt: readDate(facts.key.expiresAt),
+      resourceId: resource.id,
+      revokedAt: null,
+      disabledAt: null,
+      // The server has it in `expiresAt`.
+      vouchedBy: null
+    }
+    return { kind: 'api_key', key, member: null, voucher: null, ...shared }
   }
   if (facts.kind !== 'access_token') throw new TypeError('facts of another kind')
   const { claims, client } = facts
   return {
     kind: 'access_token',
     claims,
-    client: { ...client, revokedAt: null },
+    client: { ...client, revokedAt: null, disabledAt: null },
+    ...readAuthorized(facts),
     isRevoked: false,
     presentedFor: resource,
     ...shared
+  }
+}
+
+/** The server hands out entries of authorizations that have not ended, and says so when one ends. */
+export function readAuthorized (
+  { claims, organization, authorization: consumer }: Json
+): Pick<TokenFacts, 'authorization' | 'consumer' | 'member'> {
+  if (claims.gnt === undefined) return { authorization: null, consumer: null, member: null }
+  if (typeof consumer?.id !== 'string') throw new TypeError('a token of an authorization that is not told')
+  const authorization = { id: claims.gnt, memberId: claims.sub, clientId: claims.client_id, endedAt: null }
+  const member = { id: claims.sub, organizationId: organization?.id, removedAt: null }
+  return {
+    authorization: authorization as Authorization, consumer: consumer as Consumer, member: member as Member
   }
 }
 

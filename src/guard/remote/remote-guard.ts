@@ -6,7 +6,7 @@ import type { Awaitable } from '../../base/awaitable.ts'
 import { systemClock, type Clock } from '../../base/clock.ts'
 import { Failure } from '../../base/errors.ts'
 import {
-  refusal as refusalOf, type CredentialFacts, type KeyFacts, type PlaceFacts
+  consumerIn, refusal as refusalOf, refusalByLimit, type CredentialFacts, type PlaceFacts
 } from '../../domain/access/facts.ts'
 import { judge, type JudgedRequest } from '../../domain/access/judge.ts'
 import type { Credential, Principal, Refusal } from '../../domain/access/principal.ts'
@@ -16,58 +16,47 @@ import type { Resource } from '../../domain/resources/resource.ts'
 import { styles, type Style } from '../../domain/resources/style.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
-import { warn } from '../../telemetry/background.ts'
+import { newId } from '../../secrets/random.ts'
 import { pathOf } from '../log.ts'
 import { presentedCredential } from '../presentation.ts'
-import { rateLimitHeaders } from '../refusal/rate-limit-headers.ts'
+import { challengeScopes } from '../refusal/challenge.ts'
+import { rateLimitHeaders } from '../../http/rate-limit-headers.ts'
 import {
   discouragingHeaders, failureAnswer, refusalAnswer, type Refused, type StyledOccasion
 } from '../refusal/ready-answer.ts'
+import { Contact, GuardRefused } from './contact.ts'
 import type { Decider, Decision, GuardedRequest, Needs } from './guarded-request.ts'
 import type { Entry } from './memory.ts'
-import { MinuteCounts } from './minute-counts.ts'
+import { MinuteCounts, type Limited } from './minute-counts.ts'
+import { listeners, withTexts, type CheckedOptions, type RemoteGuardOptions } from './options.ts'
 import { Session } from './session.ts'
-import { Transport, type ServerOptions } from './transport.ts'
+import { Transport } from './transport.ts'
 import { UsageReporter } from './usage-reporter.ts'
 import { askServer } from './verify.ts'
 
-export interface RemoteGuardOptions extends ServerOptions {
-  /** The identifier of the resource that is guarded. */
-  resource: string
-  /** The one environment that is served; keys of the other are refused. Both unless given. */
-  environment?: Environment
-  /** Credentials that are kept in memory, at most; 50,000 unless given. */
-  mostEntries?: number
-  /** The time by which expiry is judged; the system's unless given. */
-  clock?: Clock
-  /** Told when the server cannot be followed; a warning of the process unless given. */
-  onError?: (error: unknown) => void
-}
-
 export class RemoteGuard implements Decider {
-  readonly #options: RemoteGuardOptions
+  readonly #options: CheckedOptions
   readonly #transport: Transport
   readonly #session: Session
   readonly #usage: UsageReporter
   readonly #counts: MinuteCounts
   readonly #clock: Clock
-  /** Told of each request that could not be decided. */
-  readonly #onError: (error: unknown) => void
+  readonly #contact: Contact
 
   /** @throws Error for an option that is missing, such as an environment variable that is not set. */
-  constructor (options: RemoteGuardOptions) {
-    requireTexts(options)
+  constructor (given: RemoteGuardOptions) {
+    const options = withTexts(given)
     const { mostEntries = 50_000, resource } = options
-    const onError = reporter(options.onError ?? warn)
+    const contact = new Contact(listeners(options))
     this.#options = options
-    this.#onError = options.onError === undefined ? () => {} : onError
+    this.#contact = contact
     this.#clock = options.clock ?? systemClock
     this.#transport = new Transport(options)
     this.#counts = new MinuteCounts(this.#clock)
     this.#session = new Session({
-      transport: this.#transport, resource, most: mostEntries, counts: this.#counts, onError
+      transport: this.#transport, resource, most: mostEntries, counts: this.#counts, contact, clock: this.#clock
     })
-    this.#usage = new UsageReporter(this.#session, this.#transport, onError)
+    this.#usage = new UsageReporter(this.#session, this.#transport, error => { contact.failed(error) })
   }
 
   /** Begins to follow the server. Resolves once memory may answer, or once the server could not be reached. */
@@ -94,13 +83,13 @@ export class RemoteGuard implements Decider {
     try {
       if (resource === null) return this.#unavailable(request)
       if (resource.style.requireTls === true && !request.isOverTls) {
-        return this.#refuse(request, unlimited(refusalOf('tls_required', null)))
+        return this.#refuse(request, needs, unlimited(refusalOf('tls_required', null)))
       }
       const presented = presentedCredential(request, resource.style)
-      if ('refusal' in presented) return this.#refuse(request, unlimited(presented.refusal))
+      if ('refusal' in presented) return this.#refuse(request, needs, unlimited(presented.refusal))
       const { credential, inQuery } = presented
       if (credential.text.length > longestCredential) {
-        return this.#refuse(request, unlimited(refusalOf('malformed', credential.kind)))
+        return this.#refuse(request, needs, unlimited(refusalOf('malformed', credential.kind)))
       }
       // A credential is good for what it was presented as alone.
       const name = `${credential.kind} ${digestOf(credential.text)}`
@@ -117,10 +106,11 @@ export class RemoteGuard implements Decider {
     known: Entry | null
   ): Promise<Decision> {
     const { credential, inQuery, name } = presented
+    if (this.#session.isRefused) return this.#unavailable(request)
     try {
       if (known === null && this.#session.isTrusted()) {
         const found = await this.#session.lookUp(name, credential, request.address)
-        if (found !== null && !('facts' in found)) return this.#refuse(request, unlimited(found))
+        if (found !== null && !('facts' in found)) return this.#refuse(request, needs, unlimited(found))
         const decided = found === null ? null : this.#judge(request, needs, found, inQuery)
         if (decided !== null) return decided
       }
@@ -137,55 +127,58 @@ export class RemoteGuard implements Decider {
     const resource = this.#session.resource!
     const { environment = null } = this.#options
     const isAway = isElsewhere(facts, needs.organizationId)
-    const asked = judged(request, needs, resource, environment, this.#clock())
-    const verdict = isAway ? judge(facts, nowhere, { ...asked, ...anyPlace }) : judge(facts, null, asked)
-    if (!verdict.ok) return this.#refuse(request, unlimited(verdict.refusal))
+    const now = this.#clock()
+    const asked = new Judged(request, isAway ? anyPlace(needs) : needs, resource, environment, now)
+    const verdict = judge(facts, isAway ? nowhere : null, asked)
+    if (!verdict.ok) return this.#refuse(request, needs, unlimited(verdict.refusal))
     // Data of another organization, or what the server counts exactly.
     if (isAway || asksEachTime || needs.credits > 0) return null
     const headers = inQuery ? discouragingHeaders(resource.style) : none
     const { style } = resource
-    if (facts.kind !== 'api_key') return { ok: true, principal: verdict.principal, headers, style }
-    return this.#take(request, facts, verdict.principal, { headers, style })
+    const consumer = consumerIn(facts)
+    const { principal } = verdict
+    if (consumer === null) return { ok: true, principal, headers, style }
+    const limited = { consumer, organization: facts.organization! }
+    return this.#take(request, needs, limited, { principal, headers, style, now })
   }
 
   /** Takes the call out of the limits per minute, and counts it. */
   #take (
-    request: GuardedRequest, { key, organization }: KeyFacts, principal: Principal,
-    { headers, style }: { headers: Record<string, string>, style: Style }
+    request: GuardedRequest, needs: Needs, limited: Limited, { principal, headers, style, now }: Passing
   ): Decision {
-    const now = this.#clock()
-    // Most keys have no limit: nothing is looked up for them.
-    if (key.callsPerMinute === null && organization!.callsPerMinute === null) {
-      this.#usage.count(key.id, now)
+    const { consumer, organization } = limited
+    // Most have no limit: nothing is looked up for them.
+    if (consumer.callsPerMinute === null && organization.callsPerMinute === null) {
+      this.#usage.count(consumer.id, now)
       return { ok: true, principal, headers, style }
     }
     const taken: Taken = { limits: [], giveBacks: [] }
-    const waitSeconds = this.#counts.take({ key, organization }, now, taken)
+    const waitSeconds = this.#counts.take(limited, now, taken)
     if (waitSeconds !== null) {
       giveBack(taken)
-      const { id, organizationId } = principal
-      return this.#refuse(request, {
-        refusal: refusalOf('rate_limited', 'api_key', id, organizationId),
-        retryAfterSeconds: waitSeconds,
-        limits: taken.limits
+      return this.#refuse(request, needs, {
+        refusal: refusalByLimit('rate_limited', principal), retryAfterSeconds: waitSeconds, limits: taken.limits
       })
     }
-    this.#usage.count(key.id, now)
+    this.#usage.count(consumer.id, now)
     const { limits } = taken
     return {
       ok: true, principal, headers: limits.length === 0 ? headers : { ...rateLimitHeaders(limits), ...headers }, style
     }
   }
 
-  #refuse (request: GuardedRequest, refused: Refused): Decision {
+  #refuse (request: GuardedRequest, needs: Needs, refused: Refused): Decision {
     const resource = this.#session.resource!
-    const metadataUrl = resourceMetadataUrl(resource.identifier)
-    const answer = refusalAnswer(refused, occasion(request, resource, this.#clock()), metadataUrl)
+    const challenged = {
+      metadataUrl: resourceMetadataUrl(resource.identifier), scopes: challengeScopes(resource, needs)
+    }
+    const answer = refusalAnswer(refused, occasion(request, resource, this.#clock()), challenged)
     return { ok: false, answer, refusal: refused.refusal }
   }
 
   #fail (request: GuardedRequest, error: unknown): Decision {
-    this.#onError(error)
+    if (error instanceof GuardRefused) this.#session.noteRefusal()
+    this.#contact.failed(error)
     return this.#unavailable(request)
   }
 
@@ -196,32 +189,17 @@ export class RemoteGuard implements Decider {
   }
 }
 
-/** Nothing that it is given to throws: it may run outside of any request. */
-function reporter (onError: (error: unknown) => void): (error: unknown) => void {
-  return error => {
-    try {
-      onError(error)
-    } catch (thrown) {
-      warn(thrown)
-    }
-  }
-}
+/** A request that passes unless a limit is reached. */
+interface Passing { principal: Principal, headers: Record<string, string>, style: Style, now: Date }
 
 const none: Record<string, string> = {}
 
 /** Characters; the server takes no longer one. */
 const longestCredential = 8_192
 
-function requireTexts (options: RemoteGuardOptions): void {
-  for (const name of ['server', 'clientId', 'clientSecret', 'resource'] as const) {
-    if (typeof options[name] === 'string' && options[name] !== '') continue
-    throw new Error(`The guard needs ${name}, which is missing: give it to openGuard, or set its variable.`)
-  }
-}
-
 /** Before the server was ever reached, its style is not known. */
 function occasion ({ path, id }: GuardedRequest, resource: Resource | null, now: Date): StyledOccasion {
-  return { path: pathOf({ url: path }), now, requestId: id, style: resource?.style ?? styles.rfc9457 }
+  return { path: pathOf({ url: path }), now, requestId: id ?? newId('req'), style: resource?.style ?? styles.rfc9457 }
 }
 
 /** A refusal before any limit was looked at. */
@@ -230,10 +208,11 @@ function unlimited (refusal: Refusal): Refused {
 }
 
 /** Up to the place that a request names: the checks of a credential that reaches it, apart from those of the place. */
-const anyPlace = {
-  organizationId: null,
-  requirements: { scopes: [], apiKeyOnly: false, session: false, feature: null, object: null }
-} satisfies Partial<JudgedRequest>
+function anyPlace ({ credits, objectId }: Needs): Needs {
+  return {
+    credits, objectId, organizationId: null, scopes: [], apiKeyOnly: false, session: false, feature: null, object: null
+  }
+}
 const nowhere: PlaceFacts = { organization: null, policies: [] }
 
 function isElsewhere ({ principal }: CredentialFacts, named: string | null): boolean {
@@ -241,18 +220,33 @@ function isElsewhere ({ principal }: CredentialFacts, named: string | null): boo
     principal.organizations.includes(named)
 }
 
-function judged (
-  request: GuardedRequest, needs: Needs, resource: Resource, environment: Environment | null, now: Date
-): JudgedRequest {
-  const { organizationId, objectId } = needs
-  return {
-    requirements: needs,
-    environment,
-    organizationId,
-    objectId,
-    resource,
-    // Read only if it matters: behind proxies it takes longer than the rest.
-    get address () { return request.address },
-    now
+/**
+ * A request as it is judged, at one moment. A class, because a getter in an object literal is defined anew for each
+ * request, which takes longer than the whole judgement.
+ */
+class Judged implements JudgedRequest {
+  readonly requirements: Needs
+  readonly environment: Environment | null
+  readonly organizationId: string | null
+  readonly objectId: string | null
+  readonly resource: Resource
+  readonly now: Date
+  readonly #request: GuardedRequest
+
+  constructor (
+    request: GuardedRequest, needs: Needs, resource: Resource, environment: Environment | null, now: Date
+  ) {
+    this.requirements = needs
+    this.environment = environment
+    this.organizationId = needs.organizationId
+    this.objectId = needs.objectId
+    this.resource = resource
+    this.now = now
+    this.#request = request
+  }
+
+  /** Read only if it matters: behind proxies it takes longer than the rest. */
+  get address (): string {
+    return this.#request.address
   }
 }

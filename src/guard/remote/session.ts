@@ -3,12 +3,14 @@
  * may answer. docs/remote-guard.md has the rules.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../base/clock.ts'
 import { instant, isTrusted, never, trustedUntil, type Instant } from '../../base/trust.ts'
+import { consumerIn } from '../../domain/access/facts.ts'
 import type { Credential, Refusal } from '../../domain/access/principal.ts'
-import type { Resource } from '../../domain/resources/resource.ts'
+import { clockProblem, GuardRefused, pauseAfter, refusesGuard, type Contact } from './contact.ts'
 import { Memory, type Entry } from './memory.ts'
 import type { MinuteCounts } from './minute-counts.ts'
-import { readEntry, readNews, readRefusal, readResource, readTotals } from './read-entry.ts'
+import { readEntry, readNews, readRefusal, readResource, readTotals, type ServedResource } from './read-entry.ts'
 import { Unreachable, type Reply, type Transport } from './transport.ts'
 
 /**
@@ -16,7 +18,7 @@ import { Unreachable, type Reply, type Transport } from './transport.ts'
  * answer whose counts are added.
  */
 export interface OpenSession {
-  id: string, resource: Resource, metadataUrl: string | null, applied: number, counted: number
+  id: string, resource: ServedResource, metadataUrl: string | null, applied: number, counted: number
 }
 
 /** A look-up under way. `next`: the one for requests that arrived since it began; null: there are none. */
@@ -29,8 +31,8 @@ export interface SessionOptions {
   /** The entries that the memory holds at most. */
   most: number
   counts: MinuteCounts
-  /** Told of every failure to follow the server. */
-  onError: (error: unknown) => void
+  contact: Contact
+  clock: Clock
 }
 
 /** Milliseconds after which a request for a look-up or a verdict has failed. */
@@ -38,9 +40,6 @@ export const answerTimeout = 2_000
 
 /** A poll is held for a part of the lease; a server that takes longer than this has not answered. */
 const pollTimeout = 10_000
-
-/** The longest pause between two attempts to reach the server, in milliseconds. */
-const longestPause = 2_000
 
 const path = '/api/v1/guard/sessions'
 
@@ -50,9 +49,11 @@ export class Session {
   readonly #closing = new AbortController()
   readonly #lookups = new Map<string, LookUp>()
   /** The resource as it was last told; null: the server was never reached. */
-  #resource: Resource | null = null
+  #resource: ServedResource | null = null
   #open: OpenSession | null = null
   #until: Instant = never
+  /** The attempts to open a session, without a break up to now, that the server refused. */
+  #refusals = 0
   #opened = Promise.withResolvers<void>()
   #running: Promise<void> = Promise.resolve()
   /** Called before another session is opened. */
@@ -71,7 +72,7 @@ export class Session {
   }
 
   /** The resource as it was last told; null: the server was never reached. */
-  get resource (): Resource | null {
+  get resource (): ServedResource | null {
     return this.#resource
   }
 
@@ -82,6 +83,16 @@ export class Session {
   /** Whether the memory holds nothing that was changed and acknowledged since. */
   isTrusted (): boolean {
     return isTrusted(this.#until, performance.now(), Date.now())
+  }
+
+  /** Whether the server refuses this guard: nothing is asked until another attempt to follow it was answered. */
+  get isRefused (): boolean {
+    return this.#refusals > 0
+  }
+
+  /** An answer refused this guard. */
+  noteRefusal (): void {
+    this.#refusals ||= 1
   }
 
   /** Follows the server until `close`. Resolves once the first session is trusted, or the first attempt has failed. */
@@ -134,13 +145,15 @@ export class Session {
       'POST', `${path}/${open.id}/lookup`, { credential: text, kind, address }, answerTimeout, 'always'
     )
     if (hasEnded(status)) return null
+    if (refusesGuard(status)) throw new GuardRefused(`The authorization server answered a look-up with ${status}.`)
     if (status !== 200) throw new Unreachable('look-up', new Error(`status ${status}`))
     if (body.refusal !== undefined) return readRefusal(body.refusal)
     const entry = readEntry(body.entry, open.resource)
     const totals = readTotals(body.elsewhere)
     if (open !== this.#open) return entry
     this.onFound(entry)
-    if (entry.facts.kind === 'api_key') this.#options.counts.found(entry.facts, totals)
+    const consumer = consumerIn(entry.facts)
+    if (consumer !== null) this.#options.counts.found({ consumer, organization: entry.facts.organization! }, totals)
     // Gathered before a change that is applied already, it would bring back what the change outdated.
     if (typeof body.position === 'number' && body.position >= open.applied) this.#memory.keep(name, entry)
     return entry
@@ -154,22 +167,22 @@ export class Session {
         await this.#follow(() => { failures = 0 })
       } catch (error) {
         failures++
-        if (!signal.aborted) this.#options.onError(error)
+        this.#refusals = error instanceof GuardRefused ? this.#refusals + 1 : 0
+        if (!signal.aborted) this.#options.contact.lost(error)
       }
       this.#until = never
       this.#opened.resolve()
-      const pause = failures === 0 ? 0 : Math.random() * Math.min(longestPause, 50 * 2 ** failures)
-      await sleep(pause, undefined, { signal }).catch(() => {})
+      await sleep(pauseAfter(failures, this.#refusals), undefined, { signal }).catch(() => {})
     }
   }
 
   async #openAnother (): Promise<void> {
-    const { transport, resource } = this.#options
+    const { transport, resource, clock, contact } = this.#options
     await this.#endFormer()
-    const { status, body } = await transport.send('POST', path, { resource, guard: 'node' }, answerTimeout)
-    if (status !== 201) {
-      throw new Error(`The authorization server opened no session of this guard: ${status} ${body.error ?? ''}`)
-    }
+    const asked = clock()
+    const { status, body, date } = await transport.send('POST', path, { resource, guard: 'node' }, answerTimeout)
+    if (status !== 201) throw this.#failure('opened no session of this guard:', status, body)
+    contact.noteClock(clockProblem(date, asked, clock()))
     this.#resource = readResource(body.resource)
     this.#open = {
       id: body.session,
@@ -178,6 +191,12 @@ export class Session {
       applied: body.position,
       counted: 0
     }
+  }
+
+  /** A refusal stands until another answer than 429: that is what too many refused attempts get. */
+  #failure (what: string, status: number, { error = '' }: Reply['body']): Error {
+    const message = `The authorization server ${what} ${status} ${error}`
+    return refusesGuard(status) || (this.isRefused && status === 429) ? new GuardRefused(message) : new Error(message)
   }
 
   /**
@@ -211,7 +230,7 @@ export class Session {
         }
         return
       }
-      if (status !== 200) throw new Error(`The authorization server answered a poll with ${status} ${body.error ?? ''}`)
+      if (status !== 200) throw this.#failure('answered a poll with', status, body)
       onAnswer()
       isFirst = false
       const { position, changes, trustFor, told } = readNews(body)
@@ -220,6 +239,8 @@ export class Session {
       this.#options.counts.hear(told?.elsewhere ?? {})
       open.counted = told?.counted ?? open.counted
       this.#until = trustedUntil(sent, trustFor)
+      this.#refusals = 0
+      this.#options.contact.followed()
       this.#opened.resolve()
     }
   }

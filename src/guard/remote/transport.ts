@@ -4,10 +4,13 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import { basicCredentials } from '../../secrets/basic.ts'
 import { newId } from '../../secrets/random.ts'
+import { readServerUrl } from './server-url.ts'
 
 export interface ServerOptions {
-  /** The server's URL, such as `https://auth.acme.test`. */
+  /** The server's origin, such as `https://auth.acme.test`. */
   server: string
+  /** Allows a server on another machine without TLS: credentials cross the network in clear. False unless given. */
+  allowPlainHttp?: boolean
   /** The client that introspects the resource. */
   clientId: string
   clientSecret: string
@@ -15,8 +18,8 @@ export interface ServerOptions {
   ca?: string
 }
 
-/** An answer with a body of JSON; `body` is empty where it is none. */
-export interface Reply { status: number, body: Record<string, any> }
+/** An answer with a body of JSON; `body` is empty where it is none. `date`: its Date (RFC 9110 §6.6.1); null: none. */
+export interface Reply { status: number, body: Record<string, any>, date: string | null }
 
 /** The server did not answer: no connection, no answer in time, or one that was cut off. */
 export class Unreachable extends Error {
@@ -24,7 +27,7 @@ export class Unreachable extends Error {
   readonly wasStale: boolean
 
   constructor (path: string, cause: unknown, wasStale = false) {
-    super(`The authorization server did not answer ${path}: ${(cause as Error).message}`, { cause })
+    super(`The authorization server did not answer ${path}: ${reasonOf(cause as NodeJS.ErrnoException)}`, { cause })
     this.name = 'Unreachable'
     this.wasStale = wasStale
   }
@@ -52,11 +55,10 @@ export class Transport {
   /** When a connection brought its last answer, by `performance.now()`. */
   readonly #lastUse = new WeakMap<Socket, number>()
 
-  /** @throws Error for a URL that is none. Without https, the network sees the client's secret. */
-  constructor ({ server, clientId, clientSecret, ca }: ServerOptions) {
-    this.#base = new URL(server)
+  /** @throws Error for a URL that cannot be meant. */
+  constructor ({ server, clientId, clientSecret, ca, allowPlainHttp = false }: ServerOptions) {
+    this.#base = readServerUrl(server, allowPlainHttp)
     const isTls = this.#base.protocol === 'https:'
-    if (!isTls && this.#base.protocol !== 'http:') throw new Error(`The server ${server} needs https:// in front.`)
     this.#authorization = basicCredentials(clientId, clientSecret)
     this.#tls = isTls && ca !== undefined ? { ca } : {}
     this.#agent = isTls ? new HttpsAgent({ keepAlive: true, ...this.#tls }) : new HttpAgent({ keepAlive: true })
@@ -109,7 +111,8 @@ export class Transport {
     try {
       const reply = await promise
       hasBegun = true
-      const answer = { status: reply.statusCode!, body: readJson(await textOf(reply)) }
+      const date = reply.headers.date ?? null
+      const answer = { status: reply.statusCode!, body: readJson(await textOf(reply)), date }
       this.#lastUse.set(connection!, performance.now())
       return answer
     } catch (error) {
@@ -128,6 +131,11 @@ export class Transport {
   close (): void {
     this.#agent.destroy()
   }
+}
+
+/** An error of several addresses, such as those of `localhost`, has a code and no message. */
+function reasonOf ({ message, code }: NodeJS.ErrnoException): string {
+  return message === '' ? String(code) : message
 }
 
 /** `key`: the Idempotency-Key; null: it has none. */

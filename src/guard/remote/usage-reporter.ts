@@ -1,24 +1,26 @@
 /** Calls that a guard admitted from memory, reported to its server once a second and counted there once. */
+import { consumerIn } from '../../domain/access/facts.ts'
 import { repeatedly, type RepeatedJob } from '../../telemetry/background.ts'
 import { dayAround } from '../../domain/core/calendar.ts'
 import { answerTimeout, type OpenSession, type Session } from './session.ts'
 import type { Transport } from './transport.ts'
 
+/** `key`: the id of a consumer. */
 interface Report { session: string, sequence: number, entries: { key: string, calls: number, day: string }[] }
 
 /** Entries of one report. */
 const mostEntries = 500
 
-/** Keys whose calls wait for a session that has asked about them; beyond it their calls are not counted. */
+/** Consumers whose calls wait for a session that has asked about them; beyond it their calls are not counted. */
 const mostWaiting = 100_000
 
 export class UsageReporter {
   readonly #session: Session
   readonly #transport: Transport
   readonly #job: RepeatedJob
-  /** By day, then by key. */
+  /** By day, then by consumer. */
   #counted = new Map<string, Map<string, number>>()
-  /** The keys that the open session has asked about. */
+  /** The consumers that the open session has asked about. */
   #known = new Set<string>()
   #sequence = 0
   #today = { starts: 0, ends: 0, day: '' }
@@ -29,17 +31,20 @@ export class UsageReporter {
     this.#transport = transport
     this.#job = repeatedly(intervalMs, () => this.flush(), onError)
     session.onReopen = async ended => { await this.#onReopen(ended) }
-    session.onFound = ({ facts }) => { if (facts.kind === 'api_key') this.#known.add(facts.key.id) }
+    session.onFound = ({ facts }) => {
+      const consumer = consumerIn(facts)
+      if (consumer !== null) this.#known.add(consumer.id)
+    }
   }
 
   start (): void {
     this.#job.start()
   }
 
-  count (key: string, now: Date): void {
+  count (consumer: string, now: Date): void {
     const time = now.getTime()
     if (time < this.#today.starts || time >= this.#today.ends) this.#today = dayAround(now)
-    this.#add(this.#today.day, key, 1)
+    this.#add(this.#today.day, consumer, 1)
   }
 
   /** Reports what was counted. What cannot be reported is kept. */
@@ -77,21 +82,21 @@ export class UsageReporter {
 
   #nextReport ({ id }: OpenSession): Report | null {
     const entries: Report['entries'] = []
-    for (const [day, keys] of this.#counted) {
-      for (const [key, calls] of keys) {
+    for (const [day, counts] of this.#counted) {
+      for (const [consumer, calls] of counts) {
         if (entries.length === mostEntries) break
-        if (!this.#known.has(key)) continue
-        entries.push({ key, calls, day })
-        keys.delete(key)
+        if (!this.#known.has(consumer)) continue
+        entries.push({ key: consumer, calls, day })
+        counts.delete(consumer)
       }
-      if (keys.size === 0) this.#counted.delete(day)
+      if (counts.size === 0) this.#counted.delete(day)
     }
     return entries.length === 0 ? null : { session: id, sequence: ++this.#sequence, entries }
   }
 
-  #add (day: string, key: string, calls: number): void {
-    let keys = this.#counted.get(day)
-    if (keys === undefined) this.#counted.set(day, keys = new Map())
-    if (keys.size < mostWaiting || keys.has(key)) keys.set(key, (keys.get(key) ?? 0) + calls)
+  #add (day: string, consumer: string, calls: number): void {
+    let counts = this.#counted.get(day)
+    if (counts === undefined) this.#counted.set(day, counts = new Map())
+    if (counts.size < mostWaiting || counts.has(consumer)) counts.set(consumer, (counts.get(consumer) ?? 0) + calls)
   }
 }

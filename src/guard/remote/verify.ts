@@ -5,6 +5,7 @@ import type { Credential, Principal } from '../../domain/access/principal.ts'
 import type { Style } from '../../domain/resources/style.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { newId } from '../../secrets/random.ts'
+import { GuardRefused, refusesGuard } from './contact.ts'
 import type { Decision, GuardedRequest, Needs } from './guarded-request.ts'
 import { readAnswer, readHeaders } from './read-entry.ts'
 import { answerTimeout } from './session.ts'
@@ -31,7 +32,7 @@ const longest = { organization: 512, object: 128 }
 /** An id of no organization. */
 const noOrganization = 'org_none'
 
-/** @throws Unreachable when the server does not decide. */
+/** @throws Unreachable when the server does not decide; GuardRefused when it refuses the guard. */
 export async function askServer (
   transport: Transport, { credential: { kind, text }, request, needs, resource, style, environment }: Question
 ): Promise<Decision> {
@@ -51,6 +52,7 @@ export async function askServer (
     ...(object === null ? {} : { object: { type: object.type, id: objectIn(needs) } }),
     ...(environment === null ? {} : { environment })
   }, answerTimeout, kind === 'access_token' ? 'always' : 'once')
+  if (refusesGuard(status)) throw new GuardRefused(`The authorization server answered verify with ${status}.`)
   if (status !== 200) throw new Unreachable('verify', new Error(`status ${status}`))
   return body.allowed === true
     ? { ok: true, principal: readPrincipal(body.principal), headers: readHeaders(body.headers), style }

@@ -16,11 +16,17 @@ export function addHints (app: FastifyInstance): void {
   })
 }
 
-interface Grants { clientId: string, grants: readonly { scopes: readonly string[] }[], introspects: readonly string[] }
+interface Grants {
+  clientId: string
+  grants: readonly { scopes: readonly string[] }[]
+  grantTypes: readonly string[]
+  introspects: readonly string[]
+}
 
-/** A client that introspects needs no scopes. */
-function hintsOfClient ({ clientId, grants, introspects }: Grants): string[] {
-  if (introspects.length > 0 || grants.some(({ scopes }) => scopes.length > 0)) return []
+/** A client that introspects needs no scopes, and what a client does for people is theirs to allow. */
+function hintsOfClient ({ clientId, grants, grantTypes, introspects }: Grants): string[] {
+  const hasScope = grants.some(({ scopes }) => scopes.length > 0)
+  if (hasScope || introspects.length > 0 || !grantTypes.includes('client_credentials')) return []
   return [
     `The client ${clientId} has no scope yet, so its tokens are refused by every route that requires one: ` +
     `latchkey client update ${clientId} --resource API --scope NAME`,

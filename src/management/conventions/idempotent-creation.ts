@@ -9,6 +9,12 @@ import { revision, type Tagged } from './etags.ts'
 
 export interface CreationDependencies extends ManagementDependencies { answers: Idempotency }
 
+/** Those of routes about identity providers. */
+export interface IdentityProviderDependencies extends CreationDependencies {
+  /** The providers of the configuration. */
+  identityProviders: readonly { id: string, name: string, issuer: string }[]
+}
+
 /**
  * Answers a creation with the result of `make`, which writes through the given operation only: with an Idempotency-Key
  * it runs in one transaction, and a repeated request gets the stored answer, secrets included.

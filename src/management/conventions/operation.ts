@@ -28,7 +28,8 @@ export function operationOf (
 function actorOf (request: FastifyRequest): Actor {
   const { principal } = request
   const isAdmin = principal.kind === 'admin_token'
-  if (!isAdmin && principal.kind !== 'management_token' && principal.organizationId === null) {
+  const mayBeOfDeployment = isAdmin || principal.kind === 'management_token' || principal.kind === 'person'
+  if (!mayBeOfDeployment && principal.organizationId === null) {
     throw new Failure('insufficient_permissions', { message: 'This credential belongs to no organization.' })
   }
   const { organizationId, scopes, creator } = principal
@@ -39,6 +40,8 @@ function actorOf (request: FastifyRequest): Actor {
     scopes: isAdmin ? null : scopes,
     creator,
     restrictions,
+    vouchedBy: principal.vouchedBy ?? null,
+    isClient: principal.kind === 'access_token',
     address: addressOf(request),
     requestId: request.id
   }

@@ -1,15 +1,20 @@
 /** Errors of the management API and of paths without a route: `{error, code, details?}` (OC-15). */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { isRejection } from '../../base/availability.ts'
 import { Failure, failures } from '../../base/errors.ts'
 import { withoutAnySecrets } from '../../secrets/redaction.ts'
 
-/** Answers with the failure of an error. An error that is not a `Failure` is only logged. */
+/**
+ * Answers with the failure of an error. An error that is not a `Failure` is only logged. What a server answers because
+ * it shuts down or sheds load is no error of it.
+ */
 export function presentError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const failure = failureOf(error, request)
   // The log gets the sentence of the table: the failure's own may quote the request.
   const { message } = failures[failure.code]
-  if (failure.status >= 500) request.log.error({ err: error, detail: failure.detail }, message)
-  else request.log.info({ code: failure.code, detail: failure.detail }, message)
+  const { code, detail } = failure
+  if (failure.status >= 500 && !isRejection(code)) request.log.error({ err: error, detail }, message)
+  else request.log.info({ code, detail }, message)
   if (failure.status === 503 || failure.status === 429) reply.header('retry-after', '1')
   // RFC 9110 §15.5.2: a 401 says how to authenticate.
   if (failure.status === 401 && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer')
@@ -31,7 +36,8 @@ function publicDetails (details: Record<string, unknown>): Record<string, unknow
 
 type Problem = NonNullable<FastifyError['validation']>[number]
 
-function failureOf (error: unknown, request: FastifyRequest): Failure {
+/** The failure of an error: of Fastify's own, or of a defect. */
+export function failureOf (error: unknown, request: FastifyRequest): Failure {
   if (error instanceof Failure) return error
   const { code, statusCode, validation, validationContext } = error as FastifyError
   if (validation) return invalid(validation[0]!, validationContext, request)
@@ -73,8 +79,14 @@ function invalid (problem: Problem, place = 'request', { body }: FastifyRequest)
     ? `${named} is not a known member of this route.`
     : typeof missing === 'string'
       ? `${named} is missing.`
-      : `${named} ${problem.message ?? 'is not valid'}.${formOf(problem)}`
+      : `${named} ${sentenceOf(problem)}.${formOf(problem)}`
   return new Failure('invalid_request', { message, details: { field: path.length === 0 ? place : path.join('.') } })
+}
+
+/** What a value must be. AJV leaves the values of an enumeration out. */
+function sentenceOf ({ keyword, params, message = 'is not valid' }: Problem): string {
+  const allowed = params?.allowedValues
+  return keyword === 'enum' && Array.isArray(allowed) ? `must be one of ${allowed.join(', ')}` : message
 }
 
 /** The description of a schema, which explains a pattern or a format to people. */

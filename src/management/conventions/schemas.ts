@@ -2,6 +2,7 @@
 import type { Static, TSchema } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import type { ObjectRestriction } from '../../domain/credentials/api-key.ts'
+import { mostAnnotations } from '../../domain/core/annotations.ts'
 import { defaultLimit, greatestLimit } from './pages.ts'
 
 /** An object with these members only. `title`: its name in the document, if several routes take it. */
@@ -28,7 +29,19 @@ export const Pagination = Type.Object({
   limit: Type.Integer(),
   hasMore: Type.Boolean(),
   nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
+  total: Type.Optional(Type.Integer({ description: 'Rows on all pages; present where `total=true` asks for it.' })),
 })
+
+/** A text that people search for in names. */
+export const SearchText = as(
+  Type.String({
+    minLength: 1, maxLength: 100, description: 'A part of the name, or of the visible part of the secret.'
+  }),
+  'nightly'
+)
+
+/** Whether the answer says how many rows there are on all pages. */
+export const Total = Type.Optional(Type.Boolean({ default: false, description: 'Whether to count the rows.' }))
 
 /** The description of a list whose rows belong to organizations. */
 export const ownPage = 'A page, newest first: rows of the caller\'s organization, or all rows for a deployment-wide ' +
@@ -61,9 +74,14 @@ export const Name = as(
 /** The visible part of a secret: like a name, but short. */
 export const Hint = as(Type.String({ ...Name, maxLength: 40, description: 'The visible part of the key.' }), '…4f2a')
 
+/** Without control characters, line separators and direction marks. */
+const plainText = {
+  pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$'
+}
+
 /** A description of up to 1000 characters; null: none. */
 export const Description = Type.Union([Type.String({
-  maxLength: 1_000, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*$',
+  maxLength: 1_000, ...plainText,
 }), Type.Null()])
 export const Id = Type.String({ minLength: 1, maxLength: 512 })
 export const OrganizationId = as(Id, 'org_47oJu8Rmoptz2RZvzs30qU')
@@ -161,6 +179,30 @@ export const GivenObjects = Type.Unsafe<ObjectRestriction>(Type.Record(Type.Stri
 /** A secret in the only answer that contains it. */
 export function shownOnce (example: string) {
   return Type.String({ description: 'Only this answer contains it.', examples: [example] })
+}
+
+/** What operators note on a credential; never authority. Null: removed. */
+export const Metadata = as(Type.Record(
+  Type.String({
+    pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c' +
+      '\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]{1,64}$'
+  }),
+  Type.String({ maxLength: 256, ...plainText }),
+  { additionalProperties: false, maxProperties: mostAnnotations }
+), { team: 'payments' })
+export const ExternalId = as(Type.String({ minLength: 1, maxLength: 128, ...plainText }), 'customer-4711')
+const noted = 'For the own use of operators: never authority, and never in a refusal.'
+export const annotations = {
+  metadata: Type.Optional(Type.Union([Metadata, Type.Null()], {
+    description: `Up to ${mostAnnotations} texts by name, 4096 characters together. Null removes them. ${noted}`
+  })),
+  externalId: Type.Optional(Type.Union([ExternalId, Type.Null()], {
+    description: `Its id in a system of yours; several may have the same. Null removes it. ${noted}`
+  })),
+}
+export const givenAnnotations = {
+  metadata: Type.Unsafe<Readonly<Record<string, string>>>(Type.Record(Type.String(), Type.String())),
+  externalId: nullable(as(Type.String(), 'customer-4711')),
 }
 
 /** For lists of records that can be revoked. */

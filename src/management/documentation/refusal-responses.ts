@@ -80,6 +80,7 @@ function ofGuard ({ config, overTls }: Taken): PublicRefusal[] {
     ['no_credential', true],
     ['insufficient_scope', config.scopes.length > 0],
     ['api_key_required', config.apiKeyOnly],
+    ['person_required', config.person],
     ['organization_suspended', true],
     ['tls_required', overTls],
     ['organization_not_found', config.organization],

@@ -4,9 +4,10 @@ import type { Scope } from '../../domain/resources/scope.ts'
 
 /** Empty: the route is public. Every scheme names the scopes: a key and a token need the same ones. */
 export function securityOf (
-  { scopes, apiKeyOnly }: FastifyContextConfig
+  { scopes, apiKeyOnly, person }: FastifyContextConfig
 ): Readonly<Record<string, readonly string[]>>[] {
   if (scopes === undefined) return []
+  if (person === true) return [{ personSession: scopes }]
   return apiKeyOnly === true ? [{ apiKey: scopes }] : [{ apiKey: scopes }, { bearer: scopes }, { oauth2: scopes }]
 }
 
@@ -25,9 +26,21 @@ export function securitySchemes (
       flows: {
         clientCredentials: {
           tokenUrl,
-          scopes: Object.fromEntries(scopes.map(({ name, description }) => [name, description ?? meaningOf(name)]))
+          scopes: Object.fromEntries(
+            scopes.filter(({ keyOnly }) => !keyOnly).map(
+              ({ name, description }) => [name, description ?? meaningOf(name)]
+            )
+          )
         }
       }
+    },
+    personSession: {
+      type: 'apiKey',
+      in: 'cookie',
+      name: '__Host-latchkey_session',
+      description:
+        'The session of a signed-in person; `latchkey_session` where the issuer is http on loopback. The management ' +
+          'API takes it too. A change must come from a page of this server.'
     },
     clientBasic: {
       type: 'http',
@@ -35,6 +48,11 @@ export function securitySchemes (
       description:
         'client_secret_basic: `client_id` and `client_secret`. The other methods (client_secret_post, ' +
           'private_key_jwt) send theirs in the body.'
+    },
+    memberToken: {
+      type: 'http',
+      scheme: 'bearer',
+      description: 'An access token of a client that acts for a member, for userinfo (OpenID Connect Core §5.3).'
     },
     registrationToken: {
       type: 'http',

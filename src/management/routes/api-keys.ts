@@ -2,11 +2,10 @@
 import type { Repositories } from '../../domain/store.ts'
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
-import {
-  getApiKey, statusOf, type ApiKey
-} from '../../domain/credentials/api-key.ts'
+import { findApiKey, getApiKey, statusOf, type ApiKey } from '../../domain/credentials/api-key.ts'
 import { rotateApiKey, revokeApiKey, updateApiKey } from '../../domain/credentials/api-key-change.ts'
 import { importApiKey, createApiKey, type ApiKeyInput } from '../../domain/credentials/api-key-creation.ts'
+import { disableApiKey, enableApiKey } from '../../domain/disabling/disable-key.ts'
 import { namesLimits, type Limits } from '../../domain/tenancy/limits.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'
@@ -14,15 +13,14 @@ import { created, ended, type CreationDependencies } from '../conventions/idempo
 import {
   definedMembers, operationOf, organizationFilter, readInstant, requireDeployment, resourceIdOf
 } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, searchedText, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
+import { IdParams, ownPage, pageOf, Reason, Rotation } from '../conventions/schemas.ts'
 import {
-  IdParams, ownPage,
-  pageOf, Reason, Rotation,
-} from '../conventions/schemas.ts'
-import { ApiKeyWithText, ImportedKey, KeyChange, KeyQuerystring, NewKey, WireKey } from '../schemas/api-keys.ts'
+  ApiKeyWithText, ImportedKey, KeyChange, KeyQuerystring, KeyText, NewKey, WireKey
+} from '../schemas/api-keys.ts'
 
 const readAccess = { scopes: ['api-keys:read'] }
 const writeAccess = { scopes: ['api-keys:write'] }
@@ -32,12 +30,14 @@ const authorityFailures: readonly FailureCode[] = [
   'not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'invalid_allowlist', 'invalid_expiry',
   'feature_not_included'
 ]
-/** Failures of changing a key that has ended. */
-const endedFailures: readonly FailureCode[] = ['credential_revoked', 'credential_superseded', 'credential_expired']
+/** Failures of changing a key that has ended, or is disabled. */
+const endedFailures: readonly FailureCode[] = [
+  'credential_disabled', 'credential_revoked', 'credential_superseded', 'credential_expired'
+]
 
 export const apiKeyRoutes = routes<CreationDependencies>(
-  createApiKeyRoute, importApiKeyRoute, listApiKeysRoute, getApiKeyRoute, updateApiKeyRoute, rotateApiKeyRoute,
-  revokeApiKeyRoute, deleteApiKeyRoute
+  createApiKeyRoute, importApiKeyRoute, listApiKeysRoute, findApiKeyRoute, getApiKeyRoute, updateApiKeyRoute,
+  rotateApiKeyRoute, disableApiKeyRoute, enableApiKeyRoute, revokeApiKeyRoute, deleteApiKeyRoute
 )
 
 function createApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
@@ -72,7 +72,7 @@ function importApiKeyRoute (app: RouteContext, dependencies: CreationDependencie
 
 function listApiKeysRoute (app: RouteContext, dependencies: CreationDependencies): void {
   app.get('/api-keys', {
-    config: readAccess,
+    config: { ...readAccess, failures: ['invalid_expiry'] },
     schema: {
       summary: 'List API keys',
       description: ownPage,
@@ -81,16 +81,25 @@ function listApiKeysRoute (app: RouteContext, dependencies: CreationDependencies
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
-    const { organization, name, status, environment, resource, creator } = request.query
+    const query = listQuery(request.query)
+    const { organization, name, status, environment, resource, creator, externalId, search } = request.query
     const now = dependencies.clock()
-    const page = await operation.store.apiKeys.page(query, {
+    const listed = await operation.store.apiKeys.list(query, {
       ...organizationFilter(operation, organization),
-      ...definedMembers({ name, environment, resourceId: await resourceIdOf(operation, resource), creatorId: creator }),
+      ...definedMembers({
+        name,
+        environment,
+        resourceId: await resourceIdOf(operation, resource),
+        creatorId: creator,
+        externalId,
+        search: searchedText(search),
+        unusedSince: readInstant(request.query.unusedSince, 'unusedSince') ?? undefined,
+        expiresBefore: readInstant(request.query.expiresBefore, 'expiresBefore') ?? undefined
+      }),
       ...(status === undefined ? {} : { status: { is: status, at: now } }),
     })
-    const resources = await resourcesById(operation.store, page.items.map(key => key.resourceId))
-    return wirePage(query, page, key => wireKey(key, resources, now))
+    const resources = await resourcesById(operation.store, listed.items.map(key => key.resourceId))
+    return wireList(query, listed, key => wireKey(key, resources, now))
   })
 }
 
@@ -106,6 +115,21 @@ function getApiKeyRoute (app: RouteContext, dependencies: CreationDependencies):
   }, async request => {
     const operation = operationOf(dependencies, request)
     return await keyAnswer(operation, await getApiKey(operation, request.params.id))
+  })
+}
+
+function findApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/api-keys/find', {
+    config: { ...readAccess, appends: true },
+    schema: {
+      summary: 'Find an API key by its text',
+      description: 'For people that hold a key and do not know which one it is. The text is digested and forgotten.',
+      body: KeyText,
+      response: { 200: WireKey },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await keyAnswer(operation, await findApiKey(operation, request.body.key))
   })
 }
 
@@ -150,6 +174,39 @@ function rotateApiKeyRoute (app: RouteContext, dependencies: CreationDependencie
     const { key, text } = await rotateApiKey(operation, request.params.id, request.body.overlapSeconds)
     return { ...await keyAnswer(operation, key), key: text }
   }))
+}
+
+function disableApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/api-keys/:id/disable', {
+    config: { ...writeAccess, failures: ['credential_revoked'] },
+    schema: {
+      summary: 'Disable an API key',
+      description:
+        'Refused from the next request on, until it is enabled. Its webhook tokens, and the sign-in links and ' +
+          'sessions that it vouched for, end for good. Idempotent.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireKey },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await keyAnswer(operation, await disableApiKey(operation, request.params.id, request.body?.reason ?? null))
+  })
+}
+
+function enableApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/api-keys/:id/enable', {
+    config: { ...writeAccess, failures: ['credential_revoked', 'unknown_resource'] },
+    schema: {
+      summary: 'Enable a disabled API key',
+      description: 'The same key works again. Requires what a change of its scopes requires. Idempotent.',
+      params: IdParams,
+      response: { 200: WireKey },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await keyAnswer(operation, await enableApiKey(operation, request.params.id))
+  })
 }
 
 function revokeApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
@@ -225,6 +282,8 @@ function wireKey (key: ApiKey, resources: ResourcesById, now: Date) {
     callsPerMinute: key.callsPerMinute,
     createdBy: key.createdBy,
     creator: key.creatorId,
+    vouchedBy: key.vouchedBy,
+    portal: key.portal && { template: key.portal.templateId, ceiling: key.portal.ceiling },
     imported: key.imported,
     rotatedFrom: key.rotatedFrom,
     rotatedTo: key.rotatedTo,
@@ -232,6 +291,10 @@ function wireKey (key: ApiKey, resources: ResourcesById, now: Date) {
     expiresAt: key.expiresAt,
     revokedAt: key.revokedAt,
     revokedReason: key.revokedReason,
+    disabledAt: key.disabledAt,
+    disabledReason: key.disabledReason,
+    metadata: key.annotations,
+    externalId: key.externalId,
     lastUsedAt: key.lastUsedAt,
   }
 }

@@ -6,7 +6,9 @@ import type { ChainedEvent } from '../../domain/audit/chain.ts'
 import { exportAudit } from '../../domain/audit/export.ts'
 import { auditEventTypes, typesNamed, unreadableType, type AuditEvent } from '../../domain/audit/event.ts'
 import type { AuditFilter } from '../../domain/audit/log.ts'
+import { dayOf } from '../../domain/core/calendar.ts'
 import type { Operation } from '../../domain/core/operation.ts'
+import { greatestRange, requireRange } from '../../domain/metering/usage-report.ts'
 import { Failure } from '../../base/errors.ts'
 import {
   Digest, Chain, as, exactly, Id, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring
@@ -31,7 +33,11 @@ const filters = {
   from: Type.Optional(Instant),
   until: Type.Optional(Instant),
 }
-const Query = exactly({ ...PageQuerystring, ...filters })
+const Query = exactly({
+  ...PageQuerystring,
+  ...filters,
+  names: Type.Optional(Type.Boolean({ default: false, description: 'Whether to add the names of actor and subject.' }))
+})
 const ExportQuery = exactly(filters)
 
 const text = Type.String()
@@ -51,7 +57,17 @@ const eventMembers = {
   requestId: nullable(text),
   detail: Type.Record(Type.String(), Type.Unknown()),
 }
-const Event = Type.Object(eventMembers, { title: 'AuditEvent' })
+const NameThen = Type.Optional(nullable(Type.String({
+  description: 'Present where `names=true` asks for it. Null: the record has no name, is gone, or belongs to another ' +
+    'organization.'
+})))
+const Event = Type.Object({ ...eventMembers, actorName: NameThen, subjectName: NameThen }, { title: 'AuditEvent' })
+
+const Count = Type.Object({
+  day: as(Type.String({ format: 'date' }), '2027-01-31'),
+  type: as(Type.String(), 'api_key.created'),
+  count: as(Type.Integer(), 3),
+}, { title: 'AuditCount' })
 
 const Row = Type.Object({
   ...eventMembers,
@@ -63,7 +79,9 @@ const Row = Type.Object({
   key: Type.String({ description: 'The id of the key of `mac`; empty: the row predates the chain.' }),
 }, { title: 'AuditRow' })
 
-export const auditRoutes = routes<ManagementDependencies>(listAuditEventsRoute, exportAuditLogRoute)
+export const auditRoutes = routes<ManagementDependencies>(
+  listAuditEventsRoute, countAuditEventsRoute, exportAuditLogRoute
+)
 
 function listAuditEventsRoute (app: RouteContext, dependencies: ManagementDependencies): void {
   app.get('/audit', {
@@ -78,7 +96,35 @@ function listAuditEventsRoute (app: RouteContext, dependencies: ManagementDepend
   }, async request => {
     const operation = operationOf(dependencies, request)
     const query = pageQuery(request.query)
-    return wirePage(query, await operation.store.audit.page(query, filterOf(operation, request.query)), wireEvent)
+    const page = await operation.store.audit.page(query, filterOf(operation, request.query))
+    if (request.query.names !== true) return wirePage(query, page, wireEvent)
+    const ids = new Set(page.items.flatMap(({ actor, subject }) => subject === null ? [actor] : [actor, subject]))
+    const names = await operation.store.names.of([...ids], operation.actor.organizationId)
+    const nameOf = (id: string | null) => id === null ? null : names.get(id) ?? null
+    return wirePage(query, page, event => ({
+      ...wireEvent(event), actorName: nameOf(event.actor), subjectName: nameOf(event.subject)
+    }))
+  })
+}
+
+function countAuditEventsRoute (app: RouteContext, dependencies: ManagementDependencies): void {
+  app.get('/audit/counts', {
+    config: { ...readAccess, failures: ['invalid_expiry'] },
+    schema: {
+      summary: 'Count audit events by day and type',
+      description: 'Days are UTC, the oldest first; those without events are omitted. Default range: the last ' +
+        `30 days; at most ${greatestRange}.`,
+      operationId: 'countAuditEvents',
+      querystring: ExportQuery,
+      response: { 200: Type.Object({ data: Type.Array(Count) }) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const filter = filterOf(operation, request.query)
+    const until = filter.until ?? dependencies.clock()
+    const from = filter.from ?? new Date(until.getTime() - 30 * 86_400_000)
+    requireRange({ from: dayOf(from), to: dayOf(until) }, until)
+    return { data: await operation.store.audit.counts({ ...filter, from, until }) }
   })
 }
 

@@ -1,10 +1,14 @@
 /** OAuth clients: created or claimed, changed, and their secrets rotated. */
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  assertionProfiles, clientAuthMethods, getClient,
-  type Client
+  clientAuthMethods, clientOrigins, clientStatuses, getClient, idTokenAlgorithmOf, statusOfClient, type Client
 } from '../../domain/credentials/client.ts'
 import { rotateClientSecret, revokeClient, updateClient, createClient } from '../../domain/credentials/client-change.ts'
+import { disableClient, enableClient } from '../../domain/disabling/disable-client.ts'
+import { redirectUrisOf } from '../../domain/client-metadata/description.ts'
+import {
+  applicationTypes, type ApplicationType, type PrivateSchemes
+} from '../../domain/client-metadata/redirect-uri.ts'
 import type { Store, Repositories } from '../../domain/store.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'
@@ -12,59 +16,26 @@ import { created, ended, type CreationDependencies } from '../conventions/idempo
 import { definedMembers, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
+import { ClientChange, IdTokenAlgorithm, NewClient, PkceRequired, Profile } from '../schemas/clients.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenScopes, Id, IdParams, isRevoked, list, ownPage, Moment, Name, nullable, OrganizationId,
-  OwnerOrDeployment, pageOf, PageQuerystring, Reason, ResourceName, RevocationStatus, Rotation, ScopeNames, shownOnce,
-  Texts,
+  as, exactly, ExternalId, givenAnnotations, GivenScopes, Id, IdParams, list, ownPage, Moment, Name, nullable,
+  OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, Rotation, shownOnce, Texts
 } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['clients:read'] }
 const writeAccess = { scopes: ['clients:write'] }
 
-const Grants = Type.Array(exactly({ resource: ResourceName, scopes: ScopeNames }), {
-  maxItems: 50, description: 'The first one is the default resource.'
-})
-const Introspects = Type.Array(ResourceName, {
-  maxItems: 50, description: 'Resources whose credentials it may introspect.'
-})
-const Profile = Type.Enum([...assertionProfiles], {
-  description:
-    'For private_key_jwt. `strict`: `aud` is the issuer, lifetime at most five minutes. `rfc7523`: `aud` may also be ' +
-      'the token endpoint or a list, lifetime at most an hour.'
-})
-const Jwks = exactly({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1, maxItems: 10 }) })
-
-const NewClient = exactly({
-  organization: OwnerOrDeployment,
-  name: Name,
-  grants: Grants,
-  allowlist: Type.Optional(Allowlist),
-  introspects: Type.Optional(Introspects),
-  tokenEndpointAuthMethod: Type.Optional(Type.Enum([...clientAuthMethods])),
-  assertionProfile: Type.Optional(Profile),
-  jwks: Type.Optional(Jwks),
-})
-const ClientChange = exactly({
-  name: Type.Optional(Name),
-  grants: Type.Optional(Grants),
-  allowlist: Type.Optional(Allowlist),
-  introspects: Type.Optional(Introspects),
-  assertionProfile: Type.Optional(Profile),
-  organization: Type.Optional(
-    Type.String({
-      minLength: 1, maxLength: 512, description: 'Claims a client that registered openly and has no organization.'
-    })
-  )
-})
 const ClientQuerystring = exactly({
   ...PageQuerystring,
   organization: Type.Optional(Id),
   name: Type.Optional(Name),
-  origin: Type.Optional(Type.Enum(['operator', 'registered'])),
-  status: Type.Optional(RevocationStatus),
+  creator: Type.Optional(Id),
+  origin: Type.Optional(Type.Enum([...clientOrigins])),
+  status: Type.Optional(Type.Enum([...clientStatuses])),
   resource: Type.Optional(Id),
+  externalId: Type.Optional(ExternalId),
 })
 
 /** Failures of setting grants and allowlist. */
@@ -72,28 +43,33 @@ const authorityFailures: readonly FailureCode[] = [
   'not_found', 'organization_not_active', 'unknown_resource', 'unknown_scope', 'scope_api_key_only', 'invalid_allowlist'
 ]
 
-export const clientRoutes = routes<CreationDependencies>(
-  createClientRoute, listClientsRoute, getClientRoute, updateClientRoute, revokeClientRoute, deleteClientRoute,
-  rotateClientSecretRoute
+/** `privateSchemes`: those without a dot that redirect URIs may have. */
+export interface ClientDependencies extends CreationDependencies { privateSchemes: PrivateSchemes }
+
+export const clientRoutes = routes<ClientDependencies>(
+  createClientRoute, listClientsRoute, getClientRoute, updateClientRoute, disableClientRoute, enableClientRoute,
+  revokeClientRoute, deleteClientRoute, rotateClientSecretRoute
 )
 
-function createClientRoute (app: RouteContext, dependencies: CreationDependencies): void {
+function createClientRoute (app: RouteContext, dependencies: ClientDependencies): void {
   app.post('/clients', {
     config: { ...writeAccess, failures: authorityFailures },
     schema: {
       summary: 'Create a client',
-      description: 'Only this answer contains the secret; a client with `private_key_jwt` has none.',
+      description: 'Only this answer contains the secret; a client with `private_key_jwt` or `none` has none.',
       body: NewClient,
       response: { 201: CreatedClient },
     },
   }, async (request, reply) => await created(dependencies, request, reply, async operation => {
     const { organization, ...input } = request.body
-    const { client, secret } = await createClient(operation, { ...input, organizationId: organization })
+    const { client, secret } = await createClient(
+      operation, { ...input, organizationId: organization }, dependencies.privateSchemes
+    )
     return { ...await clientAnswer(operation, client), ...(secret === null ? {} : { clientSecret: secret }) }
   }))
 }
 
-function listClientsRoute (app: RouteContext, dependencies: CreationDependencies): void {
+function listClientsRoute (app: RouteContext, dependencies: ClientDependencies): void {
   app.get('/clients', {
     config: readAccess,
     schema: {
@@ -105,11 +81,11 @@ function listClientsRoute (app: RouteContext, dependencies: CreationDependencies
   }, async request => {
     const operation = operationOf(dependencies, request)
     const query = pageQuery(request.query)
-    const { organization, name, origin, status, resource } = request.query
+    const { organization, name, creator, origin, status, resource, externalId } = request.query
     const page = await operation.store.clients.page(query, {
       ...organizationFilter(operation, organization),
       ...definedMembers({
-        name, origin, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource)
+        name, origin, creatorId: creator, status, externalId, resourceId: await resourceIdOf(operation, resource)
       })
     })
     const resources = await resourcesOf(operation.store, page.items)
@@ -117,7 +93,7 @@ function listClientsRoute (app: RouteContext, dependencies: CreationDependencies
   })
 }
 
-function getClientRoute (app: RouteContext, dependencies: CreationDependencies): void {
+function getClientRoute (app: RouteContext, dependencies: ClientDependencies): void {
   app.get('/clients/:id', {
     config: readAccess,
     schema: {
@@ -132,12 +108,14 @@ function getClientRoute (app: RouteContext, dependencies: CreationDependencies):
   })
 }
 
-function updateClientRoute (app: RouteContext, dependencies: CreationDependencies): void {
+function updateClientRoute (app: RouteContext, dependencies: ClientDependencies): void {
   app.patch('/clients/:id', {
-    config: { ...writeAccess, failures: [...authorityFailures, 'credential_revoked', 'conflict'] },
+    config: {
+      ...writeAccess, failures: [...authorityFailures, 'credential_disabled', 'credential_revoked', 'conflict']
+    },
     schema: {
       summary: 'Change a client',
-      description: 'A change of grants or allowlist revokes every token of the client.',
+      description: 'A change of grants, grant types or allowlist revokes every token of the client.',
       params: IdParams,
       body: ClientChange,
       response: { 200: WireClient },
@@ -147,11 +125,47 @@ function updateClientRoute (app: RouteContext, dependencies: CreationDependencie
     const { organization, ...change } = request.body
     return await clientAnswer(operation, await updateClient(operation, request.params.id, {
       ...change, ...(organization === undefined ? {} : { organizationId: organization }),
-    }))
+    }, dependencies.privateSchemes))
   })
 }
 
-function revokeClientRoute (app: RouteContext, dependencies: CreationDependencies): void {
+function disableClientRoute (app: RouteContext, dependencies: ClientDependencies): void {
+  app.post('/clients/:id/disable', {
+    config: { ...writeAccess, failures: ['credential_revoked'] },
+    schema: {
+      summary: 'Disable a client',
+      description:
+        'Refused from the next request on, until it is enabled. Its tokens, and what members have allowed it, end ' +
+          'for good. Idempotent.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireClient },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const reason = request.body?.reason ?? null
+    return await clientAnswer(operation, await disableClient(operation, request.params.id, reason))
+  })
+}
+
+function enableClientRoute (app: RouteContext, dependencies: ClientDependencies): void {
+  app.post('/clients/:id/enable', {
+    config: { ...writeAccess, failures: ['credential_revoked'] },
+    schema: {
+      summary: 'Enable a disabled client',
+      description:
+        'It authenticates as before, and gets new tokens. Requires all that it is granted, as a new secret does. ' +
+          'Idempotent.',
+      params: IdParams,
+      response: { 200: WireClient },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await clientAnswer(operation, await enableClient(operation, request.params.id))
+  })
+}
+
+function revokeClientRoute (app: RouteContext, dependencies: ClientDependencies): void {
   app.post('/clients/:id/revoke', {
     config: writeAccess,
     schema: {
@@ -167,7 +181,7 @@ function revokeClientRoute (app: RouteContext, dependencies: CreationDependencie
   })
 }
 
-function deleteClientRoute (app: RouteContext, dependencies: CreationDependencies): void {
+function deleteClientRoute (app: RouteContext, dependencies: ClientDependencies): void {
   app.delete('/clients/:id', {
     config: writeAccess,
     schema: {
@@ -180,9 +194,9 @@ function deleteClientRoute (app: RouteContext, dependencies: CreationDependencie
     await ended(reply, revokeClient(operationOf(dependencies, request), request.params.id, null)))
 }
 
-function rotateClientSecretRoute (app: RouteContext, dependencies: CreationDependencies): void {
+function rotateClientSecretRoute (app: RouteContext, dependencies: ClientDependencies): void {
   app.post('/clients/:id/rotate-secret', {
-    config: { ...writeAccess, repeatable: true, failures: ['credential_revoked', 'conflict'] },
+    config: { ...writeAccess, repeatable: true, failures: ['credential_disabled', 'credential_revoked', 'conflict'] },
     schema: {
       summary: 'Give a client a new secret',
       description:
@@ -212,13 +226,21 @@ const client = {
   organization: Type.Union([OrganizationId, Type.Null()], {
     description: 'Null: it belongs to the deployment, or registered openly and no organization has claimed it yet.'
   }),
+  status: Type.Enum([...clientStatuses]),
   name: as(Type.String(), 'billing'),
-  origin: Type.Enum(['operator', 'registered']),
+  origin: Type.Enum([...clientOrigins]),
   tokenEndpointAuthMethod: Type.Enum([...clientAuthMethods]),
+  redirectUris: list(Type.String()),
+  grantTypes: list(Type.String()),
+  applicationType: Type.Union([Type.Enum([...applicationTypes]), Type.Null()], {
+    description: 'Null: it has no redirect URIs.'
+  }),
   grants: list(Type.Object({ resource: ResourceName, scopes: GivenScopes })),
   allowlist: Texts,
   introspects: Texts,
   assertionProfile: Profile,
+  pkceRequired: PkceRequired,
+  idTokenSignedResponseAlg: IdTokenAlgorithm,
   generation: Type.Integer({ description: 'Tokens issued under another generation are revoked.' }),
   secrets: list(
     Type.Object({
@@ -228,10 +250,14 @@ const client = {
       expiresAt: nullable(Moment)
     })
   ),
+  creator: Type.Union([Type.String(), Type.Null()], { description: 'The member whose credential created it.' }),
   createdAt: Moment,
   lastUsedAt: nullable(Moment),
   revokedAt: nullable(Moment),
   revokedReason: nullable(Type.String()),
+  disabledAt: nullable(Moment),
+  disabledReason: nullable(Type.String()),
+  ...givenAnnotations,
 }
 const secret = shownOnce('x9Z0x_rNEMsxH-RqnLycZGh-93iQJjdznhwq2_mcCYs')
 /** Not `Client`: generators give that name to the class that sends requests. */
@@ -245,18 +271,29 @@ function wireClient (client: Client, resources: ResourcesById) {
     [revision]: client.revision,
     clientId: client.id,
     organization: client.organizationId,
+    status: statusOfClient(client),
     name: client.name,
     origin: client.origin,
     tokenEndpointAuthMethod: client.metadata.token_endpoint_auth_method,
+    redirectUris: redirectUrisOf(client.metadata),
+    grantTypes: client.metadata.grant_types,
+    applicationType: (client.metadata.application_type as ApplicationType | undefined) ?? null,
     grants: client.grants.map(({ resourceId, scopes }) => wireScopes(resources, resourceId, scopes)),
     allowlist: client.allowlist,
     introspects: client.introspects.map(id => resources.get(id)?.identifier ?? id),
     assertionProfile: client.assertionProfile,
+    pkceRequired: client.pkceRequired,
+    idTokenSignedResponseAlg: idTokenAlgorithmOf(client),
     generation: client.generation,
     secrets: client.secrets.map(({ id, hint, createdAt, expiresAt }) => ({ id, hint, createdAt, expiresAt })),
+    creator: client.creatorId,
     createdAt: client.createdAt,
     lastUsedAt: client.lastUsedAt,
     revokedAt: client.revokedAt,
     revokedReason: client.revokedReason,
+    disabledAt: client.disabledAt,
+    disabledReason: client.disabledReason,
+    metadata: client.annotations,
+    externalId: client.externalId,
   }
 }

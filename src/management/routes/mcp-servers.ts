@@ -2,6 +2,7 @@
 import { Type } from '../../http/typebox-lite.ts'
 import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../../domain/declaration/mcp-server.ts'
 import { hostedMetadataUrl, resourceMetadata, type ResourceMetadata } from '../../domain/resources/resource-metadata.ts'
+import { tokenScopesOf } from '../../domain/resources/token-scopes.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { challenge } from '../../guard/index.ts'
@@ -22,8 +23,8 @@ const writeAccess = { scopes: ['mcp-servers:write'] }
 const DefaultScopes = Type.Optional(
   Type.With(ScopeNames, {
     description:
-      'Scopes granted to clients that register with a registration token of the organization, unless the token names ' +
-        'a resource.'
+      'Scopes asked of people where a client names none, and granted to clients that register with a registration ' +
+        'token of the organization, unless the token names a resource.'
   })
 )
 const NewServer = exactly({
@@ -201,7 +202,8 @@ function wireServer (server: Resource, issuer: string) {
     metadata: resourceMetadata(server, issuer),
     // The challenge for a request without a credential (RFC 9728 §5.1).
     wwwAuthenticate: challenge(
-      { reason: 'no_credential', presented: null, subject: null, organizationId: null }, metadataUrl
+      { reason: 'no_credential', presented: null, subject: null, organizationId: null },
+      { metadataUrl, scopes: tokenScopesOf(server).initialScopes }
     ),
     createdAt,
     revokedAt,

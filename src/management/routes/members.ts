@@ -1,7 +1,8 @@
 /** Members of organizations, whose permissions bound keys and tokens. */
 import { Type } from '../../http/typebox-lite.ts'
 import { createMember, getMember, removeMember, updateMember } from '../../domain/members/member.ts'
-import { roles, type Member } from '../../domain/members/permissions.ts'
+import type { Member } from '../../domain/members/permissions.ts'
+import { roles } from '../../domain/members/roles.ts'
 import { namesOf } from '../../domain/resources/scope.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter } from '../conventions/operation.ts'
@@ -9,8 +10,8 @@ import { pageQuery, wirePage } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import {
-  as, exactly, Id, IdParams, ownPage, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring, Reason,
-  ScopeNames, Texts,
+  as, exactly, Flag, Id, IdParams, ownPage, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring,
+  Reason, ScopeNames, Texts,
 } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['members:read'] }
@@ -20,15 +21,29 @@ const Role = Type.Enum([...roles])
 const Scopes = Type.Union([ScopeNames, Type.Null()], {
   description: 'Scope patterns that replace those of the role; null: those of the role.'
 })
-const NewMember = exactly({ organization: Owner, name: Name, role: Role, scopes: Type.Optional(Scopes) })
+// Given at most 254 characters; longer ones get an answer that names the rule.
+const Email = as(Type.String({ minLength: 3, maxLength: 512 }), 'ada@example.com')
+const GivenEmail = Type.Union([Email, Type.Null()], {
+  description: 'Unique in the organization without regard to case; it identifies nobody by itself. Null: none.'
+})
+const Operator = Type.Boolean({
+  description: 'Whether they may act for the whole deployment: a member of `org_operators`. Only the admin token, ' +
+    'another deployment-wide credential, or an operator sets it.'
+})
+const changeable = {
+  email: Type.Optional(GivenEmail), scopes: Type.Optional(Scopes), operator: Type.Optional(Operator)
+}
+const NewMember = exactly({ organization: Owner, name: Name, role: Role, ...changeable })
 const MemberQuerystring = exactly({
   ...PageQuerystring,
   organization: Type.Optional(Id),
   name: Type.Optional(Name),
+  email: Type.Optional(Email),
   role: Type.Optional(Role),
+  operator: Flag,
   status: Type.Optional(Type.Enum(['active', 'removed'])),
 })
-const MemberChange = exactly({ name: Type.Optional(Name), role: Type.Optional(Role), scopes: Type.Optional(Scopes) })
+const MemberChange = exactly({ name: Type.Optional(Name), role: Type.Optional(Role), ...changeable })
 
 export const memberRoutes = routes<CreationDependencies>(
   createMemberRoute, listMembersRoute, getMemberRoute, updateMemberRoute, removeMemberRoute, deleteMemberRoute
@@ -36,7 +51,7 @@ export const memberRoutes = routes<CreationDependencies>(
 
 function createMemberRoute (app: RouteContext, dependencies: CreationDependencies): void {
   app.post('/members', {
-    config: { ...writeAccess, failures: ['not_found', 'organization_not_active'] },
+    config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'conflict'] },
     schema: {
       summary: 'Add a member',
       description: 'Cannot grant more than the caller has.',
@@ -61,10 +76,12 @@ function listMembersRoute (app: RouteContext, dependencies: CreationDependencies
   }, async request => {
     const operation = operationOf(dependencies, request)
     const query = pageQuery(request.query)
-    const { organization, name, role, status } = request.query
+    const { organization, name, email, role, operator, status } = request.query
     const filter = {
       ...organizationFilter(operation, organization),
-      ...definedMembers({ name, role, removed: status === undefined ? undefined : status === 'removed' })
+      ...definedMembers({
+        name, email, role, operator, removed: status === undefined ? undefined : status === 'removed'
+      })
     }
     return wirePage(query, await operation.store.members.page(query, filter), wireMember)
   })
@@ -85,7 +102,7 @@ function getMemberRoute (app: RouteContext, dependencies: CreationDependencies):
 
 function updateMemberRoute (app: RouteContext, dependencies: CreationDependencies): void {
   app.patch('/members/:id', {
-    config: { ...writeAccess, failures: ['credential_revoked', 'would_lock_out'] },
+    config: { ...writeAccess, failures: ['credential_revoked', 'would_lock_out', 'conflict'] },
     schema: {
       summary: 'Change a member',
       description: 'The keys of the member follow on the next request.',
@@ -128,20 +145,26 @@ const WireMember = Type.Object({
   id: as(Type.String(), 'mem_5yKtQ0rXc2sVb8nLd4wEfG'),
   organization: OrganizationId,
   name: as(Type.String(), 'Ada'),
+  email: nullable(Email),
   role: Role,
   scopes: nullable(Texts),
+  operator: Operator,
   createdAt: Moment,
   removedAt: nullable(Moment),
 }, { title: 'Member' })
 
-function wireMember ({ id, organizationId, name, role, scopes, createdAt, removedAt, revision: shown }: Member) {
+function wireMember ({
+  id, organizationId, name, email, role, scopes, operator, createdAt, removedAt, revision: shown
+}: Member) {
   return {
     [revision]: shown,
     id,
     organization: organizationId,
     name,
+    email,
     role,
     scopes: scopes && namesOf(scopes),
+    operator,
     createdAt,
     removedAt,
   }

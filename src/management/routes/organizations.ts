@@ -2,9 +2,14 @@
 import { Type } from '../../http/typebox-lite.ts'
 import { namesLimits } from '../../domain/tenancy/limits.ts'
 import {
-  createOrganization, deleteOrganization, getOrganization, organizationStatuses, updateOrganization, type Organization
+  createOrganization, deleteOrganization, getOrganization, organizationStatuses, unverifiedClientRules,
+  updateOrganization, type Organization
 } from '../../domain/tenancy/organization.ts'
-import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { setUnverifiedClients } from '../../domain/authorizations/client-admission.ts'
+import { setRequiresProvider } from '../../domain/providers/required-provider.ts'
+import {
+  created, ended, type CreationDependencies, type IdentityProviderDependencies
+} from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, requireDeployment } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
@@ -21,6 +26,8 @@ const OrganizationQuerystring = exactly({
   ...PageQuerystring, name: Type.Optional(Name), status: Type.Optional(Type.Enum([...organizationStatuses])),
 })
 
+const UnverifiedClients = Type.Enum([...unverifiedClientRules])
+
 const NewOrganization = exactly({ name: Name, features: Type.Optional(Features), ...limits })
 const OrganizationChange = exactly({
   name: Type.Optional(Name),
@@ -29,13 +36,15 @@ const OrganizationChange = exactly({
   ...limits
 })
 
-export const organizationRoutes = routes<CreationDependencies>(
+export const organizationRoutes = routes<IdentityProviderDependencies>(
   createOrganizationRoute,
   listOrganizationsRoute,
   getOrganizationRoute,
   updateOrganizationRoute,
   suspendOrganizationRoute,
   resumeOrganizationRoute,
+  requireProviderRoute,
+  admitClientsRoute,
   deleteOrganizationRoute
 )
 
@@ -123,6 +132,42 @@ function resumeOrganizationRoute (app: RouteContext, dependencies: CreationDepen
   })
 }
 
+function requireProviderRoute (app: RouteContext, dependencies: IdentityProviderDependencies): void {
+  app.post('/organizations/:id/require-provider', {
+    config: { ...writeAccess, failures: ['would_lock_out'] },
+    schema: {
+      summary: 'Require an identity provider',
+      description:
+        'With `required`, only trusted providers sign the members in: no passkey and no link does, and such sessions ' +
+        'end. Not for the organization of the operators, and only once an owner has an account at one of them.',
+      params: IdParams,
+      body: exactly({ required: Type.Boolean() }),
+      response: { 200: WireOrganization },
+    },
+  }, async request => wireOrganization(
+    await setRequiresProvider(
+      operationOf(dependencies, request), request.params.id, request.body.required, dependencies.identityProviders
+    )
+  ))
+}
+
+function admitClientsRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/organizations/:id/admit-clients', {
+    config: writeAccess,
+    schema: {
+      summary: 'Say which clients act for the members',
+      description:
+        '`unverified` is about clients that registered themselves or have a metadata document. `approve`: those with ' +
+        'an approval alone. What members allowed others ends.',
+      params: IdParams,
+      body: exactly({ unverified: UnverifiedClients }),
+      response: { 200: WireOrganization },
+    },
+  }, async request => wireOrganization(
+    await setUnverifiedClients(operationOf(dependencies, request), request.params.id, request.body.unverified)
+  ))
+}
+
 function deleteOrganizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
   app.delete('/organizations/:id', {
     config: writeAccess,
@@ -170,6 +215,10 @@ const WireOrganization = Type.Object({
   createdAt: Moment,
   suspendedAt: nullable(Moment),
   deletedAt: nullable(Moment),
+  requiresProvider: Type.Boolean({ description: 'Whether only trusted identity providers sign its members in.' }),
+  unverifiedClients: Type.With(UnverifiedClients, {
+    description: 'Whether clients that registered themselves or have a metadata document act for its members.'
+  }),
 }, { title: 'Organization' })
 
 function wireOrganization (
@@ -184,6 +233,8 @@ function wireOrganization (
     createdAt,
     suspendedAt,
     deletedAt,
+    requiresProvider,
+    unverifiedClients,
     revision: shown
   }: Organization
 ) {
@@ -198,6 +249,8 @@ function wireOrganization (
     callsPerMinute,
     createdAt,
     suspendedAt,
-    deletedAt
+    deletedAt,
+    requiresProvider,
+    unverifiedClients
   }
 }

@@ -1,54 +1,30 @@
-/** Usage of keys, and credits of organizations. docs/usage.md says which numbers may lag, and by how much. */
+/** Usage of keys and of authorizations. docs/usage.md says which numbers may lag, and by how much. */
+import type { FastifyRequest } from 'fastify'
 import { Type } from '../../http/typebox-lite.ts'
-import {
-  balancesOf, environments, grantCredits, greatestCredits, type CreditEntry
-} from '../../domain/metering/credit.ts'
 import type { Meter } from '../../domain/metering/meter.ts'
-import { getOrganization } from '../../domain/tenancy/organization.ts'
 import type { TokenMeter, TokenUsage } from '../../domain/tokens/issuance-meter.ts'
-import { usageOfOrganization, usageOfKey } from '../../domain/metering/usage-report.ts'
-import { created, type CreationDependencies } from '../conventions/idempotent-creation.ts'
-import { operationOf, organizationFilter, readInstant, requireDeployment } from '../conventions/operation.ts'
+import type { DayRange } from '../../domain/metering/usage-meter.ts'
+import {
+  greatestKeys, usageOfAuthorization, usageOfKey, usageOfKeys, usageOfOrganization, type UsageReport
+} from '../../domain/metering/usage-report.ts'
+import type { ApiKey } from '../../domain/credentials/api-key.ts'
+import { Failure } from '../../base/errors.ts'
+import type { CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { operationOf, organizationFilter, readInstant } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import {
-  as, exactly, Id, IdParams, Instant, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring
+  as, exactly, Id, IdParams, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring
 } from '../conventions/schemas.ts'
+import {
+  ADay, aboutRange, AuthorizationUsage, counts, KeysRange, KeyUsage, Range, UsageOfKeys
+} from '../schemas/usage.ts'
 
 const readUsage = { scopes: ['usage:read'] }
-const readCredits = { scopes: ['credits:read'] }
-const writeCredits = { scopes: ['credits:write'] }
 
-const Day = Type.Optional(Type.String({ maxLength: 10, format: 'date', description: 'A day, UTC: 2027-01-31.' }))
-const Range = exactly({ from: Day, to: Day })
-const Environment = Type.Enum([...environments])
-const Grant = exactly({
-  environment: Environment,
-  amount: as(Type.Integer({ minimum: 1, maximum: greatestCredits }), 1_000),
-  reason: as(Name, 'invoice 2027-001')
-})
-
-const ADay = as(Type.String({ format: 'date', description: 'A day, UTC.' }), '2027-01-31')
-const counts = {
-  calls: as(Type.Integer(), 42), credits: as(Type.Integer({ description: 'Spent minus refunded.' }), 12)
-}
-const KeyUsage = Type.Object({
-  apiKey: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
-  organization: OrganizationId,
-  environment: Environment,
-  from: ADay,
-  to: ADay,
-  lastUsedAt: nullable(Moment),
-  ...counts,
-  callsToday: as(Type.Integer(), 42),
-  days: Type.Array(Type.Object({ day: ADay, ...counts }), { description: 'Days without calls are omitted.' })
-}, { title: 'KeyUsage' })
 const OrganizationUsage = Type.Object({
   organization: OrganizationId, from: ADay, to: ADay, live: Type.Object(counts), test: Type.Object(counts),
 }, { title: 'OrganizationUsage' })
-const Balances = Type.Object({
-  organization: OrganizationId, live: as(Type.Integer(), 1_000), test: as(Type.Integer(), 0)
-}, { title: 'Balances' })
 
 const TokenQuery = exactly({
   ...PageQuerystring,
@@ -69,8 +45,8 @@ const IssuedTokens = Type.Object({
 interface Dependencies extends CreationDependencies { meter: Meter, tokens: TokenMeter }
 
 export const usageRoutes = routes<Dependencies>(
-  getApiKeyUsageRoute, listTokenUsageRoute, getOrganizationUsageRoute, getOrganizationCreditsRoute, grantCreditsRoute,
-  listCreditEntriesRoute
+  getApiKeyUsageRoute, getUsageOfApiKeysRoute, getAuthorizationUsageRoute, getOwnAuthorizationUsageRoute,
+  listTokenUsageRoute, getOrganizationUsageRoute
 )
 
 function getApiKeyUsageRoute (app: RouteContext, dependencies: Dependencies): void {
@@ -78,7 +54,7 @@ function getApiKeyUsageRoute (app: RouteContext, dependencies: Dependencies): vo
     config: readUsage,
     schema: {
       summary: 'Read the usage of a key by day',
-      description: 'Days are UTC. Default range: the current month; at most 366 days.',
+      description: aboutRange,
       tags: ['usage'],
       params: IdParams,
       querystring: Range,
@@ -87,21 +63,83 @@ function getApiKeyUsageRoute (app: RouteContext, dependencies: Dependencies): vo
   }, async request => {
     // Includes everything this server counted; the last second of other servers may be missing.
     await dependencies.meter.flush()
-    const { key, range, today, days } = await usageOfKey(
-      operationOf(dependencies, request), request.params.id, request.query
+    return wireKeyUsage(
+      await usageOfKey(operationOf(dependencies, request), request.params.id, request.query)
     )
-    return {
-      apiKey: key.id,
-      organization: key.organizationId,
-      environment: key.environment,
-      ...range,
-      lastUsedAt: key.lastUsedAt,
-      calls: sum(days.map(({ calls }) => calls)),
-      credits: sum(days.map(({ credits }) => credits)),
-      callsToday: days.find(({ day }) => day === today)?.calls ?? 0,
-      days,
-    }
   })
+}
+
+function wireKeyUsage ({ key, usage }: { key: ApiKey, usage: UsageReport }) {
+  const { id: apiKey, organizationId: organization, environment, lastUsedAt } = key
+  return { apiKey, organization, environment, lastUsedAt, ...usage }
+}
+
+function getUsageOfApiKeysRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/usage/api-keys', {
+    config: readUsage,
+    schema: {
+      summary: 'Read the usage of several keys by day',
+      description: `Of at most ${greatestKeys} keys, in any order. Unknown ones are left out. ${aboutRange}`,
+      operationId: 'getUsageOfApiKeys',
+      querystring: KeysRange,
+      response: { 200: UsageOfKeys },
+    },
+  }, async request => {
+    const { keys: ids, ...asked } = request.query
+    if (ids === undefined) {
+      throw new Failure('invalid_request', {
+        message: 'keys is missing: name the keys, with commas between their ids.', details: { field: 'keys' }
+      })
+    }
+    await dependencies.meter.flush()
+    const { keys } = await usageOfKeys(operationOf(dependencies, request), ids.split(','), asked)
+    return { data: keys.map(wireKeyUsage) }
+  })
+}
+
+function getAuthorizationUsageRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/authorizations/:id/usage', {
+    config: { scopes: ['authorizations:read'] },
+    schema: {
+      summary: 'Read the usage of an authorization by day',
+      description: `The calls of all its tokens. ${aboutRange}`,
+      tags: ['usage'],
+      params: IdParams,
+      querystring: Range,
+      response: { 200: AuthorizationUsage },
+    },
+  }, async request => await authorizationUsage(dependencies, request, { ...request.params, ...request.query }))
+}
+
+function getOwnAuthorizationUsageRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/auth/authorizations/:id/usage', {
+    config: { scopes: [], person: true },
+    schema: {
+      summary: 'Read the usage of what this member has allowed, by day',
+      description: `The calls of one installation of a client. ${aboutRange}`,
+      operationId: 'getOwnAuthorizationUsage',
+      tags: ['sign-in'],
+      params: IdParams,
+      querystring: Range,
+      response: { 200: AuthorizationUsage },
+    },
+    // The guard lets people alone through to this route.
+  }, async request => await authorizationUsage(
+    dependencies, request, { ...request.params, ...request.query }, request.personSession!.memberId
+  ))
+}
+
+async function authorizationUsage (
+  dependencies: Dependencies,
+  request: FastifyRequest<any>,
+  { id, ...range }: { id: string } & Partial<DayRange>,
+  memberId: string | null = null
+) {
+  await dependencies.meter.flush()
+  const operation = operationOf(dependencies, request)
+  const { authorization, usage } = await usageOfAuthorization(operation, id, range, memberId)
+  const { organizationId: organization, lastUsedAt } = authorization
+  return { authorization: id, organization, environment: 'live' as const, lastUsedAt, ...usage }
 }
 
 function listTokenUsageRoute (app: RouteContext, dependencies: Dependencies): void {
@@ -140,7 +178,7 @@ function getOrganizationUsageRoute (app: RouteContext, dependencies: Dependencie
     schema: {
       summary: 'Read the usage of an organization',
       description:
-        'Separately for live and test keys. Days are UTC. Default range: the current month; at most 366 days.',
+        `Separately for live and test keys; the calls of clients that act for members are live. ${aboutRange}`,
       tags: ['usage'],
       params: IdParams,
       querystring: Range,
@@ -155,86 +193,6 @@ function getOrganizationUsageRoute (app: RouteContext, dependencies: Dependencie
   })
 }
 
-function getOrganizationCreditsRoute (app: RouteContext, dependencies: Dependencies): void {
-  app.get('/organizations/:id/credits', {
-    config: readCredits,
-    schema: {
-      summary: 'Read the credit balances of an organization',
-      description: 'Separately for live and test.',
-      tags: ['credits'],
-      params: IdParams,
-      response: { 200: Balances },
-    },
-  }, async request =>
-    ({ organization: request.params.id, ...await balancesOf(operationOf(dependencies, request), request.params.id) }))
-}
-
-function grantCreditsRoute (app: RouteContext, dependencies: Dependencies): void {
-  app.post('/organizations/:id/credits', {
-    config: { ...writeCredits, appends: true },
-    schema: {
-      summary: 'Grant credits',
-      description: 'Requires a deployment-wide credential.',
-      tags: ['credits'],
-      operationId: 'grantCredits',
-      params: IdParams,
-      body: Grant,
-      response: { 201: Entry },
-    },
-  }, async (request, reply) => await created(dependencies, request, reply, async operation => {
-    requireDeployment(operation, 'Granting credits')
-    return wireEntry(await grantCredits(operation, { organizationId: request.params.id, ...request.body }))
-  }))
-}
-
-function listCreditEntriesRoute (app: RouteContext, dependencies: Dependencies): void {
-  app.get('/organizations/:id/credits/entries', {
-    config: readCredits,
-    schema: {
-      summary: 'List credits granted, spent and refunded',
-      description: 'A page, newest first, with the balance after each entry.',
-      tags: ['credits'],
-      operationId: 'listCreditEntries',
-      params: IdParams,
-      querystring: exactly({ ...PageQuerystring, environment: Type.Optional(Environment) }),
-      response: { 200: pageOf(Entry) },
-    },
-  }, async request => {
-    const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
-    const { id: organizationId } = await getOrganization(operation, request.params.id)
-    const { environment } = request.query
-    return wirePage(
-      query,
-      await operation.store.credits.page(query, {
-        organizationId, ...(environment === undefined ? {} : { environment })
-      }),
-      wireEntry
-    )
-  })
-}
-
-function sum (numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
-}
-
 function wireTokens ({ clientId, organizationId, minute, tokens }: TokenUsage) {
   return { client: clientId, organization: organizationId, minute, tokens }
-}
-
-const Entry = Type.Object({
-  id: as(Type.String(), 'crd_4fGhJkLmNpQrStUvWxYzAb'),
-  organization: OrganizationId,
-  environment: Environment,
-  apiKey: Type.Union([Type.String(), Type.Null()], {
-    description: 'The key that spent; null: granted by an operator.'
-  }),
-  amount: as(Type.Integer({ description: 'Negative: spent.' }), 1_000),
-  balance: as(Type.Integer({ description: 'Balance of the account after this entry.' }), 1_000),
-  reason: as(Type.String(), 'invoice 2027-001'),
-  createdAt: Moment,
-}, { title: 'CreditEntry' })
-
-function wireEntry ({ id, organizationId, environment, apiKeyId, amount, balance, reason, createdAt }: CreditEntry) {
-  return { id, organization: organizationId, environment, apiKey: apiKeyId, amount, balance, reason, createdAt }
 }

@@ -1,10 +1,22 @@
 /** Schemas of API keys: creation, import, change, and the answers. */
 import { accessLevels, keyStatuses } from '../../domain/credentials/api-key.ts'
+import { listOrders } from '../../domain/core/list.ts'
+import { roles } from '../../domain/members/roles.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  Allowlist, as, exactly, GivenObjects, GivenScopes, Hint, Id, Instant, limits, Moment, Name, nullable, Objects,
-  OrganizationId, Owner, PageQuerystring, ResourceName, ScopeNames, shownOnce, Texts,
+  Allowlist, annotations, as, exactly, ExternalId, givenAnnotations, GivenObjects, GivenScopes, Hint, Id, Instant,
+  limits, Moment, Name, nullable, Objects, OrganizationId, Owner, PageQuerystring, ResourceName, ScopeNames,
+  SearchText, shownOnce, Texts, Total,
 } from '../conventions/schemas.ts'
+
+const Portal = Type.With(exactly({
+  template: Type.Optional(Type.Union([Id, Type.Null()], {
+    description: 'The organization template of what it provisions.'
+  })),
+  ceiling: Type.Optional(Type.Enum([...roles], {
+    description: 'The highest role that it mints sign-in links for; `member` unless given.'
+  })),
+}), { description: 'Of a key with `portal-provision` or `portal-sso-mint`. Requires the admin token or an operator.' })
 
 const changeable = {
   organizations: Type.Optional(
@@ -17,6 +29,8 @@ const changeable = {
   objects: Type.Optional(Objects),
   allowlist: Type.Optional(Allowlist),
   expiresAt: Type.Optional(Type.Union([Instant, Type.Null()])),
+  portal: Type.Optional(Portal),
+  ...annotations,
   ...limits,
 }
 
@@ -41,6 +55,7 @@ export const ImportedKey = exactly({
   ),
   hint: Hint
 })
+export const KeyText = exactly({ key: Type.String({ minLength: 1, maxLength: 512 }) })
 export const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })
 export const KeyQuerystring = exactly({
   ...PageQuerystring,
@@ -50,6 +65,12 @@ export const KeyQuerystring = exactly({
   environment: Type.Optional(Type.Enum(['live', 'test'])),
   resource: Type.Optional(Id),
   creator: Type.Optional(Id),
+  externalId: Type.Optional(ExternalId),
+  search: Type.Optional(SearchText),
+  unusedSince: Type.Optional(Type.With(Instant, { description: 'Made before this instant, and not used since.' })),
+  expiresBefore: Type.Optional(Type.With(Instant, { description: 'With an end before this instant.' })),
+  sort: Type.Optional(Type.Enum([...listOrders], { default: 'newest' })),
+  total: Total,
 })
 const apiKey = {
   id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
@@ -69,6 +90,8 @@ const apiKey = {
   callsPerMinute: nullable(Type.Integer()),
   createdBy: as(Type.String(), 'admin'),
   creator: nullable(Type.String()),
+  vouchedBy: nullable(Type.String({ description: 'The key that vouched for the session by which it was made.' })),
+  portal: nullable(Type.Object({ template: nullable(Type.String()), ceiling: Type.Enum([...roles]) })),
   imported: Type.Boolean(),
   rotatedFrom: nullable(Type.String()),
   rotatedTo: nullable(Type.String()),
@@ -76,6 +99,9 @@ const apiKey = {
   expiresAt: nullable(Moment),
   revokedAt: nullable(Moment),
   revokedReason: nullable(Type.String()),
+  disabledAt: nullable(Moment),
+  disabledReason: nullable(Type.String()),
+  ...givenAnnotations,
   lastUsedAt: nullable(Moment),
 }
 

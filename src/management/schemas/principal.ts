@@ -21,7 +21,7 @@ export const reachMembers = {
   access: nullable(Type.Enum([...accessLevels])), organizations: Texts, objects: GivenObjects
 }
 export const WirePrincipal = Type.Object({
-  kind: Type.Enum(['api_key', 'access_token', 'management_token', 'session', 'admin_token']),
+  kind: Type.Enum(['api_key', 'access_token', 'management_token', 'session', 'person', 'admin_token']),
   ...principalMembers,
   ...reachMembers
 }, { title: 'Principal' })

@@ -1,22 +1,22 @@
 /** The discovery documents. Every endpoint and feature that they name works, and none depends on the request. */
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { clientAuthMethods } from '../../domain/credentials/client.ts'
+import { clientGrantTypes } from '../../domain/client-metadata/grant-types.ts'
+import { clientAuthMethods, provingMethods } from '../../domain/credentials/client.ts'
 import { assertionAlgorithms } from '../../domain/credentials/client-keys.ts'
 import { hostedResourceId, resourceMetadata } from '../../domain/resources/resource-metadata.ts'
 import { hostResourceId, managementResourceId, type Resource } from '../../domain/resources/resource.ts'
-import { publicationTime, type KeyRing } from '../../domain/tokens/signing-key.ts'
+import { idTokenAlgorithms, publicationTime, type KeyRing } from '../../domain/tokens/signing-key.ts'
 import type { Store } from '../../domain/store.ts'
 import { Failure } from '../../base/errors.ts'
 import { unlisted } from '../../http/route-schema.ts'
-import { supportedGrantTypes } from '../provider/client-authentication.ts'
+import { claimsOfScopes, identityScopes } from '../authorization/identity.ts'
+import { anyOrigin, preflight } from './cross-origin.ts'
 import { descriptions } from './discovery-descriptions.ts'
 import { answerError, OAuthError } from '../shared/oauth-error.ts'
 import type { ProtocolOptions } from '../shared/options.ts'
 import { paths } from '../shared/paths.ts'
 
 const scopesMaxAge = 10
-/** Pages of any origin may read these documents, and the errors: a browser hides a response without these headers. */
-export const anyOrigin = { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'cross-origin' } as const
 const open = { ...anyOrigin, 'cache-control': `public, max-age=${publicationTime}` }
 
 /** The four well-known documents. */
@@ -58,7 +58,7 @@ export function discovery (options: ProtocolOptions) {
       paths.serverMetadata, paths.openidConfiguration, paths.jwks, paths.resourceMetadata,
       `${paths.resourceMetadata}/*`, ...pathless
     ]
-    for (const each of url) app.options(each, { schema: unlisted }, (_request, reply) => preflight(reply))
+    for (const each of url) app.options(each, { schema: unlisted }, (_request, reply) => preflight(reply, 'GET'))
   }
 }
 
@@ -68,33 +68,58 @@ function noPath (issuer: string): OAuthError {
 }
 
 /** RFC 8414 §2, with the members that OpenID Connect Discovery §3 requires. */
-function serverMetadata ({ issuer, registration, ring }: ProtocolOptions, scopes: readonly string[]) {
-  const authMethods = [...clientAuthMethods]
+function serverMetadata (
+  { issuer, registration, ring, people, hostedClients }: ProtocolOptions, scopes: readonly string[]
+) {
+  const authMethods = [...provingMethods]
+  const publicToo = people === undefined ? authMethods : [...clientAuthMethods]
   const algorithms = [...assertionAlgorithms]
   return {
     issuer,
-    // Discovery clients require it; the endpoint itself answers that there is no response type yet.
+    // Discovery clients require it; without the authorization code grant it answers that it has no response type.
     authorization_endpoint: issuer + paths.authorization,
     token_endpoint: issuer + paths.token,
     jwks_uri: issuer + paths.jwks,
     ...(registration === 'closed' ? {} : { registration_endpoint: issuer + paths.registration }),
+    ...(hostedClients === undefined ? {} : { client_id_metadata_document_supported: true }),
     introspection_endpoint: issuer + paths.introspection,
     revocation_endpoint: issuer + paths.revocation,
     ...(scopes.length > 0 ? { scopes_supported: scopes } : {}),
+    ...(people === undefined ? {} : ofCodeFlow(issuer, scopes)),
     // Present though empty: §2 requires it, and clients refuse a document without it. §3.2 omits other empty members.
-    response_types_supported: [],
-    grant_types_supported: [...supportedGrantTypes],
-    token_endpoint_auth_methods_supported: authMethods,
+    response_types_supported: people === undefined ? [] : ['code'],
+    grant_types_supported: people === undefined ? ['client_credentials'] : [...clientGrantTypes],
+    token_endpoint_auth_methods_supported: publicToo,
     token_endpoint_auth_signing_alg_values_supported: algorithms,
     introspection_endpoint_auth_methods_supported: authMethods,
     introspection_endpoint_auth_signing_alg_values_supported: algorithms,
-    revocation_endpoint_auth_methods_supported: authMethods,
+    revocation_endpoint_auth_methods_supported: publicToo,
     revocation_endpoint_auth_signing_alg_values_supported: algorithms,
     // go-sdk and other clients refuse a server without this member.
     code_challenge_methods_supported: ['S256'],
     subject_types_supported: ['public'],
-    // Verifiers read the algorithms of all tokens from here, not of ID tokens alone: those of the JWKS.
-    id_token_signing_alg_values_supported: [...new Set(ring().jwks.keys.map(({ alg }) => alg))],
+    // Verifiers read the algorithms of all tokens from here, not of ID tokens alone: those of the JWKS, too.
+    id_token_signing_alg_values_supported: [
+      ...new Set([...(people === undefined ? [] : idTokenAlgorithms), ...ring().jwks.keys.map(({ alg }) => alg)])
+    ],
+  }
+}
+
+/** The members that RFC 9126 §5, RFC 9207 §3 and OpenID Connect Discovery §3 define. */
+function ofCodeFlow (issuer: string, scopes: readonly string[]) {
+  return {
+    scopes_supported: [...identityScopes, ...scopes],
+    response_modes_supported: ['query'],
+    pushed_authorization_request_endpoint: issuer + paths.pushedRequest,
+    authorization_response_iss_parameter_supported: true,
+    userinfo_endpoint: issuer + paths.userinfo,
+    claims_supported: ['iss', 'aud', 'exp', 'iat', 'nonce', 'at_hash', ...Object.values(claimsOfScopes).flat()],
+    claim_types_supported: ['normal'],
+    claims_parameter_supported: false,
+    request_parameter_supported: false,
+    // Absent, it would mean that they are: those of pushed requests alone are (RFC 9126).
+    request_uri_parameter_supported: false,
+    prompt_values_supported: ['none', 'login', 'consent'],
   }
 }
 
@@ -146,15 +171,4 @@ async function publishedKeys ({ ring, catchUp }: ProtocolOptions): Promise<KeyRi
     if (!(error instanceof Failure && error.code === 'storage_unavailable')) throw error
   }
   return ring().jwks
-}
-
-/** MCP clients send a custom header, so browsers send a preflight request. */
-function preflight (reply: FastifyReply): FastifyReply {
-  const { 'access-control-allow-origin': origin } = open
-  return reply.code(204).headers({
-    'access-control-allow-origin': origin,
-    'access-control-allow-methods': 'GET',
-    'access-control-allow-headers': '*',
-    'access-control-max-age': '3600',
-  }).send()
 }

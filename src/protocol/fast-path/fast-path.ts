@@ -5,19 +5,18 @@
  */
 import type { FastifyRequest } from 'fastify'
 import { randomFillSync } from 'node:crypto'
-import { addressOf, countedAddress, readAddress } from '../../base/ip-address.ts'
+import { addressOf, readAddress } from '../../base/ip-address.ts'
 import type { Awaitable } from '../../base/awaitable.ts'
 import { epochSeconds } from '../../base/clock.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { inSpan } from '../../telemetry/tracing.ts'
-import type { Client } from '../../domain/credentials/client.ts'
+import { isActive, type Client } from '../../domain/credentials/client.ts'
 import { isAbandoned } from '../../domain/credentials/client-registration.ts'
 import { signJwt } from '../../domain/tokens/jws.ts'
 import { signerFor, type KeyRing } from '../../domain/tokens/signing-key.ts'
 import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
-import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import {
-  failureKey, holdsSecret, reasonAgainstClient, sharesSecret, type LookedUp
+  holdsSecret, reasonAgainstClient, sharesSecret, type LookedUp
 } from '../provider/client-authentication.ts'
 import { introspect, type IntrospectionOptions } from '../endpoints/introspection.ts'
 import { paths } from '../shared/paths.ts'
@@ -32,8 +31,6 @@ export interface FastPathOptions extends Omit<GrantOptions, 'onPolicyDenied'>, I
   issuer: string
   ring: () => KeyRing
   usage: LastUsedRecorder
-  /** Counts failures by client and address. */
-  failures: WindowLimiter
 }
 
 /**
@@ -90,9 +87,8 @@ async function answerTo (
   const form = readPlainForm(body, parameters)
   const presented = form === null ? null : presentedSecret(request.headers, form)
   if (form === null || presented === null) return null
-  const { registry, clock, failures, usage } = options
+  const { registry, clock, usage } = options
   const { clientId, secret } = presented
-  if (failures.exhausted(failureKey(clientId, countedAddress(request))) !== null) return null
   // Made before it is known whether there is such a client: the time of an answer must not tell (SECURITY T9).
   const digest = digestOf(secret)
   const found = registry.client(clientId)
@@ -111,7 +107,7 @@ async function answerTo (
 
 /** Whether a client may authenticate with a secret, and `digest` is that of one of its own. */
 function proves (client: Client, digest: string, now: Date): boolean {
-  return client.revokedAt === null && !isAbandoned(client, now) && sharesSecret(client) &&
+  return isActive(client) && !isAbandoned(client, now) && sharesSecret(client) &&
     holdsSecret(client, digest, now)
 }
 

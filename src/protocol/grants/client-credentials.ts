@@ -1,7 +1,7 @@
 /** The client credentials grant (RFC 6749 §4.4): a client gets the scopes that were configured for it (LB-08). */
 import type { KoaContextWithOIDC, Provider, TokenEndpointGrantContext } from 'oidc-provider'
 import { errors } from 'oidc-provider'
-import { epochSeconds, type Clock } from '../../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import { policiesFor } from '../../domain/access/policy-lookup.ts'
 import { evaluate } from '../../domain/policy/policy-evaluation.ts'
@@ -154,19 +154,4 @@ export function noScope ({ id }: Client): string {
     `This token has no scope, and no route that requires one accepts it: the client ${id} has no scope for this ` +
     'resource; an operator grants scopes with latchkey client update',
   ])
-}
-
-interface MintedToken { header: unknown, payload: Record<string, unknown> }
-
-/** Adds the claims that the guard checks: the organization, the client's generation, and the times of our clock. */
-export function ownClaims (clock: Clock) {
-  return (
-    _ctx: unknown, token: { client?: Parameters<typeof recordOf>[0] | undefined, expiration: number }, jwt: MintedToken
-  ): void => {
-    const { organizationId, generation } = recordOf(token.client!)
-    const iat = epochSeconds(clock())
-    Object.assign(jwt.payload, {
-      iat, exp: iat + token.expiration, ...(organizationId === null ? {} : { org_id: organizationId }), gen: generation
-    })
-  }
 }

@@ -5,22 +5,28 @@ import type { Client } from '../../domain/credentials/client.ts'
 import { isAbandoned, useAbandoned } from '../../domain/credentials/client-registration.ts'
 import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { newId } from '../../secrets/random.ts'
+import { anyOrigin } from '../endpoints/cross-origin.ts'
 import { introspect, notEntitled } from '../endpoints/introspection.ts'
 import { revoke } from '../endpoints/revocation.ts'
 import { noStore, OAuthError, presentError, slowDown } from '../shared/oauth-error.ts'
 import { paths } from '../shared/paths.ts'
 import type { ProviderAdapterOptions } from './adapter-options.ts'
 import { explainRefusal } from './client-assertion.ts'
+import { afterAuthorization, isForBrowsers } from '../authorization/after-authorization.ts'
+import { describeGrantRefusal } from '../authorization/grant-refusal.ts'
 import { presentedBy, recordOf } from './client-authentication.ts'
 import { contextOf, type RequestContext } from './request-context.ts'
 
-/** Headers for browsers, which have no use for these endpoints: there are no public clients (SECURITY N4). */
+/** Headers for browsers, which have no use for an answer to a client that has proved itself (SECURITY N4). */
 export const browserHeaders = ['access-control-allow-origin', 'access-control-expose-headers', 'vary']
 
 /** Koa middleware around the provider: completes its answer, and turns what was thrown into one. */
 export function afterProvider (options: ProviderAdapterOptions, addressFailures: WindowLimiter) {
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
     const context = contextOf(ctx)
+    if (options.people !== undefined && isForBrowsers(ctx)) {
+      return await afterAuthorization(options.people, ctx, next, () => keepAsking(options, ctx))
+    }
     try {
       await next()
       if (context.failure === null) await complete(options, addressFailures, ctx)
@@ -35,24 +41,50 @@ export function afterProvider (options: ProviderAdapterOptions, addressFailures:
     // The provider says so for tokens only; revocations and refusals must not be cached either (RFC 6749 §5.1).
     ctx.set(noStore)
     for (const name of browserHeaders) ctx.remove(name)
+    if (options.people !== undefined && isOfPublicClient(ctx)) ctx.set(anyOrigin)
   }
 }
+
+/** Whether a page may read the answer: the client is public, or none is known, and no proof of one was sent. */
+function isOfPublicClient (ctx: KoaContextWithOIDC): boolean {
+  const { client_secret: secret, client_assertion: assertion } = ctx.oidc?.params ?? {}
+  if (ctx.path === paths.introspection || ctx.headers.authorization !== undefined) return false
+  if (secret !== undefined || assertion !== undefined) return false
+  return (ctx.oidc?.client?.clientAuthMethod ?? 'none') === 'none'
+}
+
+/** A client counts as used once a person is asked about it: it is not removed before they answer. */
+async function keepAsking (options: ProviderAdapterOptions, { oidc }: KoaContextWithOIDC): Promise<void> {
+  const { client, entities } = oidc ?? {}
+  if (client !== undefined && entities?.Interaction !== undefined) await requireKept(options, recordOf(client))
+}
+
+/** @throws OAuthError `invalid_client` for an abandoned client that has been removed. */
+async function requireKept (options: ProviderAdapterOptions, client: Client): Promise<void> {
+  if (!isAbandoned(client, options.clock()) || await useAbandoned(options, client.id)) return
+  throw new OAuthError(401, 'invalid_client', 'client authentication failed')
+}
+
+const unnamed = 'The request carries no client authentication: a public client has to send client_id.'
 
 async function complete (
   options: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC
 ): Promise<void> {
   const refused = errorOf(ctx)
-  if (isAnonymous(ctx)) throw new OAuthError(401, 'invalid_client', 'The request carries no client authentication.')
+  if (isAnonymous(ctx)) throw new OAuthError(401, 'invalid_client', unnamed)
   if (refused === 'invalid_client') {
     await equalizeTiming(options, addressFailures, ctx)
     return await explain(ctx)
   }
+  if (refused === 'invalid_grant') return explainGrant(ctx)
   // The provider refuses structured tokens, once it has authenticated the client and read the request.
   if (ctx.status !== 200 && refused !== 'unsupported_token_type') return
   const client = recordOf(ctx.oidc.client!)
-  if (isAbandoned(client, options.clock()) && !await useAbandoned(options, client.id)) {
-    throw new OAuthError(401, 'invalid_client', 'client authentication failed')
+  // RFC 7662 §2.1: who asks has to prove it.
+  if (ctx.path === paths.introspection && client.metadata.token_endpoint_auth_method === 'none') {
+    throw new OAuthError(401, 'invalid_client', 'A public client cannot introspect.')
   }
+  await requireKept(options, client)
   if (ctx.path === paths.introspection) {
     const question = { address: statedAddress(ctx), request: contextOf(ctx).request }
     const answered = await introspect(options, client, tokenOf(ctx), question)
@@ -88,8 +120,10 @@ async function completeRevocation (
 async function equalizeTiming (
   { registry }: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC
 ): Promise<void> {
-  if (presentedBy(ctx)?.record != null) await registry.client(newId('cli'))
-  const seconds = addressFailures.exhausted(addressBlock(countedAddress(contextOf(ctx).request)))
+  const known = presentedBy(ctx)
+  if (known?.record != null) await registry.client(newId('cli'))
+  const seconds = known?.limitedFor ??
+    addressFailures.exhausted(addressBlock(countedAddress(contextOf(ctx).request)))
   if (seconds !== null) throw slowDown(seconds)
 }
 
@@ -100,6 +134,14 @@ async function explain (ctx: KoaContextWithOIDC): Promise<void> {
   if (refused === null || client === undefined) return
   const description = await explainRefusal(ctx, recordOf(client), refused)
   if (description !== null) ctx.body = { error: 'invalid_client', error_description: description }
+}
+
+/** The client has proved itself, or is public: it learns what about its code or refresh token is at fault. */
+function explainGrant (ctx: KoaContextWithOIDC): void {
+  const { refused } = contextOf(ctx)
+  if (refused === null) return
+  const description = describeGrantRefusal(ctx.oidc.params?.grant_type, refused)
+  ctx.body = { error: refused.error, error_description: description }
 }
 
 function answer (ctx: KoaContextWithOIDC, body: object | string): void {

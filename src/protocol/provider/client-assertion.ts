@@ -6,9 +6,10 @@ import { compactVerify, importJWK, type JWK } from 'jose'
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { assertionAlgorithms } from '../../domain/credentials/client-keys.ts'
 import { assertionLifetime, problemOfTimes } from '../../domain/tokens/assertion.ts'
-import type { Client } from '../../domain/credentials/client.ts'
+import { isActive, type Client } from '../../domain/credentials/client.ts'
 import { isNumericDate } from '../../domain/tokens/access-token.ts'
 import { digestOf } from '../../secrets/digest.ts'
+import { asDescription } from '../shared/oauth-error.ts'
 import { paths } from '../shared/paths.ts'
 
 /** Maximum lifetime of an assertion under the profile `rfc7523`, in seconds: SDKs mostly sign for an hour. */
@@ -71,10 +72,9 @@ export async function explainRefusal (
   const reason = refused.error_detail ?? (refused.cause instanceof Error ? refused.cause.message : null)
   const keys = client.metadata.jwks?.keys ?? []
   if (
-    typeof assertion !== 'string' || reason === null || client.revokedAt !== null || !await isSignedBy(keys, assertion)
+    typeof assertion !== 'string' || reason === null || !isActive(client) || !await isSignedBy(keys, assertion)
   ) return null
-  // RFC 6749 §5.2 allows no quotation mark, no backslash and ASCII only.
-  return `The client_assertion is refused: ${reason}.`.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?')
+  return asDescription(`The client_assertion is refused: ${reason}.`)
 }
 
 /** Whether one of these keys has signed an assertion, with an algorithm of assertions. */

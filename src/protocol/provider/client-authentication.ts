@@ -8,13 +8,19 @@ import { addressBlock, isAllowed } from '../../base/ip-address.ts'
 import type { Awaitable } from '../../base/awaitable.ts'
 import { epochSeconds, type Clock } from '../../base/clock.ts'
 import { digestOf, sameDigest } from '../../secrets/digest.ts'
-import { currentSecrets, type Client as ClientRecord } from '../../domain/credentials/client.ts'
+import {
+  currentSecrets, idTokenAlgorithmOf, isActive, type Client as ClientRecord, type ClientMetadata
+} from '../../domain/credentials/client.ts'
+import { clientGrantTypes } from '../../domain/client-metadata/grant-types.ts'
+import { isRegisteredRedirectUri } from '../../domain/client-metadata/redirect-uri.ts'
 import { reasonAgainstOrganization, type Organization } from '../../domain/tenancy/organization.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import type { Store } from '../../domain/store.ts'
 import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
+import { DocumentFailure } from '../../fetch/document-failure.ts'
+import { clientLookup, type HostedClients } from '../hosted-clients/hosted-clients.ts'
 import { assertionUse, requireAssertion } from './client-assertion.ts'
-import { slowDown } from '../shared/oauth-error.ts'
+import { asDescription, slowDown } from '../shared/oauth-error.ts'
 
 type ProviderClient = KoaContextWithOIDC['oidc']['client'] & object
 
@@ -22,8 +28,10 @@ type ProviderClient = KoaContextWithOIDC['oidc']['client'] & object
 export interface ClientPresentation {
   /** The `client_id` as sent. */
   clientId: string
-  /** The client of this id, a revoked one included; null: there is none. */
+  /** The client of this id, also one that was revoked or disabled; null: there is none. */
   record: ClientRecord | null
+  /** Whole seconds until its failures may be more; null: there is room. */
+  limitedFor: number | null
   /** A proof that was good once: a secret that was rotated away, an assertion that was sent before. */
   reused?: 'secret_rotated' | 'assertion_replayed'
 }
@@ -33,19 +41,18 @@ export interface LookedUp { id: string, client: Awaitable<ClientRecord | null> }
 
 export interface ClientAuthenticationOptions {
   issuer: string
-  store: Pick<Store, 'usedAssertions'>
+  store: Store
   registry: Registry
   clock: Clock
   /** Counts failures by client and address. */
   failures: WindowLimiter
   /** The client that was looked up for this request before the provider got it; null: none was. */
   lookedUpBefore (ctx: KoaContextWithOIDC): LookedUp | null
+  /** Clients whose identifier is a URL; absent: there are none. */
+  hostedClients?: HostedClients | undefined
   /** The address that failures are counted by. */
   countedAddressOf (ctx: KoaContextWithOIDC): string
 }
-
-/** The grants that a client can be allowed here. */
-export const supportedGrantTypes = ['client_credentials'] as const
 
 /** The precise reason of the one `invalid_client` that an authenticated client gets. */
 export const addressRefused = 'ip_whitelist_mismatch'
@@ -89,10 +96,15 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
     },
     grantTypeAllowed (this: ProviderClient, type: string): boolean {
       if (this.grantTypes?.includes(type)) return true
+      // The provider asks of other grants, too, when it revokes.
+      if (Provider.ctx?.oidc.params?.grant_type !== type) return false
       // RFC 6749 §5.2 has a code of its own for this; the provider says invalid_request.
       throw refusal(
         400, 'unauthorized_client', `The client is not registered for the grant ${type}.`, 'grant_not_allowed'
       )
+    },
+    redirectUriAllowed (this: ProviderClient, uri: string): boolean {
+      return isRegisteredRedirectUri(uri, this.redirectUris ?? [], this.applicationType === 'native' ? 'native' : 'web')
     }
   })
   provider.ReplayDetection.unique = async (issuer, jti, expiresAt) => {
@@ -110,25 +122,46 @@ function noteReuse (reused: NonNullable<ClientPresentation['reused']>): void {
 }
 
 function clientFinder (
-  provider: Provider, { registry, failures, lookedUpBefore, countedAddressOf }: ClientAuthenticationOptions
+  provider: Provider,
+  { registry, failures, hostedClients, lookedUpBefore, countedAddressOf }: ClientAuthenticationOptions
 ) {
+  const find = clientLookup(registry, hostedClients)
   // Keyed by the record: a client that was made from it holds as long as the record is the registry's.
   const made = new WeakMap<ClientRecord, ProviderClient>()
   return async (id: string): Promise<ProviderClient | undefined> => {
     const ctx = contextOf()
-    const seconds = failures.exhausted(failureKey(id, countedAddressOf(ctx)))
-    if (seconds !== null) throw slowDown(seconds)
+    const address = countedAddressOf(ctx)
+    const limitedFor = failures.exhausted(failureKey(id, address))
     const before = lookedUpBefore(ctx)
-    const record = await (before?.id === id ? before.client : registry.client(id))
-    presented.set(ctx, { clientId: id, record })
-    if (record === null || record.revokedAt !== null) return undefined
+    presented.set(ctx, { clientId: id, record: null, limitedFor })
+    const record = await (before?.id === id ? before.client : requireDocument(id, () => find(id, address)))
+    presented.set(ctx, { clientId: id, record, limitedFor })
+    if (record === null || !isActive(record)) return undefined
+    if (limitedFor !== null && !sharesSecret(record)) throw slowDown(limitedFor)
     let client = made.get(record)
     if (client === undefined) {
       client = makeClient(provider, providerMetadata(record))
+      // Set afterwards: the schema takes only an algorithm that has a key, and the first client makes the first key.
+      Object.assign(client, { idTokenSignedResponseAlg: idTokenAlgorithmOf(record) })
       records.set(client, record)
       made.set(record, client)
     }
     return client
+  }
+}
+
+/** Documents are public, so the client learns why its own is not taken; the precise reason is for the log alone. */
+async function requireDocument (
+  id: string, find: () => Awaitable<ClientRecord | null>
+): Promise<ClientRecord | null> {
+  try {
+    return await find()
+  } catch (failure) {
+    if (!(failure instanceof DocumentFailure)) throw failure
+    const { reason, message, detail, retryAfter } = failure
+    if (reason === 'busy') throw slowDown(retryAfter)
+    const description = asDescription(`The client_id ${id} ${message}.`)
+    throw refusal(401, 'invalid_client', description, `metadata document: ${detail}`)
   }
 }
 
@@ -142,20 +175,31 @@ export function makeClient (provider: Provider, metadata: Record<string, unknown
 
 /** The metadata that the provider needs: how the client authenticates, and its grants. None of it is authority. */
 function providerMetadata ({ id, metadata }: ClientRecord) {
-  const method = metadata.token_endpoint_auth_method
+  const isPublic = metadata.token_endpoint_auth_method === 'none'
+  const grantTypes = clientGrantTypes.filter(type =>
+    metadata.grant_types.includes(type) && !(isPublic && type === 'client_credentials')
+  )
+  const asksPeople = grantTypes.includes('authorization_code')
   return {
     client_id: id,
-    token_endpoint_auth_method: method,
-    grant_types: supportedGrantTypes.filter(type => metadata.grant_types.includes(type)),
-    response_types: [],
-    redirect_uris: [],
-    ...(method === 'private_key_jwt'
-      ? {
-          jwks: metadata.jwks,
-          token_endpoint_auth_signing_alg: metadata.token_endpoint_auth_signing_alg as string | undefined
-        }
-      : { client_secret: placeholderSecret })
+    grant_types: grantTypes,
+    response_types: asksPeople ? ['code'] : [],
+    redirect_uris: asksPeople ? metadata.redirect_uris : [],
+    application_type: metadata.application_type,
+    ...authenticationOf(metadata)
   }
+}
+
+function authenticationOf (metadata: ClientMetadata): Record<string, unknown> {
+  const method = metadata.token_endpoint_auth_method
+  if (method === 'none') return { token_endpoint_auth_method: method }
+  return method === 'private_key_jwt'
+    ? {
+        token_endpoint_auth_method: method,
+        jwks: metadata.jwks,
+        token_endpoint_auth_signing_alg: metadata.token_endpoint_auth_signing_alg
+      }
+    : { token_endpoint_auth_method: method, client_secret: placeholderSecret }
 }
 
 /** Whether a client authenticates with a secret, in the header or in the body. */
@@ -205,7 +249,8 @@ export function reasonAgainstClient (
   )
 }
 
-async function requireAdmissible (registry: Registry, record: ClientRecord, address: string): Promise<void> {
+/** @throws as `reasonAgainstClient` says. */
+export async function requireAdmissible (registry: Registry, record: ClientRecord, address: string): Promise<void> {
   const organization = record.organizationId === null ? null : await registry.organization(record.organizationId)
   const error = reasonAgainstClient(record, organization, address)
   if (error !== null) throw error

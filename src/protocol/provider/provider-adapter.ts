@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Provider } from 'oidc-provider'
 import { addressOf, countedAddress } from '../../base/ip-address.ts'
 import { windowLimiter, type WindowLimiter } from '../../domain/metering/window-limiter.ts'
+import { authorizationRoutes } from '../authorization/authorization-routes.ts'
 import { tryFastPath } from '../fast-path/fast-path.ts'
 import { descriptions } from '../shared/descriptions.ts'
 import { noStore, OAuthError } from '../shared/oauth-error.ts'
@@ -29,7 +30,6 @@ export function providerAdapter (
   const failures = options.clientFailures ??
     windowLimiter(options.limits.failuresPerClient, options.clock, options.counts.of('client failures'))
   const current = currentProvider(options, failures)
-  const fastPath = { ...options, failures }
   const mount = async (app: FastifyInstance): Promise<void> => {
     const { endIfClosing, endOnceClosing } = closeWithoutWaiting(app)
     // The provider reads the body itself, with its own cap and its own check for repeated parameters.
@@ -39,29 +39,51 @@ export function providerAdapter (
       app.addContentTypeParser(type, (_request, _payload, done) =>
         done(null))
     }
-    app.addHook('onRequest', refuseQuery)
     app.addHook('onRequest', refuseUntypedBody)
     for (const name of ['token', 'introspection', 'revocation'] as const) {
-      app.post(paths[name], { schema: descriptions[name] }, async (request, reply) => {
+      app.post(paths[name], { schema: descriptions[name], onRequest: refuseQuery }, async (request, reply) => {
         if (name === 'token') await options.catchUp?.()
-        const context: RequestContext = { request, lookedUp: null, warning: null, failure: null, refused: null }
+        const context = newContext(request)
         hijack(reply)
-        const body = options.fastPath === false ? null : await tryFastPath(fastPath, context)
+        const body = options.fastPath === false ? null : await tryFastPath(options, context)
         if (body !== null) {
           endIfClosing(reply.raw)
           return sendFastAnswer(reply.raw, body, context)
         }
-        endOnceClosing(reply.raw)
-        // The provider takes an aborted body for one that was read already, and warns of that on the console.
-        if (request.raw.destroyed) return brokeOff(request.log, request.raw.errored)
-        keepContext(context)
-        // The provider's router does not normalize percent-encoding as ours does (RFC 3986 §6.2.2.2).
-        request.raw.url = paths[name]
-        await current().handle(request.raw, reply.raw)
+        await pass(context, reply, paths[name])
       })
     }
+    const pass = passTo(current, endOnceClosing)
+    const { people } = options
+    if (people === undefined) return
+    people.interactions.attach({ ...options, people }, () => current().provider)
+    const { limits, clock, counts } = options
+    const requests = windowLimiter(limits.requestsPerAddress, clock, counts.of('authorization requests'))
+    await app.register(authorizationRoutes(requests, async (request, reply, url) => {
+      await options.catchUp?.()
+      hijack(reply)
+      await pass(newContext(request), reply, url)
+    }))
   }
   return { mount, provider: () => current().provider }
+}
+
+function newContext (request: FastifyRequest): RequestContext {
+  return { request, lookedUp: null, warning: null, failure: null, refused: null }
+}
+
+/** Hands a request over whose reply was taken from Fastify. `url`: as the provider has the path, with the query. */
+function passTo (current: () => Current, endOnceClosing: (response: ServerResponse) => void) {
+  return async (context: RequestContext, reply: FastifyReply, url: string): Promise<void> => {
+    const { request: { raw, log } } = context
+    endOnceClosing(reply.raw)
+    // The provider takes an aborted body for one that was read already, and warns of that on the console.
+    if (raw.destroyed) return brokeOff(log, raw.errored)
+    keepContext(context)
+    // The provider's router does not normalize percent-encoding as ours does (RFC 3986 §6.2.2.2).
+    raw.url = url
+    await current().handle(raw, reply.raw)
+  }
 }
 
 const parameters = [

@@ -3,17 +3,22 @@ import type { FastifyRequest } from 'fastify'
 import type { KoaContextWithOIDC, errors } from 'oidc-provider'
 import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
-import type { Client } from '../../domain/credentials/client.ts'
+import { isActive, statusOfClient, type Client } from '../../domain/credentials/client.ts'
 import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { addressRefused, failureKey, presentedBy } from './client-authentication.ts'
 import { contextIfKept, contextOf } from './request-context.ts'
 
-/** Counts and records a failed authentication (SECURITY N3); other refusals concern the caller alone. */
+const recorded = new Set(['invalid_client', 'unauthorized_client', 'invalid_grant'])
+
+/**
+ * Counts and records a failed authentication (SECURITY N3), and records why a code or refresh token was not taken;
+ * other refusals concern the caller alone.
+ */
 export function onRefusal (
   refusals: RefusalLog, failures: WindowLimiter, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC,
   error: errors.OIDCProviderError
 ): void {
-  if (error.error !== 'invalid_client' && error.error !== 'unauthorized_client') return
+  if (!recorded.has(error.error)) return
   const context = contextOf(ctx)
   context.refused = error
   const { request } = context
@@ -62,6 +67,6 @@ export function onPolicyDenied (refusals: RefusalLog, ctx: KoaContextWithOIDC, c
 }
 
 function reasonOf (error: errors.OIDCProviderError, record: Client | null): string {
-  if (record !== null && record.revokedAt !== null) return 'the client is revoked'
+  if (record !== null && !isActive(record)) return `the client is ${statusOfClient(record)}`
   return (error.error_detail ?? error.error_description ?? error.error).slice(0, 200)
 }

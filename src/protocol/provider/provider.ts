@@ -1,19 +1,29 @@
 /**
  * Configures oidc-provider: client authentication, the token endpoint, and the frame of introspection and revocation.
- * It stores nothing: clients come from the registry, tokens are JWTs without a row. Unused features are off, and only
- * the routes that provider-adapter.ts mounts reach it.
+ * Clients come from the registry, access tokens are JWTs without a row, and what the authorization code grant keeps is
+ * stored by us. Unused features are off, and only the routes that are mounted in provider-adapter.ts reach it.
  */
 import type { EventEmitter } from 'node:events'
-import { Provider, type Adapter, type Configuration, type KoaContextWithOIDC, type errors } from 'oidc-provider'
-import type { KeyRing } from '../../domain/tokens/signing-key.ts'
+import { Provider, type Configuration, type KoaContextWithOIDC, type errors } from 'oidc-provider'
+import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
+import { defaultAlgorithm, idTokenAlgorithms, type KeyRing } from '../../domain/tokens/signing-key.ts'
 import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
 import { assertionTolerance } from '../../domain/tokens/assertion.ts'
+import { clientAuthMethods } from '../../domain/credentials/client.ts'
 import { assertionAlgorithms } from '../../domain/credentials/client-keys.ts'
 import { assertionRules, useRegistry, type ClientAuthenticationOptions } from './client-authentication.ts'
 import { paths } from '../shared/paths.ts'
-import { ownClaims, registerClientCredentials, type GrantOptions } from '../grants/client-credentials.ts'
+import { codeFlowConfiguration, useCodeFlow } from '../authorization/code-flow.ts'
+import type { CodeFlowOptions } from '../authorization/code-flow-options.ts'
+import { organizationOf } from '../authorization/member-account.ts'
+import { nothing } from '../authorization/stored-models.ts'
+import { registerClientCredentials, type GrantOptions } from '../grants/client-credentials.ts'
+import { ownClaims } from '../grants/own-claims.ts'
 
 export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptions {
+  /** Absent: there is no authorization endpoint. */
+  people?: CodeFlowOptions['people'] | undefined
+  signerFor?: CodeFlowOptions['signerFor']
   /** Called for every refusal, with its precise reason. */
   onRefusal (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError): void
   /** Called for errors that are not refusals: defects, and an unavailable database. */
@@ -21,6 +31,7 @@ export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptio
   /** Called for errors outside of any answer: nearly always a connection that the caller has closed. */
   onBroken (ctx: KoaContextWithOIDC, error: Error): void
   tokens: TokenMeter
+  refusals: RefusalLog
   /** The client's address as Fastify sees it. */
   addressOf (ctx: KoaContextWithOIDC): string
 }
@@ -30,7 +41,9 @@ export function buildProvider (options: ProviderOptions, ring: KeyRing): Provide
   const provider = new Provider(options.issuer, configuration(options, ring))
   pinHost(provider, options)
   useRegistry(provider, options)
+  if (options.people !== undefined) useCodeFlow(provider, { ...options, people: options.people })
   registerClientCredentials(provider, options, ring)
+  provider.on('grant.success', ctx => { countIssued(options, ctx) })
   provider.on('grant.error', options.onRefusal)
   provider.on('introspection.error', options.onRefusal)
   provider.on('revocation.error', options.onRefusal)
@@ -41,17 +54,43 @@ export function buildProvider (options: ProviderOptions, ring: KeyRing): Provide
   return provider
 }
 
-function configuration (options: ProviderOptions, { signers }: KeyRing): Configuration {
+/** Counts a token that acts for a member; the grant of machines counts its own. */
+function countIssued ({ telemetry: { metrics }, tokens }: ProviderOptions, ctx: KoaContextWithOIDC): void {
+  if (ctx.oidc.account === undefined) return
+  metrics.tokens.increment(String(ctx.oidc.params!.grant_type))
+  tokens.count(ctx.oidc.client!.clientId, organizationOf(ctx))
+}
+
+function configuration (options: ProviderOptions, ring: KeyRing): Configuration {
+  const ofMachines = machineConfiguration(options, ring)
+  if (options.people === undefined) return ofMachines
+  const ofPeople = codeFlowConfiguration({ ...options, people: options.people, ring })
   return {
-    adapter: emptyAdapter,
+    ...ofMachines,
+    ...ofPeople,
+    routes: { ...ofMachines.routes, ...ofPeople.routes },
+    ttl: { ...ofMachines.ttl, ...ofPeople.ttl },
+    features: { ...ofMachines.features, ...ofPeople.features } as Configuration['features'] & object,
+  }
+}
+
+function machineConfiguration (options: ProviderOptions, { signers }: KeyRing): Configuration {
+  return {
+    adapter: nothing,
     jwks: { keys: Array.from(signers.values(), ({ privateJwk }) => privateJwk as never) },
     routes: { token: paths.token, introspection: paths.introspection, revocation: paths.revocation },
-    responseTypes: [],
+    // Clients register for these grants, so the provider must load such clients.
+    responseTypes: ['code'],
+    issueRefreshToken: () => false,
     scopes: [],
     claims: {},
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
-    clientDefaults: { grant_types: ['client_credentials'], response_types: [], id_token_signed_response_alg: 'ES256' },
-    enabledJWA: { clientAuthSigningAlgValues: [...assertionAlgorithms], idTokenSigningAlgValues: ['ES256'] },
+    clientAuthMethods: [...clientAuthMethods],
+    clientDefaults: {
+      grant_types: ['client_credentials'], response_types: [], id_token_signed_response_alg: defaultAlgorithm
+    },
+    enabledJWA: {
+      clientAuthSigningAlgValues: [...assertionAlgorithms], idTokenSigningAlgValues: [...idTokenAlgorithms]
+    },
     // For assertions: the provider verifies nothing else here.
     clockTolerance: assertionTolerance,
     assertJwtClientAuthClaimsAndHeader: assertionRules(options),
@@ -92,21 +131,4 @@ function pinHost (provider: Provider, { issuer, addressOf }: ProviderOptions): v
     secure: { get: () => protocol === 'https:' },
     ip: { get (this: { ctx: KoaContextWithOIDC }) { return addressOf(this.ctx) } },
   })
-}
-
-/** An adapter that finds nothing and refuses to store. */
-function emptyAdapter (model: string): Adapter {
-  const nothing = async () => undefined
-  const refuse = async () => {
-    throw new TypeError(`oidc-provider tried to store a ${model}`)
-  }
-  return {
-    find: nothing,
-    findByUid: nothing,
-    findByUserCode: nothing,
-    upsert: refuse,
-    consume: refuse,
-    destroy: refuse,
-    revokeByGrantId: refuse
-  }
 }

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/errors.ts'
 import { digestOf, sameDigest } from '../../secrets/digest.ts'
-import { currentSecrets, type Client } from '../../domain/credentials/client.ts'
+import { currentSecrets, isActive, type Client } from '../../domain/credentials/client.ts'
 import { revokeClient } from '../../domain/credentials/client-change.ts'
 import { isDescribedBy, replaceClientMetadata } from '../../domain/credentials/client-registration.ts'
 import type { Registry } from '../../domain/access/registry.ts'
@@ -12,9 +12,9 @@ import { OAuthError } from '../shared/oauth-error.ts'
 import { paths } from '../shared/paths.ts'
 import { bearerToken, missingToken } from './bearer.ts'
 import { clientInformation } from './client-information.ts'
-import { readClientMetadata, sentMembers } from './client-metadata.ts'
+import { sentMembers } from './metadata-members.ts'
 import {
-  bodyLimit, operation, refuse, type RegistrationCounters, type RegistrationOptions
+  bodyLimit, metadataIn, operation, refuse, type RegistrationCounters, type RegistrationOptions
 } from './registration-context.ts'
 
 type ClientRequest = FastifyRequest<{ Params: { clientId: string } }>
@@ -50,7 +50,7 @@ async function replace (
   options: RegistrationOptions, counters: RegistrationCounters, request: ClientRequest
 ): Promise<object> {
   const { client, token } = await authenticate(options, counters, request)
-  const metadata = readClientMetadata(options.provider(), request.body)
+  const metadata = metadataIn(options, request.body)
   requireOwnIdentity(client, sentMembers(request.body), options.clock())
   countChange(isDescribedBy(client, metadata) ? counters.repeats : counters.changes, client)
   // Also for unchanged metadata: another server may not know yet that earlier keys of the client are no longer valid.
@@ -92,7 +92,7 @@ async function authenticate (
   const client = await options.store.clients.byRegistrationAccessDigest(digest)
   const own = client !== null && client.registrationAccessDigest !== null &&
     sameDigest(client.registrationAccessDigest, digest) &&
-    client.id === request.params.clientId && client.revokedAt === null && await isServed(options.registry, client)
+    client.id === request.params.clientId && isActive(client) && await isServed(options.registry, client)
   if (!own) {
     throw refuse(
       options, counters, request, 'unknown_registration_access_token',

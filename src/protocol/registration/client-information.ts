@@ -1,6 +1,6 @@
 /** The client information response (RFC 7591 §3.2.1, RFC 7592 §3). */
 import { epochSeconds } from '../../base/clock.ts'
-import type { Client } from '../../domain/credentials/client.ts'
+import { idTokenAlgorithmOf, type Client } from '../../domain/credentials/client.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import { grantableNow } from '../../domain/resources/scope.ts'
 import { paths } from '../shared/paths.ts'
@@ -10,12 +10,15 @@ export async function clientInformation (
   { issuer, registry }: { issuer: string, registry: Registry }, client: Client, registrationAccessToken: string
 ): Promise<object> {
   const scope = await grantedScope(registry, client)
+  const asksPeople = client.metadata.grant_types.includes('authorization_code')
   return {
     client_id: client.id,
     client_id_issued_at: epochSeconds(client.createdAt),
     registration_access_token: registrationAccessToken,
     registration_client_uri: `${issuer}${paths.registration}/${client.id}`,
     ...client.metadata,
+    // Without the member a client would have to expect RS256 (OpenID Connect Registration §2).
+    ...(asksPeople && { id_token_signed_response_alg: idTokenAlgorithmOf(client) }),
     ...(scope === '' ? {} : { scope }),
   }
 }

@@ -4,20 +4,25 @@
  */
 import { errors, type Provider } from 'oidc-provider'
 import { Failure } from '../../base/errors.ts'
-import { isPlainText } from '../../base/plain-text.ts'
-import { clientAuthMethods, type ClientAuthMethod, type ClientMetadata } from '../../domain/credentials/client.ts'
+import {
+  clientGrantTypes, defaultGrantTypes, grantsThatFit, problemOfGrants, responseTypesOf, type ClientGrantType
+} from '../../domain/client-metadata/grant-types.ts'
+import {
+  inferredApplicationType, type ApplicationType, type PrivateSchemes
+} from '../../domain/client-metadata/redirect-uri.ts'
+import {
+  clientAuthMethods, usesSecret, type ClientAuthMethod, type ClientMetadata
+} from '../../domain/credentials/client.ts'
 import { assertionAlgorithms, requirePublicKeys } from '../../domain/credentials/client-keys.ts'
-import { makeClient, supportedGrantTypes } from '../provider/client-authentication.ts'
+import { makeClient } from '../provider/client-authentication.ts'
 import { OAuthError } from '../shared/oauth-error.ts'
+import {
+  invalid, maxListLength, maxTextLength, maxUrlLength, readApplicationType, readIdTokenAlgorithm, readName, readText,
+  readTexts, readUrl, sentMembers, withoutUndefined, type Body
+} from './metadata-members.ts'
 import { readRedirectUris } from './redirect-uri.ts'
 
-type Body = Readonly<Record<string, unknown>>
-
-const maxNameLength = 200
-const maxTextLength = 256
-const maxUrlLength = 2_048
 const maxContacts = 10
-const maxListLength = 20
 
 /** Members that make a server fetch a stranger's URL, or trust a third party (SECURITY R5). */
 const refusedMembers = new Map([
@@ -27,25 +32,39 @@ const refusedMembers = new Map([
   ['software_statement', 'Send the metadata themselves.'],
 ])
 
+/** What registration needs for reading metadata. */
+export interface MetadataReading {
+  /** Its schema validates metadata. */
+  provider: Provider
+  privateSchemes: PrivateSchemes
+}
+
 /**
  * Reads a registration body. @throws OAuthError `invalid_client_metadata` naming the member, or `invalid_redirect_uri`
  * (RFC 7591 §3.2.2).
  */
-export function readClientMetadata (provider: Provider, body: unknown): ClientMetadata {
+export function readClientMetadata ({ provider, privateSchemes }: MetadataReading, body: unknown): ClientMetadata {
   const sent = sentMembers(body)
   for (const [member, remedy] of refusedMembers) {
     if (sent[member] !== undefined) throw invalid(`${member} is not supported. ${remedy}`)
   }
   readText(sent, 'scope', maxUrlLength)
-  const grantTypes = readGrantTypes(sent)
-  const redirectUris = readRedirectUris(sent.redirect_uris, grantTypes)
+  const authentication = readAuthentication(sent)
+  const asked = readTexts(sent, 'grant_types', maxListLength)
+  const type = readApplicationType(sent)
+  const redirectUris = readRedirectUris(sent.redirect_uris, {
+    type, privateSchemes, isNeeded: asked === undefined || asked.includes('authorization_code')
+  })
+  const isPublic = authentication.token_endpoint_auth_method === 'none'
+  const grantTypes = readGrantTypes(asked, isPublic, redirectUris ?? [])
   const metadata = withoutUndefined({
     client_name: readName(sent),
     redirect_uris: redirectUris,
-    application_type: readApplicationType(sent, redirectUris),
+    application_type: type ?? typeOf(redirectUris ?? []),
     grant_types: grantTypes,
-    response_types: readResponseTypes(sent),
-    ...readAuthentication(sent),
+    response_types: readResponseTypes(sent, grantTypes),
+    id_token_signed_response_alg: readIdTokenAlgorithm(sent),
+    ...authentication,
     contacts: readContacts(sent),
     logo_uri: readUrl(sent, 'logo_uri'),
     client_uri: readUrl(sent, 'client_uri'),
@@ -58,62 +77,46 @@ export function readClientMetadata (provider: Provider, body: unknown): ClientMe
   return metadata
 }
 
-/**
- * The members of a body. A member that is null counts as not sent (RFC 7591 §2, RFC 7592 §2.2): typed clients send
- * every member they know. @throws OAuthError `invalid_request` if the body is not a JSON object.
- */
-export function sentMembers (body: unknown): Body {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new OAuthError(400, 'invalid_request', 'The body must be a JSON object.')
-  }
-  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
-}
-
 /** Validates by the provider's own schema: metadata that it would not load later are refused now. */
 function requireLoadable (provider: Provider, metadata: ClientMetadata): void {
-  const secret = metadata.token_endpoint_auth_method === 'private_key_jwt' ? {} : { client_secret: 'not-made-yet' }
+  const secret = usesSecret(metadata.token_endpoint_auth_method) ? { client_secret: 'not-made-yet' } : {}
+  // The algorithm of ID tokens was read already; its first key is made when people are asked.
+  const { id_token_signed_response_alg: _, ...loadable } = metadata
   try {
-    makeClient(provider, { ...metadata, ...secret, client_id: 'not-made-yet' })
+    makeClient(provider, { ...loadable, ...secret, client_id: 'not-made-yet' })
   } catch (refused) {
     if (!(refused instanceof errors.InvalidClientMetadata)) throw refused
     throw new OAuthError(400, refused.error, `${refused.error_description}.`)
   }
 }
 
-function readName (sent: Body): string | undefined {
-  const name = readText(sent, 'client_name', maxNameLength)
-  if (name === undefined) return undefined
-  // Control, format and bidirectional characters and lone surrogates can make a name look like another one.
-  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '').trim()
-  if (plain === '') throw invalid('client_name must have a visible character.')
-  return plain
+/**
+ * The grants to register: those that were asked for and go with the client (RFC 7591 §2 lets the server replace them).
+ */
+function readGrantTypes (
+  asked: readonly string[] | undefined, isPublic: boolean, redirectUris: readonly string[]
+): ClientGrantType[] {
+  const hasRedirectUris = redirectUris.length > 0
+  const known = asked === undefined
+    ? defaultGrantTypes(hasRedirectUris)
+    : clientGrantTypes.filter(type => asked.includes(type))
+  const kept = grantsThatFit(known, { isPublic, hasRedirectUris })
+  if (kept.length > 0) return kept
+  throw invalid(`grant_types holds no grant for this client. ${problemOfGrants(known, { isPublic, hasRedirectUris })}`)
 }
 
-function readGrantTypes (sent: Body): string[] {
-  const asked = readTexts(sent, 'grant_types', maxListLength)
-  if (asked === undefined) return [...supportedGrantTypes]
-  const kept = supportedGrantTypes.filter(type => asked.includes(type))
-  if (kept.length === 0) {
-    throw invalid(`grant_types holds none of the supported grants: ${supportedGrantTypes.join(', ')}.`)
-  }
-  return kept
-}
-
-/** None: the authorization endpoint takes no response type yet. RFC 7591 §2 lets the server replace what was asked. */
-function readResponseTypes (sent: Body): string[] {
+/** Those of the grants, whatever was asked for: RFC 7591 §2 lets the server replace it. */
+function readResponseTypes (sent: Body, grantTypes: readonly string[]): string[] {
   readTexts(sent, 'response_types', maxListLength)
-  return []
+  return responseTypesOf(grantTypes)
 }
 
-/** If not sent, the redirect URIs decide: the default, web, would refuse redirect URIs that RFC 8252 allows. */
-function readApplicationType (sent: Body, redirectUris: readonly string[] | undefined): string | undefined {
-  const asked = readText(sent, 'application_type', maxTextLength)
-  if (asked !== undefined || redirectUris === undefined || redirectUris.length === 0) return asked
-  return redirectUris.every(uri => /^https:/i.test(uri)) ? 'web' : 'native'
+function typeOf (redirectUris: readonly string[]): ApplicationType | undefined {
+  return redirectUris.length === 0 ? undefined : inferredApplicationType(redirectUris)
 }
 
-function readAuthentication (sent: Body): Partial<ClientMetadata> {
-  const method = readText(sent, 'token_endpoint_auth_method', maxTextLength) ?? 'client_secret_basic'
+function readAuthentication (sent: Body): { token_endpoint_auth_method: ClientAuthMethod, [member: string]: unknown } {
+  const method = readText(sent, 'token_endpoint_auth_method', maxTextLength) ?? chosenMethod(sent)
   if (!isAuthMethod(method)) throw invalid(`token_endpoint_auth_method must be one of ${clientAuthMethods.join(', ')}.`)
   const algorithm = readText(sent, 'token_endpoint_auth_signing_alg', maxTextLength)
   if (method !== 'private_key_jwt') {
@@ -128,6 +131,21 @@ function readAuthentication (sent: Body): Partial<ClientMetadata> {
     ...withoutUndefined({ token_endpoint_auth_signing_alg: algorithm }),
     jwks: readKeys(sent)
   }
+}
+
+/**
+ * The method of a client that names none: of those that it can use (OpenID RP Metadata Choices), the first that is
+ * supported, keys only where it sends some; else the default of RFC 7591 §2.
+ */
+function chosenMethod (sent: Body): string {
+  const choices = readTexts(sent, 'token_endpoint_auth_methods_supported', maxListLength)
+  if (choices === undefined) return 'client_secret_basic'
+  const usable = choices.find(each => isAuthMethod(each) && (each !== 'private_key_jwt' || sent.jwks !== undefined))
+  if (usable !== undefined) return usable
+  throw invalid(
+    `token_endpoint_auth_methods_supported must hold one of ${clientAuthMethods.join(', ')}; ` +
+      'private_key_jwt takes jwks.'
+  )
 }
 
 /** Keys that verify nothing are not kept, but must be a JWK Set all the same (RFC 7517 §5). */
@@ -158,54 +176,4 @@ function isAuthMethod (text: string): text is ClientAuthMethod {
 
 function readContacts (sent: Body): string[] | undefined {
   return readTexts(sent, 'contacts', maxContacts)
-}
-
-/** Pages will show these links: only URLs that a browser can follow without running a script. */
-function readUrl (sent: Body, member: string): string | undefined {
-  const text = readText(sent, member, maxUrlLength)
-  if (text === undefined) return undefined
-  const url = URL.parse(text)
-  if (
-    url === null || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.username !== '' ||
-    url.password !== '' || /[\s\p{Cc}]/u.test(text)
-  ) {
-    throw invalid(`${member} must be an https URL.`)
-  }
-  return text
-}
-
-function readText (sent: Body, member: string, maxLength: number): string | undefined {
-  const value = sent[member]
-  if (value === undefined) return undefined
-  if (typeof value !== 'string') throw invalid(`${member} must be a string.`)
-  if (value.length > maxLength) throw invalid(`${member} must have at most ${maxLength} characters.`)
-  // readName cleans a name, and a scope is not kept.
-  if (member !== 'client_name' && member !== 'scope' && !isPlainText(value)) {
-    throw invalid(`${member} has a control character or is not well-formed Unicode.`)
-  }
-  return value === '' ? undefined : value
-}
-
-function readTexts (sent: Body, member: string, maxLength: number): string[] | undefined {
-  const value = sent[member]
-  if (value === undefined) return undefined
-  if (!Array.isArray(value) || !value.every(each => typeof each === 'string')) {
-    throw invalid(`${member} must be an array of strings.`)
-  }
-  if (value.length > maxLength) throw invalid(`${member} must have at most ${maxLength} entries.`)
-  if (value.some(each => each.length > maxUrlLength)) {
-    throw invalid(`An entry of ${member} has more than ${maxUrlLength} characters.`)
-  }
-  if (!value.every(isPlainText)) {
-    throw invalid(`An entry of ${member} has a control character or is not well-formed Unicode.`)
-  }
-  return value as string[]
-}
-
-function withoutUndefined (members: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
-}
-
-function invalid (description: string): OAuthError {
-  return new OAuthError(400, 'invalid_client_metadata', description)
 }

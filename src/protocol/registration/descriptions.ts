@@ -2,6 +2,8 @@
 import type { FastifySchema } from 'fastify'
 import { Type } from '../../http/typebox-lite.ts'
 import { clientAuthMethods } from '../../domain/credentials/client.ts'
+import { applicationTypes } from '../../domain/client-metadata/redirect-uri.ts'
+import { idTokenAlgorithms } from '../../domain/tokens/signing-key.ts'
 import { broken, malformed, refusal, slow, texts, url } from '../shared/schemas.ts'
 
 const tags = ['oauth']
@@ -14,9 +16,22 @@ const metadata = {
   token_endpoint_auth_signing_alg: Type.Optional(Type.String()),
   jwks: Type.Optional(Type.Object({ keys: Type.Array(Type.Record(Type.String(), Type.Unknown())) })),
   redirect_uris: Type.Optional(nonEmptyTexts),
-  grant_types: Type.Optional(texts),
+  grant_types: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'Those that this server and the client do not support are left out. Default: with redirect URIs ' +
+        '`authorization_code` and `refresh_token`, else `client_credentials`.'
+    })
+  ),
   response_types: Type.Optional(texts),
-  application_type: Type.Optional(Type.String()),
+  id_token_signed_response_alg: Type.Optional(
+    Type.Enum([...idTokenAlgorithms], { description: 'Default: ES256, and not RS256.' })
+  ),
+  application_type: Type.Optional(
+    Type.Enum([...applicationTypes], {
+      description: 'Default: `web` if every redirect URI is https, else `native`, for which the port of a loopback ' +
+        'redirect URI may vary (RFC 8252 §7.3).'
+    })
+  ),
   contacts: Type.Optional(nonEmptyTexts),
   client_uri: link,
   logo_uri: link,

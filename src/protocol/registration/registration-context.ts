@@ -5,6 +5,8 @@ import type { Provider } from 'oidc-provider'
 import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.ts'
 import type { Actor } from '../../domain/core/actor.ts'
 import type { Operation } from '../../domain/core/operation.ts'
+import type { PrivateSchemes } from '../../domain/client-metadata/redirect-uri.ts'
+import type { ClientMetadata } from '../../domain/credentials/client.ts'
 import type { RegistrationToken } from '../../domain/credentials/registration-token.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { SharedCounters } from '../../domain/metering/shared-counters.ts'
@@ -13,6 +15,7 @@ import type { ProtocolLimits } from '../shared/limits.ts'
 import { slowDown, type OAuthError } from '../shared/oauth-error.ts'
 import type { ProtocolOptions } from '../shared/options.ts'
 import { invalidToken } from './bearer.ts'
+import { readClientMetadata } from './client-metadata.ts'
 
 export interface RegistrationOptions extends ProtocolOptions {
   refusals: RefusalLog
@@ -20,6 +23,12 @@ export interface RegistrationOptions extends ProtocolOptions {
   counts: SharedCounters
   /** Its schema validates metadata. */
   provider: () => Provider
+  privateSchemes: PrivateSchemes
+}
+
+/** Reads the metadata of a body. @throws as `readClientMetadata`. */
+export function metadataIn ({ provider, privateSchemes }: RegistrationOptions, body: unknown): ClientMetadata {
+  return readClientMetadata({ provider: provider(), privateSchemes }, body)
 }
 
 /** The largest body that is read, in bytes. */

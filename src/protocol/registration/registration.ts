@@ -8,15 +8,15 @@ import { Failure } from '../../base/errors.ts'
 import type { Actor } from '../../domain/core/actor.ts'
 import { registerClient } from '../../domain/credentials/client-registration.ts'
 import { findRegistrationToken, type RegistrationToken } from '../../domain/credentials/registration-token.ts'
+import { anyOrigin } from '../endpoints/cross-origin.ts'
 import { bearerToken, invalidToken, missingToken } from './bearer.ts'
 import { clientConfiguration } from './client-configuration.ts'
 import { clientInformation } from './client-information.ts'
-import { readClientMetadata } from './client-metadata.ts'
 import { descriptions } from './descriptions.ts'
 import { noStore, OAuthError } from '../shared/oauth-error.ts'
 import { paths } from '../shared/paths.ts'
 import {
-  bodyLimit, operation, refuse, registrationCounters, type RegistrationCounters, type RegistrationOptions
+  bodyLimit, metadataIn, operation, refuse, registrationCounters, type RegistrationCounters, type RegistrationOptions
 } from './registration-context.ts'
 
 const anonymous: Pick<Actor, 'id' | 'organizationId' | 'scopes'> = { id: 'anonymous', organizationId: null, scopes: [] }
@@ -24,9 +24,11 @@ const anonymous: Pick<Actor, 'id' | 'organizationId' | 'scopes'> = { id: 'anonym
 /** The registration endpoint and the configuration endpoint of each client. */
 export function registration (options: RegistrationOptions) {
   const counters = registrationCounters(options)
+  // A public client in a browser registers itself there (SECURITY N4).
+  const headers = { ...noStore, ...(options.people === undefined ? {} : anyOrigin) }
   return async (app: FastifyInstance): Promise<void> => {
     app.removeContentTypeParser(['text/plain'])
-    app.addHook('onRequest', async (_request, reply) => { reply.headers(noStore) })
+    app.addHook('onRequest', async (_request, reply) => { reply.headers(headers) })
     const tokens = new WeakMap<FastifyRequest, RegistrationToken | null>()
     // Runs before the body is read, so that the body of a caller that may not register is not.
     const onRequest = async (request: FastifyRequest) => {
@@ -80,7 +82,7 @@ async function register (
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<FastifyReply> {
-  const metadata = readClientMetadata(options.provider(), request.body)
+  const metadata = metadataIn(options, request.body)
   if (token === null) countRegistration(counters, countedAddress(request))
   const actor = token === null ? anonymous : { id: token.id, organizationId: token.organizationId, scopes: [] }
   const { client, secret, registrationAccessToken } = await registerClient(

@@ -6,7 +6,7 @@ import type { FastifySchema } from 'fastify'
 import type { TProperties } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { sessionLifetime } from '../../domain/tokens/session-token.ts'
-import { broken, malformed, refusal, slow, texts } from './schemas.ts'
+import { broken, malformed, refusal, refusalOfIssuer, slow, texts } from './schemas.ts'
 
 const tags = ['oauth']
 const form = 'application/x-www-form-urlencoded'
@@ -147,11 +147,80 @@ export const descriptions = {
       ...broken
     }
   },
+  userinfo: {
+    summary: 'Claims about the member for whom a client acts',
+    description:
+      'OpenID Connect Core §5.3. Takes an access token whose audience is this endpoint, in the Authorization header ' +
+        'or, by POST, as `access_token` in a form. Claims beside `sub` by the scopes `profile` and `email`.',
+    tags,
+    security: [{ memberToken: [] }],
+    response: {
+      200: Type.Object({
+        sub: Type.String({ description: 'The member.', examples: ['mem_5yKtQ0rXc2sVb8nLd4wEfG'] }),
+        name: Type.Optional(Type.String()),
+        email: Type.Optional(Type.String()),
+      }, { title: 'Userinfo' }),
+      400: malformed,
+      401: refusal('invalid_token'),
+      403: refusal('insufficient_scope'),
+      429: slow,
+      ...broken,
+    },
+  },
   authorization: {
-    summary: 'Refuse: no response types are supported',
-    description: 'Listed in the metadata because discovery clients require it.',
+    summary: 'Ask a person to authorize a client',
+    description:
+      'The authorization code grant (RFC 6749 §4.1) with PKCE by S256 (RFC 7636), `resource` (RFC 8707) and `iss` in ' +
+        'every answer (RFC 9207). The parameters are those of the RFCs, in the query or in a form. Errors before the ' +
+        'client and its redirect URI are known are shown as a page.',
     tags,
     security: [],
-    response: { 400: refusal('unsupported_response_type', 'invalid_request'), 500: broken[500] },
+    response: {
+      303: Type.Null({ description: 'To the page that asks, or back to the client.' }),
+      400: refusalOfIssuer('invalid_request', 'invalid_client', 'invalid_redirect_uri', 'unsupported_response_type'),
+      413: malformed,
+      429: slow,
+      ...broken,
+    },
+  },
+  resumption: {
+    summary: 'Go on with an authorization request',
+    description: 'Where the page leads to that has asked the person, in the browser that began the request.',
+    operationId: 'resumeAuthorization',
+    tags,
+    security: [],
+    params: Type.Object({ uid: Type.String() }),
+    response: {
+      303: Type.Null({ description: 'To the next page that asks, or back to the client.' }),
+      400: refusalOfIssuer('invalid_request'),
+      429: slow,
+      ...broken,
+    },
+  },
+  pushedRequest: {
+    summary: 'Push an authorization request',
+    description: 'RFC 9126. The answer\'s `request_uri` stands for the parameters, once and for a minute.',
+    operationId: 'pushAuthorizationRequest',
+    tags,
+    security: clientProof,
+    body: formOf('PushedAuthorizationRequest', {
+      response_type: Type.Literal('code'),
+      redirect_uri: Type.String({ examples: ['http://127.0.0.1:3334/callback'] }),
+      code_challenge: Type.String({ examples: ['E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'] }),
+      code_challenge_method: Type.Literal('S256'),
+      resource: Type.Optional(Type.String({ examples: ['https://api.acme.test'] })),
+      scope: Type.Optional(Type.String({ examples: ['invoices:read'] })),
+      state: Type.Optional(Type.String()),
+      ...authentication,
+    }),
+    response: {
+      201: Type.Object({ request_uri: Type.String(), expires_in: Type.Integer() }, { title: 'PushedRequest' }),
+      400: refusal(
+        'invalid_request', 'invalid_redirect_uri', 'invalid_scope', 'invalid_target', 'unsupported_response_type'
+      ),
+      401: refusal('invalid_client'),
+      429: slow,
+      ...broken,
+    },
   },
 } as const satisfies Record<string, FastifySchema>

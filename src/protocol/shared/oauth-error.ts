@@ -24,6 +24,11 @@ export function slowDown (seconds: number): OAuthError {
   })
 }
 
+/** As an `error_description`: RFC 6749 §5.2 allows no quotation mark, no backslash and ASCII only. */
+export function asDescription (text: string): string {
+  return text.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '?')
+}
+
 /** The response to a failure. */
 export interface OAuthAnswer {
   status: number

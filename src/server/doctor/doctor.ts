@@ -7,6 +7,7 @@ import { checkUnknownVariables, readConfiguration } from './configuration.ts'
 import { checkDataFolder } from './data-folder.ts'
 import { inspectAndCheckDatabase } from './database.ts'
 import { ok, type Finding } from './finding.ts'
+import { checkIdentityProviders } from './identity-providers.ts'
 import { checkIssuer } from './issuer.ts'
 import { askIssuer, findServer } from './probe.ts'
 import { checkLostChanges, checkStandbys } from './replication.ts'
@@ -29,9 +30,10 @@ export async function examine (environment?: Environment, folder?: string): Prom
     ...database,
     checkSigningKeys(inspection, config),
     checkOlderSecrets(inspection, config),
-    checkServer(local, outside),
+    checkServer(local, outside, inspection),
     checkIssuer(local, outside),
     checkSingleServer(inspection, local, outside, config),
+    ...await checkIdentityProviders(config),
     checkDatabaseClock(inspection),
     checkStandbys(inspection),
     checkLostChanges(inspection),

@@ -4,13 +4,22 @@ import type { Inspection } from '../../storage/migrations/inspection.ts'
 import { failed, ok, skipped, type Finding } from './finding.ts'
 import { isLatchkey, isRight, type IssuerProbe, type LocalProbe } from './probe.ts'
 
-export function checkServer ({ url, isAnnounced, isOther, answer }: LocalProbe, outside: IssuerProbe): Finding {
+export function checkServer (
+  { url, isAnnounced, isOther, answer }: LocalProbe, outside: IssuerProbe, inspection: Inspection | null
+): Finding {
   const check = 'server'
   if (isOther && isLatchkey(answer)) {
     return failed(
       check,
       `the server of this data folder has ended, and another one answers at ${url}`,
       'Compare the LATCHKEY_DATA of both; start the server of this folder again, on another PORT if both are to run.'
+    )
+  }
+  if (inspection?.inUse === false && isLatchkey(answer)) {
+    return failed(
+      check, `the server at ${url} is that of another installation: no server uses the database of this one`,
+      'Start the server of this installation, on another PORT if both are to run; or name the folder of the other in ' +
+        'LATCHKEY_DATA.'
     )
   }
   if (isLatchkey(answer)) return ok(check, `answers at ${url}${isAnnounced ? ', as its server.json says' : ''}`)

@@ -2,6 +2,7 @@
 import type { Awaitable } from '../../base/awaitable.ts'
 import { serialReload } from '../../base/serial-reload.ts'
 import type { Registry } from '../../domain/access/registry.ts'
+import type { Authorization } from '../../domain/authorizations/authorization.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import type { ManagementToken } from '../../domain/credentials/management-token.ts'
@@ -18,17 +19,10 @@ import type { SigningKey } from '../../domain/tokens/signing-key.ts'
 import { byteBoundedCache, type ByteBoundedCache } from './byte-bounded-cache.ts'
 import type { Change } from './changes.ts'
 import { importedDifferences, recordDifferences, revokedDifferences, type RecordCache } from './drift.ts'
+import { deployment, importedKeyName, loadApiKey, ownText } from './cache-keys.ts'
 import { loadNegatives, type NegativeFacts, type NegativeSets } from './negative-facts.ts'
 import { RevokedSet } from './revoked-set.ts'
 import { onlyOne } from './uncached-registry.ts'
-
-/** The cache key of the deployment's policies and signing keys; no organization has this id. */
-const deployment = 'deployment'
-
-/** The cache key of an imported key; a generated key has its digest alone. */
-function importedKeyName (digest: string, resourceId: string): string {
-  return `${digest} ${resourceId}`
-}
 
 /**
  * Caches the records that it reads. Correct only while every change of any server is passed to `apply` before it is
@@ -39,7 +33,8 @@ export class CachedRegistry implements Registry, ReplicaMemory {
   readonly #source: Registry
   readonly #apiKeys = byteBoundedCache<ApiKey>(1 / 2)
   readonly #apiKeysById = byteBoundedCache<ApiKey>(1 / 16)
-  readonly #clients = byteBoundedCache<Client>(1 / 4)
+  readonly #authorizations = byteBoundedCache<Authorization>(1 / 16)
+  readonly #clients = byteBoundedCache<Client>(3 / 16)
   readonly #managementTokens = byteBoundedCache<ManagementToken>(1 / 64)
   readonly #members = byteBoundedCache<Member>(1 / 32)
   readonly #organizations = byteBoundedCache<Organization>(1 / 16)
@@ -97,6 +92,10 @@ export class CachedRegistry implements Registry, ReplicaMemory {
 
   apiKeyById (id: string): Awaitable<ApiKey | null> {
     return this.#cached(this.#apiKeysById, id, () => this.#source.apiKeyById(id))
+  }
+
+  authorization (id: string): Awaitable<Authorization | null> {
+    return this.#cached(this.#authorizations, id, () => this.#source.authorization(id))
   }
 
   client (id: string): Awaitable<Client | null> {
@@ -172,6 +171,11 @@ export class CachedRegistry implements Registry, ReplicaMemory {
     this.#appliedMeanwhile?.push(change)
     switch (change.of) {
       case 'organization': this.#organizations.delete(change.id); break
+      case 'authorization': this.#authorizations.delete(change.id); break
+      case 'authorizations':
+        if (change.ids === undefined) this.#authorizations.clear()
+        else for (const id of change.ids) this.#authorizations.delete(id)
+        break
       case 'client': this.#clients.delete(change.id); break
       case 'clients': this.#clients.clear(); break
       case 'managementToken': this.#managementTokens.delete(change.digest); break
@@ -236,6 +240,7 @@ export class CachedRegistry implements Registry, ReplicaMemory {
       { kind: 'organization', records: this.#organizations, load: key => source.organization(key) },
       { kind: 'resource', records: this.#resources, load: key => source.resource(key) },
       { kind: 'resource', records: this.#resourcesByIdentifier, load: key => source.resourceByIdentifier(key) },
+      { kind: 'authorization', records: this.#authorizations, load: key => source.authorization(key) },
       { kind: 'client', records: this.#clients, load: key => source.client(key) },
       { kind: 'api_key', records: this.#apiKeys, load: key => loadApiKey(source, key) },
       { kind: 'api_key', records: this.#apiKeysById, load: key => source.apiKeyById(key) },
@@ -279,18 +284,4 @@ export class CachedRegistry implements Registry, ReplicaMemory {
     if (loaded !== null && this.#state === before) cache.set(ownText(key, loaded), loaded)
     return loaded
   }
-}
-
-/**
- * The record's own string as its cache key: the argument may be a slice, which would retain the whole request, with the
- * client's secret.
- */
-function ownText (key: string, record: object): string {
-  return Object.values(record).find((value): value is string => value === key) ?? key
-}
-
-/** By its cache key. */
-function loadApiKey (source: Registry, name: string): Awaitable<ApiKey | null> {
-  const [digest, resourceId] = name.split(' ') as [string, string?]
-  return resourceId === undefined ? source.apiKey(digest) : source.importedApiKey(digest, resourceId)
 }

@@ -18,6 +18,9 @@ export type Change =
   | { of: 'apiKey', digest: string, resourceId: string }
   /** `shared`: for a resource of the deployment. */
   | { of: 'importedKey', digest: string, resourceId: string, shared: boolean }
+  | { of: 'authorization', id: string }
+  /** Undefined: any number of them. */
+  | { of: 'authorizations', ids?: readonly string[] }
   | { of: 'managementToken', digest: string }
   | { of: 'registrationToken', id: string }
   /** Any number of them. */
@@ -45,6 +48,8 @@ const known: Record<Change['of'], true> = {
   policies: true,
   apiKey: true,
   importedKey: true,
+  authorization: true,
+  authorizations: true,
   managementToken: true,
   registrationToken: true,
   signingKeys: true,

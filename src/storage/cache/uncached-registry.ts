@@ -21,6 +21,7 @@ export function uncachedRegistry (
         ? whenKnown(reads.importedForDeployment(digest), onlyOne)
         : reads.importedApiKey(digest, resourceId),
     apiKeyById: id => reads.apiKey(id),
+    authorization: id => reads.authorization(id),
     client: id => reads.client(id),
     managementToken: digest => managementTokens.byDigest(digest),
     member: id => members.get(id),

@@ -3,6 +3,7 @@
  */
 import type { Awaitable } from '../../base/awaitable.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
+import type { Authorization } from '../../domain/authorizations/authorization.ts'
 import type { ChainHead } from '../../domain/audit/chain.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import { everyone, type LostKind, type Refused } from '../../domain/maintenance/lost-change.ts'
@@ -10,12 +11,14 @@ import type { Organization } from '../../domain/tenancy/organization.ts'
 import type { Policy } from '../../domain/policy/policy.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
 import type { SigningKey } from '../../domain/tokens/signing-key.ts'
+import type { PersonSession } from '../../domain/people/person-session.ts'
 import type { Repositories } from '../../domain/store.ts'
 import { readApiKey } from '../tables/api-keys.ts'
 import { readChainHead } from '../tables/audit/chain-heads.ts'
 import type { Columns } from '../rows/columns.ts'
 import type { ImportedKey } from '../cache/imported-keys.ts'
 import { readRefused } from '../tables/lost-changes.ts'
+import { readPersonSession } from '../tables/person-sessions.ts'
 import { readPolicy } from '../tables/policies.ts'
 import { readRevokedToken } from '../tables/revoked-tokens.ts'
 import type { Row } from '../rows/rows.ts'
@@ -32,6 +35,7 @@ export interface Reads {
   /** Imported keys of the deployment's resources, two at most. */
   importedForDeployment (digest: string): Awaitable<ApiKey[]>
   apiKey (id: string): Awaitable<ApiKey | null>
+  authorization (id: string): Awaitable<Authorization | null>
   client (id: string): Awaitable<Client | null>
   organization (id: string): Awaitable<Organization | null>
   resource (id: string): Awaitable<Resource | null>
@@ -41,6 +45,8 @@ export interface Reads {
   policiesOf (organizationId: string): Awaitable<Policy[]>
   deploymentPolicies (): Awaitable<Policy[]>
   signingKeys (): Awaitable<SigningKey[]>
+  /** Never cached: each request of a person reads it, so that its end holds on every server at once. */
+  personSession (digest: string): Awaitable<PersonSession[]>
   /** A page of all revoked tokens after a `jti`, including expired ones. */
   revokedTokens (after: string, limit: number): Awaitable<{ jti: string, expiresAt: Date }[]>
   headsNotUnder (key: string, limit: number): Awaitable<ChainHead[]>
@@ -60,8 +66,8 @@ export type SharedRead = Exclude<keyof Reads, 'importedKeys'>
 
 interface Statement {
   table:
-    | 'ApiKey' | 'AuditChain' | 'Client' | 'LostChange' | 'Organization' | 'Policy' | 'Resource' | 'RevokedToken'
-    | 'SigningKey'
+    | 'ApiKey' | 'AuditChain' | 'Authorization' | 'Client' | 'LostChange' | 'Organization' | 'PersonSession' | 'Policy'
+    | 'Resource' | 'RevokedToken' | 'SigningKey'
   /** The clauses after FROM; each `?` is a parameter. */
   rows: string
   /** Default: all. */
@@ -77,6 +83,7 @@ export const statements: Readonly<Record<SharedRead, Statement>> = {
       'AND "resourceId" IN (SELECT "id" FROM "Resource" WHERE "organizationId" IS NULL) LIMIT 2'
   },
   apiKey: { table: 'ApiKey', rows: 'WHERE "id" = ?' },
+  authorization: { table: 'Authorization', rows: 'WHERE "id" = ?' },
   client: { table: 'Client', rows: 'WHERE "id" = ?' },
   organization: { table: 'Organization', rows: 'WHERE "id" = ?' },
   resource: { table: 'Resource', rows: 'WHERE "id" = ?' },
@@ -86,6 +93,7 @@ export const statements: Readonly<Record<SharedRead, Statement>> = {
   },
   policiesOf: { table: 'Policy', rows: 'WHERE "organizationId" = ? ORDER BY "createdAt", "id"' },
   deploymentPolicies: { table: 'Policy', rows: 'WHERE "organizationId" IS NULL ORDER BY "createdAt", "id"' },
+  personSession: { table: 'PersonSession', rows: 'WHERE "digest" = ?' },
   signingKeys: { table: 'SigningKey', rows: 'ORDER BY "createdAt", "kid"' },
   revokedTokens: {
     table: 'RevokedToken', rows: 'WHERE "jti" > ? ORDER BY "jti" LIMIT ?', columns: ['jti', 'expiresAt']
@@ -108,6 +116,7 @@ export function readsOfSeveral (several: Several, columns: Columns) {
   return {
     policiesOf: several('policiesOf', row => readPolicy(row, columns)),
     deploymentPolicies: several('deploymentPolicies', row => readPolicy(row, columns)),
+    personSession: several('personSession', row => readPersonSession(row, columns)),
     signingKeys: several('signingKeys', row => readSigningKey(row, columns)),
     revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
     importedForDeployment: several('importedForDeployment', row => readApiKey(row, columns)),
@@ -121,9 +130,10 @@ type Several = <T>(name: SharedRead, read: (row: Row) => T) => (...values: (stri
 
 /** `repositories` for use outside transactions; the start reads by `reads`, so it rarely has to load Prisma. */
 export function withReads (repositories: Repositories, reads: Reads): Repositories {
-  const { resources, policies, signingKeys, audit } = repositories
+  const { organizations, resources, policies, signingKeys, personSessions, audit } = repositories
   return {
     ...repositories,
+    organizations: { ...organizations, get: async id => await reads.organization(id) },
     resources: {
       ...resources,
       get: async id => await reads.resource(id),
@@ -134,6 +144,9 @@ export function withReads (repositories: Repositories, reads: Reads): Repositori
       ...policies,
       of: async organizationId =>
         await (organizationId === null ? reads.deploymentPolicies() : reads.policiesOf(organizationId))
+    },
+    personSessions: {
+      ...personSessions, byDigest: async digest => (await reads.personSession(digest))[0] ?? null
     },
     signingKeys: { ...signingKeys, all: async () => await reads.signingKeys() },
     audit: { ...audit, headsNotUnder: async (key, limit) => await reads.headsNotUnder(key, limit) },

@@ -19,6 +19,8 @@ export function subjectsOf (change: Change): Subject[] {
   switch (change.of) {
     case 'apiKey': return [{ kind: 'api_key', digest: change.digest, resourceId: change.resourceId }]
     case 'managementToken': return [{ kind: 'management_token', digest: change.digest }]
+    case 'authorization': return [{ kind: 'authorization', subject: change.id }]
+    case 'authorizations': return (change.ids ?? [everyone]).map(subject => ({ kind: 'authorization', subject }))
     case 'client': return [{ kind: 'client', subject: change.id }]
     case 'clients': return [{ kind: 'client', subject: everyone }]
     case 'member': return [{ kind: 'member', subject: change.id }]
@@ -75,6 +77,7 @@ async function recordById (
   if (subject === everyone) return existing
   switch (kind) {
     case 'api_key': return await stored.apiKeyById(subject)
+    case 'authorization': return await stored.authorization(subject)
     case 'client': return await stored.client(subject)
     case 'member': return await stored.member(subject)
     case 'organization': return await stored.organization(subject) && { id: subject, organizationId: subject }

@@ -82,6 +82,7 @@ export function withoutRefused (registry: Registry, refusals: RefusalLookup): Re
     cachedApiKey: digest => pass(registry.cachedApiKey(digest), 'api_key') as ReturnType<Registry['cachedApiKey']>,
     importedApiKey: (digest, resourceId) => pass(registry.importedApiKey(digest, resourceId), 'api_key'),
     apiKeyById: id => pass(registry.apiKeyById(id), 'api_key'),
+    authorization: id => pass(registry.authorization(id), 'authorization'),
     client: id => pass(registry.client(id), 'client'),
     managementToken: digest => pass(registry.managementToken(digest), 'management_token'),
     member: id => pass(registry.member(id), 'member'),

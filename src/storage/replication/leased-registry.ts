@@ -17,6 +17,7 @@ export function leasedRegistry (
     cachedApiKey: digest => lease.isValid() ? memory.cachedApiKey(digest) : null,
     importedApiKey: (digest, resourceId) => current().importedApiKey(digest, resourceId),
     apiKeyById: keyId => current().apiKeyById(keyId),
+    authorization: id => current().authorization(id),
     client: clientId => current().client(clientId),
     managementToken: digest => current().managementToken(digest),
     member: memberId => current().member(memberId),

@@ -10,6 +10,7 @@ export function withEachRead (registry: Registry, run: <T>(read: () => Awaitable
     cachedApiKey: digest => registry.cachedApiKey(digest),
     importedApiKey: (digest, resourceId) => run(() => registry.importedApiKey(digest, resourceId)),
     apiKeyById: id => run(() => registry.apiKeyById(id)),
+    authorization: id => run(() => registry.authorization(id)),
     client: id => run(() => registry.client(id)),
     managementToken: digest => run(() => registry.managementToken(digest)),
     member: id => run(() => registry.member(id)),

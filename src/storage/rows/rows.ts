@@ -1,6 +1,6 @@
 /** Conventions of all tables: pages, revisions, JSON, and the time of last use. */
 import { join, raw, sqltag as sql } from '@prisma/client/runtime/client'
-import type { Page, PageQuery } from '../../domain/core/page.ts'
+import type { Page, PageQuery, Position } from '../../domain/core/page.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 
 /** A row as read, by column names. */
@@ -11,16 +11,18 @@ export function json (value: unknown): Prisma.InputJsonValue {
   return value as Prisma.InputJsonValue
 }
 
+/** The order of pages. */
+export const newestFirst = [{ createdAt: 'desc' as const }, { id: 'desc' as const }]
+
+/** The condition on rows that follow one, newest first. */
+export function isBefore ({ createdAt, id }: Position) {
+  // The first condition is implied by the second, but an index serves it.
+  return { createdAt: { lte: createdAt }, OR: [{ createdAt: { lt: createdAt } }, { id: { lt: id } }] }
+}
+
 /** Order and bounds of a page: newest first, and one row more than requested, which shows whether more follow. */
 export function pageOf ({ limit, after }: PageQuery) {
-  return {
-    take: limit + 1,
-    orderBy: [{ createdAt: 'desc' as const }, { id: 'desc' as const }],
-    // The first condition is implied by the second, but an index serves it.
-    where: after === null
-      ? {}
-      : { createdAt: { lte: after.createdAt }, OR: [{ createdAt: { lt: after.createdAt } }, { id: { lt: after.id } }] },
-  }
+  return { take: limit + 1, orderBy: newestFirst, where: after === null ? {} : isBefore(after) }
 }
 
 /** The condition on whether a row is revoked; undefined: either. */
@@ -44,7 +46,8 @@ const rowsPerTouch = 100
 
 /** Sets `lastUsedAt`, to the second and never backwards: one statement, however many different seconds there are. */
 export async function touch (
-  queries: Queries, table: 'ApiKey' | 'Client' | 'ManagementToken', usage: ReadonlyMap<string, Date>
+  queries: Queries, table: 'ApiKey' | 'Authorization' | 'Client' | 'ManagementToken' | 'PersonSession',
+  usage: ReadonlyMap<string, Date>
 ): Promise<void> {
   const used = Array.from(usage, ([id, instant]) => ({ id, second: Math.floor(instant.getTime() / 1000) }))
   for (let i = 0; i < used.length; i += rowsPerTouch) {

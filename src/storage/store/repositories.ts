@@ -3,16 +3,28 @@ import type { ChainKeys } from '../../domain/audit/chain.ts'
 import type { Repositories } from '../../domain/store.ts'
 import { allowanceRepository } from '../tables/allowances.ts'
 import { apiKeyRepository } from '../tables/api-keys.ts'
+import { authorizationRepository } from '../tables/authorizations.ts'
+import { authorizationStepRepository } from '../tables/authorization-steps.ts'
 import { auditLog } from '../tables/audit/audit-log.ts'
 import type { ChangeReport } from '../cache/changes.ts'
+import { clientApprovalRepository } from '../tables/client-approvals.ts'
 import { clientRepository } from '../tables/clients.ts'
+import { consentRepository } from '../tables/consents.ts'
 import { creditRepository } from '../tables/credits.ts'
+import { emailDomainRepository } from '../tables/email-domains.ts'
 import { groupRepository } from '../tables/groups.ts'
+import { identityRepository } from '../tables/identities.ts'
+import { invitationRepository } from '../tables/invitations.ts'
 import { lostChangeRepository } from '../tables/lost-changes.ts'
 import { managementTokenRepository } from '../tables/management-tokens.ts'
 import { memberRepository } from '../tables/members.ts'
+import { nameRepository } from '../tables/names.ts'
 import { organizationRepository } from '../tables/organizations.ts'
+import { organizationTemplateRepository } from '../tables/organization-templates.ts'
+import { provisionRepository } from '../tables/provisions.ts'
+import { passkeyRepository } from '../tables/passkeys.ts'
 import { policyRepository } from '../tables/policies.ts'
+import { personSessionRepository } from '../tables/person-sessions.ts'
 import type { Queries } from '../engine/prisma.ts'
 import { publishableKeyRepository } from '../tables/publishable-keys.ts'
 import { registrationTokenRepository } from '../tables/registration-tokens.ts'
@@ -20,7 +32,9 @@ import { rememberedAnswerRepository } from '../tables/remembered-answers.ts'
 import { resourceRepository } from '../tables/resources.ts'
 import { revokedTokenRepository } from '../tables/revoked-tokens.ts'
 import { signingKeyRepository } from '../tables/signing-keys.ts'
+import { signInLinkRepository } from '../tables/sign-in-links.ts'
 import { tokenUsageRepository } from '../tables/token-usage.ts'
+import { trustedProviderRepository } from '../tables/trusted-providers.ts'
 import { usageRepository } from '../tables/usage.ts'
 import { usedAssertions } from '../tables/used-assertions.ts'
 import { webhookTokenRepository } from '../tables/webhook-tokens.ts'
@@ -29,6 +43,8 @@ import { webhookTokenRepository } from '../tables/webhook-tokens.ts'
 export function repositoriesOver (queries: Queries, note: ChangeReport, keys: ChainKeys): Repositories {
   return {
     organizations: organizationRepository(queries, note),
+    organizationTemplates: organizationTemplateRepository(queries),
+    provisions: provisionRepository(queries),
     resources: resourceRepository(queries, note),
     clients: clientRepository(queries, note),
     members: memberRepository(queries, note),
@@ -39,6 +55,17 @@ export function repositoriesOver (queries: Queries, note: ChangeReport, keys: Ch
     webhookTokens: webhookTokenRepository(queries, note),
     registrationTokens: registrationTokenRepository(queries, note),
     managementTokens: managementTokenRepository(queries, note),
+    identities: identityRepository(queries),
+    emailDomains: emailDomainRepository(queries),
+    trustedProviders: trustedProviderRepository(queries),
+    invitations: invitationRepository(queries),
+    passkeys: passkeyRepository(queries),
+    personSessions: personSessionRepository(queries),
+    signInLinks: signInLinkRepository(queries),
+    authorizations: authorizationRepository(queries, note),
+    consents: consentRepository(queries),
+    clientApprovals: clientApprovalRepository(queries),
+    authorizationSteps: authorizationStepRepository(queries),
     rememberedAnswers: rememberedAnswerRepository(queries),
     signingKeys: signingKeyRepository(queries, note),
     revokedTokens: revokedTokenRepository(queries, note),
@@ -47,6 +74,7 @@ export function repositoriesOver (queries: Queries, note: ChangeReport, keys: Ch
     allowances: allowanceRepository(queries),
     usage: usageRepository(queries),
     tokenUsage: tokenUsageRepository(queries),
+    names: nameRepository(queries),
     lostChanges: lostChangeRepository(queries, note),
     audit: auditLog(queries, keys),
   }

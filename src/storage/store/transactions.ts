@@ -93,6 +93,7 @@ const changing: { [Port in keyof Repositories]?: readonly (keyof Repositories[Po
   webhookTokens: ['update', 'handOver'],
   registrationTokens: ['update'],
   managementTokens: ['update'],
+  authorizations: ['end', 'endAll', 'limit'],
   signingKeys: ['insert', 'update', 'reseal', 'remove'],
   revokedTokens: ['insert', 'prune'],
 }

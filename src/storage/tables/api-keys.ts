@@ -1,12 +1,20 @@
 /** API keys, generated and imported. */
-import type { ApiKey, ApiKeyRepository, KeyStatus } from '../../domain/credentials/api-key.ts'
+import { sqltag as sql, type Sql } from '@prisma/client/runtime/client'
+import type { ApiKey, ApiKeyFilter, ApiKeyRepository, KeyStatus } from '../../domain/credentials/api-key.ts'
+import type { Role } from '../../domain/members/roles.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
-import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage, touch, type Row } from '../rows/rows.ts'
+import type { Queries } from '../engine/prisma.ts'
+import { json, nextRevision, revisionAlone, touch, type Row } from '../rows/rows.ts'
+import { contains, equal, inOrderOf, listedIds } from '../rows/sorted-page.ts'
 
 export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyRepository {
   const { apiKey: table } = queries
+  const list: ApiKeyRepository['list'] = async (query, filter) => {
+    const { items: ids, ...listed } = await listedIds(queries, 'ApiKey', conditionsOf(filter), query)
+    const rows = ids.length === 0 ? [] : await table.findMany({ where: { id: { in: ids } } })
+    return { ...listed, items: inOrderOf(ids, rows.map(read)) }
+  }
   return {
     async insert (key) {
       const { digest, resourceId, imported } = key
@@ -22,9 +30,15 @@ export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyR
       const row = await table.findUnique({ where: { id } })
       return row && read(row)
     },
+    async some (ids) {
+      return (await table.findMany({ where: { id: { in: [...ids] } } })).map(read)
+    },
     async byDigest (digest, resourceId) {
       const row = await table.findUnique({ where: { digest_resourceId: { digest, resourceId } } })
       return row && read(row)
+    },
+    async ofDigest (digest) {
+      return (await table.findMany({ where: { digest } })).map(read)
     },
     async isImported (digest, { organizationId, resourceIds }) {
       const visible = [
@@ -53,27 +67,44 @@ export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyR
       const rows = await table.findMany({ where: { chainId }, select: { id: true, rotatedFrom: true } })
       return new Map(rows.map(({ id, rotatedFrom }) => [id, rotatedFrom]))
     },
-    async page (query, { status, ...exactly }) {
-      const { where, ...page } = pageOf(query)
-      const narrowed = status === undefined ? {} : withStatus(status.is, status.at)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, narrowed] } }), query, read)
-    },
+    page: async (query, filter) => await list({ ...query, order: 'newest', counts: false }, filter),
+    list,
   }
+}
+
+function conditionsOf ({ status, search, unusedSince, expiresBefore, ...exactly }: ApiKeyFilter): Sql[] {
+  return [
+    ...equal(exactly),
+    ...(status === undefined ? [] : [withStatus(status.is, status.at)]),
+    ...(search === undefined ? [] : [contains(['name', 'hint'], search)]),
+    ...(unusedSince === undefined
+      ? []
+      : [sql`"createdAt" < ${unusedSince} AND ("lastUsedAt" IS NULL OR "lastUsedAt" < ${unusedSince})`]),
+    ...(expiresBefore === undefined ? [] : [sql`"expiresAt" < ${expiresBefore}`]),
+  ]
 }
 
 /** `statusOf` as a condition. */
-function withStatus (status: KeyStatus, at: Date): Prisma.ApiKeyWhereInput {
+function withStatus (status: KeyStatus, at: Date): Sql {
+  const lasts = sql`("expiresAt" IS NULL OR "expiresAt" > ${at})`
   switch (status) {
-    case 'revoked': return { revokedAt: { not: null } }
-    case 'rotated': return { revokedAt: null, rotatedTo: { not: null } }
-    case 'expired': return { revokedAt: null, rotatedTo: null, expiresAt: { lte: at } }
-    case 'active': return { revokedAt: null, rotatedTo: null, OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] }
+    case 'revoked': return sql`"revokedAt" IS NOT NULL`
+    case 'disabled': return sql`"revokedAt" IS NULL AND "disabledAt" IS NOT NULL AND ${lasts}`
+    case 'rotated':
+      return sql`"revokedAt" IS NULL AND "rotatedTo" IS NOT NULL AND ("disabledAt" IS NULL OR "expiresAt" <= ${at})`
+    case 'expired': return sql`"revokedAt" IS NULL AND "rotatedTo" IS NULL AND "expiresAt" <= ${at}`
+    case 'active': return sql`"revokedAt" IS NULL AND "disabledAt" IS NULL AND "rotatedTo" IS NULL AND ${lasts}`
   }
 }
 
-function columns<T extends Pick<ApiKey, 'organizations' | 'scopes' | 'objects' | 'allowlist'>> (key: T) {
+type OwnColumns = 'annotations' | 'organizations' | 'scopes' | 'objects' | 'allowlist' | 'portal'
+
+function columns<T extends Pick<ApiKey, OwnColumns>> ({ portal, ...key }: T) {
   return {
     ...key,
+    portalTemplateId: portal?.templateId ?? null,
+    portalCeiling: portal?.ceiling ?? null,
+    annotations: json(key.annotations),
     organizations: json(key.organizations),
     scopes: json(key.scopes),
     objects: json(key.objects),
@@ -105,6 +136,10 @@ export function readApiKey (row: Row, { text, common, json, instant, flag }: Col
     callsPerMinute: row.callsPerMinute as number | null,
     createdBy: common(row.createdBy),
     creatorId: orNull(common, row.creatorId),
+    vouchedBy: orNull(text, row.vouchedBy),
+    portal: row.portalCeiling === null
+      ? null
+      : { templateId: orNull(text, row.portalTemplateId), ceiling: common(row.portalCeiling) as Role },
     imported: flag(row.imported),
     chainId: row.chainId === id ? id : text(row.chainId),
     rotatedFrom: orNull(text, row.rotatedFrom),
@@ -113,6 +148,10 @@ export function readApiKey (row: Row, { text, common, json, instant, flag }: Col
     expiresAt: orNull(instant, row.expiresAt),
     revokedAt: orNull(instant, row.revokedAt),
     revokedReason: orNull(text, row.revokedReason),
+    disabledAt: orNull(instant, row.disabledAt),
+    disabledReason: orNull(text, row.disabledReason),
+    annotations: json(row.annotations) as ApiKey['annotations'],
+    externalId: orNull(text, row.externalId),
     lastUsedAt: orNull(instant, row.lastUsedAt),
     revision: row.revision as number,
   }

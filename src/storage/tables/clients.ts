@@ -1,11 +1,12 @@
 /** OAuth clients, with their secrets and grants. */
+import { idTokenAlgorithmOf } from '../../domain/credentials/client.ts'
 import type {
-  AssertionProfile, Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret
+  AssertionProfile, Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret, ClientStatus
 } from '../../domain/credentials/client.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, touch, type Row } from '../rows/rows.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage, touch, type Row } from '../rows/rows.ts'
 
 const whole = {
   secrets: { orderBy: { position: 'asc' } },
@@ -25,6 +26,9 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
     async get (id) {
       const row = await table.findUnique({ where: { id }, include: whole })
       return row && read(row)
+    },
+    async several (ids) {
+      return (await table.findMany({ where: { id: { in: [...ids] } }, include: whole })).map(read)
     },
     async byRegistrationAccessDigest (registrationAccessDigest) {
       const row = await table.findUnique({ where: { registrationAccessDigest }, include: whole })
@@ -57,6 +61,9 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
       if (count > 0) note({ of: 'client', id })
       return count > 0
     },
+    async usesIdTokens (idTokenAlgorithm) {
+      return await table.findFirst({ where: { idTokenAlgorithm, revokedAt: null }, select: { id: true } }) !== null
+    },
     async idle (createdBefore, limit) {
       const rows = await table.findMany({
         where: { origin: 'registered', lastUsedAt: null, revision: 1, createdAt: { lt: createdBefore } },
@@ -70,12 +77,12 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
       await table.delete({ where: { id } })
       note({ of: 'client', id })
     },
-    async page (query, { resourceId, revoked, ...exactly }) {
+    async page (query, { resourceId, status, ...exactly }) {
       const { where, ...page } = pageOf(query)
       const granted = resourceId === undefined ? {} : { grants: { some: { resourceId } } }
       return toPage(
         await table.findMany({
-          ...page, where: { AND: [where, exactly, granted, revokedAs(revoked)] }, include: whole
+          ...page, where: { AND: [where, exactly, granted, withStatus(status)] }, include: whole
         }),
         query,
         read
@@ -84,10 +91,26 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
   }
 }
 
+/** `statusOfClient` as a condition; undefined: any. */
+function withStatus (status: ClientStatus | undefined): Prisma.ClientWhereInput {
+  switch (status) {
+    case undefined: return {}
+    case 'revoked': return { revokedAt: { not: null } }
+    case 'disabled': return { revokedAt: null, disabledAt: { not: null } }
+    case 'active': return { revokedAt: null, disabledAt: null }
+  }
+}
+
 /** The columns of the client's own row. */
-function columns<T extends Pick<Client, 'metadata' | 'allowlist' | 'introspects'>> (client: T) {
+function columns<T extends Pick<Client, 'metadata' | 'annotations' | 'allowlist' | 'introspects'>> (client: T) {
+  const { metadata, annotations, allowlist, introspects } = client
   return {
-    ...client, metadata: json(client.metadata), allowlist: json(client.allowlist), introspects: json(client.introspects)
+    ...client,
+    metadata: json(metadata),
+    annotations: json(annotations),
+    idTokenAlgorithm: idTokenAlgorithmOf(client),
+    allowlist: json(allowlist),
+    introspects: json(introspects)
   }
 }
 
@@ -103,7 +126,7 @@ function grantsInOrder (grants: readonly ClientGrant[]) {
 
 /** Reads each column once; `row.secrets` and `row.grants` are rows, in their order. */
 export function readClient (row: Row, columns: Columns): Client {
-  const { text, common, json, instant } = columns
+  const { text, common, json, instant, flag } = columns
   return {
     id: text(row.id),
     organizationId: orNull(common, row.organizationId),
@@ -117,13 +140,19 @@ export function readClient (row: Row, columns: Columns): Client {
     allowlist: json(row.allowlist) as string[],
     introspects: json(row.introspects) as string[],
     assertionProfile: common(row.assertionProfile) as AssertionProfile,
+    pkceRequired: flag(row.pkceRequired),
     generation: row.generation as number,
     registrationAccessDigest: orNull(text, row.registrationAccessDigest),
     registrationTokenId: orNull(common, row.registrationTokenId),
+    creatorId: orNull(common, row.creatorId),
     createdAt: instant(row.createdAt),
     lastUsedAt: orNull(instant, row.lastUsedAt),
     revokedAt: orNull(instant, row.revokedAt),
     revokedReason: orNull(text, row.revokedReason),
+    disabledAt: orNull(instant, row.disabledAt),
+    disabledReason: orNull(text, row.disabledReason),
+    annotations: json(row.annotations) as Client['annotations'],
+    externalId: orNull(text, row.externalId),
     revision: row.revision as number,
   }
 }

@@ -4,6 +4,9 @@ import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'
 
+/** The source of memberships that no mapping gave. */
+const byHand = ''
+
 export function groupRepository (
   { group: table, groupMember: memberships }: Queries, note: ChangeReport
 ): GroupRepository {
@@ -29,14 +32,30 @@ export function groupRepository (
       note({ of: 'members', organizationId })
     },
     async addMember (groupId, memberId) {
-      await memberships.upsert({
-        where: { groupId_memberId: { groupId, memberId } }, create: { groupId, memberId }, update: {}
-      })
+      const key = { groupId, memberId, source: byHand }
+      await memberships.upsert({ where: { groupId_memberId_source: key }, create: key, update: {} })
       note({ of: 'member', id: memberId })
     },
     async removeMember (groupId, memberId) {
       await memberships.deleteMany({ where: { groupId, memberId } })
       note({ of: 'member', id: memberId })
+    },
+    async hasByHand (groupId, memberId) {
+      return await memberships.count({ where: { groupId, memberId, source: byHand } }) > 0
+    },
+    async setMapped (memberId, source, groupIds) {
+      const before = (await memberships.findMany({ where: { memberId, source } })).map(({ groupId }) => groupId)
+      const added = groupIds.filter(id => !before.includes(id))
+      const removed = before.filter(id => !groupIds.includes(id))
+      if (added.length === 0 && removed.length === 0) return { added, removed }
+      await memberships.deleteMany({ where: { memberId, source, groupId: { in: removed } } })
+      await memberships.createMany({ data: added.map(groupId => ({ groupId, memberId, source })) })
+      note({ of: 'member', id: memberId })
+      return { added, removed }
+    },
+    async endMapping (source, organizationId) {
+      const { count } = await memberships.deleteMany({ where: { source } })
+      if (count > 0) note({ of: 'members', organizationId })
     },
     async page (query, { organizationId, memberId }) {
       const { where, ...page } = pageOf(query)

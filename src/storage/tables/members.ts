@@ -1,4 +1,5 @@
 /** Members of organizations. */
+import { normalEmail } from '../../domain/members/email.ts'
 import type { Member, MemberRepository } from '../../domain/members/permissions.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { DbNull, type Prisma, type Queries } from '../engine/prisma.ts'
@@ -8,7 +9,7 @@ export function memberRepository ({ member: table }: Queries, note: ChangeReport
   return {
     async insert (member) {
       const { groups: _, ...columns } = member
-      await table.create({ data: { ...columns, scopes: scopesColumn(member) } })
+      await table.create({ data: { ...columns, ...derivedColumns(member) } })
     },
     async get (id) {
       const row = await table.findUnique({ where: { id }, include: withGroups })
@@ -17,30 +18,40 @@ export function memberRepository ({ member: table }: Queries, note: ChangeReport
     async update (after) {
       const { id, organizationId: _, createdAt: __, groups: ___, ...member } = after
       const { revision } = await table.update({
-        where: { id }, data: { ...member, scopes: scopesColumn(member), ...nextRevision }, select: revisionAlone
+        where: { id }, data: { ...member, ...derivedColumns(after), ...nextRevision }, select: revisionAlone
       })
       note({ of: 'member', id })
       return { ...after, revision }
     },
-    async page (query, { removed, groupId, ...exactly }) {
+    async page (query, { removed, groupId, email, formerEmail, ...exactly }) {
       const { where, ...page } = pageOf(query)
       const narrowed = removed === undefined ? {} : { removedAt: removed ? { not: null } : null }
+      const reached = email === undefined ? {} : { normalEmail: normalEmail(email) }
+      const left = formerEmail === undefined ? {} : { formerEmail: normalEmail(formerEmail) }
       const inGroup = groupId === undefined ? {} : { groups: { some: { groupId } } }
-      return toPage(
-        await table.findMany({ ...page, include: withGroups, where: { AND: [where, exactly, narrowed, inGroup] } }),
-        query, read
-      )
+      const matching = { AND: [where, exactly, narrowed, reached, left, inGroup] }
+      return toPage(await table.findMany({ ...page, include: withGroups, where: matching }), query, read)
     }
   }
 }
 
-function scopesColumn ({ scopes }: Pick<Member, 'scopes'>) {
-  return scopes === null ? DbNull : json(scopes)
+/** A removed member gives its e-mail up: another one may have it. */
+function derivedColumns ({ scopes, email, removedAt }: Member) {
+  const normal = email && normalEmail(email)
+  return {
+    scopes: scopes === null ? DbNull : json(scopes),
+    normalEmail: removedAt === null ? normal : null,
+    formerEmail: removedAt === null ? null : normal,
+  }
 }
 
 const withGroups = { groups: { include: { group: true }, orderBy: { groupId: 'asc' } } } as const
 
-function read (row: Prisma.MemberGetPayload<{ include: typeof withGroups }>): Member {
-  const groups = row.groups.map(({ group }) => ({ id: group.id, scopes: group.scopes as string[] }))
+function read (
+  { normalEmail: _, formerEmail: __, ...row }: Prisma.MemberGetPayload<{ include: typeof withGroups }>
+): Member {
+  // A group is there once for each reason that the member has to be in it.
+  const once = new Map(row.groups.map(({ group }) => [group.id, { id: group.id, scopes: group.scopes as string[] }]))
+  const groups = [...once.values()]
   return { ...row, role: row.role as Member['role'], scopes: row.scopes as string[] | null, groups }
 }

@@ -32,7 +32,7 @@ export function organizationRepository ({ organization: table }: Queries, note: 
 }
 
 /** Reads each column once. */
-export function readOrganization (row: Row, { text, json, instant }: Columns): Organization {
+export function readOrganization (row: Row, { text, json, instant, flag }: Columns): Organization {
   return {
     id: text(row.id),
     name: text(row.name),
@@ -44,6 +44,8 @@ export function readOrganization (row: Row, { text, json, instant }: Columns): O
     createdAt: instant(row.createdAt),
     suspendedAt: orNull(instant, row.suspendedAt),
     deletedAt: orNull(instant, row.deletedAt),
+    requiresProvider: flag(row.requiresProvider),
+    unverifiedClients: text(row.unverifiedClients) as Organization['unverifiedClients'],
     revision: row.revision as number,
   }
 }

@@ -1,7 +1,10 @@
-/** Calls and credits, by API key and day. */
+/** Calls and credits, by consumer and day. */
 import { join, sqltag as sql } from '@prisma/client/runtime/client'
-import type { DayUsage, UsageRepository } from '../../domain/metering/key-usage-meter.ts'
+import type { DayUsage, UsageRepository } from '../../domain/metering/usage-meter.ts'
 import type { Queries } from '../engine/prisma.ts'
+
+/** Consumers that one statement asks about, at most. */
+const consumersAtOnce = 500
 
 export function usageRepository (queries: Queries): UsageRepository {
   return {
@@ -12,20 +15,37 @@ export function usageRepository (queries: Queries): UsageRepository {
         ON CONFLICT ("apiKeyId", "day") DO UPDATE
         SET "calls" = "KeyUsage"."calls" + excluded."calls", "credits" = "KeyUsage"."credits" + excluded."credits"`
     },
-    async ofKey (apiKeyId, { from, to }) {
+    async of (consumerId, { from, to }) {
       const rows = await queries.keyUsage.findMany({
-        where: { apiKeyId, day: { gte: from, lte: to } }, orderBy: { day: 'asc' }
+        where: { consumerId, day: { gte: from, lte: to } }, orderBy: { day: 'asc' }
       })
       return rows.map(({ day, calls, credits }) => ({ day, calls: Number(calls), credits: Number(credits) }))
     },
+    async ofEach (consumerIds, { from, to }) {
+      const rows = await queries.keyUsage.findMany({
+        where: { consumerId: { in: [...consumerIds] }, day: { gte: from, lte: to } }, orderBy: { day: 'asc' }
+      })
+      return rows.map(({ calls, credits, ...row }) => ({ ...row, calls: Number(calls), credits: Number(credits) }))
+    },
+    async callsOf (consumerIds, { from, to }) {
+      let calls = 0
+      for (let i = 0; i < consumerIds.length; i += consumersAtOnce) {
+        const where = { consumerId: { in: consumerIds.slice(i, i + consumersAtOnce) }, day: { gte: from, lte: to } }
+        calls += Number((await queries.keyUsage.aggregate({ where, _sum: { calls: true } }))._sum.calls ?? 0)
+      }
+      return calls
+    },
     async ofOrganization (organizationId, { from, to }) {
       const sums = await queries.$queryRaw<{ environment: string, calls: bigint, credits: bigint }[]>`
-        SELECT "ApiKey"."environment",
+        SELECT "Consumer"."environment",
           CAST(SUM("KeyUsage"."calls") AS BIGINT) AS "calls",
           CAST(SUM("KeyUsage"."credits") AS BIGINT) AS "credits"
-        FROM "KeyUsage" JOIN "ApiKey" ON "ApiKey"."id" = "KeyUsage"."apiKeyId"
-        WHERE "ApiKey"."organizationId" = ${organizationId} AND "KeyUsage"."day" BETWEEN ${from} AND ${to}
-        GROUP BY "ApiKey"."environment"`
+        FROM "KeyUsage" JOIN (
+          SELECT "id", "environment" FROM "ApiKey" WHERE "organizationId" = ${organizationId}
+          UNION ALL SELECT "id", 'live' FROM "Authorization" WHERE "organizationId" = ${organizationId}
+        ) "Consumer" ON "Consumer"."id" = "KeyUsage"."apiKeyId"
+        WHERE "KeyUsage"."day" BETWEEN ${from} AND ${to}
+        GROUP BY "Consumer"."environment"`
       const sumOf = (environment: string) => {
         const sum = sums.find(each => each.environment === environment)
         return { calls: Number(sum?.calls ?? 0), credits: Number(sum?.credits ?? 0) }
@@ -39,20 +59,22 @@ export function usageRepository (queries: Queries): UsageRepository {
 }
 
 /**
- * One row for each key and day, since a statement may update each row once; in the same order on every server, so that
- * two never deadlock.
+ * One row for each consumer and day, since a statement may update each row once; in the same order on every server, so
+ * that two never deadlock.
  */
 function summed (usage: readonly DayUsage[]): DayUsage[] {
   const sums = new Map<string, DayUsage>()
-  for (const { keyId, day, calls, credits } of usage) {
-    const name = `${keyId} ${day}`
+  for (const { consumerId, day, calls, credits } of usage) {
+    const name = `${consumerId} ${day}`
     const before = sums.get(name)
-    sums.set(name, { keyId, day, calls: calls + (before?.calls ?? 0), credits: credits + (before?.credits ?? 0) })
+    sums.set(name, {
+      consumerId, day, calls: calls + (before?.calls ?? 0), credits: credits + (before?.credits ?? 0)
+    })
   }
   return [...sums].toSorted(([a], [b]) => a < b ? -1 : 1).map(([, row]) => row)
 }
 
 /** A row of VALUES. */
-function tuple ({ keyId, day, calls, credits }: DayUsage) {
-  return sql`(${keyId}, ${day}, ${BigInt(calls)}, ${BigInt(credits)})`
+function tuple ({ consumerId, day, calls, credits }: DayUsage) {
+  return sql`(${consumerId}, ${day}, ${BigInt(calls)}, ${BigInt(credits)})`
 }

@@ -34,6 +34,13 @@ export function webhookTokenRepository ({ webhookToken: table }: Queries, note: 
       await table.updateMany({ where, data: { apiKeyId: toApiKeyId, ...nextRevision } })
       if (ids.length > 0) note({ of: 'webhookTokens', ...(ids.length > maxNamed ? {} : { ids }) })
     },
+    async revokeOfKey (apiKeyId, revokedAt) {
+      const where = { apiKeyId, revokedAt: null }
+      const ids = (await table.findMany({ where, select: { id: true } })).map(({ id }) => id)
+      await table.updateMany({ where, data: { revokedAt, ...nextRevision } })
+      if (ids.length > 0) note({ of: 'webhookTokens', ...(ids.length > maxNamed ? {} : { ids }) })
+      return ids.length
+    },
     async page (query, { revoked, ...exactly }) {
       const { where, ...page } = pageOf(query)
       return toPage(

@@ -13,6 +13,9 @@ const suspended = { ...organization, status: 'suspended' as const }
 const deleted = { ...organization, status: 'deleted' as const }
 const elsewhere = { ...resource, id: 'res_other', identifier: 'https://other.example.test' }
 const ended = { ...resource, revokedAt: earlier }
+const disabledVoucher = {
+  revokedAt: null, disabledAt: earlier, expiresAt: null, organization, ofDeployment: false, digests: []
+}
 const seconds = (date: Date) => date.getTime() / 1000
 
 function reasonOf (
@@ -29,7 +32,8 @@ function requiring (more: Partial<JudgedRequest['requirements']>): Partial<Judge
 /** Reasons for which nothing was found that could be judged, and those of the limits, which are taken afterwards. */
 type Judged = Exclude<Reason,
   'no_credential' | 'several_credentials' | 'credential_in_query' | 'key_as_bearer' | 'unknown' |
-  'foreign_deployment' | 'tls_required' | 'rate_limited' | 'quota_exceeded' | 'insufficient_credits'>
+  'foreign_deployment' | 'cross_site_request' | 'reauthentication_required' | 'tls_required' | 'rate_limited' |
+  'quota_exceeded' | 'insufficient_credits'>
 
 const other = { organization: { ...organization, id: 'org_other' }, policies: [] }
 const atOther = { organizationId: 'org_other' }
@@ -73,6 +77,13 @@ const judged: Record<Judged, Record<string, () => Reason | 'passes'>> = {
     'a session': () => reasonOf(sessionFacts({ exp: seconds(now) })),
   },
   rotated: { 'a key after its overlap': () => reasonOf(keyFacts({ expiresAt: now, rotatedTo: 'key_b' })) },
+  disabled: {
+    'a key': () => reasonOf(keyFacts({ disabledAt: earlier })),
+    'a key whose voucher is disabled': () => reasonOf(keyFacts({ vouchedBy: 'key_b' }, { voucher: disabledVoucher })),
+    'a token of a disabled client, whatever its generation': () =>
+      reasonOf(tokenFacts({ gen: 0 }, { client: { ...client, disabledAt: earlier } })),
+    'a webhook of a disabled key': () => reasonOf(webhookFacts({}, { keyFacts: keyFacts({ disabledAt: earlier }) })),
+  },
   superseded: { 'a token of an older generation': () => reasonOf(tokenFacts({ gen: 0 })) },
   organization_suspended: {
     'a key': () => reasonOf(keyFacts({}, { organization: suspended })),
@@ -121,6 +132,16 @@ const judged: Record<Judged, Record<string, () => Reason | 'passes'>> = {
   session_required: {
     'a key': () => reasonOf(keyFacts(), requiring({ session: true })),
     'a token': () => reasonOf(tokenFacts(), requiring({ session: true })),
+  },
+  person_required: {
+    'a key': () => reasonOf(keyFacts(), requiring({ person: true })),
+    'a token': () => reasonOf(tokenFacts(), requiring({ person: true })),
+    'the admin token': () => reasonOf({
+      kind: 'admin_token',
+      organization: null,
+      policies: [],
+      principal: principalOf({ kind: 'admin_token', id: 'admin' })
+    }, requiring({ person: true })),
   },
   insufficient_scope: { 'a scope more': () => reasonOf(keyFacts(), requiring({ scopes: ['read', 'write'] })) },
   policy_denied: {
@@ -175,6 +196,7 @@ tap.test('CL-05, CK-13: of several reasons the first in the order of the checks 
   let facts = keyFacts(
     {
       revokedAt: earlier,
+      disabledAt: earlier,
       expiresAt: now,
       rotatedTo: 'key_b',
       allowlist: ['198.51.100.7'],
@@ -189,7 +211,9 @@ tap.test('CL-05, CK-13: of several reasons the first in the order of the checks 
   )
   let place: PlaceFacts | null = { organization: { ...deleted, features: [] }, policies: [denying({})] }
   let request = requestFor({
-    requirements: { scopes, apiKeyOnly: true, session: true, feature: 'reports', object: { type: 'templates' } },
+    requirements: {
+      scopes, apiKeyOnly: true, credits: 0, session: true, feature: 'reports', object: { type: 'templates' }
+    },
     environment: 'live',
     organizationId: 'org_foreign',
     objectId: 'tpl_2',
@@ -207,6 +231,7 @@ tap.test('CL-05, CK-13: of several reasons the first in the order of the checks 
     ['wrong_resource', 401, () => { facts = { ...facts, resource } }],
     ['revoked', 401, () => { mended({ revokedAt: null }) }],
     ['rotated', 401, () => { mended({ expiresAt: null }) }],
+    ['disabled', 401, () => { mended({ disabledAt: null }) }],
     ['organization_suspended', 403, () => { facts = { ...facts, organization: { ...organization, features: [] } } }],
     ['feature_missing', 403, () => { facts = { ...facts, organization } }],
     ['address_not_allowed', 401, () => { mended({ allowlist: [] }) }],

@@ -6,7 +6,7 @@ import type { AuditEvent } from '../../../src/domain/audit/event.ts'
 import { requirePublicKeys } from '../../../src/domain/credentials/client-keys.ts'
 import { refusalLog, type RefusalEntry } from '../../../src/domain/audit/refusal-log.ts'
 import { resourceMetadataUrl } from '../../../src/domain/resources/resource-metadata.ts'
-import { keyUsageMeter } from '../../../src/domain/metering/key-usage-meter.ts'
+import { usageMeter } from '../../../src/domain/metering/usage-meter.ts'
 import { lastUsedRecorder, writtenAtOnce } from '../../../src/domain/metering/last-used.ts'
 import { windowLimiter } from '../../../src/domain/metering/window-limiter.ts'
 import { Failure } from '../../../src/base/errors.ts'
@@ -225,8 +225,8 @@ tap.test('of more credentials than are written at once those that wait the longe
       clock,
       1
     ),
-    keyUsageMeter(async rows => {
-      added.push(rows.map(row => row.keyId))
+    usageMeter(async rows => {
+      added.push(rows.map(row => row.consumerId))
     }, 1)
   ] as const
   const ids = Array.from({ length: writtenAtOnce + 3 }, (_, i) => `key_${i}`)

@@ -4,7 +4,7 @@ import { setImmediate, setTimeout as pause } from 'node:timers/promises'
 import tap from 'tap'
 import { tokenMeter } from '../../../src/domain/tokens/issuance-meter.ts'
 import { batchWriter, writtenInOneStatement } from '../../../src/domain/core/batch-writer.ts'
-import { keyUsageMeter } from '../../../src/domain/metering/key-usage-meter.ts'
+import { usageMeter } from '../../../src/domain/metering/usage-meter.ts'
 import { lastUsedRecorder, writtenAtOnce } from '../../../src/domain/metering/last-used.ts'
 import { until } from '../../support/waiting.ts'
 
@@ -25,11 +25,12 @@ function place<T> () {
 tap.test('while the database is away each kind of usage is tried once in an interval, and nothing is lost: it is there once, when the database is', async t => {
   const interval = 40
   const [last, calls, tokens] = [
-    place<[string, Date]>(), place<{ keyId: string, calls: number }>(), place<{ clientId: string, tokens: number }>()
+    place<[string, Date]>(), place<{ consumerId: string, calls: number }>(),
+    place<{ clientId: string, tokens: number }>()
   ]
   const places = [last.here, calls.here, tokens.here]
   const uses = lastUsedRecorder(last.write, () => noon, interval)
-  const meter = keyUsageMeter(calls.write, interval)
+  const meter = usageMeter(calls.write, interval)
   const issued = tokenMeter(tokens.write, () => noon, interval)
   for (const each of places) each.away = true
   const ids = Array.from({ length: 3 * writtenAtOnce }, (_, i) => `id_${i}`)
@@ -55,7 +56,7 @@ tap.test('while the database is away each kind of usage is tried once in an inte
     rows.reduce((sums, [id, n]) => sums.set(id, (sums.get(id) ?? 0) + n), new Map<string, number>())
   for (
     const found of [
-      sums(calls.here.written.map(({ keyId, calls }) => [keyId, calls])),
+      sums(calls.here.written.map(({ consumerId, calls }) => [consumerId, calls])),
       sums(tokens.here.written.map(({ clientId, tokens }) => [clientId, tokens]))
     ]
   ) {

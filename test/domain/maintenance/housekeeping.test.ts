@@ -2,6 +2,8 @@
 import tap from 'tap'
 import { systemActor } from '../../../src/domain/core/actor.ts'
 import { runHousekeeping } from '../../../src/domain/maintenance/housekeeping.ts'
+import type { Store } from '../../../src/domain/store.ts'
+import { noLimits } from '../../../src/domain/tenancy/limits.ts'
 import { newMetrics } from '../../../src/telemetry/metrics.ts'
 import { openStorage } from '../../../src/storage/index.ts'
 import { databases } from '../../support/databases.ts'
@@ -12,6 +14,34 @@ tap.teardown(async () => { for (const { database } of fresh) await database.drop
 
 const now = new Date('2027-03-15T12:00:00Z')
 
+/** Invitations that ended more than thirty days ago, and lately, in each way; and one that is open. */
+async function insertInvitations (store: Pick<Store, 'invitations'>): Promise<void> {
+  const [before, lately] = [-1, 1].map(more => new Date(now.getTime() - 30 * 86_400_000 + more))
+  const open = { acceptedAt: null, revokedAt: null, expiresAt: new Date(now.getTime() + 1) }
+  const ended = Object.entries({ before: before!, lately: lately! }).flatMap(([when, at]): [string, object][] => [
+    [`accepted_${when}`, { ...open, acceptedAt: at }],
+    [`revoked_${when}`, { ...open, revokedAt: at }],
+    [`expired_${when}`, { ...open, expiresAt: at }],
+  ])
+  for (const [name, times] of [...ended, ['open', {}] as const]) {
+    await store.invitations.insert({
+      ...open,
+      ...times,
+      id: `inv_${name}`,
+      organizationId: 'org_x',
+      email: 'a@x.example',
+      normalEmail: 'a@x.example',
+      role: 'viewer',
+      groups: [],
+      memberId: null,
+      createdBy: 'admin',
+      creatorId: null,
+      createdAt: now,
+      revision: 1
+    })
+  }
+}
+
 for (const { name, database } of fresh) {
   tap.test(`usage older than it is to be kept goes, what is younger stays, and the rows are counted [${name}]`, async t => {
     const { store, close } = await openStorage(database.url, { limits: patientLimits })
@@ -19,7 +49,7 @@ for (const { name, database } of fresh) {
     const operation = { store, clock: () => now, actor: systemActor }
     await store.usage.add(
       ['2027-03-15', '2027-02-13', '2027-02-12', '2026-12-31'].map(day => ({
-        keyId: 'key_x', day, calls: 1, credits: 0
+        consumerId: 'key_x', day, calls: 1, credits: 0
       }))
     )
     for (const month of ['2027-03', '2027-02', '2027-01', '2026-12']) {
@@ -50,9 +80,76 @@ for (const { name, database } of fresh) {
     }
     await store.signingKeys.insert({ kid: 'gone', ...key, publishedUntil: dayBefore })
     await store.signingKeys.insert({ kid: 'published', ...key, publishedUntil: new Date(dayBefore.getTime() + 1) })
+    await store.organizations.insert({
+      id: 'org_x',
+      name: 'x',
+      status: 'active',
+      features: [],
+      ...noLimits,
+      createdAt: now,
+      suspendedAt: null,
+      deletedAt: null,
+      requiresProvider: false,
+      unverifiedClients: 'allow',
+      revision: 1
+    })
+    await store.members.insert({
+      id: 'mem_x',
+      organizationId: 'org_x',
+      name: 'x',
+      email: null,
+      role: 'owner',
+      scopes: null,
+      operator: false,
+      groups: [],
+      createdAt: now,
+      removedAt: null,
+      revision: 1
+    })
+    for (const [id, ago] of [['spent', 1], ['fresh', -1]] as const) {
+      const expiresAt = new Date(dayBefore.getTime() - ago)
+      await store.personSessions.insert({
+        id: `pse_${id}`,
+        digest: id,
+        memberId: 'mem_x',
+        identityId: null,
+        amr: ['otp'],
+        provider: null,
+        providerSession: null,
+        vouchedBy: null,
+        authenticatedAt: now,
+        authTimeKnown: true,
+        createdAt: now,
+        lastUsedAt: now,
+        expiresAt,
+        endedAt: now,
+        endedReason: 'sign-out'
+      })
+      await store.signInLinks.insert({
+        id: `sil_${id}`,
+        digest: id,
+        memberId: 'mem_x',
+        createdBy: 'admin',
+        vouchedBy: null,
+        createdAt: now,
+        expiresAt,
+        creatorId: null,
+        sessionEndsAt: null,
+        usedAt: null
+      })
+    }
+    await insertInvitations(store)
     const metrics = newMetrics()
     await runHousekeeping(operation, { usageDays: 30 }, metrics)
-    t.strictSame((await store.usage.ofKey('key_x', { from: '2026-01-01', to: '2027-12-31' })).map(({ day }) => day), [
+    const { items } = await store.invitations.page({ limit: 200, after: null }, {})
+    t.strictSame(items.map(({ id }) => id).sort(), [
+      'inv_accepted_lately', 'inv_expired_lately', 'inv_open', 'inv_revoked_lately'
+    ])
+    t.equal(await store.personSessions.byDigest('spent'), null)
+    t.match(await store.personSessions.byDigest('fresh'), { id: 'pse_fresh', amr: ['otp'], endedReason: 'sign-out' })
+    t.equal(await store.signInLinks.byDigest('spent'), null)
+    t.ok(await store.signInLinks.byDigest('fresh'))
+    t.strictSame((await store.usage.of('key_x', { from: '2026-01-01', to: '2027-12-31' })).map(({ day }) => day), [
       '2027-02-13', '2027-03-15'
     ])
     const months = await Promise.all(
@@ -64,7 +161,9 @@ for (const { name, database } of fresh) {
     t.ok(await store.revokedTokens.has('alive'))
     t.notOk(await store.revokedTokens.has('dead'))
     t.strictSame(metrics.pruned.entries().map(([kind, , count]) => [kind, count]), [
-      ['revoked_token', 1], ['used_assertion', 1], ['remembered_answer', 1], ['signing_key', 1], ['idle_client', 0],
+      ['revoked_token', 1], ['used_assertion', 1], ['remembered_answer', 1], ['person_session', 1],
+      ['invitation', 3], ['sign_in_link', 1], ['authorization', 0], ['authorization_step', 0], ['signing_key', 1],
+      ['idle_client', 0],
       ['key_usage', 2], ['token_usage', 0], ['allowance', 2]
     ])
     t.strictSame((await store.signingKeys.all()).map(({ kid }) => kid), ['published'])
@@ -72,20 +171,20 @@ for (const { name, database } of fresh) {
     t.ok(await store.rememberedAnswers.get('fresh'))
     t.equal(metrics.prunedAt, now.getTime())
     await runHousekeeping(operation, { usageDays: 30 }, metrics)
-    t.equal(metrics.pruned.total, 8, 'a second round finds nothing')
+    t.equal(metrics.pruned.total, 13, 'a second round finds nothing')
   })
 
   tap.test(`one chore that fails is reported and keeps none of the others from its work [${name}]`, async t => {
     const { store, close } = await openStorage(database.url, { limits: patientLimits })
     t.teardown(close)
-    await store.usage.add([{ keyId: 'key_y', day: '2020-01-01', calls: 1, credits: 0 }])
+    await store.usage.add([{ consumerId: 'key_y', day: '2020-01-01', calls: 1, credits: 0 }])
     const broken = { ...store, revokedTokens: { ...store.revokedTokens, prune: async () => { throw new Error('no') } } }
     const metrics = newMetrics()
     await t.rejects(
       runHousekeeping({ store: broken, clock: () => now, actor: systemActor }, { usageDays: 30 }, metrics),
       { message: 'no' }
     )
-    t.strictSame(await store.usage.ofKey('key_y', { from: '2019-12-31', to: '2020-12-30' }), [])
+    t.strictSame(await store.usage.of('key_y', { from: '2019-12-31', to: '2020-12-30' }), [])
     t.equal(metrics.prunedAt, null, 'and the round does not count as done')
   })
 }

@@ -32,7 +32,7 @@ async function admitMany (
   const each = [keys].flat() as ApiKey[]
   return await Promise.all(
     Array.from({ length: calls }, (_, i) =>
-      meters[i % meters.length]!.admit({ key: each[i % each.length]!, organization, credits, now }))
+      meters[i % meters.length]!.admit({ consumer: each[i % each.length]!, organization, credits, now }))
   )
 }
 
@@ -50,11 +50,11 @@ for (const { name, fresh } of databases) {
       const { store, newMeter, newKey } = await newTenant(t)
       const meter = newMeter()
       const key = await newKey()
-      t.strictSame(meter.admit({ key, organization: noLimits, credits: 0, now: noon }), {
+      t.strictSame(meter.admit({ consumer: key, organization: noLimits, credits: 0, now: noon }), {
         ok: true, spending: null, limits: []
       })
       await meter.flush()
-      t.strictSame(await store.usage.ofKey(key.id, january), [{ day: '2026-01-15', calls: 1, credits: 0 }])
+      t.strictSame(await store.usage.of(key.id, january), [{ day: '2026-01-15', calls: 1, credits: 0 }])
       t.strictSame(await store.allowances.taken(key.id, '2026-01'), { calls: 0, credits: 0 })
     })
 
@@ -72,7 +72,7 @@ for (const { name, fresh } of databases) {
       }
       for (const meter of meters) await meter.stop()
       t.strictSame(
-        await store.usage.ofKey(key.id, january), [{ day: '2026-01-15', calls: 100, credits: 0 }],
+        await store.usage.of(key.id, january), [{ day: '2026-01-15', calls: 100, credits: 0 }],
         'refused calls are no usage'
       )
       t.strictSame(await store.allowances.taken(key.id, '2026-01'), { calls: 100, credits: 0 })
@@ -83,15 +83,15 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey({ callsPerMonth: 25 })
       for (let remaining = 24; remaining >= 0; remaining--) {
-        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 0, now: noon }), {
+        t.strictSame(await meter.admit({ consumer: key, organization: noLimits, credits: 0, now: noon }), {
           ok: true, spending: null, limits: [month(25, remaining)]
         })
       }
-      t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: noon }), {
+      t.match(await meter.admit({ consumer: key, organization: noLimits, credits: 0, now: noon }), {
         ok: false, reason: 'quota_exceeded'
       })
       t.notOk(
-        meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise,
+        meter.admit({ consumer: key, organization: noLimits, credits: 0, now: noon }) instanceof Promise,
         'for a second, no is an answer from memory too'
       )
     })
@@ -100,13 +100,13 @@ for (const { name, fresh } of databases) {
       const { store, newMeter, newKey } = await newTenant(t)
       const meter = newMeter()
       const key = await newKey({ callsPerMonth: 10_000 })
-      t.ok(meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise)
-      t.notOk((await meter.admit({ key, organization: noLimits, credits: 0, now: noon })) instanceof Promise)
+      t.ok(meter.admit({ consumer: key, organization: noLimits, credits: 0, now: noon }) instanceof Promise)
+      t.notOk((await meter.admit({ consumer: key, organization: noLimits, credits: 0, now: noon })) instanceof Promise)
       for (let i = 0; i < 98; i++) {
-        t.notOk(meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise)
+        t.notOk(meter.admit({ consumer: key, organization: noLimits, credits: 0, now: noon }) instanceof Promise)
       }
       t.ok(
-        meter.admit({ key, organization: noLimits, credits: 0, now: noon }) instanceof Promise,
+        meter.admit({ consumer: key, organization: noLimits, credits: 0, now: noon }) instanceof Promise,
         'the next block has to be taken'
       )
       t.equal((await store.allowances.taken(key.id, '2026-01')).calls % 100, 0)
@@ -118,10 +118,10 @@ for (const { name, fresh } of databases) {
       const { newMeter, newKey, newMeterElsewhere } = await newTenant(t)
       const [one, two] = [newMeter(), newMeterElsewhere()]
       const key = await newKey({ callsPerMonth: 50 })
-      await one.admit({ key, organization: noLimits, credits: 0, now: noon })
+      await one.admit({ consumer: key, organization: noLimits, credits: 0, now: noon })
       t.equal(admitted(await admitMany([two], 60, key)), 45, 'the first holds a block of 5')
       await one.stop()
-      t.match(await two.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: false })
+      t.match(await two.admit({ consumer: key, organization: noLimits, credits: 0, now: noon }), { ok: false })
       const secondLater = new Date(noon.getTime() + 1_000)
       t.equal(admitted(await admitMany([two], 60, key, 0, secondLater)), 4)
     })
@@ -206,16 +206,18 @@ for (const { name, fresh } of databases) {
         '2026-12-31T23:59:59.999Z', '2027-01-01T00:00:00.000Z', 31
       ], ['2026-03-31T23:59:59.999Z', '2026-04-01T00:00:00.000Z', 31]] as const
       for (const [last, first, days] of ends) {
-        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(last) }), {
+        t.strictSame(await meter.admit({ consumer: key, organization: noLimits, credits: 0, now: new Date(last) }), {
           ok: true, spending: null, limits: [month(1, 0, days, 1)]
         })
-        t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(last) }), {
+        t.match(await meter.admit({ consumer: key, organization: noLimits, credits: 0, now: new Date(last) }), {
           ok: false, reason: 'quota_exceeded', retryAfterSeconds: 1
         })
         t.match(
-          await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(first) }), { ok: true }, first
+          await meter.admit({ consumer: key, organization: noLimits, credits: 0, now: new Date(first) }),
+          { ok: true },
+          first
         )
-        t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(first) }), {
+        t.match(await meter.admit({ consumer: key, organization: noLimits, credits: 0, now: new Date(first) }), {
           ok: false, reason: 'quota_exceeded'
         })
       }
@@ -229,12 +231,12 @@ for (const { name, fresh } of databases) {
       const after = new Date('2026-02-01T00:00:01Z')
       const passed = { before: 0, after: 0 }
       for (let i = 0; i < 10; i++) {
-        if ((await meter.admit({ key, organization: noLimits, credits: 0, now: before })).ok) passed.before++
-        if ((await meter.admit({ key, organization: noLimits, credits: 0, now: after })).ok) passed.after++
+        if ((await meter.admit({ consumer: key, organization: noLimits, credits: 0, now: before })).ok) passed.before++
+        if ((await meter.admit({ consumer: key, organization: noLimits, credits: 0, now: after })).ok) passed.after++
       }
       t.strictSame(passed, { before: 3, after: 3 })
       await meter.stop()
-      t.strictSame(await store.usage.ofKey(key.id, everyDay), [{ day: '2026-01-31', calls: 3, credits: 0 }, {
+      t.strictSame(await store.usage.of(key.id, everyDay), [{ day: '2026-01-31', calls: 3, credits: 0 }, {
         day: '2026-02-01', calls: 3, credits: 0
       }])
     })
@@ -245,7 +247,7 @@ for (const { name, fresh } of databases) {
       const key = await newKey({ callsPerMonth: 1_000 })
       t.equal(admitted(await admitMany([meter], 100, key)), 100)
       t.match(
-        await meter.admit({ key: { ...key, callsPerMonth: 50 }, organization: noLimits, credits: 0, now: noon }),
+        await meter.admit({ consumer: { ...key, callsPerMonth: 50 }, organization: noLimits, credits: 0, now: noon }),
         { ok: false, reason: 'quota_exceeded' }
       )
       t.equal(admitted(await admitMany([meter], 400, { ...key, callsPerMonth: 300 })) <= 200, true)
@@ -266,13 +268,14 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey({ callsPerMinute: 2, callsPerMonth: 100 })
       t.equal(admitted(await admitMany([meter], 10, key)), 2)
-      t.strictSame(await meter.admit({ key, organization: noLimits, credits: 0, now: noon }), {
+      t.strictSame(await meter.admit({ consumer: key, organization: noLimits, credits: 0, now: noon }), {
         ok: false,
         reason: 'rate_limited',
         retryAfterSeconds: 30,
         limits: [{ policy: 'minute', quota: 2, windowSeconds: 60, remaining: 0, resetSeconds: 30 }]
       })
-      t.match(await meter.admit({ key, organization: noLimits, credits: 0, now: new Date(noon.getTime() + 30_000) }), {
+      const later = new Date(noon.getTime() + 30_000)
+      t.match(await meter.admit({ consumer: key, organization: noLimits, credits: 0, now: later }), {
         ok: true
       })
       await meter.stop()
@@ -290,28 +293,28 @@ for (const { name, fresh } of databases) {
       const credits = (remaining: number) => ({
         policy: 'credits', quota: 7, windowSeconds: 31 * 86_400, remaining, resetSeconds: restOfJanuary
       })
-      const verdict = await meter.admit({ key, organization: noLimits, credits: 3, now: noon })
+      const verdict = await meter.admit({ consumer: key, organization: noLimits, credits: 3, now: noon })
       t.strictSame(verdict, {
         ok: true, spending: (verdict as { spending: string }).spending, limits: [minute(9, 6), month(10, 9), credits(4)]
       })
       t.match(await store.credits.entry((verdict as { spending: string }).spending), {
-        apiKeyId: key.id, amount: -3, balance: 5, reason: 'call', createdAt: noon
+        consumerId: key.id, amount: -3, balance: 5, reason: 'call', createdAt: noon
       })
       for (let i = 0; i < 20; i++) {
-        t.strictSame(await meter.admit({ key, organization: noLimits, credits: 5, now: noon }), {
+        t.strictSame(await meter.admit({ consumer: key, organization: noLimits, credits: 5, now: noon }), {
           ok: false,
           reason: 'quota_exceeded',
           retryAfterSeconds: restOfJanuary,
           limits: [minute(8, 12), month(10, 8), credits(4)]
         })
-        t.match(await meter.admit({ key, organization: noLimits, credits: 6, now: noon }), {
+        t.match(await meter.admit({ consumer: key, organization: noLimits, credits: 6, now: noon }), {
           ok: false, reason: 'insufficient_credits', retryAfterSeconds: null
         })
       }
       await meter.stop()
       t.equal(await store.credits.balance(live), 5)
       t.strictSame(await store.allowances.taken(key.id, '2026-01'), { calls: 1, credits: 3 })
-      t.strictSame(await store.usage.ofKey(key.id, january), [{ day: '2026-01-15', calls: 1, credits: 3 }])
+      t.strictSame(await store.usage.of(key.id, january), [{ day: '2026-01-15', calls: 1, credits: 3 }])
     })
 
     await t.test(`CL-03: of many calls on two servers exactly as many pass as there are credits, each paid once [${name}]`, async t => {
@@ -336,7 +339,7 @@ for (const { name, fresh } of databases) {
       const key = await newKey()
       await grant(2)
       const calls = [1, -1, 0.5, 1].map(async credits =>
-        await meter.admit({ key, organization: noLimits, credits, now: noon })
+        await meter.admit({ consumer: key, organization: noLimits, credits, now: noon })
       )
       const outcomes = await Promise.allSettled(calls)
       t.match(outcomes, [{ value: { ok: true } }, { reason: { code: 'invalid_request' } }, {
@@ -350,12 +353,12 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey({ creditsPerMonth: 3 })
       await grant(3)
-      const verdict = await meter.admit({ key, organization: noLimits, credits: 3, now: noon })
-      t.match(await meter.admit({ key, organization: noLimits, credits: 3, now: noon }), { ok: false })
+      const verdict = await meter.admit({ consumer: key, organization: noLimits, credits: 3, now: noon })
+      t.match(await meter.admit({ consumer: key, organization: noLimits, credits: 3, now: noon }), { ok: false })
       await meter.refund((verdict as { spending: string }).spending, 'render failed')
       await meter.refund((verdict as { spending: string }).spending, 'render failed')
       t.equal(await store.credits.balance(live), 3)
-      t.match(await meter.admit({ key, organization: noLimits, credits: 3, now: noon }), { ok: true })
+      t.match(await meter.admit({ consumer: key, organization: noLimits, credits: 3, now: noon }), { ok: true })
     })
 
     await t.test(`CL-08: calls over midnight count on both days, UTC, and are written within a second and at the end [${name}]`, async t => {
@@ -368,10 +371,10 @@ for (const { name, fresh } of databases) {
           '2026-01-31T23:59:59.999Z', '2026-02-01T23:59:59.999Z'
         ]
       ) {
-        t.match(meter.admit({ key, organization: noLimits, credits: 0, now: new Date(time) }), { ok: true })
+        t.match(meter.admit({ consumer: key, organization: noLimits, credits: 0, now: new Date(time) }), { ok: true })
       }
       await meter.stop()
-      t.strictSame(await store.usage.ofKey(key.id, everyDay), [{ day: '2026-01-31', calls: 2, credits: 0 }, {
+      t.strictSame(await store.usage.of(key.id, everyDay), [{ day: '2026-01-31', calls: 2, credits: 0 }, {
         day: '2026-02-01', calls: 3, credits: 0
       }])
     })
@@ -394,7 +397,7 @@ for (const { name, fresh } of databases) {
       for (const meter of meters) await meter.stop()
       t.strictSame(await store.allowances.taken(old.id, '2026-01'), { calls: 20, credits: 0 })
       t.strictSame(await store.allowances.taken(successor.id, '2026-01'), { calls: 0, credits: 0 })
-      const usage = await Promise.all([old, successor].map(key => store.usage.ofKey(key.id, january)))
+      const usage = await Promise.all([old, successor].map(key => store.usage.of(key.id, january)))
       t.equal(usage.flat().reduce((sum, { calls }) => sum + calls, 0), 20)
       t.ok(usage.every(([day]) => day!.calls > 0))
 
@@ -403,7 +406,7 @@ for (const { name, fresh } of databases) {
       const verdicts = await admitMany([meter], 8, [{ ...old, ...unmetered }, { ...successor, ...unmetered }], 3)
       t.equal(admitted(verdicts), 4, 'and their credits')
       const spending = verdicts.flatMap(each => each.ok ? [each.spending!] : [])[1]!
-      t.equal((await store.credits.entry(spending))?.apiKeyId, successor.id)
+      t.equal((await store.credits.entry(spending))?.consumerId, successor.id)
       await meter.refund(spending, 'failed')
       t.equal((await store.allowances.taken(old.id, '2026-01')).credits, 9, 'a refund goes back to what they share')
       t.equal(admitted(await admitMany([meter], 2, { ...old, ...unmetered }, 3)), 1)
@@ -419,7 +422,7 @@ for (const { name, fresh } of databases) {
       const organization = { ...noLimits, callsPerMonth: 50 }
       const verdicts = await admitMany(meters, 300, keys, 0, noon, organization)
       t.equal(admitted(verdicts), 50)
-      const refused = await meters[0]!.admit({ key: keys[0]!, organization, credits: 0, now: noon })
+      const refused = await meters[0]!.admit({ consumer: keys[0]!, organization, credits: 0, now: noon })
       t.strictSame(refused, {
         ok: false,
         reason: 'quota_exceeded',
@@ -429,7 +432,7 @@ for (const { name, fresh } of databases) {
       for (const meter of meters) await meter.stop()
       t.equal((await store.allowances.taken(`${organizationId}:live`, '2026-01')).calls, 50)
       for (const { id } of keys) {
-        const [own] = await store.usage.ofKey(id, january)
+        const [own] = await store.usage.of(id, january)
         t.equal(
           (await store.allowances.taken(id, '2026-01')).calls, own?.calls ?? 0,
           'what the organization refused is back in the month of the key'
@@ -452,8 +455,9 @@ for (const { name, fresh } of databases) {
       const meter = newMeter()
       const key = await newKey({ callsPerMonth: 10_000, callsPerMinute: 1_000 })
       const organization = { ...noLimits, callsPerMonth: 10_000, callsPerMinute: 1_000 }
-      await meter.admit({ key, organization, credits: 0, now: noon })
-      for (let i = 0; i < 90; i++) t.notOk(meter.admit({ key, organization, credits: 0, now: noon }) instanceof Promise)
+      await meter.admit({ consumer: key, organization, credits: 0, now: noon })
+      const call = { consumer: key, organization, credits: 0, now: noon }
+      for (let i = 0; i < 90; i++) t.notOk(meter.admit(call) instanceof Promise)
     })
 
     await t.test(`CD-10: what one of the two minutes refuses is taken from neither [${name}]`, async t => {
@@ -463,7 +467,7 @@ for (const { name, fresh } of databases) {
       const organization = { ...noLimits, callsPerMinute: 2 }
       t.equal(admitted(await admitMany([meter], 10, one, 0, noon, organization)), 2)
       const minute = { policy: 'minute', quota: 3, windowSeconds: 60, remaining: 0, resetSeconds: 20 }
-      t.strictSame(await meter.admit({ key: one, organization, credits: 0, now: noon }), {
+      t.strictSame(await meter.admit({ consumer: one, organization, credits: 0, now: noon }), {
         ok: false,
         reason: 'rate_limited',
         retryAfterSeconds: 30,
@@ -487,7 +491,7 @@ for (const { name, fresh } of databases) {
       await grant(1_000)
       const verdicts = await admitMany(meters, 40, keys, 3, noon, organization)
       t.equal(admitted(verdicts), 3)
-      const refusal = await meters[0]!.admit({ key: keys[1]!, organization, credits: 3, now: noon })
+      const refusal = await meters[0]!.admit({ consumer: keys[1]!, organization, credits: 3, now: noon })
       t.match(refusal, { ok: false, reason: 'quota_exceeded', retryAfterSeconds: restOfJanuary })
       t.match(refusal.limits.at(-1), {
         policy: 'organization-credits', quota: 10, remaining: 1, resetSeconds: restOfJanuary
@@ -514,20 +518,23 @@ for (const { name, fresh } of databases) {
     await close()
     await t.rejects(
       Promise.resolve(
-        meter.admit({ key: { ...key, callsPerMonth: 5 }, organization: noLimits, credits: 0, now: noon })
+        meter.admit({ consumer: { ...key, callsPerMonth: 5 }, organization: noLimits, credits: 0, now: noon })
       ),
       { code: 'storage_unavailable' }
     )
     const once = {
-      key: { ...key, callsPerMinute: 1 }, organization: { ...noLimits, callsPerMonth: 5 }, credits: 0, now: noon
+      consumer: { ...key, callsPerMinute: 1 },
+      organization: { ...noLimits, callsPerMonth: 5 },
+      credits: 0,
+      now: noon
     }
     for (let i = 0; i < 3; i++) {
       await t.rejects(Promise.resolve(meter.admit(once)), { code: 'storage_unavailable' }, 'its minute is given back')
     }
-    await t.rejects(Promise.resolve(meter.admit({ key, organization: noLimits, credits: 1, now: noon })), {
+    await t.rejects(Promise.resolve(meter.admit({ consumer: key, organization: noLimits, credits: 1, now: noon })), {
       code: 'storage_unavailable'
     })
-    t.match(meter.admit({ key, organization: noLimits, credits: 0, now: noon }), { ok: true })
+    t.match(meter.admit({ consumer: key, organization: noLimits, credits: 0, now: noon }), { ok: true })
     await meter.flush()
   })
 
@@ -568,7 +575,7 @@ for (const { name, fresh } of databases) {
         spent.length - acknowledged.length <= 20,
         `at most what was under way was paid and not heard of: ${spent.length - acknowledged.length}`
       )
-      const usage = await store.usage.ofKey(key.id, january)
+      const usage = await store.usage.of(key.id, january)
       t.equal(usage[0]?.credits, 2 * spent.length, 'the usage says the same')
       t.ok((usage[0]?.calls ?? 0) <= spent.length, 'calls may lag, but are never too many')
       const { calls, credits } = await store.allowances.taken(key.id, '2026-01')
@@ -585,8 +592,8 @@ for (const { name, fresh } of databases) {
  * Runs a server under load, kills it once it has admitted so many calls, and returns the spendings of all admitted
  * calls.
  */
-async function killUnderLoad (url: string, keyId: string, calls: number): Promise<string[]> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../support/metered-load.ts'), url, keyId], {
+async function killUnderLoad (url: string, consumerId: string, calls: number): Promise<string[]> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../support/metered-load.ts'), url, consumerId], {
     stdio: ['ignore', 'pipe', 'inherit']
   })
   const lines: string[] = []

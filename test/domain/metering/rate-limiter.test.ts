@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { rateLimiter } from '../../../src/domain/metering/rate-limiter.ts'
-import { rateLimitHeaders } from '../../../src/guard/refusal/rate-limit-headers.ts'
+import { rateLimitHeaders } from '../../../src/http/rate-limit-headers.ts'
 import { clockAt, noon } from '../../support/metering.ts'
 
 t.test('CD-10: a bucket lets its quota through at once, then one for each interval, and says how long to wait', async t => {

@@ -1,15 +1,14 @@
 /** Counts of a guard and of its server, with answers that are lost, late and repeated: each call is counted once. */
 import fc from 'fast-check'
 import tap from 'tap'
-import type { KeyFacts } from '../../../src/domain/access/facts.ts'
 import { rateLimiter } from '../../../src/domain/metering/rate-limiter.ts'
 import { CountFollowers, ToldCounts, type Told } from '../../../src/domain/metering/told-counts.ts'
-import { MinuteCounts } from '../../../src/guard/remote/minute-counts.ts'
+import { MinuteCounts, type Limited } from '../../../src/guard/remote/minute-counts.ts'
 import { noon } from '../../support/metering.ts'
 
 const callsPerMinute = 1_000_000
-const key = { chainId: 'chain', organizationId: 'org', environment: 'live', callsPerMinute }
-const facts = { key, organization: { callsPerMinute: null } } as unknown as Pick<KeyFacts, 'key' | 'organization'>
+const consumer = { chainId: 'chain', organizationId: 'org', environment: 'live', callsPerMinute }
+const limited = { consumer, organization: { callsPerMinute: null } } as unknown as Limited
 
 /** A server's bucket, and a guard that follows it. */
 function world () {
@@ -21,7 +20,7 @@ function world () {
   const count = (calls: number, by: ToldCounts | null) => { rates.add('chain', callsPerMinute, calls, noon, by) }
   const take = (): number => {
     const taken = { limits: [], giveBacks: [] }
-    counts.take(facts, noon, taken)
+    counts.take(limited, noon, taken)
     return callsPerMinute - (taken.limits[0] as unknown as { remaining: number }).remaining
   }
   return { rates, counts, look, count, take }
@@ -32,7 +31,7 @@ tap.test('whichever answers are lost, late or repeated, a guard owes each call o
   fc.assert(fc.property(fc.array(act, { maxLength: 200 }), fc.infiniteStream(fc.nat()), (acts, numbers) => {
     const { rates, counts, look, count, take } = world()
     let told = new ToldCounts()
-    counts.found(facts, look(told))
+    counts.found(limited, look(told))
     let [counted, waiting, elsewhere, own] = [0, 0, 0, 0]
     let answers: Told[] = []
     const hear = (answer: Told): void => {
@@ -53,7 +52,7 @@ tap.test('whichever answers are lost, late or repeated, a guard owes each call o
       }
       if (each === 'arrive' && late !== undefined) hear(late)
       if (each === 'again' && answers.length > 0) hear(answers.at(-1)!)
-      if (each === 'look') counts.found(facts, look(told))
+      if (each === 'look') counts.found(limited, look(told))
       if (each === 'reopen') {
         // What it has reported is the server's to tell.
         count(waiting, told)
@@ -62,7 +61,7 @@ tap.test('whichever answers are lost, late or repeated, a guard owes each call o
         elsewhere += own
         own = 0
         counts.clear()
-        counts.found(facts, look(told))
+        counts.found(limited, look(told))
       }
     }
     // One answer that arrives brings all that was missed.

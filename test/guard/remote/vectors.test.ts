@@ -32,7 +32,7 @@ const held = new Map<string, () => void>()
 let sessions = 0
 
 function opened ({ resource: name }: { resource: string }): Answer {
-  const { id, identifier, organization, style, metadata } = resources[name]!
+  const { refusals, unavailable, ...resource } = resources[name]!
   const session = `gds_${++sessions}`
   return [201, {
     session,
@@ -40,7 +40,7 @@ function opened ({ resource: name }: { resource: string }): Answer {
     lease: 60_000,
     issuer: 'https://server.test',
     keys: [],
-    resource: { id, identifier, organization, style, metadata }
+    resource
   }]
 }
 
@@ -127,7 +127,7 @@ function needsOf ({ needs: { scopes, apiKeyOnly, organization, feature, object, 
   return {
     ...noNeeds,
     scopes,
-    apiKeyOnly: apiKeyOnly || credits > 0,
+    apiKeyOnly,
     feature,
     object: object && { type: object.type },
     credits,

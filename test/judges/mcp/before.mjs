@@ -5,7 +5,7 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 
 function tools () {
   const server = new McpServer({ name: 'tools', version: '1.0.0' })
-  server.registerTool('whoami', { description: 'The client that calls.' }, () => ({
+  server.registerTool('whoami', { description: 'Who calls.' }, () => ({
     content: [{ type: 'text', text: 'anyone' }]
   }))
   return server

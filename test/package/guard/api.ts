@@ -17,9 +17,9 @@ import { fetchGuard, honoGuard, nextGuard } from '@latchkey/guard/fetch'
 import { httpGuard } from '@latchkey/guard/http'
 
 const guard = await openGuard({
-  server: process.env.LATCHKEY_URL ?? '',
-  clientId: process.env.LATCHKEY_CLIENT_ID ?? '',
-  clientSecret: process.env.LATCHKEY_CLIENT_SECRET ?? '',
+  server: process.env.LATCHKEY_URL,
+  clientId: process.env.LATCHKEY_CLIENT_ID,
+  clientSecret: process.env.LATCHKEY_CLIENT_SECRET,
   resource: process.env.LATCHKEY_RESOURCE ?? ''
 })
 const invoices: RouteNeeds = { scopes: ['invoices:read'] }

@@ -30,6 +30,8 @@ const organization: Organization = {
   createdAt: at(1),
   suspendedAt: at(2),
   deletedAt: at(3),
+  requiresProvider: true,
+  unverifiedClients: 'approve',
   revision: 7,
 }
 
@@ -51,6 +53,8 @@ const key: ApiKey = {
   callsPerMinute: 6,
   createdBy: 'admin',
   creatorId: 'mem_a',
+  vouchedBy: 'key_portal',
+  portal: { templateId: 'tpl_a', ceiling: 'admin' },
   imported: true,
   chainId: 'key_0',
   rotatedFrom: 'key_0',
@@ -59,6 +63,10 @@ const key: ApiKey = {
   expiresAt: at(5),
   revokedAt: at(6),
   revokedReason: 'lost',
+  disabledAt: at(21),
+  disabledReason: 'doubted',
+  annotations: { team: 'ü', note: '' },
+  externalId: 'kunde-1',
   lastUsedAt: at(7),
   revision: 8,
 }
@@ -82,13 +90,19 @@ const client: Client = {
   allowlist: ['2001:db8::/32'],
   introspects: ['res_a'],
   assertionProfile: 'rfc7523',
+  pkceRequired: false,
   generation: 3,
   registrationAccessDigest: 'z',
   registrationTokenId: null,
+  creatorId: 'mem_a',
   createdAt: at(11),
   lastUsedAt: at(12),
   revokedAt: at(13),
   revokedReason: 'gone',
+  disabledAt: at(21),
+  disabledReason: 'doubted',
+  annotations: { team: 'ü', note: '' },
+  externalId: 'kunde-1',
   revision: 9,
 }
 
@@ -187,6 +201,7 @@ const bareClient: Client = {
   allowlist: [],
   introspects: [],
   registrationAccessDigest: null,
+  creatorId: null,
   lastUsedAt: null,
   revokedAt: null,
   revokedReason: null
@@ -231,7 +246,9 @@ for (const { name, fresh } of databases) {
       organizationId: 'org_a',
       name: 'Ada',
       role: 'admin',
+      email: null,
       scopes: null,
+      operator: false,
       groups: [],
       createdAt: at(0),
       removedAt: null,
@@ -322,10 +339,13 @@ for (const { name, fresh } of databases) {
           `SELECT column_name::text AS name FROM information_schema.columns WHERE table_name = '${table}'`
         )).map(column => column.name).sort()
     t.strictSame(Object.keys(organization).sort(), await columnsOf('Organization'))
-    t.strictSame(Object.keys(key).sort(), await columnsOf('ApiKey'))
+    t.strictSame(
+      Object.keys(key).flatMap(each => each === 'portal' ? ['portalCeiling', 'portalTemplateId'] : each).sort(),
+      await columnsOf('ApiKey')
+    )
     t.strictSame(
       Object.keys(client).filter(member => member !== 'secrets' && member !== 'grants').sort(),
-      await columnsOf('Client')
+      (await columnsOf('Client')).filter(column => column !== 'idTokenAlgorithm')
     )
     // The normal form of an identifier is used for look-ups only.
     t.strictSame(

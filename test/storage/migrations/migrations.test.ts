@@ -186,7 +186,13 @@ for (const { name, empty } of databases) {
       creatorId: null,
       imported: false,
       rotatedFrom: null,
-      rotatedTo: null
+      rotatedTo: null,
+      vouchedBy: null,
+      portal: null,
+      disabledAt: null,
+      disabledReason: null,
+      annotations: {},
+      externalId: null
     }
     t.strictSame(await registry.apiKey('digest-a'), {
       ...before,

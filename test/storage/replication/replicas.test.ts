@@ -454,7 +454,7 @@ tap.test('data that no check reads is written without waiting for other servers:
   const { id } = await a.createKey({ organization: organizationId })
   const key = (await a.latchkey.operation.store.apiKeys.get(id))!
   const organization = (await a.latchkey.operation.store.organizations.get(organizationId))!
-  const verdict = await a.latchkey.meter.admit({ key, organization, credits: 2, now: new Date() })
+  const verdict = await a.latchkey.meter.admit({ consumer: key, organization, credits: 2, now: new Date() })
   wire.delay.listener = lease * 1.5
   t.strictSame(await heldBack(a, () => a.latchkey.meter.refund(verdict.ok ? verdict.spending! : '', 'our fault')), {})
   t.equal(await a.latchkey.operation.store.credits.balance({ organizationId, environment: 'live' }), 5)

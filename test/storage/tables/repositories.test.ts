@@ -37,6 +37,8 @@ const organization: Organization = {
   createdAt: start,
   suspendedAt: null,
   deletedAt: null,
+  requiresProvider: true,
+  unverifiedClients: 'approve',
   revision: 1
 }
 
@@ -78,13 +80,19 @@ const client: Client = {
   allowlist: ['192.0.2.0/24', '2001:db8::/32'],
   introspects: ['res_a'],
   assertionProfile: 'rfc7523',
+  pkceRequired: false,
   generation: 1,
   registrationAccessDigest: null,
   registrationTokenId: null,
+  creatorId: null,
   createdAt: start,
   lastUsedAt: null,
   revokedAt: null,
   revokedReason: null,
+  disabledAt: null,
+  disabledReason: null,
+  annotations: { team: 'ü' },
+  externalId: 'customer-1',
   revision: 1,
 }
 
@@ -93,7 +101,9 @@ const member: Member = {
   organizationId: 'org_a',
   name: 'Ada',
   role: 'admin',
+  email: null,
   scopes: null,
+  operator: false,
   groups: [],
   createdAt: start,
   removedAt: null,
@@ -118,6 +128,8 @@ const apiKey: ApiKey = {
   callsPerMinute: null,
   createdBy: 'admin',
   creatorId: 'mem_a',
+  vouchedBy: 'key_portal',
+  portal: { templateId: 'tpl_a', ceiling: 'admin' },
   imported: true,
   chainId: 'key_0',
   rotatedFrom: 'key_0',
@@ -126,6 +138,10 @@ const apiKey: ApiKey = {
   expiresAt: later(3600),
   revokedAt: null,
   revokedReason: null,
+  disabledAt: null,
+  disabledReason: null,
+  annotations: { team: 'ü' },
+  externalId: 'customer-1',
   lastUsedAt: null,
   revision: 1,
 }
@@ -293,8 +309,13 @@ for (const { name, fresh } of databases) {
         generation: 2,
         registrationAccessDigest: 'rat',
         registrationTokenId: 'rgt_a',
+        creatorId: null,
         revokedAt: later(7),
         revokedReason: 'lost',
+        disabledAt: later(6),
+        disabledReason: 'doubted',
+        annotations: {},
+        externalId: null,
       }
       await clients.update({ ...changedClient, createdAt: later(99) })
       t.strictSame(await clients.get('cli_a'), { ...changedClient, revision: 2 })
@@ -321,7 +342,11 @@ for (const { name, fresh } of databases) {
         allowlist: ['::1'],
         expiresAt: null,
         revokedAt: later(8),
-        revokedReason: 'leaked'
+        revokedReason: 'leaked',
+        disabledAt: later(7),
+        disabledReason: 'doubted',
+        annotations: { team: 'b', '': '' },
+        externalId: 'customer-2'
       }
       await apiKeys.update({ ...changedKey, digest: 'other', createdAt: later(99) })
       t.strictSame(await apiKeys.get('key_a'), { ...changedKey, revision: 2 })
@@ -385,6 +410,20 @@ for (const { name, fresh } of databases) {
       await clients.insert({ ...client, id: 'cli_touched', secrets: [], grants: [] })
       await clients.touch(new Map([['cli_touched', later(10)]]))
       t.strictSame((await clients.get('cli_touched'))?.lastUsedAt, new Date('2026-01-01T00:00:10.000Z'))
+    })
+
+    t.test('an algorithm of ID tokens is in use as long as an active client is registered for it', async t => {
+      const asking = (algorithm?: string): Client['metadata'] => ({
+        ...client.metadata, ...(algorithm && { id_token_signed_response_alg: algorithm })
+      })
+      t.equal(await clients.usesIdTokens('RS256'), false)
+      const own = { ...client, id: 'cli_id_tokens', secrets: [], grants: [], metadata: asking('RS256') }
+      await clients.insert(own)
+      t.equal(await clients.usesIdTokens('RS256'), true)
+      await clients.update({ ...own, metadata: asking() })
+      t.equal(await clients.usesIdTokens('RS256'), false)
+      await clients.update({ ...own, metadata: asking('RS256'), revokedAt: start })
+      t.equal(await clients.usesIdTokens('RS256'), false)
     })
 
     t.test('idle are the registered clients that were never used, oldest first; a removed one is gone with its secrets', async t => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import secrets
 import select
@@ -10,7 +11,7 @@ import socket
 import ssl
 import time
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .types import GuardError
 
@@ -33,21 +34,47 @@ class Unreachable(GuardError):
 class Server:
     """Where the server is, and how a guard proves itself there. Makes connections."""
 
-    def __init__(self, url: str, client_id: str, client_secret: str, ca_file: str | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise GuardError("the URL of the server is not like https://auth.example.com")
+    def __init__(self, url: str, client_id: str, client_secret: str, ca_file: str | None = None,
+                 allow_plain_http: bool = False) -> None:
+        parts = _read_url(url, allow_plain_http)
+        assert parts.hostname is not None
         if not client_id or not client_secret or ":" in client_id:
             raise GuardError("a guard needs the id and the secret of a client that may introspect the resource")
         self.host = parts.hostname
         self.port = parts.port or (443 if parts.scheme == "https" else 80)
-        self.prefix = parts.path.rstrip("/") + "/api/v1"
         self.tls = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
         self.address = parts.netloc
         self.authorization = "Basic " + base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
 
     def __repr__(self) -> str:
         return f"Server({self.host}:{self.port})"
+
+
+def _read_url(url: str, allow_plain_http: bool) -> SplitResult:
+    """Raises ``GuardError`` without the text, which may hold a password."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is None or parts.port > 0
+    except ValueError:
+        raise GuardError("server is not a URL: write https://auth.example.com") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not has_port:
+        raise GuardError("server is not the URL of a server: write https://auth.example.com")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise GuardError("server is a URL with a user, a query or a fragment: use client_id and client_secret")
+    if parts.path.strip("/"):
+        raise GuardError("server is a URL with a path, and Latchkey has none: write its origin, such as "
+                         "https://auth.example.com")
+    if parts.scheme == "http" and not allow_plain_http and not _is_loopback(parts.hostname):
+        raise GuardError("server is not https, and credentials are sent there: use https, or set allow_plain_http "
+                         "where the network is your own")
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Connection:
@@ -58,6 +85,8 @@ class Connection:
         self._socket: socket.socket | None = None
         self._closed = False
         self._last_use = 0.0
+        #: The Date of the last answer (RFC 9110 §6.6.1); None: it had none.
+        self.date: str | None = None
 
     def ask(self, method: str, path: str, body: Any, timeout: float, repeat: Repeat = "never") -> tuple[int, Any]:
         """Status and JSON of an answer. ``timeout``: seconds for all of it. Raises ``Unreachable``."""
@@ -67,7 +96,7 @@ class Connection:
         is_idle = was_kept and time.monotonic() - self._last_use >= _IDLE_AFTER
         key = secrets.token_hex(16) if repeat == "once" and is_idle else None
         head = (
-            f"{method} {self._server.prefix}{path} HTTP/1.1\r\nhost: {self._server.address}\r\n"
+            f"{method} /api/v1{path} HTTP/1.1\r\nhost: {self._server.address}\r\n"
             f"authorization: {self._server.authorization}\r\naccept: application/json\r\n"
             + ("" if body is None else "content-type: application/json\r\n")
             + ("" if key is None else f"idempotency-key: {key}\r\n")
@@ -78,15 +107,18 @@ class Connection:
         except (_Closed, ConnectionError) as error:
             self.drop()
             if not (was_kept and (repeat == "always" or key is not None)):
-                raise Unreachable(f"the connection to {self._server!r} ended: {type(error).__name__}") from None
+                raise self._unreachable(error) from None
         except (OSError, ValueError) as error:
             self.drop()
-            raise Unreachable(f"no answer from {self._server!r}: {type(error).__name__}") from None
+            raise self._unreachable(error) from None
         try:
             return self._exchange(head + payload, deadline)
         except (OSError, ValueError) as error:
             self.drop()
-            raise Unreachable(f"no answer from {self._server!r}: {type(error).__name__}") from None
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: OSError | ValueError) -> Unreachable:
+        return Unreachable(f"{self._server.host}:{self._server.port} did not answer: {_reason(error)}")
 
     def drop(self) -> None:
         """Ends the connection; the next question opens another one."""
@@ -128,6 +160,7 @@ class Connection:
         current.sendall(message)
         answer = _Answer(current, deadline)
         status, body = answer.read()
+        self.date = answer.date
         if not answer.keeps:
             self.drop()
         self._last_use = time.monotonic()
@@ -145,6 +178,21 @@ class Connection:
         except BaseException:
             raw.close()
             raise
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """For people. The text of a ``ValueError`` may quote an answer."""
+    if isinstance(error, _Closed):
+        return "the connection was closed"
+    if isinstance(error, TimeoutError):
+        return "not in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not good: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return "the connection has no TLS that both sides know"
+    if isinstance(error, OSError):
+        return (error.strerror or type(error).__name__).lower()
+    return "the answer cannot be read"
 
 
 class _Closed(ConnectionError):
@@ -166,6 +214,7 @@ class _Answer:
         self._deadline = deadline
         self._buffer = b""
         self.keeps = True
+        self.date: str | None = None
 
     def read(self) -> tuple[int, bytes]:
         while True:
@@ -173,6 +222,7 @@ class _Answer:
             if status >= 200:
                 break
         self.keeps = headers.get("connection", "").lower() != "close"
+        self.date = headers.get("date")
         if status == 204 or status == 304:
             return status, b""
         if "transfer-encoding" in headers:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from .connection import Connection, Pool, Repeat, Server, Unreachable
+from .judge import CLOCK_TOLERANCE
 from .session import Moment, Resource, Session
 from .usage import Usage
 
@@ -17,6 +20,13 @@ log = logging.getLogger("latchkey_guard")
 
 _REPORT_EVERY = 1.0
 _LONGEST_PAUSE = 5.0
+
+#: Seconds between two attempts of a guard that is refused: so few leave the limit of failed authentications to others.
+_SHORTEST_REFUSED = 1.0
+_LONGEST_REFUSED = 30.0
+
+#: Seconds within which one failure of requests is told, whatever becomes of the others.
+_FAILURES_PER = 60.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,10 @@ class Core:
         self.resource: Resource | None = None
         #: What keeps it from its server, for people; None: nothing.
         self.problem: str | None = None
+        #: The answers, without a break up to now, that refused this guard.
+        self._refusals = 0
+        self._failure_told = -math.inf
+        self._is_clock_told = False
         self._poll_connection = Connection(options.server)
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -96,6 +110,24 @@ class Core:
         """A question within ``timeout``. Raises ``Unreachable``."""
         return self.pool.ask("POST", path, body, self.options.timeout, repeat)
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the server refuses this guard: nothing is asked until another answer. Rule 12 of
+        docs/remote-guard.md."""
+        return self._refusals > 0
+
+    def refused(self, status: int) -> None:
+        """Takes the status of an answer to a question of a request."""
+        if status in _REFUSALS and self._refusals == 0:
+            self._refusals = 1
+
+    def failed(self, problem: str) -> None:
+        """A request or a report failed: told once a minute, unless the server is not followed anyway."""
+        now = time.monotonic()
+        if self.problem is None and now >= self._failure_told + _FAILURES_PER:
+            self._failure_told = now
+            log.error("%s", problem)
+
     def _tell(self) -> None:
         with self._changed:
             self._changed.notify_all()
@@ -107,7 +139,6 @@ class Core:
                 pause = self._step(pause)
             except Exception as error:
                 # What is unreadable is no answer; the text of an error may quote it.
-                log.error("the guard's poll failed: %s", type(error).__name__)
                 pause = self._failed(f"an unreadable answer: {type(error).__name__}", pause)
 
     def _step(self, pause: float) -> float:
@@ -127,10 +158,9 @@ class Core:
         if status != 200:
             if status in (401, 403, 404, 410):
                 session.end()
-            return self._failed(f"the poll was answered with {status}{_code(news)}", pause)
+            return self._failed(f"the poll was answered with {status}{_code(news)}", pause, status)
         goes_on = session.apply(news, sent)
-        self.problem = None
-        self._tell()
+        self._followed()
         if not goes_on:
             self._send_report()
             self._leave(session)
@@ -139,31 +169,50 @@ class Core:
         is_held = news["changes"] or time.monotonic() - sent.monotonic > 0.01
         return 0.0 if is_held else 0.02
 
-    def _failed(self, problem: str, pause: float) -> float:
+    def _followed(self) -> None:
+        self._refusals = 0
+        if self.problem is not None:
+            self.problem = None
+            log.warning("the guard follows its authorization server again")
+        self._tell()
+
+    def _failed(self, problem: str, pause: float, status: int = 0) -> float:
+        """``status``: of the answer; 0: there was none. The seconds to pause before the next step."""
         session = self.session
         if session is not None:
             session.distrust()
         if self.problem != problem and not self._stopping.is_set():
             self.problem = problem
             log.warning("the guard has no trust: %s", problem)
+        # 429 is what too many refused attempts get.
+        is_refusal = status in _REFUSALS or (self.is_refused and status == 429)
+        self._refusals = self._refusals + 1 if is_refusal else 0
         self._tell()
-        return min(_LONGEST_PAUSE, max(0.05, pause * 2))
+        return pause_after(pause, self._refusals)
 
     def _open(self, pause: float) -> float:
         options = self.options
         body = {"resource": options.resource, "guard": options.name, "templates": True}
+        asked = time.time()
         try:
             status, opened = self._poll_connection.ask("POST", "/guard/sessions", body, options.timeout)
         except Unreachable as error:
             return self._failed(str(error), pause)
         if status != 201:
-            return max(0.5, self._failed(f"no session was opened: {status}{_code(opened)}", pause))
+            return max(0.5, self._failed(f"no session was opened: {status}{_code(opened)}", pause, status))
+        self._note_clock(clock_problem(self._poll_connection.date, asked, time.time()))
         session = options.session(opened, options.most_entries)
         self.usage.begin(session)
         self.resource = session.resource
         self.session = session
         log.info("the guard has session %s", session.id)
         return 0.0
+
+    def _note_clock(self, problem: str | None) -> None:
+        """Looked at with each session; told once until the clock is right again."""
+        if problem is not None and not self._is_clock_told:
+            log.warning("%s", problem)
+        self._is_clock_told = problem is not None
 
     def _leave(self, session: Session) -> None:
         try:
@@ -177,7 +226,7 @@ class Core:
             try:
                 self._send_report()
             except Exception as error:
-                log.error("the guard's report failed: %s", type(error).__name__)
+                self.failed(f"the guard's report failed: {type(error).__name__}")
 
     def _send_report(self) -> None:
         due = self.usage.report(time.time())
@@ -195,6 +244,34 @@ class Core:
             self.usage.done(session, False)
             if status == 409:
                 session.end()
+
+
+#: Statuses that refuse the guard: of a wrong secret, and of a client that may not guard the resource.
+_REFUSALS = (401, 403)
+
+
+def pause_after(pause: float, refusals: int) -> float:
+    """The seconds after a failure behind a pause, before chance takes up to half of them away."""
+    if refusals > 0:
+        return min(_LONGEST_REFUSED, _SHORTEST_REFUSED * 2.0 ** min(refusals - 1, 10))
+    return min(_LONGEST_PAUSE, max(0.05, pause * 2))
+
+
+def clock_problem(date: str | None, asked: float, answered: float) -> str | None:
+    """What is wrong with the clock of a guard, by the Date of an answer to a request; None: nothing that can be told.
+    The server read its clock between ``asked`` and ``answered``, and told whole seconds."""
+    try:
+        told = parsedate_to_datetime(date or "").timestamp()
+    except (TypeError, ValueError):
+        return None
+    behind, ahead = math.floor(told - answered), math.floor(asked - told) - 1
+    if behind > CLOCK_TOLERANCE:
+        return (f"the clock of this guard is {behind} s behind that of its authorization server: good tokens are "
+                "refused as not valid yet (malformed). Set both clocks, by NTP.")
+    if ahead > CLOCK_TOLERANCE:
+        return (f"the clock of this guard is {ahead} s ahead of that of its authorization server: good credentials are "
+                "refused as expired. Set both clocks, by NTP.")
+    return None
 
 
 def _code(answer: Any) -> str:

@@ -39,16 +39,19 @@ _living: weakref.WeakSet[Guard] = weakref.WeakSet()
 class Guard:
     """Guards one resource. Safe for threads; a process that forks goes on with a session of its own.
 
-    ``server``: the URL of Latchkey, https outside of a test. ``client_id``, ``client_secret``: of a client that may
-    introspect ``resource``, the identifier or the id. ``environment``: ``live`` or ``test`` where the API serves one.
+    ``server``: the origin of Latchkey, https or on this machine; ``allow_plain_http``: http elsewhere, in clear.
+    ``client_id``, ``client_secret``: of a client that may introspect ``resource``, the identifier or the id.
+    ``environment``: ``live`` or ``test`` where the API serves one.
     ``trusted_proxies``: addresses and ranges of the proxies whose ``X-Forwarded-For`` and ``-Proto`` count.
-    ``timeout``: seconds for each question. ``most_entries``: of the memory. ``ca_file``: instead of the certificates of the system.
+    ``timeout``: seconds for each question. ``most_entries``: of the memory. ``ca_file``: instead of the certificates of
+    the system.
     Raises ``GuardError``, ``ValueError``. It starts with the first request, or with ``start``.
     """
 
     def __init__(self, server: str, client_id: str, client_secret: str, resource: str, *,
                  environment: str | None = None, trusted_proxies: Iterable[str] = (), timeout: float = 2.0,
-                 most_entries: int = 50_000, ca_file: str | None = None, _session: type[Session] = Session) -> None:
+                 most_entries: int = 50_000, ca_file: str | None = None, allow_plain_http: bool = False,
+                 _session: type[Session] = Session) -> None:
         if environment not in (None, "live", "test"):
             raise ValueError(f"environment is {environment!r}: write 'live' or 'test', or leave it out for both")
         if timeout <= 0 or most_entries < 1:
@@ -56,7 +59,7 @@ class Guard:
         if not resource:
             raise GuardError("resource is empty: name the identifier of the API")
         self._options = Options(
-            Server(server, client_id, client_secret, ca_file), resource, most_entries, timeout,
+            Server(server, client_id, client_secret, ca_file, allow_plain_http), resource, most_entries, timeout,
             "latchkey-guard (Python)", _session
         )
         self.environment = environment
@@ -137,16 +140,16 @@ class Guard:
             return self._refused(
                 resource, request, needs, Refusal("rate_limited", entry.kind), entry.principal, more
             )
-        if entry.kind == "api_key":
-            self._core.usage.count(entry.principal.id, now / 1000)
+        if entry.consumer is not None:
+            self._core.usage.count(entry.consumer, now / 1000)
         return _admitted(resource, credential, entry.principal, fields)
 
     def _ask(self, request: Request, needs: Needs) -> Decision:
         core = self._core
         if core.resource is None:
-            core.wait_until(lambda: core.resource is not None, self._options.timeout)
+            core.wait_until(lambda: core.resource is not None or core.is_refused, self._options.timeout)
         resource = core.resource
-        if resource is None or core.is_stopping:
+        if resource is None or core.is_stopping or core.is_refused:
             return self._unavailable(resource, request)
         credential = self._credential(resource, request)
         if isinstance(credential, Refusal):
@@ -165,11 +168,12 @@ class Guard:
                     if decided is not None:
                         return decided
             return self._verify(resource, request, needs, credential)
-        except Unreachable:
+        except Unreachable as error:
+            core.failed(f"a request could not be decided: {error}")
             return self._unavailable(resource, request)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             # An answer of another form: the text of the error may quote it.
-            log.error("an unreadable answer of the server: %s", type(error).__name__)
+            core.failed(f"an unreadable answer of the server: {type(error).__name__}")
             return self._unavailable(resource, request)
 
     def _look_up(self, session: Session, request: Request, credential: Credential) -> Entry | Refusal | None:
@@ -184,6 +188,7 @@ class Guard:
         if status == 400:
             # What the server cannot read as a credential is none.
             return Refusal("malformed", credential.kind)
+        self._core.refused(status)
         if status != 200:
             raise Unreachable(f"the look-up was answered with {status}")
         if "refusal" in found:
@@ -213,6 +218,7 @@ class Guard:
                 name = f"obj_{secrets.token_hex(16)}"
             body["object"] = {"type": kind, "id": name}
         status, answer = self._core.ask("/verify", body, "always" if credential.kind == "access_token" else "once")
+        self._core.refused(status)
         if status != 200:
             raise Unreachable(f"the verification was answered with {status}")
         if answer["allowed"] is True:
@@ -230,11 +236,11 @@ class Guard:
                  principal: Principal | None = None, more: tuple[tuple[str, str], ...] = ()) -> Decision:
         log.info("refused: %s (%s)", refusal.reason, "unknown" if principal is None else principal.id)
         template = resource.templates.of(refusal)
-        return template.answer(refusal.reason, request, needs.scopes, self._clock(), more)
+        return template.answer(refusal.reason, request, needs.scopes, resource.challenged(needs), self._clock(), more)
 
     def _unavailable(self, resource: Resource | None, request: Request) -> Decision:
         template = unavailable_unstyled if resource is None else resource.templates.unavailable
-        return template.answer("unavailable", request, (), self._clock())
+        return template.answer("unavailable", request, (), (), self._clock())
 
 
 def _admitted(resource: Resource, credential: Credential, principal: Principal,

@@ -20,6 +20,7 @@ class Entry:
     """What a verdict on a credential follows from, until one of the subjects in ``follows`` changes.
 
     ``ends``: milliseconds; None: never. ``starts``: seconds. ``features`` None: the credential has no organization.
+    ``consumer``: the id by which its calls are counted; None: they are not.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Entry:
     ends: int | None
     end_reason: str
     starts: int | None
+    consumer: str | None
     bounds: tuple[Bound, ...]
 
     @staticmethod
@@ -47,13 +49,13 @@ class Entry:
             key = facts["key"]
             ends = None if key["expiresAt"] is None else _milliseconds(key["expiresAt"])
             end_reason = "expired" if key["rotatedTo"] is None else "rotated"
-            starts = None
-            bounds = _bounds(key, organization, principal)
+            starts, consumer = None, key
         elif kind == "access_token":
             claims = facts["claims"]
             ends, end_reason = _whole(claims["exp"]) * 1000, "expired"
             starts = max(_whole(claims["iat"]), _whole(claims.get("nbf", 0)))
-            bounds = ()
+            # What a person has allowed the client; a machine's own calls are not counted.
+            consumer = facts.get("authorization")
         else:
             raise ValueError("an entry of an unknown kind")
         return Entry(
@@ -68,14 +70,15 @@ class Entry:
             ends=ends,
             end_reason=end_reason,
             starts=starts,
-            bounds=bounds,
+            consumer=None if consumer is None else text(consumer["id"]),
+            bounds=() if consumer is None else _bounds(consumer, organization, principal),
         )
 
 
-def _bounds(key: Mapping[str, Any], organization: Mapping[str, Any], principal: Principal) -> tuple[Bound, ...]:
+def _bounds(consumer: Mapping[str, Any], organization: Mapping[str, Any], principal: Principal) -> tuple[Bound, ...]:
     bounds = []
-    if key["callsPerMinute"] is not None:
-        bounds.append(Bound(text(key["chainId"]), _whole(key["callsPerMinute"]), "minute"))
+    if consumer["callsPerMinute"] is not None:
+        bounds.append(Bound(text(consumer["chainId"]), _whole(consumer["callsPerMinute"]), "minute"))
     if organization["callsPerMinute"] is not None:
         # The names of holders are the server's, which tells of their counts.
         holder = f"{principal.organization_id}:{principal.environment}"
@@ -138,6 +141,6 @@ def _against_place(entry: Entry, needs: Needs, environment: str | None) -> str |
             return "organization_not_found"
         if needs.feature not in entry.features:
             return "feature_missing"
-    if (needs.api_key_only or needs.credits > 0) and entry.kind != "api_key":
+    if entry.kind != "api_key" and (needs.api_key_only or (needs.credits > 0 and entry.consumer is None)):
         return "api_key_required"
     return None if all(scope in principal.scopes for scope in needs.scopes) else "insufficient_scope"

@@ -24,9 +24,10 @@ class Template:
         self.headers = tuple((text(name), text(value)) for name, value in raw["headers"].items())
         self.body = text(raw["body"])
 
-    def answer(self, reason: str, request: Request, scopes: tuple[str, ...], now: int,
+    def answer(self, reason: str, request: Request, scopes: tuple[str, ...], challenged: tuple[str, ...], now: int,
                more: tuple[tuple[str, str], ...] = ()) -> Decision:
-        """``now``: milliseconds since the epoch. ``more``: further headers."""
+        """``challenged``: the scopes that the challenge names. ``now``: milliseconds since the epoch. ``more``: further
+        headers."""
         places: dict[str, Callable[[], str]] = {
             '["{scope}"]': lambda: json.dumps(scopes, ensure_ascii=False, separators=(",", ":")),
             "{scope}": lambda: _escaped(" ".join(scopes)),
@@ -35,7 +36,7 @@ class Template:
             "{requestId}": lambda: _escaped(request.request_id),
         }
         body = _placeholder.sub(lambda found: places[found[0]](), self.body)
-        headers = tuple((name, value.replace("{scope}", " ".join(scopes))) for name, value in self.headers)
+        headers = tuple((name, _challenge(value, challenged)) for name, value in self.headers)
         return Decision(False, None, reason, self.status, headers + more, body.encode("utf-8", "replace"))
 
 
@@ -77,6 +78,13 @@ def path_of(request: Request) -> str:
 def timestamp(now: int) -> str:
     moment = datetime.fromtimestamp(now // 1000, timezone.utc)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{now % 1000:03d}Z"
+
+
+def _challenge(header: str, scopes: tuple[str, ...]) -> str:
+    """A list of scopes has one at least (RFC 6749 section 3.3): without any, the parameter is left out."""
+    if scopes:
+        return header.replace("{scope}", " ".join(scopes))
+    return header.replace(', scope="{scope}"', "").replace(' scope="{scope}"', "")
 
 
 def _escaped(value: str) -> str:

@@ -13,7 +13,7 @@ from .limits import Limits
 from .memory import Memory, digest_of
 from .presentation import Credential, Style
 from .refusals import Templates
-from .types import text, texts
+from .types import Needs, text, texts
 
 #: A twentieth is left for the drift of clocks.
 SHARE = 0.95
@@ -27,6 +27,18 @@ class Resource:
     organization: str | None
     style: Style
     templates: Templates
+    #: The scopes that a token may have.
+    token_scopes: frozenset[str] = frozenset()
+    #: Those that a client of an MCP server asks for at first.
+    initial_scopes: tuple[str, ...] = ()
+
+    def challenged(self, needs: Needs) -> tuple[str, ...]:
+        """The scopes that the challenge of a route names. None where no token passes, whatever its scopes."""
+        if needs.api_key_only:
+            return ()
+        if not needs.scopes:
+            return self.initial_scopes
+        return needs.scopes if self.token_scopes.issuperset(needs.scopes) else ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,8 @@ class Session:
             organization=resource["organization"],
             style=Style.of(resource["style"]),
             templates=Templates(opened["refusals"], opened["unavailable"]),
+            token_scopes=frozenset(texts(resource.get("tokenScopes", []))),
+            initial_scopes=tuple(texts(resource.get("initialScopes", []))),
         )
         self.applied = _position(opened["position"])
         #: The number of the last answer whose counts were added.
@@ -100,8 +114,8 @@ class Session:
         with self._lock:
             if self.has_ended:
                 return
-            if entry.kind == "api_key" and len(self.asked_about) < _MOST_ASKED_ABOUT:
-                self.asked_about.add(entry.principal.id)
+            if entry.consumer is not None and len(self.asked_about) < _MOST_ASKED_ABOUT:
+                self.asked_about.add(entry.consumer)
             if self._may_keep(position):
                 self._memory.put(digest, entry)
 

@@ -16,7 +16,8 @@ class Needs:
 
     ``scopes``: all of them. ``organization``: the id that the request names; None: it names none. ``feature``: what
     the plan of the organization has to include. ``object``: the type and the id of the object that the request names.
-    ``credits``: what a call costs, in whole credits; only API keys pay. Raises ``ValueError`` for negative credits.
+    ``credits``: what a call costs, in whole credits; API keys pay, and clients that act for people. Raises
+    ``ValueError`` for negative credits.
     """
 
     scopes: tuple[str, ...] = ()

@@ -17,7 +17,10 @@ def day_of(now: float) -> str:
 
 
 class Usage:
-    """Counts by key and day. A report is of one session: ``begin`` starts the numbers again."""
+    """Counts by consumer and day: of a key, or of what a person has allowed a client.
+
+    A report is of one session: ``begin`` starts the numbers again.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -28,8 +31,8 @@ class Usage:
         #: Calls that were counted and could not be reported.
         self.lost = 0
 
-    def count(self, key: str, now: float) -> None:
-        at = (key, day_of(now))
+    def count(self, consumer: str, now: float) -> None:
+        at = (consumer, day_of(now))
         with self._lock:
             if at not in self._counts and len(self._counts) >= _MOST_COUNTED:
                 self.lost += 1
@@ -53,17 +56,19 @@ class Usage:
                 if self._report is None:
                     return None
                 self._sequence += 1
-            entries = [{"key": key, "calls": calls, "day": day} for (key, day), calls in self._report.items()]
+            entries = [
+                {"key": consumer, "calls": calls, "day": day} for (consumer, day), calls in self._report.items()
+            ]
             return session, {"sequence": self._sequence, "entries": entries}
 
     def _next(self, session: Session, now: float) -> dict[tuple[str, str], int]:
         days = (day_of(now), day_of(now - 86_400))
         report: dict[tuple[str, str], int] = {}
-        for key, day in tuple(self._counts):
+        for consumer, day in tuple(self._counts):
             if day not in days:
-                self.lost += self._counts.pop((key, day))
-            elif key in session.asked_about and len(report) < _MOST_IN_REPORT:
-                report[(key, day)] = self._counts.pop((key, day))
+                self.lost += self._counts.pop((consumer, day))
+            elif consumer in session.asked_about and len(report) < _MOST_IN_REPORT:
+                report[(consumer, day)] = self._counts.pop((consumer, day))
         return report
 
     def done(self, session: Session, was_counted: bool) -> None:

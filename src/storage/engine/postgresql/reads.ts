@@ -2,6 +2,7 @@
 import type { Pool } from 'pg'
 import { normalIdentifier } from '../../../domain/resources/resource-identifier.ts'
 import { readApiKey } from '../../tables/api-keys.ts'
+import { readAuthorization } from '../../tables/authorizations.ts'
 import { readClient } from '../../tables/clients.ts'
 import { postgresqlColumns } from '../../rows/columns.ts'
 import { readOrganization } from '../../tables/organizations.ts'
@@ -46,6 +47,7 @@ export function postgresqlReads (pool: Pool): Reads {
     apiKeyByDigest: one('apiKeyByDigest', row => readApiKey(row, columns)),
     importedApiKey: one('importedApiKey', row => readApiKey(row, columns)),
     apiKey: one('apiKey', row => readApiKey(row, columns)),
+    authorization: one('authorization', row => readAuthorization(row, columns)),
     client: one('client', row => readClient(row, columns)),
     organization: one('organization', row => readOrganization(row, columns)),
     resource: one('resource', row => readResource(row, columns)),

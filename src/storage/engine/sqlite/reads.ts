@@ -2,6 +2,7 @@
 import Database from 'better-sqlite3'
 import { normalIdentifier } from '../../../domain/resources/resource-identifier.ts'
 import { readApiKey } from '../../tables/api-keys.ts'
+import { readAuthorization } from '../../tables/authorizations.ts'
 import { readClient } from '../../tables/clients.ts'
 import { sqliteColumns } from '../../rows/columns.ts'
 import type { Limits } from '../timeouts.ts'
@@ -23,6 +24,7 @@ export function sqliteReads (path: string, limits: Limits): { reads: Required<Re
       importedApiKey: (digest, resourceId) => reads().importedApiKey(digest, resourceId),
       importedForDeployment: digest => reads().importedForDeployment(digest),
       apiKey: id => reads().apiKey(id),
+      authorization: id => reads().authorization(id),
       client: id => reads().client(id),
       organization: id => reads().organization(id),
       resource: id => reads().resource(id),
@@ -31,6 +33,7 @@ export function sqliteReads (path: string, limits: Limits): { reads: Required<Re
       policiesOf: organizationId => reads().policiesOf(organizationId),
       deploymentPolicies: () => reads().deploymentPolicies(),
       signingKeys: () => reads().signingKeys(),
+      personSession: digest => reads().personSession(digest),
       revokedTokens: (after, limit) => reads().revokedTokens(after, limit),
       headsNotUnder: (key, limit) => reads().headsNotUnder(key, limit),
       refused: (after, limit) => reads().refused(after, limit),
@@ -85,6 +88,7 @@ function openReads (path: string, limits: Limits) {
     apiKeyByDigest: one('apiKeyByDigest', (row, digest) => readApiKey(Object.assign(row, { digest }), columns)),
     importedApiKey: one('importedApiKey', row => readApiKey(row, columns)),
     apiKey: one('apiKey', row => readApiKey(row, columns)),
+    authorization: one('authorization', row => readAuthorization(row, columns)),
     // Several statements in one turn: this process makes every change, and none between them.
     client: one(
       'client', (row, id) => readClient({ ...row, secrets: secrets.all(id), grants: grants.all(id) }, columns)

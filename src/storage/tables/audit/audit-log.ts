@@ -10,6 +10,7 @@ import { isUniqueViolation } from '../../engine/failures.ts'
 import type { Prisma, Queries } from '../../engine/prisma.ts'
 import { json, pageOf, toPage } from '../../rows/rows.ts'
 import { readHead, requireSealed, takeHead, unreadableHead, writeSeal } from './chain-heads.ts'
+import { eventCounts } from './event-counts.ts'
 import { chainedRows, eventPage } from './event-rows.ts'
 import { unlessUnreadable } from './unreadable.ts'
 
@@ -65,6 +66,7 @@ export function auditLog (queries: Queries, keys: ChainKeys): AuditLog {
       const { where, ...page } = pageOf(query)
       return await eventPage(queries, { ...page, where: { AND: [where, conditionsOf(filter)] } }, query)
     },
+    counts: async filter => await eventCounts(queries, filter),
     async chained ({ chain, sequence }, limit, filter) {
       return await chainedRows(queries, {
         take: limit,

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "PersonSession" ADD COLUMN     "authTimeKnown" BOOLEAN NOT NULL DEFAULT true;

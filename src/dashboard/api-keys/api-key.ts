@@ -1,0 +1,6 @@
+/** An API key, as the API answers it. */
+import type { Static } from 'typebox'
+import type { WireKey } from '../../management/schemas/api-keys.ts'
+import type { Wire } from '../api.ts'
+
+export type ApiKey = Wire<Static<typeof WireKey>>

@@ -1,0 +1,146 @@
+/** Making an API key: the form, and the key, shown once. */
+import { html } from 'ghtml'
+import { newSecret } from '../../secrets/random.ts'
+import type { ApiRefusal } from '../api.ts'
+import { choices, textField } from '../elements.ts'
+import type { Screen } from '../frame.ts'
+import type { Outcome, Submission, Visit } from '../visit.ts'
+import type { ApiKey } from './api-key.ts'
+import { keysPath } from './list.ts'
+import { shownOnce } from './shown-once.ts'
+
+interface Resource { id: string, identifier: string, name: string }
+
+/** What was typed into the form, and what is wrong with it. */
+interface Draft {
+  name: string
+  resource: string
+  environment: string
+  access: string
+  expiry: string
+  addresses: string
+  /** The same for each attempt to send one form. */
+  attempt: string
+  problem: { field: string, message: string } | null
+}
+
+const levels = [
+  { value: 'full', label: 'Full', hint: 'Whatever you may do yourself, now and later, and never more.' },
+  { value: 'read-only', label: 'Read only', hint: 'Reads everything you may read.' },
+]
+
+const environments = [
+  { value: 'live', label: 'Live', hint: 'For programs that do real work.' },
+  { value: 'test', label: 'Test', hint: 'For trying things out, with limits of its own.' },
+]
+
+const expiries = [
+  { value: '30', label: '30 days' }, { value: '90', label: '90 days' }, { value: '365', label: 'One year' },
+  { value: '', label: 'Never' },
+]
+
+export async function creationScreen ({ api }: Visit): Promise<Screen> {
+  return form(await resourcesOf(api), {
+    name: '',
+    resource: '',
+    environment: 'live',
+    access: 'read-only',
+    expiry: '90',
+    addresses: '',
+    attempt: newSecret(),
+    problem: null
+  })
+}
+
+async function resourcesOf (api: Visit['api']): Promise<Resource[]> {
+  const { data } = await api.get<{ data: Resource[] }>('/resources', { limit: 200 })
+  // No key is for userinfo. Keys of the management API are for automation, and come last.
+  const comesLast = ({ id }: Resource): number => Number(id === 'res_management')
+  return data.filter(({ id }) => id !== 'res_identity').sort((one, other) => comesLast(one) - comesLast(other))
+}
+
+function draftOf ({ field }: Submission): Draft {
+  return {
+    name: field('name'),
+    resource: field('resource'),
+    environment: field('environment'),
+    access: field('access'),
+    expiry: field('expiry'),
+    addresses: field('addresses'),
+    attempt: field('attempt'),
+    problem: null
+  }
+}
+
+/** The same form, with what was typed and the sentence of the API at its field. */
+export async function mended (submission: Submission, { message, details }: ApiRefusal): Promise<Screen> {
+  const draft = draftOf(submission)
+  const field = typeof details.field === 'string' ? details.field : ''
+  const problem = { field: field === 'allowlist' ? 'addresses' : field, message }
+  return form(await resourcesOf(submission.api), { ...draft, problem })
+}
+
+export async function createKey (submission: Submission): Promise<Outcome> {
+  const draft = draftOf(submission)
+  const { name, resource, environment, access, expiry, attempt } = draft
+  const days = Number(expiry)
+  const made = await submission.api.change<ApiKey & { key: string }>('POST', '/api-keys', {
+    idempotencyKey: attempt,
+    body: {
+      name,
+      resource,
+      environment,
+      access,
+      allowlist: draft.addresses.split(/[\s,]+/).filter(Boolean),
+      ...(days > 0 ? { expiresAt: endAfter(submission, days) } : {}),
+    }
+  })
+  return { screen: shownOnce(made), status: 201 }
+}
+
+/** The end of that day, UTC: the same for each attempt on one day, so that a repeated form is the same form. */
+function endAfter ({ now }: Submission, days: number): string {
+  const end = new Date(now)
+  end.setUTCDate(end.getUTCDate() + days)
+  end.setUTCHours(23, 59, 59, 0)
+  return end.toISOString()
+}
+
+function form (resources: readonly Resource[], draft: Draft): Screen {
+  const { problem } = draft
+  const problemOf = (name: string) => problem?.field === name ? problem.message : null
+  const known = ['name', 'addresses']
+  return {
+    title: 'Create API key',
+    path: [{ name: 'API keys', href: keysPath }],
+    place: keysPath,
+    content: html`<form class="panel" method="post" action="${keysPath}">
+!${problem === null || known.includes(problem.field)
+  ? ''
+  : html`<p class="alert" role="alert">${problem.message}</p>`}
+<input type="hidden" name="attempt" value="${draft.attempt}">
+!${textField({
+  name: 'name',
+label: 'Name',
+value: draft.name,
+required: true,
+hint: 'The program that will use it.',
+  problem: problemOf('name')
+})}
+<div class="field"><label for="resource">API</label><select id="resource" name="resource">
+!${resources.map(({ identifier, name }) => html`<option value="${identifier}"!${
+  identifier === draft.resource ? ' selected' : ''}>${name} (${identifier})</option>`)}</select></div>
+!${choices('Environment', 'environment', environments, draft.environment)}
+!${choices('Access', 'access', levels, draft.access)}
+!${choices('Expires after', 'expiry', expiries, draft.expiry)}
+!${textField({
+  name: 'addresses',
+label: 'Addresses (optional)',
+value: draft.addresses,
+problem: problemOf('addresses'),
+  hint: 'From where it may be used: addresses and ranges, such as 203.0.113.0/24. Empty: from everywhere.'
+})}
+<p class="actions"><button type="submit" class="primary">Create API key</button>
+<a class="button" href="${keysPath}">Cancel</a></p></form>`
+  }
+}

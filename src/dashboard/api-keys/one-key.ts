@@ -1,0 +1,114 @@
+/** One API key: what it may do and does, and its name. */
+import { html } from 'ghtml'
+import { barsByDay, everyDay, type DayCount } from '../chart.ts'
+import { ago, count, dayOf, textField } from '../elements.ts'
+import type { Screen } from '../frame.ts'
+import type { Outcome, Submission, Visit } from '../visit.ts'
+import type { ApiKey } from './api-key.ts'
+import { disablingForm } from './disabling.ts'
+import { accessOf, environmentOf, keysPath, stateOf } from './list.ts'
+
+interface Usage { calls: number, callsToday: number, days: readonly DayCount[] }
+interface Event { id: string, createdAt: string, type: string, actor: string, actorName?: string | null }
+
+export const keysWay = [{ name: 'API keys', href: keysPath }]
+
+/** The path of the key that a request names, on the API. */
+export function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
+  return `/api-keys/${encodeURIComponent(parameter('id'))}`
+}
+
+const days = 30
+
+export async function keyScreen (visit: Visit): Promise<Screen> {
+  const { api, me: { permissions }, now } = visit
+  const key = await api.get<ApiKey>(apiPathOf(visit))
+  const from = new Date(now.getTime() - (days - 1) * 86_400_000).toISOString().slice(0, 10)
+  const [usage, history] = await Promise.all([
+    permissions.includes('usage:read')
+      ? api.get<Usage>(`${apiPathOf(visit)}/usage`, { from, to: now.toISOString().slice(0, 10) })
+      : null,
+    permissions.includes('audit:read')
+      ? api.get<{ data: Event[] }>('/audit', { subject: key.id, names: 'true', limit: 20 })
+      : null
+  ])
+  const mayWrite = permissions.includes('api-keys:write')
+  const mayChange = mayWrite && key.status === 'active'
+  return {
+    title: key.name,
+    path: keysWay,
+    place: keysPath,
+    ...(mayWrite ? actionsOf(key) : {}),
+    content: html`!${facts(key, usage, now)}
+!${usage === null
+? ''
+: html`<section class="panel">
+!${barsByDay(everyDay(usage.days, days, now), 'Calls by day')}</section>`}
+!${mayChange
+? html`<form class="panel" method="post" action="${keysPath}/${key.id}/name">
+!${textField({ name: 'name', label: 'Name', value: key.name, required: true })}
+<p class="actions"><button type="submit">Rename</button></p></form>
+!${disablingForm(key)}`
+: ''}
+!${history === null ? '' : historyOf(history.data, now)}`
+  }
+}
+
+/** What can be done with a key in its state. A disabled one is neither changed nor replaced until it is enabled. */
+function actionsOf ({ id, status }: ApiKey): { action?: string } {
+  if (status !== 'active' && status !== 'disabled') return {}
+  const gentle = status === 'active'
+    ? html`<a class="button" href="${keysPath}/${id}/rotate">Replace key</a>`
+    : html`<form method="post" action="${keysPath}/${id}/enable">
+<button type="submit" class="primary">Enable key</button></form>`
+  return {
+    action: html`<div class="actions">!${gentle}
+<a class="button danger" href="${keysPath}/${id}/revoke">Revoke key</a></div>`
+  }
+}
+
+function facts (key: ApiKey, usage: Usage | null, now: Date): string {
+  const { hint, resource, allowlist, lastUsedAt, createdAt, expiresAt, rotatedFrom, rotatedTo } = key
+  const rows: [string, string][] = [
+    ['Key', html`<code class="bare">${hint}</code>!${stateOf(key, now)}`],
+    ['Environment', environmentOf(key)],
+    ['API', html`${resource}`],
+    ['Access', accessOf(key)],
+    ['Addresses', html`${allowlist.length === 0 ? 'from everywhere' : allowlist.join(', ')}`],
+    ['Last used', ago(lastUsedAt, now)],
+    ...(usage === null ? [] : [['Calls today', count(usage.callsToday)] as [string, string]]),
+    ['Created', dayOf(createdAt)],
+    ['Expires', expiresAt === null ? 'never' : dayOf(expiresAt)],
+    ...[['Disabled because', key.disabledReason], ['Revoked because', key.revokedReason]]
+      .flatMap(([name, reason]): [string, string][] => reason == null ? [] : [[name!, html`${reason}`]]),
+    ...[['Replaces', rotatedFrom], ['Replaced by', rotatedTo]].flatMap(([name, id]): [string, string][] =>
+      id == null ? [] : [[name!, html`<a href="${keysPath}/${id}">${id}</a>`]])
+  ]
+  return html`<dl class="panel">!${rows.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>
+`)}</dl>`
+}
+
+/** Event names for people. */
+const words: Readonly<Record<string, string>> = {
+  'api_key.created': 'Key created',
+  'api_key.imported': 'Key imported',
+  'api_key.updated': 'Key changed',
+  'api_key.rotated': 'Key replaced',
+  'api_key.revoked': 'Key revoked',
+  'api_key.disabled': 'Key disabled',
+  'api_key.enabled': 'Key enabled',
+  'credential.refused': 'Refused',
+}
+
+function historyOf (events: readonly Event[], now: Date): string {
+  return html`<section class="panel"><h2>History</h2>
+<ul class="records">!${events.map(({ type, actor, actorName, createdAt }) => html`<li>
+<p><strong>${words[type] ?? type}</strong> <code class="bare">${type}</code></p>
+<p class="muted">!${ago(createdAt, now)}, by ${actorName ?? actor}</p></li>
+`)}</ul></section>`
+}
+
+export async function rename (submission: Submission): Promise<Outcome> {
+  await submission.api.change('PATCH', apiPathOf(submission), { body: { name: submission.field('name') } })
+  return { to: `${keysPath}/${encodeURIComponent(submission.parameter('id'))}` }
+}

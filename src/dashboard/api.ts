@@ -1,0 +1,84 @@
+/**
+ * The management API as the person of a page may use it: the only way of the dashboard to anything. What the API
+ * refuses is an `ApiRefusal`, which the page says.
+ */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { callWithin, type InnerCall } from '../http/inner-call.ts'
+import { managementPath } from '../management/resource.ts'
+
+/** Members of a query; undefined ones are left out. */
+export type Query = Readonly<Record<string, string | number | undefined>>
+
+export interface ReadingApi {
+  /** The body of the answer. @throws ApiRefusal. */
+  get<T> (path: string, query?: Query): Promise<T>
+}
+
+export interface Api extends ReadingApi {
+  /** The body of the answer; undefined where it is empty. @throws ApiRefusal. */
+  change<T> (method: Exclude<InnerCall['method'], 'GET'>, path: string, change?: Change): Promise<T>
+}
+
+export interface Change {
+  /** Sent as JSON. */
+  body?: object
+  /** The state that is changed; absent: whatever it is now. */
+  ifMatch?: string
+  /** The same creation is made once, however often the form is sent. */
+  idempotencyKey?: string
+}
+
+/** An answer as JSON carries it: instants are texts. */
+export type Wire<T> = T extends Date
+  ? string
+  : T extends readonly (infer Item)[] ? readonly Wire<Item>[] : T extends object ? { [K in keyof T]: Wire<T[K]> } : T
+
+/** The signed-in person, as the API tells them. */
+export interface Me {
+  member: { id: string, name: string, role: string, organization: string }
+  organizations: readonly { id: string, name: string }[]
+  /** Scopes of the management API. */
+  permissions: readonly string[]
+}
+
+/** An answer of the API other than 2xx: its status, code, sentence and details. */
+export class ApiRefusal extends Error {
+  readonly status: number
+  readonly code: string
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor (status: number, { error, code, details }: Partial<Record<'error' | 'code' | 'details', unknown>>) {
+    super(typeof error === 'string' ? error : 'The API did not answer in its own words.')
+    this.status = status
+    this.code = typeof code === 'string' ? code : 'SERVER_ERROR'
+    this.details = typeof details === 'object' && details !== null ? { ...details } : {}
+  }
+}
+
+/** The API with the session of a request. */
+export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
+  const call = async <T>(inner: InnerCall): Promise<T> => {
+    const answer = await callWithin(app, request, { ...inner, path: managementPath + inner.path })
+    const body: unknown = answer.payload === '' ? undefined : answer.json()
+    if (answer.statusCode >= 300) throw new ApiRefusal(answer.statusCode, (body ?? {}) as object)
+    return body as T
+  }
+  return {
+    get: async (path, query = {}) => await call({ method: 'GET', path: path + queryOf(query) }),
+    change: async (method, path, { body, ifMatch, idempotencyKey } = {}) => await call({
+      method,
+      path,
+      headers: {
+        ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+        ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+      },
+      ...(body === undefined ? {} : { body }),
+    }),
+  }
+}
+
+function queryOf (query: Query): string {
+  const members = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) members.set(name, String(value))
+  return members.size === 0 ? '' : `?${String(members)}`
+}

@@ -1,0 +1,72 @@
+/** Small parts of screens: states, instants, numbers, what is shown where there is nothing. */
+import { html } from 'ghtml'
+import { moment } from '../pages/consent/display.ts'
+
+/** What a colour means; the text says it, too. */
+export type Tone = 'ok' | 'brass' | 'warn' | 'bad' | 'plain'
+
+/** A state: a dot and a text. */
+export function badge (tone: Tone, text: string): string {
+  return html`<span class="badge ${tone}">${text}</span>`
+}
+
+/** How long ago something was, as markup. `text`: as the API writes instants; null: never. */
+export function ago (text: string | null, now: Date): string {
+  return text === null ? html`<span class="muted">never</span>` : moment(new Date(text), now)
+}
+
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' })
+
+/** The day of an instant, UTC, as markup. */
+export function dayOf (text: string): string {
+  return html`<time datetime="${text}" title="${text}">${day.format(new Date(text))}</time>`
+}
+
+const number = new Intl.NumberFormat('en')
+
+/** A number with separators. */
+export function count (value: number): string {
+  return number.format(value)
+}
+
+/** A field for one line of text, with its label and what is wrong with it. */
+export interface TextField {
+  name: string
+  label: string
+  value?: string
+  hint?: string
+  /** Null: nothing is wrong. */
+  problem?: string | null
+  required?: boolean
+  type?: 'text' | 'date'
+}
+
+export function textField (
+  { name, label, value = '', hint, problem = null, required, type = 'text' }: TextField
+): string {
+  const described = [hint !== undefined && `${name}-hint`, problem !== null && `${name}-problem`].filter(Boolean)
+  return html`<div class="field"><label for="${name}">${label}</label>
+!${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
+<input type="${type}" id="${name}" name="${name}" value="${value}"!${required === true ? ' required' : ''}
+!${problem === null ? '' : ' aria-invalid="true" autofocus'}
+!${described.length === 0 ? '' : html` aria-describedby="${described.join(' ')}"`}>
+!${problem === null ? '' : html`<p class="problem" id="${name}-problem">${problem}</p>`}</div>`
+}
+
+export interface Choice { value: string, label: string, hint?: string }
+
+/** One of several, all in sight. */
+export function choices (legend: string, name: string, options: readonly Choice[], chosen: string): string {
+  return html`<fieldset class="field"><legend>${legend}</legend>
+!${options.map(({ value, label, hint }) => html`<label class="choice"><input type="radio" name="${name}"
+ value="${value}"!${value === chosen ? ' checked' : ''}> <span>${label}!${hint === undefined
+  ? ''
+  : html`<small>${hint}</small>`}</span></label>
+`)}</fieldset>`
+}
+
+/** A name where one is known, else the id, as markup. */
+export function nameOrId (id: string, names: ReadonlyMap<string, string>): string {
+  const name = names.get(id)
+  return name === undefined ? html`<code class="bare">${id}</code>` : html`${name}`
+}

@@ -1,0 +1,155 @@
+/** One request for a page of the dashboard: the person, the API as they may use it, and what a form has sent. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { html } from 'ghtml'
+import { Failure } from '../base/errors.ts'
+import { isFromOwnPages } from '../guard/index.ts'
+import { presentPageError } from '../pages/error-page.ts'
+import { sendPage } from '../pages/page.ts'
+import { apiFor, ApiRefusal, type Api, type Me, type ReadingApi } from './api.ts'
+import { dashboardPath, framed, type Screen } from './frame.ts'
+
+/** The context of the dashboard's routes, with the origin that its forms come from. */
+export type Dashboard = FastifyInstance & { issuer: string }
+
+/** A page that is read. */
+export interface Visit {
+  api: ReadingApi
+  me: Me
+  /** A member of the path; '' where there is none. */
+  parameter (name: string): string
+  /** A member of the query that was sent once; '' otherwise. */
+  query (name: string): string
+  now: Date
+}
+
+/** A form that was sent. */
+export interface Submission extends Omit<Visit, 'api'> {
+  api: Api
+  /** A field that was sent once; '' otherwise. */
+  field (name: string): string
+  /** All values of a field. */
+  fields (name: string): readonly string[]
+}
+
+/** What a form leads to: another page, or a screen of its own with the status of what happened. */
+export type Outcome = { to: string } | { screen: Screen, status: number }
+
+/** A page at a path below the dashboard. */
+export function screenAt (app: Dashboard, path: string, show: (visit: Visit) => Promise<Screen>): void {
+  app.get(dashboardPath + path, { schema: { hide: true } }, async (request, reply) => {
+    const visit = await visitOf(app, request)
+    if (visit === null) return await signIn(request, reply)
+    return await answering(request, reply, visit.me, async () => ({ screen: await show(visit), status: 200 }))
+  })
+}
+
+/**
+ * A form at a path below the dashboard. What the API refuses of it is shown by `refused`, if the form can be mended and
+ * sent again; null: on a page of its own.
+ */
+export function formAt (
+  app: Dashboard,
+  path: string,
+  submit: (submission: Submission) => Promise<Outcome>,
+  refused: (submission: Submission, refusal: ApiRefusal) => Promise<Screen | null> = async () => null
+): void {
+  app.post(dashboardPath + path, { schema: { hide: true } }, async (request, reply) => {
+    // The API judges this again; here it is said also to those that are not signed in.
+    if (!isFromOwnPages(request.raw, app.issuer)) throw new Failure('cross_site_request')
+    const submission = await submissionOf(app, request)
+    if (submission === null) return await signIn(request, reply)
+    return await answering(request, reply, submission.me, async () => {
+      try {
+        return await submit(submission)
+      } catch (error) {
+        if (!(error instanceof ApiRefusal) || error.status >= 500) throw error
+        const screen = await refused(submission, error)
+        if (screen === null) throw error
+        return { screen, status: error.status }
+      }
+    })
+  })
+}
+
+async function answering (
+  request: FastifyRequest, reply: FastifyReply, me: Me, work: () => Promise<Outcome>
+): Promise<FastifyReply> {
+  try {
+    const outcome = await work()
+    if ('to' in outcome) return await reply.redirect(outcome.to, 303)
+    return sendPage(reply, framed(outcome.screen, me), outcome.status)
+  } catch (error) {
+    if (!(error instanceof ApiRefusal)) return presentPageError(error, request, reply)
+    if (error.status === 401) return await signIn(request, reply)
+    return sendPage(reply, framed(refusalScreen(error, request.id), me), error.status)
+  }
+}
+
+/** The API's own sentence, its code, the request, and a way to try again. */
+function refusalScreen (refusal: ApiRefusal, requestId: string): Screen {
+  return {
+    title: titles[refusal.status] ?? 'That did not work',
+    path: [],
+    place: '',
+    content: html`<p class="alert" role="alert">${refusal.message}</p>
+<p class="muted">Code <code>${refusal.code}</code>, request <code>${requestId}</code>.</p>
+<p><a class="button" href="${dashboardPath}">Go to the overview</a></p>`
+  }
+}
+
+const titles: Readonly<Record<number, string>> = {
+  403: 'Not allowed',
+  404: 'Not found',
+  409: 'That cannot be done now',
+  412: 'It was changed meanwhile',
+  429: 'Too many requests',
+  503: 'Not available right now',
+}
+
+/** Null: the request has no session. */
+async function visitOf (app: Dashboard, request: FastifyRequest): Promise<Visit | null> {
+  const api = apiFor(app, request)
+  const me = await meOf(api)
+  return me && { api, me, now: new Date(), parameter: from(request.params), query: from(request.query) }
+}
+
+async function submissionOf (app: Dashboard, request: FastifyRequest): Promise<Submission | null> {
+  const api = apiFor(app, request)
+  const me = await meOf(api)
+  if (me === null) return null
+  const { body } = request
+  return {
+    api,
+    me,
+    now: new Date(),
+    parameter: from(request.params),
+    query: from(request.query),
+    field: from(body),
+    fields: name => {
+      const value = (body as Record<string, unknown> | null | undefined)?.[name]
+      return (Array.isArray(value) ? value : [value]).filter(each => typeof each === 'string')
+    }
+  }
+}
+
+async function meOf (api: ReadingApi): Promise<Me | null> {
+  try {
+    return await api.get<Me>('/auth/me')
+  } catch (error) {
+    if (error instanceof ApiRefusal && error.status === 401) return null
+    throw error
+  }
+}
+
+function from (members: unknown): (name: string) => string {
+  return name => {
+    const value = (members as Readonly<Record<string, unknown>> | null | undefined)?.[name]
+    return typeof value === 'string' ? value : ''
+  }
+}
+
+/** To the sign-in page, and back to what was asked for; a form is not sent again. */
+async function signIn (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const back = request.method === 'GET' ? request.url : dashboardPath
+  return await reply.redirect(`/api/v1/auth/login?return_to=${encodeURIComponent(back)}`, 303)
+}

@@ -1,0 +1,247 @@
+/** What members have allowed clients: administrators see it and end it, and so does each member for themselves. */
+import type { FastifyRequest } from 'fastify'
+import { Type } from '../../http/typebox-lite.ts'
+import {
+  endAuthorization, endConsent, getAuthorization, getConsent
+} from '../../domain/authorizations/end.ts'
+import { limitAuthorization } from '../../domain/authorizations/limit.ts'
+import type { Operation } from '../../domain/core/operation.ts'
+import type { Repositories } from '../../domain/store.ts'
+import { ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import {
+  definedMembers, operationOf, organizationFilter, requireDeployment, resourceIdOf
+} from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
+import { exactly, Id, IdParams, limits, ownPage, pageOf, PageQuerystring, Reason } from '../conventions/schemas.ts'
+import {
+  authorizationAs, consentAs, namesFor, wireAuthorization, WireAuthorization, wireConsent, WireConsent
+} from '../schemas/authorizations.ts'
+
+const readAccess = { scopes: ['authorizations:read'] }
+const writeAccess = { scopes: ['authorizations:write'] }
+/** Those of people about themselves: they take a session of a person, and nothing else. */
+const ofPerson = { scopes: [], person: true }
+const tags = ['sign-in']
+
+const Narrowing = { client: Type.Optional(Id), resource: Type.Optional(Id) }
+const Querystring = exactly({
+  ...PageQuerystring, organization: Type.Optional(Id), member: Type.Optional(Id), ...Narrowing
+})
+const OwnQuerystring = exactly({ ...PageQuerystring, ...Narrowing })
+
+type AnyRequest = FastifyRequest<any>
+interface Narrowed { organization?: string, member?: string, client?: string, resource?: string }
+
+export const authorizationRoutes = routes<CreationDependencies>(
+  listAuthorizationsRoute, getAuthorizationRoute, limitAuthorizationRoute, endAuthorizationRoute,
+  deleteAuthorizationRoute, listConsentsRoute, getConsentRoute, deleteConsentRoute, listOwnAuthorizationsRoute,
+  endOwnAuthorizationRoute, listOwnConsentsRoute, endOwnConsentRoute
+)
+
+function listAuthorizationsRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/authorizations', {
+    config: readAccess,
+    schema: {
+      summary: 'List authorizations',
+      description: `${ownPage} One for each installation of a client to which a member has allowed something.`,
+      querystring: Querystring,
+      response: { 200: pageOf(WireAuthorization) },
+    },
+  }, async request => await authorizationsPage(dependencies, request, request.query))
+}
+
+function getAuthorizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/authorizations/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read an authorization',
+      description: 'What a member has allowed one installation of a client, and whether it still holds.',
+      params: IdParams,
+      response: { 200: WireAuthorization },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await wireAuthorization(operation, await getAuthorization(operation, request.params.id))
+  })
+}
+
+function limitAuthorizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.patch('/authorizations/:id', {
+    config: { ...writeAccess, failures: ['credential_revoked'] },
+    schema: {
+      summary: 'Limit an authorization',
+      description: 'The calls of all its tokens together, from the next request on. Requires a deployment-wide ' +
+        'credential. The limits of its organization hold beside them.',
+      operationId: 'updateAuthorization',
+      params: IdParams,
+      body: exactly(limits),
+      response: { 200: WireAuthorization },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    // As those of keys, they belong to the plan (Y2).
+    requireDeployment(operation, 'Setting the limits of an authorization')
+    return await wireAuthorization(operation, await limitAuthorization(operation, request.params.id, request.body))
+  })
+}
+
+function endAuthorizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/authorizations/:id/revoke', {
+    config: writeAccess,
+    schema: {
+      summary: 'End an authorization',
+      description: 'Every token of this installation is refused from the next request on, by every server. Idempotent.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireAuthorization },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await wireAuthorization(operation, await endAuthorization(operation, request.params.id))
+  })
+}
+
+function deleteAuthorizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete('/authorizations/:id', {
+    config: writeAccess,
+    schema: {
+      summary: 'End an authorization',
+      description: 'Same as `revoke`; the answer is empty.',
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) =>
+    await ended(reply, endAuthorization(operationOf(dependencies, request), request.params.id)))
+}
+
+function listConsentsRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/consents', {
+    config: readAccess,
+    schema: {
+      summary: 'List consents',
+      description: `${ownPage} What members have ever allowed a client at a resource, so that it is not asked again.`,
+      querystring: Querystring,
+      response: { 200: pageOf(WireConsent) },
+    },
+  }, async request => await consentsPage(dependencies, request, request.query))
+}
+
+function getConsentRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/consents/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read a consent',
+      description: 'What a member has ever allowed a client at a resource.',
+      params: IdParams,
+      response: { 200: WireConsent },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await wireConsent(operation, await getConsent(operation, request.params.id))
+  })
+}
+
+function deleteConsentRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete('/consents/:id', {
+    config: writeAccess,
+    schema: {
+      summary: 'End a consent',
+      description: 'Ends every authorization under it, and the client has to ask again.',
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) => await ended(reply, endConsent(operationOf(dependencies, request), request.params.id)))
+}
+
+function listOwnAuthorizationsRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/auth/authorizations', {
+    config: ofPerson,
+    schema: {
+      summary: 'List what this member has allowed',
+      description: 'One for each installation of a client, newest first.',
+      operationId: 'listOwnAuthorizations',
+      tags,
+      querystring: OwnQuerystring,
+      response: { 200: pageOf(WireAuthorization) },
+    },
+  }, async request =>
+    await authorizationsPage(dependencies, request, { ...request.query, member: memberOf(request) }))
+}
+
+function endOwnAuthorizationRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete('/auth/authorizations/:id', {
+    config: { ...ofPerson, appends: true },
+    schema: {
+      summary: 'End what this member has allowed to one installation of a client',
+      description: 'Its tokens are refused from the next request on, by every server.',
+      operationId: 'endOwnAuthorization',
+      tags,
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) => await ended(
+    reply, endAuthorization(operationOf(dependencies, request), request.params.id, memberOf(request))
+  ))
+}
+
+function listOwnConsentsRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.get('/auth/consents', {
+    config: ofPerson,
+    schema: {
+      summary: 'List the clients to which this member has allowed something',
+      description: 'One for each client and resource, newest first.',
+      operationId: 'listOwnConsents',
+      tags,
+      querystring: OwnQuerystring,
+      response: { 200: pageOf(WireConsent) },
+    },
+  }, async request => await consentsPage(dependencies, request, { ...request.query, member: memberOf(request) }))
+}
+
+function endOwnConsentRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.delete('/auth/consents/:id', {
+    config: { ...ofPerson, appends: true },
+    schema: {
+      summary: 'End all that this member has allowed a client at a resource',
+      description: 'The tokens of every installation are refused from the next request on, and the client asks again.',
+      operationId: 'endOwnConsent',
+      tags,
+      params: IdParams,
+      response: { 204: Type.Null() },
+    },
+  }, async (request, reply) =>
+    await ended(reply, endConsent(operationOf(dependencies, request), request.params.id, memberOf(request))))
+}
+
+/** The guard lets people alone through to these routes. */
+function memberOf ({ personSession }: AnyRequest): string {
+  return personSession!.memberId
+}
+
+async function filterOf (operation: Operation<Repositories>, { organization, member, client, resource }: Narrowed) {
+  return {
+    ...organizationFilter(operation, organization),
+    ...definedMembers({ memberId: member, clientId: client, resourceId: await resourceIdOf(operation, resource) })
+  }
+}
+
+async function authorizationsPage (
+  dependencies: CreationDependencies, request: AnyRequest, asked: Narrowed & { limit?: number, cursor?: string }
+) {
+  const operation = operationOf(dependencies, request)
+  const query = pageQuery(asked)
+  const page = await operation.store.authorizations.page(query, await filterOf(operation, asked))
+  const names = await namesFor(operation, page.items)
+  return wirePage(query, page, each => authorizationAs(each, names, dependencies.clock()))
+}
+
+async function consentsPage (
+  dependencies: CreationDependencies, request: AnyRequest, asked: Narrowed & { limit?: number, cursor?: string }
+) {
+  const operation = operationOf(dependencies, request)
+  const query = pageQuery(asked)
+  const page = await operation.store.consents.page(query, await filterOf(operation, asked))
+  const names = await namesFor(operation, page.items)
+  return wirePage(query, page, each => consentAs(each, names))
+}

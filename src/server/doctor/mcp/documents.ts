@@ -1,0 +1,85 @@
+/** Documents and answers of an MCP server and of its authorization server, as a client reads them. */
+import { whyUnreachable } from '../../../base/reachability.ts'
+import { failed, type Finding } from '../finding.ts'
+
+const timeoutMs = 10_000
+/** Bytes of an answer that are read. */
+const longest = 1_000_000
+
+export interface Answer {
+  url: string
+  status: number
+  headers: Headers
+  text: string
+  /** Null: not a JSON object. */
+  json: Record<string, unknown> | null
+}
+
+/** A step that cannot be gone: the finding that says why. */
+export class Stuck extends Error {
+  readonly finding: Finding
+
+  constructor (check: string, found: string, remedy: string) {
+    super(found)
+    this.finding = failed(check, found, remedy)
+  }
+}
+
+/** Asks without following a redirect. @throws Stuck where nothing answers. */
+export async function ask (check: string, url: string, init: RequestInit = {}): Promise<Answer> {
+  try {
+    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(timeoutMs), ...init })
+    const text = await readText(response)
+    return { url, status: response.status, headers: response.headers, text, json: objectIn(text) }
+  } catch (error) {
+    const { found, remedy } = whyUnreachable(url, error)
+    throw new Stuck(check, found, remedy ?? 'Start the server there, or correct the URL.')
+  }
+}
+
+/** The answer up to its longest; a stream of events without end is cut after its first event. */
+async function readText (response: Response): Promise<string> {
+  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const bytes of response.body ?? []) {
+    text += decoder.decode(bytes as Uint8Array, { stream: true })
+    if (text.length > longest || (isStream && /\r?\n\r?\n/.test(text))) break
+  }
+  return text
+}
+
+/** The object in a JSON text, or in the first message of a stream of events. */
+function objectIn (text: string): Record<string, unknown> | null {
+  const json = /^data: ?(.*)$/m.exec(text.startsWith('{') ? '' : text)?.[1] ?? text
+  try {
+    const value = JSON.parse(json) as unknown
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? value as Record<string, unknown>
+      : null
+  } catch {
+    return null
+  }
+}
+
+/** What an answer says of its failure, for a sentence. */
+export function said ({ status, json, text }: Answer): string {
+  const { error, error_description: description } = json ?? {}
+  if (typeof error === 'string') return `${status} ${error}${typeof description === 'string' ? `: ${description}` : ''}`
+  const start = text.trim().slice(0, 80)
+  return start === '' ? String(status) : `${status} ${JSON.stringify(start)}`
+}
+
+/** The texts of a list; empty where there is none. */
+export function texts (value: unknown): string[] {
+  return Array.isArray(value) ? value.filter(each => typeof each === 'string') : []
+}
+
+/**
+ * Where the metadata of an identifier stands: its well-known name comes between host and path (RFC 8414 §3.1, RFC 9728
+ * §3.1).
+ */
+export function wellKnown (identifier: string, name: string): string {
+  const { origin, pathname } = new URL(identifier)
+  return `${origin}/.well-known/${name}${pathname === '/' ? '' : pathname.replace(/\/$/, '')}`
+}
