@@ -97,7 +97,7 @@ tap.test('D2: what the metadata names works, and what it does not name does not'
   const path = (name: string) => new URL(document[name]).pathname
   const endpoints = [
     'token_endpoint', 'introspection_endpoint', 'revocation_endpoint', 'registration_endpoint',
-    'pushed_authorization_request_endpoint'
+    'pushed_authorization_request_endpoint', 'userinfo_endpoint'
   ]
   for (const name of endpoints) {
     t.ok([400, 401].includes((await send({ method: 'POST', path: path(name) })).status), `${name} is there`)
@@ -139,11 +139,11 @@ tap.test('D2: what the metadata names works, and what it does not name does not'
   ) t.equal(new URL(value as string).origin, issuer, name)
   for (
     const absent of [
-      'userinfo_endpoint', 'device_authorization_endpoint', 'end_session_endpoint',
+      'device_authorization_endpoint', 'end_session_endpoint',
       'backchannel_authentication_endpoint'
     ]
   ) t.notOk(absent in document, absent)
-  for (const hidden of ['/me', '/request', '/device', '/session/end', '/api/v1/oauth/userinfo', '/jwks', '/token']) {
+  for (const hidden of ['/me', '/request', '/device', '/session/end', '/jwks', '/token']) {
     t.equal((await send({ path: hidden })).status, 404, hidden)
   }
 })

@@ -46,6 +46,7 @@ export const deploymentOnly = [
   'GET /signing-keys',
   'GET /signing-keys/:id',
   'POST /signing-keys/rotate',
+  'PATCH /authorizations/:id',
   'POST /signing-keys/:id/revoke',
   'GET /health',
   'GET /metrics',
@@ -260,6 +261,12 @@ export function requestsFor (
       scope: 'authorizations:read', path: `/authorizations?organization=${organization}`, collection: 'list'
     },
     'GET /authorizations/:id': { scope: 'authorizations:read', path: `/authorizations/${authorization.id}` },
+    'GET /authorizations/:id/usage': {
+      scope: 'authorizations:read', path: `/authorizations/${authorization.id}/usage`
+    },
+    'PATCH /authorizations/:id': {
+      scope: 'authorizations:write', path: `/authorizations/${authorization.id}`, body: { callsPerMinute: 60 }
+    },
     'POST /authorizations/:id/revoke': {
       scope: 'authorizations:write', path: `/authorizations/${authorization.id}/revoke`
     },
