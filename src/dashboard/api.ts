@@ -55,6 +55,9 @@ export class ApiRefusal extends Error {
   }
 }
 
+/** Seconds for which a page that shows a secret may be loaded again. */
+const shownFor = 600
+
 /** The API with the session of a request. */
 export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
   const call = async <T>(inner: InnerCall): Promise<T> => {
@@ -70,7 +73,9 @@ export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
       path,
       headers: {
         ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
-        ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+        ...(idempotencyKey === undefined
+          ? {}
+          : { 'idempotency-key': idempotencyKey, 'idempotency-answer-lifetime': String(shownFor) }),
       },
       ...(body === undefined ? {} : { body }),
     }),
