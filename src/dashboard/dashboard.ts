@@ -17,6 +17,8 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     app.removeContentTypeParser('text/plain')
     await app.register(formbody, { bodyLimit })
     app.setErrorHandler(presentPageError)
+    // Redirects, too.
+    app.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
     const context = Object.assign(app, { issuer })
     app.get(dashboardPath, { schema: { hide: true } }, async (_request, reply) =>
       await reply.redirect(`${dashboardPath}/api-keys`, 303))
