@@ -66,7 +66,7 @@ export interface Idempotency {
     make: (operation: Operation<Ports>, prepared: P) => Promise<T>,
     prepare?: (operation: Operation<Ports>) => Promise<P>
   ): Promise<T>
-  /** Deletes the answer to what this actor made with the key, if there is one. What was made stays, and is not repeated. */
+  /** Deletes the answer to what this actor made with the key, if there is one. What was made is not made again. */
   forget (operation: Operation<RememberedAnswerPort>, key: string): Promise<void>
 }
 
@@ -138,7 +138,9 @@ async function answerOnce<T, Ports extends RememberedAnswerPort> (
 }
 
 /** One row, or two where the answer is kept for less time than the fact that it was made. */
-function rowsOf ({ id, fingerprint, purpose, lifetime, secrets }: Work, answer: unknown, now: Date): RememberedAnswer[] {
+function rowsOf (
+  { id, fingerprint, purpose, lifetime, secrets }: Work, answer: unknown, now: Date
+): RememberedAnswer[] {
   const sealedAnswer = seal(JSON.stringify(answer), secrets[0]!, id, purpose)
   const made = { id, fingerprint, sealedAnswer, createdAt: now, expiresAt: secondsAfter(now, answerLifetime) }
   if (lifetime >= answerLifetime) return [made]

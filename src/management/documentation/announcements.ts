@@ -5,7 +5,9 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { Type } from '../../http/typebox-lite.ts'
 import type { FailureCode } from '../../base/errors.ts'
-import { answerSeconds, answerSecondsForm, idempotencyKey, idempotencyKeyForm } from '../conventions/idempotent-creation.ts'
+import {
+  answerSeconds, answerSecondsForm, idempotencyKey, idempotencyKeyForm
+} from '../conventions/idempotent-creation.ts'
 import { expectedRevisions, ifMatch } from '../conventions/etags.ts'
 import { as, exactly } from '../conventions/schemas.ts'
 

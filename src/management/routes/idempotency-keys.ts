@@ -18,7 +18,8 @@ function forgetAnswerRoute (app: RouteContext, dependencies: CreationDependencie
     schema: {
       summary: 'Forget the answer to an Idempotency-Key',
       description: 'Deletes the stored answer to a creation of this credential, with the secret in it. What was ' +
-        'created stays; the same request with the same key is 409 from now on, and nothing is created twice. Idempotent.',
+        'created stays; the same request with the same key is 409 from now on, and nothing is created twice. ' +
+        'Idempotent.',
       operationId: 'forgetAnswer',
       tags: ['self'],
       body: exactly({ idempotencyKey: IdempotencyKey }),
