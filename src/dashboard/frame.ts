@@ -1,10 +1,9 @@
 /** What every page of the dashboard has around it: the side with its places, the path, and the title. */
 import { html } from 'ghtml'
-import { mark, type Page } from '../pages/page.ts'
+import { dashboardPath, mark, type Page } from '../pages/page.ts'
 import type { Me } from './api.ts'
 
-/** Where the dashboard is served. */
-export const dashboardPath = '/dashboard'
+export { dashboardPath }
 
 /** A place of the side; `scope`: without it on the management API the place is not offered. */
 interface Place { name: string, path: string, scope: string | null }
