@@ -4,6 +4,7 @@ import {
   clientAuthMethods, clientOrigins, clientStatuses, getClient, idTokenAlgorithmOf, statusOfClient, type Client
 } from '../../domain/credentials/client.ts'
 import { rotateClientSecret, revokeClient, updateClient, createClient } from '../../domain/credentials/client-change.ts'
+import { lastingListOrders } from '../../domain/core/list.ts'
 import { disableClient, enableClient } from '../../domain/disabling/disable-client.ts'
 import { redirectUrisOf } from '../../domain/client-metadata/description.ts'
 import {
@@ -14,14 +15,14 @@ import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, searchedText, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { ClientChange, IdTokenAlgorithm, NewClient, PkceRequired, Profile } from '../schemas/clients.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
   as, exactly, ExternalId, givenAnnotations, GivenScopes, Id, IdParams, list, ownPage, Moment, Name, nullable,
-  OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, Rotation, shownOnce, Texts
+  OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, Rotation, SearchText, shownOnce, Texts, Total
 } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['clients:read'] }
@@ -36,6 +37,9 @@ const ClientQuerystring = exactly({
   status: Type.Optional(Type.Enum([...clientStatuses])),
   resource: Type.Optional(Id),
   externalId: Type.Optional(ExternalId),
+  search: Type.Optional(Type.With(SearchText, { description: 'A part of the name, or of the id.' })),
+  sort: Type.Optional(Type.Enum([...lastingListOrders], { default: 'newest' })),
+  total: Total,
 })
 
 /** Failures of setting grants and allowlist. */
@@ -80,16 +84,22 @@ function listClientsRoute (app: RouteContext, dependencies: ClientDependencies):
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
-    const { organization, name, creator, origin, status, resource, externalId } = request.query
-    const page = await operation.store.clients.page(query, {
+    const query = listQuery(request.query)
+    const { organization, name, creator, origin, status, resource, externalId, search } = request.query
+    const listed = await operation.store.clients.list(query, {
       ...organizationFilter(operation, organization),
       ...definedMembers({
-        name, origin, creatorId: creator, status, externalId, resourceId: await resourceIdOf(operation, resource)
+        name,
+        origin,
+        creatorId: creator,
+        status,
+        externalId,
+        resourceId: await resourceIdOf(operation, resource),
+        search: searchedText(search, 'search for a shorter part of the name or the id'),
       })
     })
-    const resources = await resourcesOf(operation.store, page.items)
-    return wirePage(query, page, client => wireClient(client, resources))
+    const resources = await resourcesOf(operation.store, listed.items)
+    return wireList(query, listed, client => wireClient(client, resources))
   })
 }
 
