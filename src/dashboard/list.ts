@@ -85,7 +85,7 @@ function rowOf<T> ({ columns: [first, ...others], actions, hasEnded }: ListScree
 <th scope="row">!${first!.cell(row)}</th>
 !${others.map(column => html`<td data-label="${column.name}"!${column.class === undefined
   ? ''
-  : html` class="${column.class}"`}>!${column.cell(row)}</td>
+  : html` class="${column.class}"`}><div>!${column.cell(row)}</div></td>
 `)}!${actions === undefined ? '' : html`<td class="row-actions">!${actions(row)}</td>`}</tr>
 `
 }
