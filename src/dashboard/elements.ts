@@ -39,16 +39,18 @@ export interface TextField {
   problem?: string | null
   required?: boolean
   type?: 'text' | 'date'
+  /** Whether the page opens in it. */
+  isFocused?: boolean
 }
 
 export function textField (
-  { name, label, value = '', hint, problem = null, required, type = 'text' }: TextField
+  { name, label, value = '', hint, problem = null, required, type = 'text', isFocused = false }: TextField
 ): string {
   const described = [hint !== undefined && `${name}-hint`, problem !== null && `${name}-problem`].filter(Boolean)
   return html`<div class="field"><label for="${name}">${label}</label>
 !${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
 <input type="${type}" id="${name}" name="${name}" value="${value}"!${required === true ? ' required' : ''}
-!${problem === null ? '' : ' aria-invalid="true" autofocus'}
+!${problem === null ? '' : ' aria-invalid="true"'}!${problem === null && !isFocused ? '' : ' autofocus'}
 !${described.length === 0 ? '' : html` aria-describedby="${described.join(' ')}"`}>
 !${problem === null ? '' : html`<p class="problem" id="${name}-problem">${problem}</p>`}</div>`
 }
@@ -63,6 +65,36 @@ export function choices (legend: string, name: string, options: readonly Choice[
   ? ''
   : html`<small>${hint}</small>`}</span></label>
 `)}</fieldset>`
+}
+
+/** A field for several lines of text. */
+export function textArea ({ name, label, value = '', hint, problem = null }: TextField): string {
+  const described = [hint !== undefined && `${name}-hint`, problem !== null && `${name}-problem`].filter(Boolean)
+  return html`<div class="field"><label for="${name}">${label}</label>
+!${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
+<textarea id="${name}" name="${name}" rows="6"!${problem === null ? '' : ' aria-invalid="true" autofocus'}
+!${described.length === 0 ? '' : html` aria-describedby="${described.join(' ')}"`}>
+${value}</textarea>
+!${problem === null ? '' : html`<p class="problem" id="${name}-problem">${problem}</p>`}</div>`
+}
+
+/** Several of many: a box for each. */
+export function boxes (name: string, options: readonly Choice[], chosen: ReadonlySet<string>): string {
+  return html`!${options.map(({ value, label, hint }) => html`<label class="choice"><input type="checkbox"
+ name="${name}" value="${value}"!${chosen.has(value) ? ' checked' : ''}> <span><code>${label}</code>!${
+  hint === undefined ? '' : html`<small>${hint}</small>`}</span></label>
+`)}`
+}
+
+/** Names and values, as markup. */
+export function facts (rows: readonly (readonly [name: string, value: string])[]): string {
+  return html`<dl class="panel">!${rows.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>
+`)}</dl>`
+}
+
+/** Texts for machines, as markup; none: `none`. */
+export function codes (texts: readonly string[], none = 'none'): string {
+  return texts.length === 0 ? html`${none}` : html`!${texts.map(text => html`<code>${text}</code> `)}`
 }
 
 /** A name where one is known, else the id, as markup. */

@@ -10,6 +10,10 @@ interface Place { name: string, path: string, scope: string | null }
 
 const groups: readonly { name: string, places: readonly Place[] }[] = [
   {
+    name: 'Manage',
+    places: [{ name: 'Clients', path: `${dashboardPath}/clients`, scope: 'clients:read' }]
+  },
+  {
     name: 'Settings',
     places: [
       { name: 'API keys', path: `${dashboardPath}/api-keys`, scope: 'api-keys:read' },
@@ -55,19 +59,29 @@ export function framed (screen: Screen, me: Me): Page {
   }
 }
 
+/** A group with the places that a person may see; '': there is none. */
+function groupOf ({ name, places }: typeof groups[number], current: string, { permissions }: Me): string {
+  const shown = places.filter(({ scope }) => scope === null || permissions.includes(scope))
+  if (shown.length === 0) return ''
+  return html`<h2>${name}</h2>
+<ul>
+!${shown.map(({ name, path }) => html`<li><a href="${path}"!${path === current ? ' aria-current="true"' : ''}>
+${name}</a></li>
+`)}</ul>
+`
+}
+
 function sideOf ({ place }: Screen, me: Me): string {
   return html`<header class="side">
 <a class="mark" href="${dashboardPath}">!${mark}</a>
+<button type="button" class="menu" popovertarget="side">Menu</button>
+<div id="side" class="places" popover>
 !${organizationOf(me)}
 <nav aria-label="Places">
-!${groups.map(({ name, places }) => html`<h2>${name}</h2>
-<ul>
-!${places.filter(({ scope }) => scope === null || me.permissions.includes(scope)).map(({ name, path }) =>
-  html`<li><a href="${path}"!${path === place ? ' aria-current="true"' : ''}>${name}</a></li>
-`)}</ul>
-`)}</nav>
+!${groups.map(group => groupOf(group, place, me))}</nav>
 <div class="person"><span>${me.member.name}<br><small>${me.member.role}</small></span>
 <form method="post" action="/api/v1/auth/logout"><button type="submit" class="plain">Sign out</button></form></div>
+</div>
 </header>`
 }
 

@@ -20,6 +20,8 @@ export interface Visit {
   /** A member of the query that was sent once; '' otherwise. */
   query (name: string): string
   now: Date
+  /** The origin of this server. */
+  issuer: string
 }
 
 /** A form that was sent. */
@@ -110,7 +112,9 @@ const titles: Readonly<Record<number, string>> = {
 async function visitOf (app: Dashboard, request: FastifyRequest): Promise<Visit | null> {
   const api = apiFor(app, request)
   const me = await meOf(api)
-  return me && { api, me, now: new Date(), parameter: from(request.params), query: from(request.query) }
+  return me && {
+    api, me, now: new Date(), issuer: app.issuer, parameter: from(request.params), query: from(request.query)
+  }
 }
 
 async function submissionOf (app: Dashboard, request: FastifyRequest): Promise<Submission | null> {
@@ -122,6 +126,7 @@ async function submissionOf (app: Dashboard, request: FastifyRequest): Promise<S
     api,
     me,
     now: new Date(),
+    issuer: app.issuer,
     parameter: from(request.params),
     query: from(request.query),
     field: from(body),
