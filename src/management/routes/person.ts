@@ -33,6 +33,7 @@ const Me = Type.Object({
   member: Type.Object({ id: MemberId, name: Type.String(), role: Role, organization: OrganizationId }),
   organizations: list(Type.Object({ id: OrganizationId, name: Type.String(), member: MemberId, role: Role })),
   permissions: GivenScopes,
+  deployment: Type.Boolean({ description: 'Whether the member acts for the whole deployment, as an operator.' }),
   session: WireSession,
 }, { title: 'Me' })
 
@@ -60,6 +61,7 @@ function getMeRoute (app: RouteContext, dependencies: PersonDependencies): void 
       member: { id: member.id, name: member.name, role: member.role, organization: member.organizationId },
       organizations: organizations.filter(each => each !== null),
       permissions: request.principal.scopes,
+      deployment: operation.actor.organizationId === null,
       session: wireSession(session, session.id),
     }
   })
