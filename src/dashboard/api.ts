@@ -39,6 +39,8 @@ export interface Me {
   organizations: readonly { id: string, name: string }[]
   /** Scopes of the management API. */
   permissions: readonly string[]
+  /** Whether they act for the whole deployment. */
+  deployment: boolean
 }
 
 /** An answer of the API other than 2xx: its status, code, sentence and details. */

@@ -5,6 +5,7 @@
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync } from 'fastify'
 import { presentPageError } from '../pages/error-page.ts'
+import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
 import { dashboardPath } from './frame.ts'
 
@@ -21,5 +22,6 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     app.get(dashboardPath, { schema: { hide: true } }, async (_request, reply) =>
       await reply.redirect(`${dashboardPath}/api-keys`, 303))
     apiKeyScreens(context)
+    auditScreens(context)
   }
 }

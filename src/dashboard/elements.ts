@@ -39,16 +39,18 @@ export interface TextField {
   problem?: string | null
   required?: boolean
   type?: 'text' | 'date'
+  placeholder?: string
 }
 
 export function textField (
-  { name, label, value = '', hint, problem = null, required, type = 'text' }: TextField
+  { name, label, value = '', hint, problem = null, required, type = 'text', placeholder }: TextField
 ): string {
   const described = [hint !== undefined && `${name}-hint`, problem !== null && `${name}-problem`].filter(Boolean)
   return html`<div class="field"><label for="${name}">${label}</label>
 !${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
 <input type="${type}" id="${name}" name="${name}" value="${value}"!${required === true ? ' required' : ''}
 !${problem === null ? '' : ' aria-invalid="true" autofocus'}
+!${placeholder === undefined ? '' : html` placeholder="${placeholder}"`}
 !${described.length === 0 ? '' : html` aria-describedby="${described.join(' ')}"`}>
 !${problem === null ? '' : html`<p class="problem" id="${name}-problem">${problem}</p>`}</div>`
 }

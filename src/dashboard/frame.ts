@@ -6,10 +6,19 @@ import type { Me } from './api.ts'
 /** Where the dashboard is served. */
 export const dashboardPath = '/dashboard'
 
-/** A place of the side; `scope`: without it on the management API the place is not offered. */
-interface Place { name: string, path: string, scope: string | null }
+/**
+ * A place of the side; `scope`: without it on the management API the place is not offered. `deployment`: it is offered
+ * to operators alone.
+ */
+interface Place { name: string, path: string, scope: string | null, deployment?: true }
 
 const groups: readonly { name: string, places: readonly Place[] }[] = [
+  {
+    name: 'Watch',
+    places: [
+      { name: 'Audit log', path: `${dashboardPath}/audit`, scope: 'audit:read' },
+    ]
+  },
   {
     name: 'Settings',
     places: [
@@ -61,15 +70,20 @@ function sideOf ({ place }: Screen, me: Me): string {
 <a class="mark" href="${dashboardPath}">!${mark}</a>
 !${organizationOf(me)}
 <nav aria-label="Places">
-!${groups.map(({ name, places }) => html`<h2>${name}</h2>
+!${groups.map(group => ({ ...group, places: group.places.filter(each => isOffered(each, me)) }))
+  .filter(({ places }) => places.length > 0).map(({ name, places }) => html`<h2>${name}</h2>
 <ul>
-!${places.filter(({ scope }) => scope === null || me.permissions.includes(scope)).map(({ name, path }) =>
-  html`<li><a href="${path}"!${path === place ? ' aria-current="true"' : ''}>${name}</a></li>
+!${places.map(({ name, path }) => html`<li><a href="${path}"!${
+  path === place ? ' aria-current="true"' : ''}>${name}</a></li>
 `)}</ul>
 `)}</nav>
 <div class="person"><span>${me.member.name}<br><small>${me.member.role}</small></span>
 <form method="post" action="/api/v1/auth/logout"><button type="submit" class="plain">Sign out</button></form></div>
 </header>`
+}
+
+function isOffered ({ scope, deployment }: Place, me: Me): boolean {
+  return (scope === null || me.permissions.includes(scope)) && (deployment !== true || me.deployment)
 }
 
 /** The organization of the session, and the others to change to. */
