@@ -40,16 +40,18 @@ export interface TextField {
   required?: boolean
   type?: 'text' | 'date'
   placeholder?: string
+  /** Whether the page opens in it. */
+  isFocused?: boolean
 }
 
 export function textField (
-  { name, label, value = '', hint, problem = null, required, type = 'text', placeholder }: TextField
+  { name, label, value = '', hint, problem = null, required, type = 'text', placeholder, isFocused = false }: TextField
 ): string {
   const described = [hint !== undefined && `${name}-hint`, problem !== null && `${name}-problem`].filter(Boolean)
   return html`<div class="field"><label for="${name}">${label}</label>
 !${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
 <input type="${type}" id="${name}" name="${name}" value="${value}"!${required === true ? ' required' : ''}
-!${problem === null ? '' : ' aria-invalid="true" autofocus'}
+!${problem === null ? '' : ' aria-invalid="true"'}!${problem === null && !isFocused ? '' : ' autofocus'}
 !${placeholder === undefined ? '' : html` placeholder="${placeholder}"`}
 !${described.length === 0 ? '' : html` aria-describedby="${described.join(' ')}"`}>
 !${problem === null ? '' : html`<p class="problem" id="${name}-problem">${problem}</p>`}</div>`

@@ -4,10 +4,11 @@ import { newSecret } from '../../secrets/random.ts'
 import type { ApiRefusal } from '../api.ts'
 import { choices, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
+import { attemptField } from '../shown-once.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import type { ApiKey } from './api-key.ts'
 import { keysPath } from './list.ts'
-import { shownOnce } from './shown-once.ts'
+import { keyShownOnce } from './shown-once.ts'
 
 interface Resource { id: string, identifier: string, name: string }
 
@@ -95,7 +96,7 @@ export async function createKey (submission: Submission): Promise<Outcome> {
       ...(days > 0 ? { expiresAt: endAfter(submission, days) } : {}),
     }
   })
-  return { screen: shownOnce(made), status: 201 }
+  return { screen: keyShownOnce(made), status: 201 }
 }
 
 /** The end of that day, UTC: the same for each attempt on one day, so that a repeated form is the same form. */
@@ -118,7 +119,7 @@ function form (resources: readonly Resource[], draft: Draft): Screen {
 !${problem === null || known.includes(problem.field)
   ? ''
   : html`<p class="alert" role="alert">${problem.message}</p>`}
-<input type="hidden" name="attempt" value="${draft.attempt}">
+!${attemptField(draft.attempt)}
 !${textField({
   name: 'name',
 label: 'Name',

@@ -1,13 +1,14 @@
 /** The end of an API key: replaced by another one, or revoked. */
 import { html } from 'ghtml'
-import { newSecret } from '../../secrets/random.ts'
-import { ago, choices, count, textField } from '../elements.ts'
+import { confirmationForm, problemOf, reasonOf } from '../confirmation.ts'
+import { ago, choices, count } from '../elements.ts'
 import type { Screen } from '../frame.ts'
+import { attemptField } from '../shown-once.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import type { ApiKey } from './api-key.ts'
 import { keysPath } from './list.ts'
 import { apiPathOf, keysWay } from './one-key.ts'
-import { shownOnce } from './shown-once.ts'
+import { keyShownOnce } from './shown-once.ts'
 
 interface Usage { callsToday: number }
 
@@ -33,7 +34,7 @@ export async function rotationScreen (visit: Visit): Promise<Screen> {
     place: keysPath,
     lead: 'A new key with the same access, limits and addresses takes its place.',
     content: html`<form class="panel" method="post" action="${keysPath}/${key.id}/rotate">
-<input type="hidden" name="attempt" value="${newSecret()}">
+!${attemptField()}
 !${choices('The old key works on for', 'overlap', overlaps, '86400')}
 <p class="actions"><button type="submit" class="primary">Replace key</button>
 <a class="button" href="${keysPath}/${key.id}">Keep it</a></p></form>`
@@ -45,7 +46,7 @@ export async function rotate (submission: Submission): Promise<Outcome> {
   const made = await api.change<ApiKey & { key: string }>('POST', `${apiPathOf(submission)}/rotate`, {
     idempotencyKey: field('attempt'), body: { overlapSeconds: Number(field('overlap')) }
   })
-  return { screen: shownOnce(made), status: 201 }
+  return { screen: keyShownOnce(made), status: 201 }
 }
 
 export async function revocationScreen (visit: Visit): Promise<Screen> {
@@ -53,18 +54,17 @@ export async function revocationScreen (visit: Visit): Promise<Screen> {
 }
 
 export async function revoke (submission: Submission): Promise<Outcome> {
-  const { api, field } = submission
-  const key = await keyOf(submission)
-  if (field('confirmation') !== key.name) {
-    return { screen: await confirming(submission, `Type ${key.name} to revoke it.`), status: 422 }
+  const { name } = await keyOf(submission)
+  const problem = problemOf(submission, name, 'revoke')
+  if (problem !== null) {
+    return { screen: await confirming(submission, problem, submission.field('reason')), status: 422 }
   }
-  const reason = field('reason')
-  await api.change('POST', `${apiPathOf(submission)}/revoke`, { body: reason === '' ? {} : { reason } })
+  await submission.api.change('POST', `${apiPathOf(submission)}/revoke`, { body: reasonOf(submission) })
   return { to: keysPath }
 }
 
 async function confirming (
-  visit: Pick<Visit, 'api' | 'parameter' | 'me' | 'now'>, problem: string | null
+  visit: Pick<Visit, 'api' | 'parameter' | 'me' | 'now'>, problem: string | null, reason = ''
 ): Promise<Screen> {
   const key = await keyOf(visit)
   const usage = visit.me.permissions.includes('usage:read')
@@ -75,13 +75,17 @@ async function confirming (
     path: wayTo(key),
     place: keysPath,
     lead: 'From the next request on, on every server, it is refused. This cannot be undone.',
-    content: html`<form class="panel" method="post" action="${keysPath}/${key.id}/revoke">
-<p class="warn">!${useOf(key, usage, visit.now)} To replace it without a gap,
-<a href="${keysPath}/${key.id}/rotate">replace it instead</a>.</p>
-!${textField({ name: 'confirmation', label: `Type ${key.name} to confirm`, required: true, problem })}
-!${textField({ name: 'reason', label: 'Reason (optional)', hint: 'For the audit log.' })}
-<p class="actions"><a class="button" href="${keysPath}/${key.id}">Keep it</a>
-<button type="submit" class="danger">Revoke key</button></p></form>`
+    content: confirmationForm({
+      action: `${keysPath}/${key.id}/revoke`,
+      keep: `${keysPath}/${key.id}`,
+      name: key.name,
+      warning: html`!${useOf(key, usage, visit.now)} To replace it without a gap,
+<a href="${keysPath}/${key.id}/rotate">replace it instead</a>.`,
+      button: 'Revoke key',
+      takesReason: true,
+      problem,
+      reason,
+    })
   }
 }
 

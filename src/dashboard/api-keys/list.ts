@@ -4,24 +4,23 @@ import { withoutAnySecrets } from '../../secrets/redaction.ts'
 import { everyDay, sparkline, type DayCount } from '../chart.ts'
 import { ago, badge, count, dayOf, nameOrId } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
+import {
+  filterForm, given, listOf, narrowed, pageSize, type Column, type Listing, type Options
+} from '../list.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import type { ApiKey } from './api-key.ts'
 
 export const keysPath = `${dashboardPath}/api-keys`
 
-interface KeyPage { data: ApiKey[], pagination: { hasMore: boolean, nextCursor?: string, total: number } }
 interface Usage { apiKey: string, calls: number, days: readonly DayCount[] }
 interface Member { id: string, name: string }
 
-/** What the list is narrowed to. */
-interface Filter { status: string, search: string, sort: string }
-
-const states: readonly (readonly [string, string])[] = [
+const states: Options = [
   ['', 'All states'], ['active', 'Active'], ['disabled', 'Disabled'], ['expired', 'Expired'], ['revoked', 'Revoked'],
   ['rotated', 'Replaced'],
 ]
 
-const sorts: readonly (readonly [string, string])[] = [
+const sorts: Options = [
   ['newest', 'Newest first'], ['name', 'By name'], ['lastUsedAt', 'Last used first'], ['expiresAt', 'Next to expire'],
 ]
 
@@ -30,15 +29,12 @@ const shownDays = 30
 
 export async function listScreen ({ api, me, query, now }: Visit): Promise<Screen> {
   const filter = { status: query('status'), search: query('search'), sort: query('sort') || 'newest' }
-  const { data, pagination } = await api.get<KeyPage>('/api-keys', {
-    limit: 50,
-    total: 'true',
-    sort: filter.sort,
-    ...given({ status: filter.status, search: filter.search, cursor: query('after') }),
+  const listing = await api.get<Listing<ApiKey>>('/api-keys', {
+    limit: pageSize, total: 'true', ...given({ ...filter, cursor: query('after') })
   })
+  const { data } = listing
   const [usage, makers] = await Promise.all([usageOf(api, me, data, now), makersOf(api, me, data)])
   const mayWrite = me.permissions.includes('api-keys:write')
-  const isFiltered = filter.status !== '' || filter.search !== ''
   return {
     title: 'API keys',
     path: [],
@@ -46,11 +42,27 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
     lead: 'Programs use these to call your APIs. A key is shown once, when it is made, and does what its access says ' +
       'until it is revoked or expires.',
     ...(mayWrite ? { action: html`<a class="button primary" href="${keysPath}/new">Create API key</a>` } : {}),
-    content: html`!${filterForm(filter)}
-!${data.length === 0 ? nothing(isFiltered) : table(data, { mayWrite, usage, makers, now })}
-!${data.length === 0 ? '' : footer(data.length, pagination, filter)}`
+    content: html`!${filterForm(`${keysPath}/search`, [
+      { name: 'status', label: 'State', options: states, chosen: filter.status },
+      { name: 'sort', label: 'Order', options: sorts, chosen: filter.sort },
+    ], { label: 'Name, or a key', text: filter.search })}
+!${listOf({
+  caption: 'API keys',
+  nouns: ['key', 'keys'],
+  path: keysPath,
+  filter,
+  orders: ['sort'],
+  after: query('after'),
+  columns: columnsOf(usage, makers, now),
+  ...(mayWrite ? { actions: revocationOf } : {}),
+  hasEnded: ({ status }) => status === 'revoked' || status === 'expired',
+  empty,
+}, listing)}`
   }
 }
+
+const empty = `No API keys yet. A key lets a program of yours call the API. Make one for each program, so that you can
+end one without touching the others.`
 
 /**
  * A text to search for travels in the address of the list. A whole key does not: it is sent to the API, digested and
@@ -59,14 +71,10 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
 export async function search ({ api, field }: Submission): Promise<Outcome> {
   const [text, status, sort] = [field('search').trim(), field('status'), field('sort')]
   if (withoutAnySecrets(text) === text) {
-    return { to: `${keysPath}?${String(new URLSearchParams(given({ search: text, status, sort })))}` }
+    return { to: narrowed(keysPath, { search: text, status, sort }) }
   }
   const { id } = await api.change<ApiKey>('POST', '/api-keys/find', { body: { key: text } })
   return { to: `${keysPath}/${id}` }
-}
-
-function given (members: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== ''))
 }
 
 async function usageOf (
@@ -89,69 +97,37 @@ async function makersOf (
   return new Map(data.map(({ id, name }) => [id, name]))
 }
 
-function options (values: readonly (readonly [string, string])[], chosen: string): string {
-  return html`!${values.map(([value, label]) =>
-    html`<option value="${value}"!${value === chosen ? ' selected' : ''}>${label}</option>`)}`
+function columnsOf (usage: Map<string, Usage> | null, makers: Map<string, string>, now: Date): Column<ApiKey>[] {
+  const calls: Column<ApiKey> = {
+    name: `Calls, ${shownDays} days`,
+    class: 'use',
+    cell: ({ id }) => {
+      const used = usage?.get(id)
+      return html`!${sparkline(everyDay(used?.days ?? [], shownDays, now))} ${count(used?.calls ?? 0)}`
+    }
+  }
+  return [
+    {
+      name: 'Name',
+      cell: key => html`<a href="${keysPath}/${key.id}">${key.name}</a>!${stateOf(key, now)}<br>
+<code class="bare">${key.hint}</code>`
+    },
+    { name: 'Environment', cell: environmentOf },
+    { name: 'Access', cell: accessOf },
+    { name: 'Last used', cell: ({ lastUsedAt }) => ago(lastUsedAt, now) },
+    ...(usage === null ? [] : [calls]),
+    {
+      name: 'Created',
+      cell: ({ createdAt, creator, createdBy }) =>
+        html`!${dayOf(createdAt)}<br><small>by !${nameOrId(creator ?? createdBy, makers)}</small>`
+    }
+  ]
 }
 
-/** Sent, and not linked: a whole key may be pasted. */
-function filterForm ({ status, search, sort }: Filter): string {
-  return html`<form class="filter" method="post" action="${keysPath}/search">
-<label for="search" class="unseen">Name, or a key</label>
-<input type="search" id="search" name="search" value="${search}" placeholder="Name, or a key" autocomplete="off">
-<label for="status" class="unseen">State</label><select id="status" name="status">!${options(states, status)}</select>
-<label for="sort" class="unseen">Order</label><select id="sort" name="sort">!${options(sorts, sort)}</select>
-<button type="submit">Show</button></form>`
-}
-
-function nothing (isFiltered: boolean): string {
-  return isFiltered
-    ? html`<p class="empty">No key is like that. <a href="${keysPath}">Show all keys</a></p>`
-    : html`<p class="empty">No API keys yet. A key lets a program of yours call the API. Make one for each program, so
-that you can end one without touching the others.</p>`
-}
-
-function footer (shown: number, { nextCursor, total }: KeyPage['pagination'], filter: Filter): string {
-  const text = total === 1 ? 'one key' : `${count(total)} keys`
-  return html`<p class="footer"><span>!${shown === total ? html`${text}, all shown` : html`${shown} of ${text}`}</span>
-!${nextCursor === undefined
-  ? ''
-  : html`<a class="button" href="${keysPath}?${
-    String(new URLSearchParams({ ...given({ ...filter }), after: nextCursor }))}">More</a>`}</p>`
-}
-
-interface Shown { mayWrite: boolean, usage: Map<string, Usage> | null, makers: Map<string, string>, now: Date }
-
-function table (keys: readonly ApiKey[], shown: Shown): string {
-  return html`<div class="scrolling" tabindex="0" role="region" aria-label="API keys"><table>
-<caption class="unseen">API keys</caption>
-<thead><tr><th scope="col">Name</th><th scope="col">Environment</th><th scope="col">Access</th>
-<th scope="col">Last used</th>!${shown.usage === null ? '' : html`<th scope="col">Calls, ${shownDays} days</th>`}
-<th scope="col">Created</th><th scope="col"><span class="unseen">Actions</span></th></tr>
-</thead>
-<tbody>
-!${keys.map(key => row(key, shown))}</tbody></table></div>`
-}
-
-function row (key: ApiKey, { mayWrite, usage, makers, now }: Shown): string {
-  const { id, name, hint, status, lastUsedAt, createdAt, creator, createdBy } = key
-  const hasEnded = status === 'revoked' || status === 'expired'
-  const used = usage?.get(id)
-  return html`<tr!${hasEnded ? ' class="ended"' : ''}>
-<th scope="row"><a href="${keysPath}/${id}">${name}</a>!${stateOf(key, now)}<br><code class="bare">${hint}</code></th>
-<td data-label="Environment">!${environmentOf(key)}</td>
-<td data-label="Access">!${accessOf(key)}</td>
-<td data-label="Last used">!${ago(lastUsedAt, now)}</td>
-!${usage === null
-? ''
-: html`<td data-label="Calls, ${shownDays} days" class="use">
-!${sparkline(everyDay(used?.days ?? [], shownDays, now))} ${count(used?.calls ?? 0)}</td>`}
-<td data-label="Created">!${dayOf(createdAt)}<br><small>by !${nameOrId(creator ?? createdBy, makers)}</small></td>
-<td>!${mayWrite && (status === 'active' || status === 'disabled')
-  ? html`<a href="${keysPath}/${id}/revoke">Revoke<span class="unseen"> ${name}</span></a>`
-  : ''}</td>
-</tr>
-`
+function revocationOf ({ id, name, status }: ApiKey): string {
+  return status === 'active' || status === 'disabled'
+    ? html`<a href="${keysPath}/${id}/revoke">Revoke<span class="unseen"> ${name}</span></a>`
+    : ''
 }
 
 export function environmentOf ({ environment }: Pick<ApiKey, 'environment'>): string {

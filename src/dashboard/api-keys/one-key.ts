@@ -1,15 +1,15 @@
 /** One API key: what it may do and does, and its name. */
 import { html } from 'ghtml'
 import { barsByDay, everyDay, type DayCount } from '../chart.ts'
+import { disablingForm, enablingForm } from '../disabling.ts'
 import { ago, count, dayOf, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
+import { historyOf } from '../history.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import type { ApiKey } from './api-key.ts'
-import { disablingForm } from './disabling.ts'
 import { accessOf, environmentOf, keysPath, stateOf } from './list.ts'
 
 interface Usage { calls: number, callsToday: number, days: readonly DayCount[] }
-interface Event { id: string, createdAt: string, type: string, actor: string, actorName?: string | null }
 
 export const keysWay = [{ name: 'API keys', href: keysPath }]
 
@@ -28,9 +28,7 @@ export async function keyScreen (visit: Visit): Promise<Screen> {
     permissions.includes('usage:read')
       ? api.get<Usage>(`${apiPathOf(visit)}/usage`, { from, to: now.toISOString().slice(0, 10) })
       : null,
-    permissions.includes('audit:read')
-      ? api.get<{ data: Event[] }>('/audit', { subject: key.id, names: 'true', limit: 20 })
-      : null
+    historyOf(visit, key.id, words),
   ])
   const mayWrite = permissions.includes('api-keys:write')
   const mayChange = mayWrite && key.status === 'active'
@@ -48,9 +46,10 @@ export async function keyScreen (visit: Visit): Promise<Screen> {
 ? html`<form class="panel" method="post" action="${keysPath}/${key.id}/name">
 !${textField({ name: 'name', label: 'Name', value: key.name, required: true })}
 <p class="actions"><button type="submit">Rename</button></p></form>
-!${disablingForm(key)}`
+!${disablingForm(`${keysPath}/${key.id}`, 'key',
+  'A disabled key is refused from the next request on, on every server, until it is enabled.')}`
 : ''}
-!${history === null ? '' : historyOf(history.data, now)}`
+!${history}`
   }
 }
 
@@ -59,8 +58,7 @@ function actionsOf ({ id, status }: ApiKey): { action?: string } {
   if (status !== 'active' && status !== 'disabled') return {}
   const gentle = status === 'active'
     ? html`<a class="button" href="${keysPath}/${id}/rotate">Replace key</a>`
-    : html`<form method="post" action="${keysPath}/${id}/enable">
-<button type="submit" class="primary">Enable key</button></form>`
+    : enablingForm(`${keysPath}/${id}`, 'key')
   return {
     action: html`<div class="actions">!${gentle}
 <a class="button danger" href="${keysPath}/${id}/revoke">Revoke key</a></div>`
@@ -98,14 +96,6 @@ const words: Readonly<Record<string, string>> = {
   'api_key.disabled': 'Key disabled',
   'api_key.enabled': 'Key enabled',
   'credential.refused': 'Refused',
-}
-
-function historyOf (events: readonly Event[], now: Date): string {
-  return html`<section class="panel"><h2>History</h2>
-<ul class="records">!${events.map(({ type, actor, actorName, createdAt }) => html`<li>
-<p><strong>${words[type] ?? type}</strong> <code class="bare">${type}</code></p>
-<p class="muted">!${ago(createdAt, now)}, by ${actorName ?? actor}</p></li>
-`)}</ul></section>`
 }
 
 export async function rename (submission: Submission): Promise<Outcome> {
