@@ -2,13 +2,14 @@
 import { html } from 'ghtml'
 import { textField } from '../elements.ts'
 import { dashboardPath } from '../frame.ts'
+import { given, narrowed } from '../list.ts'
 import type { Visit } from '../visit.ts'
 import { areas } from './words.ts'
 
 export const auditPath = `${dashboardPath}/audit`
 
 /** `from` and `to`: days, both included, UTC. '': not narrowed. */
-export interface Filter { type: string, subject: string, actor: string, organization: string, from: string, to: string }
+export type Filter = Readonly<Record<typeof members[number], string>>
 
 const members = ['type', 'subject', 'actor', 'organization', 'from', 'to'] as const
 
@@ -17,19 +18,9 @@ export function filterOf (read: Visit['query']): Filter {
   return Object.fromEntries(members.map(name => [name, read(name).trim()])) as unknown as Filter
 }
 
-export function isNarrowed (filter: Filter): boolean {
-  return members.some(name => filter[name] !== '')
-}
-
-/** The members of an address or a query that are not ''. */
-export function given (values: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''))
-}
-
 /** The address of the list, narrowed. */
-export function listAt (filter: Partial<Filter>, more: Record<string, string> = {}): string {
-  const query = new URLSearchParams(given({ ...filter, ...more }))
-  return query.size === 0 ? auditPath : `${auditPath}?${String(query)}`
+export function listAt (filter: Partial<Filter>): string {
+  return narrowed(auditPath, filter)
 }
 
 /** As the API filters. */

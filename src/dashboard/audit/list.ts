@@ -4,18 +4,15 @@ import { withoutAnySecrets } from '../../secrets/redaction.ts'
 import { ApiRefusal } from '../api.ts'
 import { barsByDay, everyDay } from '../chart.ts'
 import type { Screen } from '../frame.ts'
+import { listOf, pageSize, type Listing } from '../list.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
-import { auditPath, filterForm, filterOf, isNarrowed, listAt, queryOf, type Filter } from './filter.ts'
-import { eventsTable, type Event } from './events-table.ts'
+import { eventColumns, type Event } from './event-columns.ts'
+import { auditPath, filterForm, filterOf, listAt, queryOf, type Filter } from './filter.ts'
 import { isRefusal } from './words.ts'
 
-interface EventPage { data: Event[], pagination: { hasMore: boolean, nextCursor?: string } }
 interface Count { day: string, type: string, count: number }
 interface Organization { id: string, name: string }
 type Problem = { field: string, message: string } | null
-
-/** Rows of one page. */
-const pageLength = 50
 
 /** Days of the chart, unless the filter says others. */
 const shownDays = 30
@@ -25,18 +22,23 @@ export async function listScreen (visit: Visit): Promise<Screen> {
   const organizations = await organizationsOf(visit)
   const query = queryOf(filter)
   try {
-    const [{ data, pagination }, counts] = await Promise.all([
-      visit.api.get<EventPage>('/audit', {
-        ...query, names: 'true', limit: pageLength, cursor: visit.query('after') || undefined
+    const [events, counts] = await Promise.all([
+      visit.api.get<Listing<Event>>('/audit', {
+        ...query, names: 'true', limit: pageSize, cursor: visit.query('after') || undefined
       }),
       countsOf(visit, filter)
     ])
     return screenOf(visit, filter, html`!${filterForm({ filter, organizations, problem: null })}
 !${chartOf(counts)}
-!${data.length === 0
-? nothing(isNarrowed(filter))
-: eventsTable(data, { now: visit.now, deployment: visit.me.deployment })}
-!${data.length === 0 ? '' : footer(data.length, pagination, filter, visit.query('after') !== '')}`)
+!${listOf({
+  caption: 'Events',
+  nouns: ['event', 'events'],
+  path: auditPath,
+  filter,
+  after: visit.query('after'),
+  columns: eventColumns({ now: visit.now, deployment: visit.me.deployment }),
+  empty: 'No events yet. Every change and every refusal will stand here.'
+}, events)}`)
   } catch (error) {
     const problem = problemOf(error)
     if (problem === null) throw error
@@ -128,21 +130,4 @@ function chartOf ({ counts, days, until }: Counted): string {
 !${barsByDay(everyDay(all, days, until), 'Events', {
   counted: 'Events', part: { name: 'Refusals', days: everyDay(refusals, days, until) }
 })}</section>`
-}
-
-function nothing (isFiltered: boolean): string {
-  return isFiltered
-    ? html`<p class="empty">No event is like that. <a href="${auditPath}">Show all events</a></p>`
-    : html`<p class="empty">No events yet. Every change and every refusal will stand here.</p>`
-}
-
-function footer (
-  shown: number, { nextCursor }: EventPage['pagination'], filter: Filter, isLater: boolean
-): string {
-  return html`<p class="footer"><span>${shown === 1 ? 'One event' : `${shown} events`}${
-    nextCursor === undefined ? (isLater ? ', the oldest' : ', all shown') : ''}</span>
-<span class="actions">!${isLater ? html`<a class="button" href="${listAt(filter)}">Newest</a>` : ''}
-!${nextCursor === undefined
-? ''
-: html`<a class="button" href="${listAt(filter, { after: nextCursor })}">Older</a>`}</span></p>`
 }

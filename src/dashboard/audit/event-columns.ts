@@ -1,6 +1,7 @@
-/** The rows of the audit log: words for people first, the machine's own names below. */
+/** The columns of the audit log: words for people first, the machine's own names below. */
 import { html } from 'ghtml'
 import { ago, badge } from '../elements.ts'
+import type { Column } from '../list.ts'
 import { listAt } from './filter.ts'
 import { isRefusal, wordsOf } from './words.ts'
 
@@ -21,26 +22,25 @@ export interface Event {
 
 interface Shown { now: Date, deployment: boolean }
 
-export function eventsTable (events: readonly Event[], shown: Shown): string {
-  return html`<div class="scrolling" tabindex="0" role="region" aria-label="Events"><table>
-<caption class="unseen">Events, newest first</caption>
-<thead><tr><th scope="col">Event</th><th scope="col">About</th><th scope="col">By</th><th scope="col">From</th>
-<th scope="col">When</th></tr></thead>
-<tbody>
-!${events.map(event => row(event, shown))}</tbody></table></div>`
-}
-
-function row (event: Event, { now, deployment }: Shown): string {
-  const { type, actor, actorName, subject, subjectName, address, createdAt } = event
-  return html`<tr>
-<th scope="row" class="event"><details><summary>${wordsOf(type)}!${reasonOf(event)}</summary>
-!${detailsOf(event, deployment)}</details><code class="bare">${type}</code></th>
-<td data-label="About">!${subject === null ? '' : party(subject, subjectName, listAt({ subject }))}</td>
-<td data-label="By">!${party(actor, actorName, listAt({ actor }))}</td>
-<td data-label="From">!${address === null ? '' : html`<code class="bare">${address}</code>`}</td>
-<td data-label="When" class="use">!${ago(createdAt, now)}</td>
-</tr>
-`
+export function eventColumns ({ now, deployment }: Shown): Column<Event>[] {
+  return [
+    {
+      name: 'Event',
+      class: 'event',
+      cell: event => html`<details><summary>${wordsOf(event.type)}!${reasonOf(event)}</summary>
+!${detailsOf(event, deployment)}</details><code class="bare">${event.type}</code>`
+    },
+    {
+      name: 'About',
+      cell: ({ subject, subjectName }) => subject === null ? '' : party(subject, subjectName, listAt({ subject }))
+    },
+    { name: 'By', cell: ({ actor, actorName }) => party(actor, actorName, listAt({ actor })) },
+    {
+      name: 'From',
+      cell: ({ address }) => address === null ? '' : html`<code class="bare">${address}</code>`
+    },
+    { name: 'When', class: 'use', cell: ({ createdAt }) => ago(createdAt, now) }
+  ]
 }
 
 /** Actors that are no records. */
