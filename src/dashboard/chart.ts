@@ -9,9 +9,10 @@ import { count } from './elements.ts'
 /** A number of a day: 'YYYY-MM-DD', UTC. */
 export interface DayCount { day: string, calls: number }
 
-/** The last `days` days up to `now`, UTC, with 0 for those that are not counted. */
+/** The last `days` days up to `now`, UTC, with 0 for those that are not counted. Numbers of one day are added. */
 export function everyDay (counted: readonly DayCount[], days: number, now: Date): DayCount[] {
-  const calls = new Map(counted.map(each => [each.day, each.calls]))
+  const calls = new Map<string, number>()
+  for (const each of counted) calls.set(each.day, each.calls + (calls.get(each.day) ?? 0))
   return Array.from({ length: days }, (_, index) => {
     const day = new Date(now.getTime() - (days - 1 - index) * 86_400_000).toISOString().slice(0, 10)
     return { day, calls: calls.get(day) ?? 0 }

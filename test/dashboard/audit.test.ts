@@ -46,6 +46,9 @@ tap.test('events are narrowed by type, by subject and by a pasted key, and shown
   const visitor = await visitorOf(chromium, server, id)
   const { page } = visitor
   await page.goto(auditPage)
+  const rows = await page.getByRole('row').filter({ has: page.getByRole('rowheader') }).count()
+  const events = page.getByRole('img', { name: /^Events: / })
+  t.match(await events.getAttribute('aria-label'), new RegExp(`^Events: ${rows} .*, 1 of them refusals`))
   await picture(page, 'audit')
   t.strictSame(await findingsOn(visitor), [])
   await page.getByLabel('Event', { exact: true }).selectOption('credential.refused')

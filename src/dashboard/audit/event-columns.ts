@@ -37,6 +37,7 @@ export function eventColumns ({ now, deployment }: Shown): Column<Event>[] {
     { name: 'By', cell: ({ actor, actorName }) => party(actor, actorName, listAt({ actor })) },
     {
       name: 'From',
+      class: 'use',
       cell: ({ address }) => address === null ? '' : html`<code class="bare">${address}</code>`
     },
     { name: 'When', class: 'use', cell: ({ createdAt }) => ago(createdAt, now) }
