@@ -101,6 +101,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'management/documentation': 'The OpenAPI document, its reference page and llms.txt, from the schemas of the routes.',
   'dashboard/api-keys': 'API keys: the list, creation, one key, and the ways to disable, replace and revoke it.',
   'dashboard/audit': 'The audit log: its events, their number by day, and the chain that they stand in.',
+  'dashboard/overview': 'The first screen: calls, refusals, keys that need somebody, servers, and first steps.',
   'pages/consent': 'The page on which a person decides what a client may do for them.',
   'pages/applications': 'The page on which a person sees and ends what they allowed clients.',
   'decision/guard-sessions': 'Sessions of remote guards: what each may keep, and the changes that wait for it.',

@@ -7,7 +7,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { presentPageError } from '../pages/error-page.ts'
 import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
-import { dashboardPath } from './frame.ts'
+import { overviewScreen } from './overview/overview.ts'
 
 /** Forms of the dashboard may hold lists of scopes and addresses. */
 const bodyLimit = 32_768
@@ -19,8 +19,7 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     await app.register(formbody, { bodyLimit })
     app.setErrorHandler(presentPageError)
     const context = Object.assign(app, { issuer })
-    app.get(dashboardPath, { schema: { hide: true } }, async (_request, reply) =>
-      await reply.redirect(`${dashboardPath}/api-keys`, 303))
+    overviewScreen(context)
     apiKeyScreens(context)
     auditScreens(context)
   }

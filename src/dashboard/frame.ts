@@ -14,6 +14,12 @@ interface Place { name: string, path: string, scope: string | null, deployment?:
 
 const groups: readonly { name: string, places: readonly Place[] }[] = [
   {
+    name: 'Manage',
+    places: [
+      { name: 'Overview', path: dashboardPath, scope: null },
+    ]
+  },
+  {
     name: 'Watch',
     places: [
       { name: 'Audit log', path: `${dashboardPath}/audit`, scope: 'audit:read' },

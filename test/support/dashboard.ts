@@ -23,7 +23,7 @@ export interface Visitor {
   cdp: CDPSession
 }
 
-/** A browser in which a member is signed in. `javaScript`: whether it runs scripts; absent: yes. */
+/** A browser in which a member is signed in. `javaScript`: whether it runs scripts; absent: yes. Axe needs them. */
 export async function visitorOf (
   chromium: Browser, server: Pick<TestServer, 'latchkey' | 'clock' | 'issuer'>, memberId: string,
   { javaScript = true }: { javaScript?: boolean } = {}
