@@ -54,9 +54,7 @@ export function framed (screen: Screen, me: Me): Page {
   return {
     title: screen.title,
     styles: ['dashboard.css'],
-    body: html`<nav aria-label="Path" class="path">!${screen.path.map(({ name, href }) =>
-      html`<a href="${href}">${name}</a> / `)}<span aria-current="page">${screen.title}</span></nav>
-<div class="top"><div><h1>${screen.title}</h1>!${screen.lead === undefined
+    body: html`!${screen.path.length === 0 ? '' : wayTo(screen)}<div class="top"><div><h1>${screen.title}</h1>!${screen.lead === undefined
 ? ''
 : html`
 <p class="muted lead">!${screen.lead}</p>`}</div>!${screen.action ?? ''}</div>
@@ -69,6 +67,12 @@ export function framed (screen: Screen, me: Me): Page {
 </main>
 </body>`
   }
+}
+
+function wayTo ({ path, title }: Screen): string {
+  return html`<nav aria-label="Path" class="path">!${path.map(({ name, href }) =>
+    html`<a href="${href}">${name}</a> / `)}<span aria-current="page">${title}</span></nav>
+`
 }
 
 function sideOf ({ place }: Screen, me: Me): string {

@@ -85,7 +85,11 @@ tap.test('a viewer sees numbers of the API, and no way to make what they may not
   t.match(await page.locator('section', { hasText: 'Most used keys' }).getByRole('listitem').first().textContent(),
     strangeNames[2]!)
   t.match(await page.locator('section', { hasText: 'End soon' }).textContent(), 'Nightly reports')
-  t.match(await page.locator('section', { hasText: 'Refused credentials' }).textContent(), /revoked1/)
+  const week = await admin('GET', `/organizations/${organization}/usage?from=${dayBefore(6)}`)
+  t.match(
+    await page.locator('section', { hasText: 'Verdicts by outcome' }).textContent(),
+    new RegExp(`Admitted${Number(week.json.live.calls).toLocaleString('en')}\\s*Refused: revoked1`)
+  )
   t.equal(await page.getByText('First steps').count(), 0)
   t.equal(await page.getByText('Servers and database').count(), 0)
   await picture(page, 'overview')

@@ -4,7 +4,7 @@ import { isRefusal, wordsOf } from '../audit/words.ts'
 import { everyDay } from '../chart.ts'
 import { count, sharesOf } from '../elements.ts'
 import { dashboardPath } from '../frame.ts'
-import type { Visit } from '../visit.ts'
+import { daysUntil, type Visit } from '../visit.ts'
 
 interface Refusal { detail: { reason?: unknown, omitted?: unknown } }
 interface Count { day: string, type: string, count: number }
@@ -22,30 +22,46 @@ const mostRead = 200
 const spike = { least: 10, times: 4 }
 
 /** As markup; '': the person may not read it. */
-export async function refusalsOf ({ api, me: { permissions }, now }: Visit): Promise<string> {
+export async function refusalsOf (visit: Visit): Promise<string> {
+  const { api, me: { permissions }, now } = visit
   if (!permissions.includes('audit:read')) return ''
-  const since = new Date(now.getTime() - shownDays * 86_400_000).toISOString()
-  const first = `${new Date(now.getTime() - (days - 1) * 86_400_000).toISOString().slice(0, 10)}T00:00:00Z`
-  const [refusals, counts] = await Promise.all([
+  const [refusals, counts, admitted] = await Promise.all([
     api.get<{ data: Refusal[], pagination: { hasMore: boolean } }>(
-      '/audit', { type: 'credential.refused', from: since, limit: mostRead }
+      '/audit', { type: 'credential.refused', from: startOf(daysUntil(now, shownDays)), limit: mostRead }
     ),
-    api.get<{ data: Count[] }>('/audit/counts', { from: first })
+    api.get<{ data: Count[] }>('/audit/counts', { from: startOf(daysUntil(now, days)) }),
+    admittedOf(visit)
   ])
+  const shares = [
+    ...(admitted === null ? [] : [{ name: 'Admitted', value: admitted, tone: 'ok' as const }]),
+    ...byReason(refusals.data)
+  ]
   return html`!${spikesOf(counts.data.filter(({ type }) => isRefusal(type)), now)}
-<section class="panel"><h2>Refused credentials, ${shownDays} days</h2>
+<section class="panel"><h2>Verdicts by outcome, ${shownDays} days</h2>
+!${shares.length === 0 ? html`<p class="muted">Nothing was refused.</p>` : sharesOf('Outcome', shares)}
 !${refusals.data.length === 0
-? html`<p class="muted">None.</p>`
-: html`!${sharesOf('Reason', byReason(refusals.data))}
-<p class="muted">!${refusals.pagination.hasMore ? html`Of the newest ${mostRead} events. ` : ''}<a
- href="${dashboardPath}/audit?type=credential.refused">Show the events</a></p>`}</section>`
+? ''
+: html`<p class="muted">!${refusals.pagination.hasMore ? html`Refusals of the newest ${mostRead} events. ` : ''}<a
+ href="${dashboardPath}/audit?type=credential.refused">Show the refusals</a></p>`}</section>`
+}
+
+function startOf ({ from }: { from: string }): string {
+  return `${from}T00:00:00Z`
+}
+
+/** The calls of the organization that were admitted; null: the person may not read it, or sees several. */
+async function admittedOf ({ api, me: { deployment, member, permissions }, now }: Visit): Promise<number | null> {
+  if (deployment || !permissions.includes('usage:read')) return null
+  const path = `/organizations/${member.organization}/usage`
+  const { live, test } = await api.get<Record<'live' | 'test', { calls: number }>>(path, daysUntil(now, shownDays))
+  return live.calls + test.calls
 }
 
 /** An event stands for itself and for those like it that were counted with it. */
 function byReason (refusals: readonly Refusal[]) {
   const sums = new Map<string, number>()
   for (const { detail: { reason, omitted } } of refusals) {
-    const name = typeof reason === 'string' ? reason.replaceAll('_', ' ') : 'unknown'
+    const name = `Refused: ${typeof reason === 'string' ? reason.replaceAll('_', ' ') : 'unknown'}`
     sums.set(name, (sums.get(name) ?? 0) + 1 + (typeof omitted === 'number' ? omitted : 0))
   }
   return [...sums].toSorted(([, one], [, other]) => other - one)
