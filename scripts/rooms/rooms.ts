@@ -102,6 +102,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'dashboard/api-keys': 'API keys: the list, creation, one key, and the ways to disable, replace and revoke it.',
   'dashboard/audit': 'The audit log: its events, their number by day, and the chain that they stand in.',
   'dashboard/overview': 'The first screen: calls, refusals, keys that need somebody, servers, and first steps.',
+  'dashboard/usage': 'Usage of an organization: by day, by key, against its limits, and the tokens of its clients.',
   'pages/consent': 'The page on which a person decides what a client may do for them.',
   'pages/applications': 'The page on which a person sees and ends what they allowed clients.',
   'decision/guard-sessions': 'Sessions of remote guards: what each may keep, and the changes that wait for it.',

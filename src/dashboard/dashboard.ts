@@ -8,6 +8,7 @@ import { presentPageError } from '../pages/error-page.ts'
 import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
 import { overviewScreen } from './overview/overview.ts'
+import { usageScreen } from './usage/usage.ts'
 
 /** Forms of the dashboard may hold lists of scopes and addresses. */
 const bodyLimit = 32_768
@@ -21,6 +22,7 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     const context = Object.assign(app, { issuer })
     overviewScreen(context)
     apiKeyScreens(context)
+    usageScreen(context)
     auditScreens(context)
   }
 }

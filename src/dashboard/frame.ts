@@ -22,6 +22,7 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
   {
     name: 'Watch',
     places: [
+      { name: 'Usage', path: `${dashboardPath}/usage`, scope: 'usage:read' },
       { name: 'Audit log', path: `${dashboardPath}/audit`, scope: 'audit:read' },
     ]
   },
