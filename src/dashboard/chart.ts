@@ -37,7 +37,7 @@ export interface Bars {
   /** What they are, in the plural: the header of the numbers. */
   counted?: string
   /** A part of each number that is shown by itself, such as refusals; its days are among the others. */
-  part?: { name: string, days: readonly DayCount[] }
+  part?: { name: string, days: readonly DayCount[], tone: 'bad' | 'brass' }
 }
 
 /** Bars by day, with the sentence that says what they show, and the same numbers as a table, one click away. */
@@ -56,7 +56,7 @@ export function barsByDay (days: readonly DayCount[], label: string, { counted =
 <div class="values" aria-hidden="true">!${ticks.toReversed().map(tick => html`<span>${count(tick)}</span>`)}</div>
 <svg role="img" aria-label="${sentence}" viewBox="0 0 ${size.width} ${size.height}" preserveAspectRatio="none">
 !${ticks.map(tick => html`<line x1="0" x2="${size.width}" y1="${y(tick)}" y2="${y(tick)}" class="rule"/>`)}
-!${bars(days, 'bar')}!${part === undefined ? '' : bars(part.days, 'part')}
+!${bars(days, 'bar')}!${part === undefined ? '' : bars(part.days, part.tone)}
 </svg>
 <div class="days" aria-hidden="true">!${days.map(({ day }, index) => html`<span>${labelOf(day, index, days)}</span>`)}
 </div></div>
@@ -77,11 +77,10 @@ function sumOf (days: readonly DayCount[]): number {
 
 const dayAndMonth = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
 
-/** Some days have their name below the drawing, the first and about four more. */
+/** Some days have their name below the drawing, the first and about four more; the last ones have no room for it. */
 function labelOf (day: string, index: number, { length }: readonly DayCount[]): string {
-  return index % Math.max(1, length > 7 ? Math.max(7, Math.ceil(length / 5)) : 1) === 0
-    ? dayAndMonth.format(new Date(day))
-    : ''
+  const step = length > 7 ? Math.max(7, Math.ceil(length / 5)) : 1
+  return index % step === 0 && (step === 1 || index <= length - step / 2) ? dayAndMonth.format(new Date(day)) : ''
 }
 
 function numbers (days: readonly DayCount[], label: string, { counted, part }: Bars): string {

@@ -47,7 +47,7 @@ tap.test('calls by day and key, limits as bars, and tokens are those of the API'
   const used: number = month.live.calls + month.test.calls
   t.match(await page.locator('.limits').textContent(), `${used.toLocaleString('en')} of 5,000`)
   t.match(await page.getByRole('row', { name: /Trial/ }).textContent(), /of 100, used up/)
-  t.match(await page.locator('section', { hasText: 'Access tokens' }).textContent(), /1 tokens? for 1 client.*Billing robot/s)
+  t.match(await page.locator('section', { hasText: 'Access tokens' }).textContent(), /One token for 1 client.*Billing robot/s)
   await picture(page, 'usage')
   t.strictSame(await findingsOn(visitor), [])
   await page.getByLabel('Range').selectOption('90')

@@ -128,6 +128,6 @@ function chartOf ({ counts, days, until }: Counted): string {
   const refusals = counts.filter(({ type }) => isRefusal(type)).map(({ day, count: calls }) => ({ day, calls }))
   return html`<section class="panel"><h2>Events by day</h2>
 !${barsByDay(everyDay(all, days, until), 'Events', {
-  counted: 'Events', part: { name: 'Refusals', days: everyDay(refusals, days, until) }
+  counted: 'Events', part: { name: 'Refusals', days: everyDay(refusals, days, until), tone: 'bad' }
 })}</section>`
 }

@@ -34,7 +34,9 @@ async function callsOfOrganization ({ api, me: { member, permissions }, now }: V
     ...(balances === null ? [] : [['Credits left, live', count(balances.live)] as const])
   ])}
 <section class="panel"><h2>Calls by day</h2>
-!${barsByDay(all, 'Admitted calls', { part: { name: 'With test keys', days: everyDay(test.days, days, now) } })}</section>`
+!${barsByDay(all, 'Admitted calls', {
+  part: { name: 'With test keys', days: everyDay(test.days, days, now), tone: 'brass' }
+})}</section>`
 }
 
 async function callsOfServer ({ api, me: { permissions } }: Visit): Promise<string> {

@@ -30,7 +30,7 @@ export async function tokensOf ({ api, me: { permissions }, now }: Visit, organi
   return html`<section class="panel"><h2>Access tokens of the last 24 hours</h2>
 !${sum === 0
 ? html`<p class="muted">None were issued.</p>`
-: html`<p>${count(sum)} tokens for ${count(sums.size)} ${sums.size === 1 ? 'client' : 'clients'}${
+: html`<p>${sum === 1 ? 'One token' : `${count(sum)} tokens`} for ${count(sums.size)} ${sums.size === 1 ? 'client' : 'clients'}${
   cursor === undefined ? '' : ', counted in the newest minutes only'}.</p>
 !${sharesOf('Client', most.map(([client, value]) =>
   ({ name: names.get(client) ?? client, value, tone: 'plain' as const })))}`}</section>`

@@ -45,7 +45,9 @@ async function usage (visit: Visit): Promise<Screen> {
   ...(balances === null ? [] : [['Credits left, live', count(balances.live)] as const])
 ])}
 <section class="panel"><h2>Calls by day</h2>
-!${barsByDay(all, 'Calls', { part: { name: 'With test keys', days: everyDay(test.days, asked.days, now) } })}</section>
+!${barsByDay(all, 'Calls', {
+  part: { name: 'With test keys', days: everyDay(test.days, asked.days, now), tone: 'brass' }
+})}</section>
 !${of === null ? '' : limitsOf(of, month, balances)}
 !${rest}`
   }
