@@ -49,6 +49,8 @@ export interface Me {
   permissions: readonly string[]
   /** Of the permissions, those that concern the member's own records alone. */
   ownOnly: readonly string[]
+  /** Whether they act for the whole deployment. */
+  deployment: boolean
 }
 
 /** Whether the API lets a member use a scope, on a record with this creator; absent: on any of their own. */

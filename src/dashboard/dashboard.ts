@@ -5,9 +5,11 @@
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync } from 'fastify'
 import { presentPageError } from '../pages/error-page.ts'
+import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
 import { clientScreens } from './clients/clients.ts'
-import { dashboardPath } from './frame.ts'
+import { overviewScreen } from './overview/overview.ts'
+import { usageScreen } from './usage/usage.ts'
 
 /** Forms of the dashboard may hold lists of scopes and addresses. */
 const bodyLimit = 32_768
@@ -21,9 +23,10 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     // Redirects, too.
     app.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
     const context = Object.assign(app, { issuer })
-    app.get(dashboardPath, { schema: { hide: true } }, async (_request, reply) =>
-      await reply.redirect(`${dashboardPath}/api-keys`, 303))
+    overviewScreen(context)
     apiKeyScreens(context)
     clientScreens(context)
+    usageScreen(context)
+    auditScreens(context)
   }
 }

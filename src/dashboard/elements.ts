@@ -39,18 +39,20 @@ export interface TextField {
   problem?: string | null
   required?: boolean
   type?: 'text' | 'date'
+  placeholder?: string
   /** Whether the page opens in it. */
   isFocused?: boolean
 }
 
 export function textField (
-  { name, label, value = '', hint, problem = null, required, type = 'text', isFocused = false }: TextField
+  { name, label, value = '', hint, problem = null, required, type = 'text', placeholder, isFocused = false }: TextField
 ): string {
   const described = [hint !== undefined && `${name}-hint`, problem !== null && `${name}-problem`].filter(Boolean)
   return html`<div class="field"><label for="${name}">${label}</label>
 !${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
 <input type="${type}" id="${name}" name="${name}" value="${value}"!${required === true ? ' required' : ''}
 !${problem === null ? '' : ' aria-invalid="true"'}!${problem === null && !isFocused ? '' : ' autofocus'}
+!${placeholder === undefined ? '' : html` placeholder="${placeholder}"`}
 !${described.length === 0 ? '' : html` aria-describedby="${described.join(' ')}"`}>
 !${problem === null ? '' : html`<p class="problem" id="${name}-problem">${problem}</p>`}</div>`
 }
@@ -101,4 +103,29 @@ export function codes (texts: readonly string[], none = 'none'): string {
 export function nameOrId (id: string, names: ReadonlyMap<string, string>): string {
   const name = names.get(id)
   return name === undefined ? html`<code class="bare">${id}</code>` : html`${name}`
+}
+
+/** Numbers in a row, each with what it is. */
+export function figures (all: readonly (readonly [name: string, value: string])[]): string {
+  return html`<dl class="figures">!${all.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>
+`)}</dl>`
+}
+
+/** A part of a whole. */
+export interface Share { name: string, value: number, tone: Tone }
+
+/** Parts of a whole as a table, each with a bar as long as its share of the largest. `of`: what the parts are. */
+export function sharesOf (of: string, shares: readonly Share[]): string {
+  const most = Math.max(1, ...shares.map(({ value }) => value))
+  return html`<table class="shares"><caption class="unseen">${of}</caption>
+<thead class="unseen"><tr><th scope="col">${of}</th><th scope="col">Number</th><td></td></tr></thead>
+<tbody>!${shares.map(({ name, value, tone }) => html`<tr><th scope="row">${name}</th><td>${count(value)}</td>
+<td>!${bar(value / most, tone)}</td></tr>
+`)}</tbody></table>`
+}
+
+/** A bar of a number that stands beside it. `share`: from 0 to 1. */
+export function bar (share: number, tone: Tone): string {
+  return html`<svg class="share ${tone}" aria-hidden="true" viewBox="0 0 100 8" preserveAspectRatio="none">
+<rect class="whole" width="100" height="8"/><rect width="${(100 * Math.min(1, share)).toFixed(1)}" height="8"/></svg>`
 }

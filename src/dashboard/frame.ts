@@ -5,13 +5,26 @@ import type { Me } from './api.ts'
 
 export { dashboardPath }
 
-/** A place of the side; `scope`: without it on the management API the place is not offered. */
-interface Place { name: string, path: string, scope: string | null }
+/**
+ * A place of the side; `scope`: without it on the management API the place is not offered. `deployment`: it is offered
+ * to operators alone.
+ */
+interface Place { name: string, path: string, scope: string | null, deployment?: true }
 
 const groups: readonly { name: string, places: readonly Place[] }[] = [
   {
     name: 'Manage',
-    places: [{ name: 'Clients', path: `${dashboardPath}/clients`, scope: 'clients:read' }]
+    places: [
+      { name: 'Overview', path: dashboardPath, scope: null },
+      { name: 'Clients', path: `${dashboardPath}/clients`, scope: 'clients:read' },
+    ]
+  },
+  {
+    name: 'Watch',
+    places: [
+      { name: 'Usage', path: `${dashboardPath}/usage`, scope: 'usage:read' },
+      { name: 'Audit log', path: `${dashboardPath}/audit`, scope: 'audit:read' },
+    ]
   },
   {
     name: 'Settings',
@@ -42,9 +55,7 @@ export function framed (screen: Screen, me: Me): Page {
   return {
     title: screen.title,
     styles: ['dashboard.css'],
-    body: html`<nav aria-label="Path" class="path">!${screen.path.map(({ name, href }) =>
-      html`<a href="${href}">${name}</a> / `)}<span aria-current="page">${screen.title}</span></nav>
-<div class="top"><div><h1>${screen.title}</h1>!${screen.lead === undefined
+    body: html`!${screen.path.length === 0 ? '' : wayTo(screen)}<div class="top"><div><h1>${screen.title}</h1>!${screen.lead === undefined
 ? ''
 : html`
 <p class="muted lead">!${screen.lead}</p>`}</div>!${screen.action ?? ''}</div>
@@ -59,9 +70,15 @@ export function framed (screen: Screen, me: Me): Page {
   }
 }
 
+function wayTo ({ path, title }: Screen): string {
+  return html`<nav aria-label="Path" class="path">!${path.map(({ name, href }) =>
+    html`<a href="${href}">${name}</a> / `)}<span aria-current="page">${title}</span></nav>
+`
+}
+
 /** A group with the places that a person may see; '': there is none. */
-function groupOf ({ name, places }: typeof groups[number], current: string, { permissions }: Me): string {
-  const shown = places.filter(({ scope }) => scope === null || permissions.includes(scope))
+function groupOf ({ name, places }: typeof groups[number], current: string, me: Me): string {
+  const shown = places.filter(each => isOffered(each, me))
   if (shown.length === 0) return ''
   return html`<h2>${name}</h2>
 <ul>
@@ -83,6 +100,10 @@ function sideOf ({ place }: Screen, me: Me): string {
 <form method="post" action="/api/v1/auth/logout"><button type="submit" class="plain">Sign out</button></form></div>
 </div>
 </header>`
+}
+
+function isOffered ({ scope, deployment }: Place, me: Me): boolean {
+  return (scope === null || me.permissions.includes(scope)) && (deployment !== true || me.deployment)
 }
 
 /** The organization of the session, and the others to change to. */

@@ -82,12 +82,14 @@ function table<T> (screen: ListScreen<T>, rows: readonly T[]): string {
 
 function rowOf<T> ({ columns: [first, ...others], actions, hasEnded }: ListScreen<T>, row: T): string {
   return html`<tr!${hasEnded?.(row) === true ? ' class="ended"' : ''}>
-<th scope="row">!${first!.cell(row)}</th>
-!${others.map(column => html`<td data-label="${column.name}"!${column.class === undefined
-  ? ''
-  : html` class="${column.class}"`}><div>!${column.cell(row)}</div></td>
+<th scope="row"!${classOf(first!)}>!${first!.cell(row)}</th>
+!${others.map(column => html`<td data-label="${column.name}"!${classOf(column)}><div>!${column.cell(row)}</div></td>
 `)}!${actions === undefined ? '' : html`<td class="row-actions">!${actions(row)}</td>`}</tr>
 `
+}
+
+function classOf<T> (column: Column<T>): string {
+  return column.class === undefined ? '' : html` class="${column.class}"`
 }
 
 function footer<T> (

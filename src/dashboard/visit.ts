@@ -153,6 +153,12 @@ function from (members: unknown): (name: string) => string {
   }
 }
 
+/** The last `days` days up to `now`, UTC, as the API takes them. */
+export function daysUntil (now: Date, days: number): { from: string, to: string } {
+  const day = (instant: number) => new Date(instant).toISOString().slice(0, 10)
+  return { from: day(now.getTime() - (days - 1) * 86_400_000), to: day(now.getTime()) }
+}
+
 /** To the sign-in page, and back to what was asked for; a form is not sent again. */
 async function signIn (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const back = request.method === 'GET' ? request.url : dashboardPath

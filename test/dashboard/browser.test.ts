@@ -43,7 +43,7 @@ tap.test('CD-02: a key is made, shown once, found in the list, and revoked by it
   const context = await chromium.newContext()
   await withSession(context, id)
   const { page, complaints, cdp } = await openPage(context)
-  await page.goto(`${issuer}/dashboard`)
+  await page.goto(`${issuer}/dashboard/api-keys`)
   await picture(page, 'keys-empty')
   await page.getByRole('link', { name: 'Create API key' }).click()
   await page.getByLabel('Name').fill('Nightly reports')

@@ -88,8 +88,8 @@ for (const { name, clock, server } of [await start(databases[0]!), await start(d
       organization,
       from: `${year()}-01-01`,
       to: `${year()}-01-15`,
-      live: { calls: 1, credits: 3 },
-      test: { calls: 1, credits: 3 }
+      live: { calls: 1, credits: 3, days: [{ day: `${year()}-01-15`, calls: 1, credits: 3 }] },
+      test: { calls: 1, credits: 3, days: [{ day: `${year()}-01-15`, calls: 1, credits: 3 }] }
     })
   })
 

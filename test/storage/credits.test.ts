@@ -293,10 +293,11 @@ for (const { name, fresh } of databases) {
       }])
       t.strictSame(await store.usage.of('key_nobody', january), [])
       t.strictSame(await store.usage.ofOrganization(organizationId, january), {
-        live: { calls: 21, credits: 25 }, test: { calls: 16, credits: 24 }
+        live: [{ day: '2026-01-15', calls: 16, credits: 24 }, { day: '2026-01-16', calls: 5, credits: 1 }],
+        test: [{ day: '2026-01-15', calls: 16, credits: 24 }]
       })
       t.strictSame(await store.usage.ofOrganization(other.organizationId, { from: '2026-01-16', to: '2026-01-31' }), {
-        live: { calls: 0, credits: 0 }, test: { calls: 0, credits: 0 }
+        live: [], test: []
       })
     })
   })

@@ -30,10 +30,10 @@ export interface UsageRepository {
   ofEach (consumerIds: readonly string[], range: DayRange): Promise<DayUsage[]>
   /** The calls of some consumers together. */
   callsOf (consumerIds: readonly string[], range: DayRange): Promise<number>
-  /** Of all consumers that the organization has or had: calls for people count as live. */
+  /** Of all consumers that the organization has or had, oldest day first: calls for people count as live. */
   ofOrganization(
     organizationId: string, range: DayRange
-  ): Promise<Record<Environment, { calls: number, credits: number }>>
+  ): Promise<Record<Environment, Omit<DayUsage, 'consumerId'>[]>>
   /** Deletes at most `limit` rows of days before this one; returns how many. */
   prune (before: string, limit: number): Promise<number>
 }

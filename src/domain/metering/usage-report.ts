@@ -68,20 +68,27 @@ async function usageOf ({ store, clock }: Operation<UsagePort>, id: string, rang
 function reportOf (days: UsageReport['days'], range: DayRange, today: string): UsageReport {
   return {
     ...range,
-    calls: days.reduce((sum, { calls }) => sum + calls, 0),
-    credits: days.reduce((sum, { credits }) => sum + credits, 0),
+    ...sumOf(days),
     callsToday: days.find(({ day }) => day === today)?.calls ?? 0,
     days
   }
 }
 
-/** The usage of an organization's consumers, live and test apart. Absent range: this month. */
+function sumOf (days: UsageReport['days']): { calls: number, credits: number } {
+  return {
+    calls: days.reduce((sum, { calls }) => sum + calls, 0),
+    credits: days.reduce((sum, { credits }) => sum + credits, 0),
+  }
+}
+
+/** The usage of an organization's consumers by day, live and test apart. Absent range: this month. */
 export async function usageOfOrganization (
   operation: Operation<OrganizationPort & UsagePort>, id: string, asked: Partial<DayRange> = {}
-): Promise<DayRange & Record<Environment, { calls: number; credits: number } >> {
+): Promise<DayRange & Record<Environment, Pick<UsageReport, 'calls' | 'credits' | 'days'>>> {
   const range = requireRange(asked, operation.clock())
   await getOrganization(operation, id)
-  return { ...range, ...await operation.store.usage.ofOrganization(id, range) }
+  const { live, test } = await operation.store.usage.ofOrganization(id, range)
+  return { ...range, live: { ...sumOf(live), days: live }, test: { ...sumOf(test), days: test } }
 }
 
 /** @throws Failure `invalid_request` for a range that ends before it begins or exceeds 366 days. */

@@ -37,6 +37,7 @@ const Me = Type.Object({
   ownOnly: Type.With(GivenScopes, {
     description: 'Of the permissions, those that concern records of the member\'s own alone.'
   }),
+  deployment: Type.Boolean({ description: 'Whether the member acts for the whole deployment, as an operator.' }),
   session: WireSession,
 }, { title: 'Me' })
 
@@ -65,6 +66,7 @@ function getMeRoute (app: RouteContext, dependencies: PersonDependencies): void 
       organizations: organizations.filter(each => each !== null),
       permissions: request.principal.scopes,
       ownOnly: ownScopesOf(operation.actor),
+      deployment: operation.actor.organizationId === null,
       session: wireSession(session, session.id),
     }
   })

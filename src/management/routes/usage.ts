@@ -17,13 +17,17 @@ import {
   as, exactly, Id, IdParams, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring
 } from '../conventions/schemas.ts'
 import {
-  ADay, aboutRange, AuthorizationUsage, counts, KeysRange, KeyUsage, Range, UsageOfKeys
+  ADay, aboutRange, AuthorizationUsage, counts, Days, KeysRange, KeyUsage, Range, UsageOfKeys
 } from '../schemas/usage.ts'
 
 const readUsage = { scopes: ['usage:read'] }
 
 const OrganizationUsage = Type.Object({
-  organization: OrganizationId, from: ADay, to: ADay, live: Type.Object(counts), test: Type.Object(counts),
+  organization: OrganizationId,
+  from: ADay,
+  to: ADay,
+  live: Type.Object({ ...counts, days: Days }),
+  test: Type.Object({ ...counts, days: Days }),
 }, { title: 'OrganizationUsage' })
 
 const TokenQuery = exactly({
@@ -176,7 +180,7 @@ function getOrganizationUsageRoute (app: RouteContext, dependencies: Dependencie
   app.get('/organizations/:id/usage', {
     config: readUsage,
     schema: {
-      summary: 'Read the usage of an organization',
+      summary: 'Read the usage of an organization by day',
       description:
         `Separately for live and test keys; the calls of clients that act for members are live. ${aboutRange}`,
       tags: ['usage'],

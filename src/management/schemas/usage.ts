@@ -14,6 +14,9 @@ export const ADay = as(Type.String({ format: 'date', description: 'A day, UTC.' 
 export const counts = {
   calls: as(Type.Integer(), 42), credits: as(Type.Integer({ description: 'Spent minus refunded.' }), 12)
 }
+export const Days = Type.Array(
+  Type.Object({ day: ADay, ...counts }), { description: 'Days without calls are omitted.' }
+)
 const Usage = {
   organization: OrganizationId,
   environment: Type.Enum([...environments]),
@@ -22,7 +25,7 @@ const Usage = {
   lastUsedAt: nullable(Moment),
   ...counts,
   callsToday: as(Type.Integer(), 42),
-  days: Type.Array(Type.Object({ day: ADay, ...counts }), { description: 'Days without calls are omitted.' })
+  days: Days
 }
 export const KeyUsage = Type.Object({
   apiKey: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'), ...Usage

@@ -36,8 +36,8 @@ export function usageRepository (queries: Queries): UsageRepository {
       return calls
     },
     async ofOrganization (organizationId, { from, to }) {
-      const sums = await queries.$queryRaw<{ environment: string, calls: bigint, credits: bigint }[]>`
-        SELECT "Consumer"."environment",
+      const rows = await queries.$queryRaw<{ environment: string, day: string, calls: bigint, credits: bigint }[]>`
+        SELECT "Consumer"."environment", "KeyUsage"."day",
           CAST(SUM("KeyUsage"."calls") AS BIGINT) AS "calls",
           CAST(SUM("KeyUsage"."credits") AS BIGINT) AS "credits"
         FROM "KeyUsage" JOIN (
@@ -45,12 +45,10 @@ export function usageRepository (queries: Queries): UsageRepository {
           UNION ALL SELECT "id", 'live' FROM "Authorization" WHERE "organizationId" = ${organizationId}
         ) "Consumer" ON "Consumer"."id" = "KeyUsage"."apiKeyId"
         WHERE "KeyUsage"."day" BETWEEN ${from} AND ${to}
-        GROUP BY "Consumer"."environment"`
-      const sumOf = (environment: string) => {
-        const sum = sums.find(each => each.environment === environment)
-        return { calls: Number(sum?.calls ?? 0), credits: Number(sum?.credits ?? 0) }
-      }
-      return { live: sumOf('live'), test: sumOf('test') }
+        GROUP BY "Consumer"."environment", "KeyUsage"."day" ORDER BY "KeyUsage"."day"`
+      const daysOf = (environment: string) => rows.filter(each => each.environment === environment)
+        .map(({ day, calls, credits }) => ({ day, calls: Number(calls), credits: Number(credits) }))
+      return { live: daysOf('live'), test: daysOf('test') }
     },
     async prune (before, limit) {
       return (await queries.keyUsage.deleteMany({ where: { day: { lt: before } }, limit })).count
