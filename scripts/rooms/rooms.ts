@@ -100,6 +100,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'management/conventions': 'The rules that hold for every route: operations, pages, ETags, idempotency, errors.',
   'management/documentation': 'The OpenAPI document, its reference page and llms.txt, from the schemas of the routes.',
   'dashboard/api-keys': 'API keys: the list, creation, one key, and the ways to disable, replace and revoke it.',
+  'dashboard/clients': 'Clients: the list, creation, one client, a test token, and the ways to disable and revoke it.',
   'dashboard/audit': 'The audit log: its events, their number by day, and the chain that they stand in.',
   'dashboard/overview': 'The first screen: calls, refusals, keys that need somebody, servers, and first steps.',
   'dashboard/usage': 'Usage of an organization: by day, by key, against its limits, and the tokens of its clients.',

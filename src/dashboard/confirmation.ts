@@ -28,7 +28,9 @@ export function confirmationForm (
 ): string {
   return html`<form class="panel" method="post" action="${action}">
 <p class="warn">!${warning}</p>
-!${textField({ name: 'confirmation', label: `Type ${name} to confirm`, required: true, problem, isFocused: true })}
+!${textField({
+  name: 'confirmation', label: `Type ${name} to confirm`, required: true, problem, isFocused: true, typed: name
+})}
 !${takesReason
 ? textField({ name: 'reason', label: 'Reason (optional)', hint: 'For the audit log.', value: reason })
 : ''}

@@ -9,6 +9,7 @@ import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
 import { clientScreens } from './clients/clients.ts'
 import { overviewScreen } from './overview/overview.ts'
+import { savedForm } from './shown-once.ts'
 import { usageScreen } from './usage/usage.ts'
 
 /** Forms of the dashboard may hold lists of scopes and addresses. */
@@ -23,6 +24,7 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     // Redirects, too.
     app.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
     const context = Object.assign(app, { issuer })
+    savedForm(context)
     overviewScreen(context)
     apiKeyScreens(context)
     clientScreens(context)

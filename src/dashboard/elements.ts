@@ -42,16 +42,20 @@ export interface TextField {
   placeholder?: string
   /** Whether the page opens in it. */
   isFocused?: boolean
+  /** What has to be typed before the dangerous button of the form works. */
+  typed?: string
 }
 
 export function textField (
-  { name, label, value = '', hint, problem = null, required, type = 'text', placeholder, isFocused = false }: TextField
+  { name, label, value = '', hint, problem = null, required, type = 'text', placeholder, isFocused = false, typed }:
+  TextField
 ): string {
   const described = [hint !== undefined && `${name}-hint`, problem !== null && `${name}-problem`].filter(Boolean)
   return html`<div class="field"><label for="${name}">${label}</label>
 !${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
 <input type="${type}" id="${name}" name="${name}" value="${value}"!${required === true ? ' required' : ''}
 !${problem === null ? '' : ' aria-invalid="true"'}!${problem === null && !isFocused ? '' : ' autofocus'}
+!${typed === undefined ? '' : html` data-typed="${typed}" autocomplete="off"`}
 !${placeholder === undefined ? '' : html` placeholder="${placeholder}"`}
 !${described.length === 0 ? '' : html` aria-describedby="${described.join(' ')}"`}>
 !${problem === null ? '' : html`<p class="problem" id="${name}-problem">${problem}</p>`}</div>`

@@ -55,6 +55,7 @@ export function framed (screen: Screen, me: Me): Page {
   return {
     title: screen.title,
     styles: ['dashboard.css'],
+    scripts: ['dashboard.js'],
     body: html`!${screen.path.length === 0 ? '' : wayTo(screen)}<div class="top"><div><h1>${screen.title}</h1>!${screen.lead === undefined
 ? ''
 : html`

@@ -1,7 +1,10 @@
-/** The answer to a form that made a secret: its text, once. */
+/** The answer to a form that made a secret: its text, until it is saved. */
 import { html } from 'ghtml'
 import { newSecret } from '../secrets/random.ts'
-import type { Screen } from './frame.ts'
+import { dashboardPath, type Screen } from './frame.ts'
+import { formAt, type Dashboard, type Outcome, type Submission } from './visit.ts'
+
+const savedPath = '/saved'
 
 export interface ShownOnce {
   /** What it is: `key`. */
@@ -13,11 +16,13 @@ export interface ShownOnce {
   values: readonly { label: string, text: string }[]
   /** How it is used, as markup; absent: nothing is said. */
   use?: string
+  /** The attempt of the form: the answer that is kept for it ends by `I have saved it`. */
+  attempt: string
   /** Where `I have saved it` leads. */
   next: string
 }
 
-export function shownOnce ({ noun, path, place, values, use, next }: ShownOnce): Screen {
+export function shownOnce ({ noun, path, place, values, use, attempt, next }: ShownOnce): Screen {
   return {
     title: `Save your ${noun} now`,
     path,
@@ -30,8 +35,21 @@ export function shownOnce ({ noun, path, place, values, use, next }: ShownOnce):
 ? ''
 : html`<details><summary>Use it</summary>
 !${use}</details>
-`}<p class="actions"><a class="button primary" href="${next}">I have saved it</a></p></div>`
+`}<form method="post" action="${dashboardPath}${savedPath}">!${attemptField(attempt)}
+<input type="hidden" name="next" value="${next}">
+<p class="actions"><button type="submit" class="primary">I have saved it</button></p></form></div>`
   }
+}
+
+/** The form by which a person says that a secret is saved: it cannot be shown again, not by a reload either. */
+export function savedForm (app: Dashboard): void {
+  formAt(app, savedPath, forgetSecret)
+}
+
+async function forgetSecret ({ api, field }: Submission): Promise<Outcome> {
+  await api.change('POST', '/idempotency-keys/forget', { body: { idempotencyKey: field('attempt') } })
+  const next = field('next')
+  return { to: next.startsWith(`${dashboardPath}/`) ? next : dashboardPath }
 }
 
 /** The field by which the same form, sent twice, makes one secret. */

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { unlisted } from '../http/route-schema.ts'
 import { digestOf } from '../secrets/digest.ts'
 
@@ -12,6 +13,7 @@ export const assetsPath = '/assets'
 const types: Readonly<Record<string, string>> = {
   'pages.css': 'text/css; charset=utf-8',
   'dashboard.css': 'text/css; charset=utf-8',
+  'dashboard.js': 'text/javascript; charset=utf-8',
   'link.js': 'text/javascript; charset=utf-8',
   'passkeys.js': 'text/javascript; charset=utf-8',
   'mark.svg': 'image/svg+xml',
@@ -55,8 +57,24 @@ export function serveAssets (app: FastifyInstance): void {
 
 function serve (app: FastifyInstance, name: string, type: string, caching: string, body: Buffer | string): void {
   const headers = { 'content-type': type, 'cache-control': caching, 'cross-origin-resource-policy': 'same-origin' }
-  app.get(`${assetsPath}/${name}`, { schema: unlisted }, async (_request, reply) =>
-    await reply.headers(headers).send(body))
+  let compressed: Buffer | undefined
+  app.get(`${assetsPath}/${name}`, { schema: unlisted }, async (request, reply) => {
+    reply.headers(headers)
+    // Fonts are compressed already.
+    if (type === 'font/woff2') return await reply.send(body)
+    reply.header('vary', 'accept-encoding')
+    if (!takesGzip(request.headers['accept-encoding'])) return await reply.send(body)
+    compressed ??= gzipSync(body, { level: 9 })
+    return await reply.header('content-encoding', 'gzip').send(compressed)
+  })
+}
+
+/** By the header Accept-Encoding (RFC 9110 §12.5.3). A weight of zero refuses. */
+function takesGzip (encodings: string | string[] = ''): boolean {
+  return String(encodings).split(',').some(each => {
+    const [name, weight = ''] = each.split(';', 2).map(part => part.trim().toLowerCase())
+    return name === 'gzip' && Number(weight.replace('q=', '') || 1) > 0
+  })
 }
 
 /** `swap`: text is there at once, in a font of the system. */

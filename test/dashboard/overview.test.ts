@@ -32,7 +32,7 @@ tap.test('the first steps are ticked off by what is made, are done with the firs
   const unscripted = await visitorOf(chromium, server, id, { javaScript: false })
   await unscripted.page.goto(overview)
   await unscripted.page.getByRole('link', { name: 'Create API key' }).click()
-  await unscripted.page.getByLabel('Name').waitFor()
+  await unscripted.page.getByLabel('Name', { exact: true }).waitFor()
   await unscripted.context.close()
   const key = await server.createKey({ organization, name: 'First', creator: id })
   await page.goto(overview)

@@ -53,6 +53,22 @@ tap.test('the files of pages are served by this server', async t => {
   t.equal((await server.send({ path: '/assets/../package.json' })).status, 404)
 })
 
+tap.test('styles and scripts are compressed for browsers that take it, and for no others', async t => {
+  const path = '/assets/pages.css'
+  const plain = await server.send({ path })
+  t.notOk(plain.headers['content-encoding'])
+  t.equal(plain.headers.vary, 'accept-encoding')
+  for (const encodings of ['gzip', 'gzip, deflate, br, zstd', 'br;q=1.0, GZIP;q=0.8']) {
+    const response = await fetch(server.issuer + path, { headers: { 'accept-encoding': encodings } })
+    t.equal(response.headers.get('content-encoding'), 'gzip', encodings)
+    t.equal(await response.text(), plain.text)
+  }
+  for (const encodings of ['identity', 'gzip;q=0', 'br', '']) {
+    const { headers } = await server.send({ path, headers: { 'accept-encoding': encodings } })
+    t.notOk(headers['content-encoding'], encodings)
+  }
+})
+
 tap.test('fonts come from this server: one is asked for ahead of the styles, and browsers keep both for a year', async t => {
   const styles = (await server.send({ path: '/assets/pages.css' })).text
   const urls = [...styles.matchAll(/font-display: swap;\n {2}src: url\("([^"]+)"\)/g)].map(found => found[1]!)

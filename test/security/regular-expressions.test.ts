@@ -53,6 +53,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['cli/commands/usage.ts', '/^[1-9]\\d*$/', 'own'],
   ['cli/command.ts', '/^\\d{1,10}$/', 'own'],
   ['dashboard/confirmation.ts', '/\\s+/', 'body'],
+  ['dashboard/clients/creation.ts', '/[\\s,]+/', 'body'],
   ['dashboard/api-keys/creation.ts', '/[\\s,]+/', 'body'],
   ['decision/client-proof.ts', 'pattern ^[\\x20-\\x7e]*$', 'field'],
   ['decision/guard-sessions/schemas.ts', 'pattern ^[0-9]{4}-[0-9]{2}-[0-9]{2}$', 'body'],

@@ -28,7 +28,7 @@ export async function visitorOf (
   chromium: Browser, server: Pick<TestServer, 'latchkey' | 'clock' | 'issuer'>, memberId: string,
   { javaScript = true }: { javaScript?: boolean } = {}
 ): Promise<Visitor> {
-  const context = await chromium.newContext({ javaScriptEnabled: javaScript })
+  const context = await chromium.newContext({ javaScriptEnabled: javaScript, reducedMotion: 'reduce' })
   const [name, value] = (await signIn(server, memberId)).cookie.split('=') as [string, string]
   await context.addCookies([{ name, value, url: server.issuer }])
   return { context, ...await openPage(context) }

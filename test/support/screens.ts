@@ -39,7 +39,7 @@ export async function visitor (
   { javaScript = true, ...member }: { javaScript?: boolean, role?: string, organization?: string, name?: string } = {}
 ): Promise<Visitor> {
   const { id, organization } = await createMember(server, { role: 'admin', ...member })
-  const context = await chromium.newContext({ javaScriptEnabled: javaScript })
+  const context = await chromium.newContext({ javaScriptEnabled: javaScript, reducedMotion: 'reduce' })
   const [name, value] = (await signIn(server, id)).cookie.split('=') as [string, string]
   await context.addCookies([{ name, value, url: server.issuer }])
   const { page, complaints, cdp } = await openPage(context)

@@ -96,7 +96,7 @@ export async function createKey (submission: Submission): Promise<Outcome> {
       ...(days > 0 ? { expiresAt: endAfter(submission, days) } : {}),
     }
   })
-  return { screen: keyShownOnce(made), status: 201 }
+  return { screen: keyShownOnce(made, attempt), status: 201 }
 }
 
 /** The end of that day, UTC: the same for each attempt on one day, so that a repeated form is the same form. */

@@ -46,7 +46,7 @@ export async function rotate (submission: Submission): Promise<Outcome> {
   const made = await api.change<ApiKey & { key: string }>('POST', `${apiPathOf(submission)}/rotate`, {
     idempotencyKey: field('attempt'), body: { overlapSeconds: Number(field('overlap')) }
   })
-  return { screen: keyShownOnce(made), status: 201 }
+  return { screen: keyShownOnce(made, field('attempt')), status: 201 }
 }
 
 export async function revocationScreen (visit: Visit): Promise<Screen> {

@@ -41,7 +41,9 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
     place: keysPath,
     lead: 'Programs use these to call your APIs. A key is shown once, when it is made, and does what its access says ' +
       'until it is revoked or expires.',
-    ...(mayWrite ? { action: html`<a class="button primary" href="${keysPath}/new">Create API key</a>` } : {}),
+    ...(mayWrite
+      ? { action: html`<a class="button primary" data-dialog href="${keysPath}/new">Create API key</a>` }
+      : {}),
     content: html`!${filterForm(`${keysPath}/search`, [
       { name: 'status', label: 'State', options: states, chosen: filter.status },
       { name: 'sort', label: 'Order', options: sorts, chosen: filter.sort },
@@ -126,7 +128,7 @@ function columnsOf (usage: Map<string, Usage> | null, makers: Map<string, string
 
 function revocationOf ({ id, name, status }: ApiKey): string {
   return status === 'active' || status === 'disabled'
-    ? html`<a href="${keysPath}/${id}/revoke">Revoke<span class="unseen"> ${name}</span></a>`
+    ? html`<a data-dialog href="${keysPath}/${id}/revoke">Revoke<span class="unseen"> ${name}</span></a>`
     : ''
 }
 

@@ -57,11 +57,11 @@ export async function keyScreen (visit: Visit): Promise<Screen> {
 function actionsOf ({ id, status }: ApiKey): { action?: string } {
   if (status !== 'active' && status !== 'disabled') return {}
   const gentle = status === 'active'
-    ? html`<a class="button" href="${keysPath}/${id}/rotate">Replace key</a>`
+    ? html`<a class="button" data-dialog href="${keysPath}/${id}/rotate">Replace key</a>`
     : enablingForm(`${keysPath}/${id}`, 'key')
   return {
     action: html`<div class="actions">!${gentle}
-<a class="button danger" href="${keysPath}/${id}/revoke">Revoke key</a></div>`
+<a class="button danger" data-dialog href="${keysPath}/${id}/revoke">Revoke key</a></div>`
   }
 }
 

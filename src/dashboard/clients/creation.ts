@@ -90,7 +90,7 @@ export async function createClient (submission: Submission): Promise<Outcome> {
       ...(jwks === undefined ? {} : { jwks }),
     }
   })
-  return { screen: clientShownOnce(made, submission.issuer), status: 201 }
+  return { screen: clientShownOnce(made, submission.issuer, draft.attempt), status: 201 }
 }
 
 /** Null: it is no key set. */
@@ -104,7 +104,7 @@ function readKeys (text: string): object | null {
 }
 
 /** The answer to a creation, or to a new secret. */
-export function clientShownOnce (client: Made, issuer: string): Screen {
+export function clientShownOnce (client: Made, issuer: string, attempt: string): Screen {
   const { clientId, name, clientSecret } = client
   return shownOnce({
     noun: clientSecret === undefined ? 'client id' : 'secret',
@@ -116,6 +116,7 @@ export function clientShownOnce (client: Made, issuer: string): Screen {
     ],
     use: html`<p>Ask for a token, and send it as <code>Authorization: Bearer</code>:</p>
 <pre tabindex="0">${tokenCommand(client, issuer)}</pre>`,
+    attempt,
     next: pageOf(client),
   })
 }

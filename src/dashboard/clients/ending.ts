@@ -42,7 +42,7 @@ export async function rotate (submission: Submission): Promise<Outcome> {
   const made = await api.change<Client & { clientSecret: string }>('POST', `${apiPathOf(submission)}/rotate-secret`, {
     idempotencyKey: field('attempt'), body: { overlapSeconds: Number(field('overlap')) }
   })
-  return { screen: clientShownOnce(made, submission.issuer), status: 200 }
+  return { screen: clientShownOnce(made, submission.issuer, submission.field('attempt')), status: 200 }
 }
 
 export async function revocationScreen (visit: Visit): Promise<Screen> {

@@ -56,7 +56,7 @@ function screenOf (me: Visit['me'], filter: Filter, problem: string | null, list
     lead: 'Programs that get access tokens from here and call your APIs with them. What a client may do is decided ' +
       'here, never by the client.',
     ...(may(me, 'clients:write')
-      ? { action: html`<a class="button primary" href="${clientsPath}/new">Create client</a>` }
+      ? { action: html`<a class="button primary" data-dialog href="${clientsPath}/new">Create client</a>` }
       : {}),
     content: html`!${problem === null ? '' : html`<p class="alert" role="alert">${problem}</p>`}
 !${filterForm(`${clientsPath}/search`, [
@@ -109,5 +109,5 @@ function accessOf ({ grants }: Client): string {
 function revocationOf (client: Client, me: Visit['me']): string {
   return client.status === 'revoked' || !may(me, 'clients:write', client)
     ? ''
-    : html`<a href="${pageOf(client)}/revoke">Revoke<span class="unseen"> ${client.name}</span></a>`
+    : html`<a data-dialog href="${pageOf(client)}/revoke">Revoke<span class="unseen"> ${client.name}</span></a>`
 }

@@ -49,10 +49,10 @@ function actionsOf (client: Client): { action?: string } {
   const gentle = client.status === 'disabled'
     ? enablingForm(path, 'client')
     : html`!${actsForItself(client) ? html`<a class="button" href="${path}/token">Get a test token</a>` : ''}
-!${hasSecret(client) ? html`<a class="button" href="${path}/rotate">Replace secret</a>` : ''}`
+!${hasSecret(client) ? html`<a class="button" data-dialog href="${path}/rotate">Replace secret</a>` : ''}`
   return {
     action: html`<div class="actions">!${gentle}
-<a class="button danger" href="${path}/revoke">Revoke client</a></div>`
+<a class="button danger" data-dialog href="${path}/revoke">Revoke client</a></div>`
   }
 }
 
