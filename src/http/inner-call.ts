@@ -53,7 +53,8 @@ export async function callWithin (
     ...(body === undefined ? {} : { payload: body }),
     ...(form === undefined ? {} : { payload: new URLSearchParams(form).toString() }),
   }
-  return await during.run(page, () => app.inject(options))
+  // `inject` begins where its result is awaited.
+  return await during.run(page, async () => await app.inject(options))
 }
 
 function own ({ headers }: FastifyRequest): Record<string, string> {

@@ -2,18 +2,17 @@
 import { html } from 'ghtml'
 import { withoutAnySecrets } from '../../secrets/redaction.ts'
 import { everyDay, sparkline, type DayCount } from '../chart.ts'
-import { ago, badge, count, dayOf, nameOrId } from '../elements.ts'
+import { ago, badge, count, dayOf } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import {
   filterForm, given, listOf, narrowed, pageSize, type Column, type Listing, type Options
 } from '../list.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
-import type { ApiKey } from './api-key.ts'
+import type { ApiKey, ListedKey } from './api-key.ts'
 
 export const keysPath = `${dashboardPath}/api-keys`
 
 interface Usage { apiKey: string, calls: number, days: readonly DayCount[] }
-interface Member { id: string, name: string }
 
 const states: Options = [
   ['', 'All states'], ['active', 'Active'], ['disabled', 'Disabled'], ['expired', 'Expired'], ['revoked', 'Revoked'],
@@ -29,11 +28,11 @@ const shownDays = 30
 
 export async function listScreen ({ api, me, query, now }: Visit): Promise<Screen> {
   const filter = { status: query('status'), search: query('search'), sort: query('sort') || 'newest' }
-  const listing = await api.get<Listing<ApiKey>>('/api-keys', {
-    limit: pageSize, total: 'true', ...given({ ...filter, cursor: query('after') })
+  const listing = await api.get<Listing<ListedKey>>('/api-keys', {
+    limit: pageSize, total: 'true', names: 'true', ...given({ ...filter, cursor: query('after') })
   })
   const { data } = listing
-  const [usage, makers] = await Promise.all([usageOf(api, me, data, now), makersOf(api, me, data)])
+  const usage = await usageOf(api, me, data, now)
   const mayWrite = me.permissions.includes('api-keys:write')
   return {
     title: 'API keys',
@@ -55,7 +54,7 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
   filter,
   orders: ['sort'],
   after: query('after'),
-  columns: columnsOf(usage, makers, now),
+  columns: columnsOf(usage, now),
   ...(mayWrite ? { actions: revocationOf } : {}),
   hasEnded: ({ status }) => status === 'revoked' || status === 'expired',
   empty,
@@ -90,16 +89,7 @@ async function usageOf (
   return new Map(data.map(each => [each.apiKey, each]))
 }
 
-/** Names of the members that made keys. */
-async function makersOf (
-  api: Visit['api'], { permissions }: Visit['me'], keys: readonly ApiKey[]
-): Promise<Map<string, string>> {
-  if (!permissions.includes('members:read') || keys.every(({ creator }) => creator === null)) return new Map()
-  const { data } = await api.get<{ data: Member[] }>('/members', { limit: 200 })
-  return new Map(data.map(({ id, name }) => [id, name]))
-}
-
-function columnsOf (usage: Map<string, Usage> | null, makers: Map<string, string>, now: Date): Column<ApiKey>[] {
+function columnsOf (usage: Map<string, Usage> | null, now: Date): Column<ListedKey>[] {
   const calls: Column<ApiKey> = {
     name: `Calls, ${shownDays} days`,
     class: 'use',
@@ -120,8 +110,9 @@ function columnsOf (usage: Map<string, Usage> | null, makers: Map<string, string
     ...(usage === null ? [] : [calls]),
     {
       name: 'Created',
-      cell: ({ createdAt, creator, createdBy }) =>
-        html`!${dayOf(createdAt)}<br><small>by !${nameOrId(creator ?? createdBy, makers)}</small>`
+      cell: ({ createdAt, creator, createdBy, creatorName }) => html`!${dayOf(createdAt)}<br><small>by !${
+        typeof creatorName === 'string' ? html`${creatorName}` : html`<code class="bare">${creator ?? createdBy}</code>`
+      }</small>`
     }
   ]
 }

@@ -134,7 +134,10 @@ export interface ApiKeyRepository {
   lineage (chainId: string): Promise<ReadonlyMap<string, string | null>>
   page (query: PageQuery, filter: ApiKeyFilter): Promise<Page<ApiKey>>
   /** As `page`, in another order, with a count. */
-  list (query: ListQuery, filter: ApiKeyFilter): Promise<Listed<ApiKey>>
+  /** `names`: with the name of each creator. */
+  list (
+    query: ListQuery & { names?: boolean }, filter: ApiKeyFilter
+  ): Promise<Listed<ApiKey & { creatorName?: string | null }>>
 }
 
 export interface ApiKeyPort { apiKeys: ApiKeyRepository }

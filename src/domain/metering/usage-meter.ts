@@ -18,6 +18,12 @@ export interface DayUsage {
 /** Days from `from` to `to`, inclusive: 'YYYY-MM-DD', UTC. */
 export interface DayRange { from: string, to: string }
 
+/** A key, as far as a report tells it, and its days with usage. */
+export interface UsageOfKey {
+  key: { id: string, organizationId: string, environment: Environment, lastUsedAt: Date | null }
+  days: Omit<DayUsage, 'consumerId'>[]
+}
+
 export interface UsageRepository {
   /**
    * Adds to the stored counts, all or nothing; rows may repeat a consumer and day. At most `writtenInOneStatement`
@@ -26,8 +32,11 @@ export interface UsageRepository {
   add (usage: readonly DayUsage[]): Promise<void>
   /** The days with usage, oldest first. */
   of (consumerId: string, range: DayRange): Promise<Omit<DayUsage, 'consumerId'>[]>
-  /** The days with usage of each of these consumers, oldest first. */
-  ofEach (consumerIds: readonly string[], range: DayRange): Promise<DayUsage[]>
+  /**
+   * The days with usage of each of these keys, oldest first: of those that exist, in an organization, if it is not
+   * null.
+   */
+  ofKeys (ids: readonly string[], organizationId: string | null, range: DayRange): Promise<UsageOfKey[]>
   /** The calls of some consumers together. */
   callsOf (consumerIds: readonly string[], range: DayRange): Promise<number>
   /** Of all consumers that the organization has or had, oldest day first: calls for people count as live. */

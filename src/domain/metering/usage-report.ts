@@ -7,8 +7,7 @@ import type { Authorization, AuthorizationPort } from '../authorizations/authori
 import { getAuthorization } from '../authorizations/end.ts'
 import { type ApiKey, getApiKey } from '../credentials/api-key.ts'
 import { getOrganization } from '../tenancy/organization.ts'
-import type { DayRange, DayUsage } from './usage-meter.ts'
-import type { UsagePort } from './usage-meter.ts'
+import type { DayRange, DayUsage, UsageOfKey, UsagePort } from './usage-meter.ts'
 import type { ApiKeyPort } from '../credentials/api-key.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
 
@@ -36,19 +35,11 @@ export const greatestKeys = 100
 
 /** The usage of each of these keys. Keys that the actor may not see are left out, like unknown ones. */
 export async function usageOfKeys (
-  { store, clock, actor }: Operation<ApiKeyPort & UsagePort>, ids: readonly string[], asked: Partial<DayRange> = {}
-): Promise<{ range: DayRange, keys: { key: ApiKey, usage: UsageReport }[] }> {
+  { store, clock, actor }: Operation<UsagePort>, ids: readonly string[], asked: Partial<DayRange> = {}
+): Promise<{ key: UsageOfKey['key'], usage: UsageReport }[]> {
   const [range, today] = [requireRange(asked, clock()), dayOf(clock())]
-  const found = await store.apiKeys.some(ids)
-  const visible = found.filter(({ organizationId }) => [null, organizationId].includes(actor.organizationId))
-  const rows = await store.usage.ofEach(visible.map(({ id }) => id), range)
-  const usage = Map.groupBy(rows, ({ consumerId }) => consumerId)
-  return {
-    range,
-    keys: visible.map(key => ({
-      key, usage: reportOf((usage.get(key.id) ?? []).map(({ consumerId, ...day }) => day), range, today)
-    }))
-  }
+  const found = await store.usage.ofKeys(ids, actor.organizationId, range)
+  return found.map(({ key, days }) => ({ key, usage: reportOf(days, range, today) }))
 }
 
 /** As `usageOfKey`, of what a member has allowed. @throws Failure as `getAuthorization` and `requireRange`. */

@@ -19,7 +19,7 @@ import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import { IdParams, ownPage, pageOf, Reason, Rotation } from '../conventions/schemas.ts'
 import {
-  ApiKeyWithText, ImportedKey, KeyChange, KeyQuerystring, KeyText, NewKey, WireKey
+  ApiKeyWithText, ImportedKey, KeyChange, KeyQuerystring, KeyText, ListedKey, NewKey, WireKey
 } from '../schemas/api-keys.ts'
 
 const readAccess = { scopes: ['api-keys:read'] }
@@ -77,14 +77,15 @@ function listApiKeysRoute (app: RouteContext, dependencies: CreationDependencies
       summary: 'List API keys',
       description: ownPage,
       querystring: KeyQuerystring,
-      response: { 200: pageOf(WireKey) },
+      response: { 200: pageOf(ListedKey) },
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
     const query = listQuery(request.query)
     const { organization, name, status, environment, resource, creator, externalId, search } = request.query
     const now = dependencies.clock()
-    const listed = await operation.store.apiKeys.list(query, {
+    const names = request.query.names === true
+    const listed = await operation.store.apiKeys.list({ ...query, names }, {
       ...organizationFilter(operation, organization),
       ...definedMembers({
         name,
@@ -99,7 +100,9 @@ function listApiKeysRoute (app: RouteContext, dependencies: CreationDependencies
       ...(status === undefined ? {} : { status: { is: status, at: now } }),
     })
     const resources = await resourcesById(operation.store, listed.items.map(key => key.resourceId))
-    return wireList(query, listed, key => wireKey(key, resources, now))
+    return wireList(query, listed, ({ creatorName, ...key }) => ({
+      ...wireKey(key, resources, now), ...(creatorName === undefined ? {} : { creatorName })
+    }))
   })
 }
 

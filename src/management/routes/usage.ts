@@ -3,11 +3,10 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from '../../http/typebox-lite.ts'
 import type { Meter } from '../../domain/metering/meter.ts'
 import type { TokenMeter, TokenUsage } from '../../domain/tokens/issuance-meter.ts'
-import type { DayRange } from '../../domain/metering/usage-meter.ts'
+import type { DayRange, UsageOfKey } from '../../domain/metering/usage-meter.ts'
 import {
   greatestKeys, usageOfAuthorization, usageOfKey, usageOfKeys, usageOfOrganization, type UsageReport
 } from '../../domain/metering/usage-report.ts'
-import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import { Failure } from '../../base/errors.ts'
 import type { CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { operationOf, organizationFilter, readInstant } from '../conventions/operation.ts'
@@ -73,7 +72,7 @@ function getApiKeyUsageRoute (app: RouteContext, dependencies: Dependencies): vo
   })
 }
 
-function wireKeyUsage ({ key, usage }: { key: ApiKey, usage: UsageReport }) {
+function wireKeyUsage ({ key, usage }: { key: UsageOfKey['key'], usage: UsageReport }) {
   const { id: apiKey, organizationId: organization, environment, lastUsedAt } = key
   return { apiKey, organization, environment, lastUsedAt, ...usage }
 }
@@ -96,7 +95,7 @@ function getUsageOfApiKeysRoute (app: RouteContext, dependencies: Dependencies):
       })
     }
     await dependencies.meter.flush()
-    const { keys } = await usageOfKeys(operationOf(dependencies, request), ids.split(','), asked)
+    const keys = await usageOfKeys(operationOf(dependencies, request), ids.split(','), asked)
     return { data: keys.map(wireKeyUsage) }
   })
 }

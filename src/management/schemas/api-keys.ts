@@ -71,6 +71,7 @@ export const KeyQuerystring = exactly({
   expiresBefore: Type.Optional(Type.With(Instant, { description: 'With an end before this instant.' })),
   sort: Type.Optional(Type.Enum([...listOrders], { default: 'newest' })),
   total: Total,
+  names: Type.Optional(Type.Boolean({ default: false, description: 'Whether to add names of creators.' })),
 })
 const apiKey = {
   id: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
@@ -106,4 +107,10 @@ const apiKey = {
 }
 
 export const WireKey = Type.Object(apiKey, { title: 'ApiKey' })
+export const ListedKey = Type.Object({
+  ...apiKey,
+  creatorName: Type.Optional(nullable(Type.String({
+    description: 'The name of `creator`. Present where `names=true` asks for it.'
+  })))
+}, { title: 'ListedApiKey' })
 export const ApiKeyWithText = Type.Object({ ...apiKey, key: shownOnce('lb_live_…') }, { title: 'ApiKeyWithText' })

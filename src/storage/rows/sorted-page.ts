@@ -17,23 +17,27 @@ const orders: Readonly<Record<ListOrder, { by: string, descends: boolean }>> = {
 }
 
 /**
- * The ids of the rows of a page, in its order, and how many rows the conditions match in all; null: not asked for.
+ * The rows of a page, in its order, and how many rows the conditions match in all; null: not asked for. `columns`: of
+ * each row.
  */
-export async function listedIds (
-  queries: Queries, table: Table, conditions: readonly Sql[], { after, limit, order, counts }: ListQuery
-): Promise<Listed<string>> {
+export async function listedRows<Row extends { id: string }> (
+  queries: Queries, table: Table, columns: Sql, conditions: readonly Sql[],
+  { after, limit, order, counts }: ListQuery
+): Promise<Listed<Row>> {
   const { by, descends } = orders[order]
-  const where = (more: readonly Sql[]) => {
-    const all = [...conditions, ...more]
-    return all.length === 0 ? empty : sql`WHERE ${join(all, ' AND ')}`
-  }
   const behind = after === null ? [] : [beyond(table, order, after)]
   const direction = descends ? 'DESC' : 'ASC'
-  const rows = await queries.$queryRaw<{ id: string }[]>`
-    SELECT "id" FROM ${raw(`"${table}"`)} ${where(behind)}
+  const total = sql`(SELECT CAST(COUNT(*) AS BIGINT) FROM ${raw(`"${table}"`)} ${where(conditions)})`
+  const rows = await queries.$queryRaw<(Row & { total?: bigint })[]>`
+    SELECT ${columns}${counts ? sql`, ${total} AS "total"` : empty}
+    FROM ${raw(`"${table}"`)} ${where([...conditions, ...behind])}
     ORDER BY ${raw(`${by} ${direction}, "id" ${direction}`)} LIMIT ${limit + 1}`
-  const total = counts ? await countOf(queries, table, where([])) : null
-  return { items: rows.slice(0, limit).map(({ id }) => id), hasMore: rows.length > limit, total }
+  const counted = counts ? Number(rows[0]?.total ?? (behind.length === 0 ? 0 : await countOf(queries, total))) : null
+  return { items: rows.slice(0, limit), hasMore: rows.length > limit, total: counted }
+}
+
+function where (conditions: readonly Sql[]): Sql {
+  return conditions.length === 0 ? empty : sql`WHERE ${join([...conditions], ' AND ')}`
 }
 
 /** The condition to come after a row. Its first part is implied by the second, but an index serves it. */
@@ -46,11 +50,10 @@ function beyond (table: Table, order: ListOrder, { createdAt, id }: Position): S
   return sql`${key} ${sign}= ${value} AND (${key} ${sign} ${value} OR "id" ${sign} ${id})`
 }
 
-async function countOf (queries: Queries, table: Table, where: Sql): Promise<number> {
-  const [row] = await queries.$queryRaw<{ count: bigint }[]>`
-    SELECT CAST(COUNT(*) AS BIGINT) AS "count" FROM ${raw(`"${table}"`)} ${where}`
+async function countOf (queries: Queries, total: Sql): Promise<bigint> {
+  const [row] = await queries.$queryRaw<{ total: bigint }[]>`SELECT ${total} AS "total"`
   // A condition with NUL in it is asked of no database.
-  return Number(row?.count ?? 0)
+  return row?.total ?? 0n
 }
 
 /** The condition that each of these columns has its value; undefined ones do not narrow. */

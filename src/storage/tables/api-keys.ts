@@ -6,14 +6,18 @@ import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Queries } from '../engine/prisma.ts'
 import { json, nextRevision, revisionAlone, touch, type Row } from '../rows/rows.ts'
-import { contains, equal, inOrderOf, listedIds } from '../rows/sorted-page.ts'
+import { contains, equal, listedRows } from '../rows/sorted-page.ts'
 
 export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyRepository {
   const { apiKey: table } = queries
   const list: ApiKeyRepository['list'] = async (query, filter) => {
-    const { items: ids, ...listed } = await listedIds(queries, 'ApiKey', conditionsOf(filter), query)
-    const rows = ids.length === 0 ? [] : await table.findMany({ where: { id: { in: ids } } })
-    return { ...listed, items: inOrderOf(ids, rows.map(read)) }
+    const columns = query.names === true ? sql`*, ${nameOfCreator} AS "creatorName"` : sql`*`
+    const listed = await listedRows<ListedRow>(queries, 'ApiKey', columns, conditionsOf(filter), query)
+    return {
+      ...listed,
+      items: listed.items.map(({ creatorName, ...row }) =>
+        ({ ...read(row), ...(creatorName === undefined ? {} : { creatorName }) }))
+    }
   }
   return {
     async insert (key) {
@@ -71,6 +75,10 @@ export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyR
     list,
   }
 }
+
+type ListedRow = Row & { id: string, creatorName?: string | null }
+
+const nameOfCreator = sql`(SELECT "name" FROM "Member" WHERE "Member"."id" = "ApiKey"."creatorId")`
 
 function conditionsOf ({ status, search, unusedSince, expiresBefore, ...exactly }: ApiKeyFilter): Sql[] {
   return [

@@ -8,7 +8,7 @@ import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, revisionAlone, touch, type Row } from '../rows/rows.ts'
-import { contains, equal, inOrderOf, listedIds } from '../rows/sorted-page.ts'
+import { contains, equal, inOrderOf, listedRows } from '../rows/sorted-page.ts'
 
 const whole = {
   secrets: { orderBy: { position: 'asc' } },
@@ -20,7 +20,8 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
   const several: ClientRepository['several'] = async ids =>
     (await table.findMany({ where: { id: { in: [...ids] } }, include: whole })).map(read)
   const list: ClientRepository['list'] = async (query, filter) => {
-    const { items: ids, ...listed } = await listedIds(queries, 'Client', conditionsOf(filter), query)
+    const { items, ...listed } = await listedRows<{ id: string }>(queries, 'Client', sql`"id"`, conditionsOf(filter), query)
+    const ids = items.map(({ id }) => id)
     return { ...listed, items: ids.length === 0 ? [] : inOrderOf(ids, await several(ids)) }
   }
   return {

@@ -1,10 +1,22 @@
 /** Calls and credits, by consumer and day. */
-import { join, sqltag as sql } from '@prisma/client/runtime/client'
-import type { DayUsage, UsageRepository } from '../../domain/metering/usage-meter.ts'
+import { empty, join, sqltag as sql } from '@prisma/client/runtime/client'
+import type { DayUsage, UsageOfKey, UsageRepository } from '../../domain/metering/usage-meter.ts'
 import type { Queries } from '../engine/prisma.ts'
 
 /** Consumers that one statement asks about, at most. */
 const consumersAtOnce = 500
+
+type KeyDay =
+  & UsageOfKey['key']
+  & ({ day: string, calls: bigint, credits: bigint } | { day: null, calls: null, credits: null })
+
+/** The rows of one key: one for each day, or one without a day. */
+function ofKey (rows: readonly KeyDay[]): UsageOfKey {
+  const { id, organizationId, environment, lastUsedAt } = rows[0]!
+  const days = rows.flatMap(({ day, calls, credits }) =>
+    day === null ? [] : [{ day, calls: Number(calls), credits: Number(credits) }])
+  return { key: { id, organizationId, environment, lastUsedAt }, days }
+}
 
 export function usageRepository (queries: Queries): UsageRepository {
   return {
@@ -21,11 +33,17 @@ export function usageRepository (queries: Queries): UsageRepository {
       })
       return rows.map(({ day, calls, credits }) => ({ day, calls: Number(calls), credits: Number(credits) }))
     },
-    async ofEach (consumerIds, { from, to }) {
-      const rows = await queries.keyUsage.findMany({
-        where: { consumerId: { in: [...consumerIds] }, day: { gte: from, lte: to } }, orderBy: { day: 'asc' }
-      })
-      return rows.map(({ calls, credits, ...row }) => ({ ...row, calls: Number(calls), credits: Number(credits) }))
+    async ofKeys (ids, organizationId, { from, to }) {
+      if (ids.length === 0) return []
+      const own = organizationId === null ? empty : sql`AND "ApiKey"."organizationId" = ${organizationId}`
+      const rows = await queries.$queryRaw<KeyDay[]>`
+        SELECT "ApiKey"."id", "ApiKey"."organizationId", "ApiKey"."environment", "ApiKey"."lastUsedAt",
+          "KeyUsage"."day", "KeyUsage"."calls", "KeyUsage"."credits"
+        FROM "ApiKey" LEFT JOIN "KeyUsage"
+          ON "KeyUsage"."apiKeyId" = "ApiKey"."id" AND "KeyUsage"."day" >= ${from} AND "KeyUsage"."day" <= ${to}
+        WHERE "ApiKey"."id" IN (${join([...ids])}) ${own}
+        ORDER BY "ApiKey"."id", "KeyUsage"."day"`
+      return [...Map.groupBy(rows, ({ id }) => id).values()].map(ofKey)
     },
     async callsOf (consumerIds, { from, to }) {
       let calls = 0
