@@ -20,8 +20,11 @@ import { partScopes } from './identity.ts'
 /** An authorization request that waits for a person. */
 export interface Interaction extends AskedAccess {
   uid: string
-  /** `login`: they have to prove who they are. `consent`: they have to decide. */
-  asks: 'login' | 'consent'
+  /**
+   * `login`: they have to prove who they are. `resource`: they cannot use it, and may sign in as somebody who can.
+   * `consent`: they have to decide.
+   */
+  asks: 'login' | 'resource' | 'consent'
   redirectUri: string
   /** The client asks for the page, although the same may be allowed already. */
   asksAnyway: boolean
@@ -38,8 +41,8 @@ export interface Interaction extends AskedAccess {
 export type InteractionAnswer =
   | { login: { session: PersonSession } }
   | { authorizationId: string }
-  /** `login_required`: no fresh sign-in could be had. */
-  | { denied: string, error?: 'access_denied' | 'login_required' }
+  /** `login_required`: no fresh sign-in could be had. `invalid_target`: they cannot use the resource. */
+  | { denied: string, error?: 'access_denied' | 'login_required' | 'invalid_target' }
 
 export interface Interactions {
   /** Null: there is none of this id, it is over, or another browser began it. */
@@ -97,14 +100,14 @@ export function newInteractions (): Interactions {
 }
 
 /**
- * Before a sign-in an unknown resource is none to be told from another organization's: a stand-in that is called as it
- * was asked for, and that nothing can be allowed at.
+ * For a person who cannot use it, and before a sign-in, an unknown resource is none to be told from another
+ * organization's: a stand-in that is called as it was asked for, and that nothing can be allowed at.
  */
 async function resourceOf (
   { registry }: CodeFlowOptions, identifier: string, prompt: string
 ): Promise<Resource | null> {
-  const found = await registry.resourceByIdentifier(identifier)
-  if (found !== null || prompt !== 'login') return found
+  const found = prompt === 'resource' ? null : await registry.resourceByIdentifier(identifier)
+  if (found !== null || prompt === 'consent') return found
   const host = await registry.resource(hostResourceId)
   return host && { ...host, id: '', identifier, name: identifier, scopes: [], defaultScopes: [] }
 }
