@@ -3,6 +3,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import { addressBlock, addressOf, countedAddress, readAddress } from '../../base/ip-address.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import { isAbandoned, useAbandoned } from '../../domain/credentials/client-registration.ts'
+import { splitScope } from '../../domain/resources/scope.ts'
 import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { newId } from '../../secrets/random.ts'
 import { anyOrigin } from '../endpoints/cross-origin.ts'
@@ -93,7 +94,18 @@ async function complete (
     answer(ctx, JSON.parse(answered) as object)
   }
   if (ctx.path === paths.revocation) await completeRevocation(options, client, ctx)
+  if (ctx.oidc.entities.Grant !== undefined) nameGranted(ctx)
   options.usage.touch(client.id)
+}
+
+/** RFC 6749 §5.1: scopes of OpenID Connect were granted too, although the token of an API does not carry them. */
+function nameGranted ({ oidc: { entities, params, requestParamScopes }, body }: KoaContextWithOIDC): void {
+  const { Grant: grant, AuthorizationCode: code, RefreshToken: refresh } = entities
+  const asked = params!.scope === undefined ? (code ?? refresh)?.scopes : requestParamScopes
+  if (asked === undefined) return
+  const { scope = '' } = body as { scope?: string }
+  const granted = new Set([grant!.getOIDCScopeFiltered(asked), scope].flatMap(splitScope))
+  if (granted.size > 0) Object.assign(body as object, { scope: [...granted].join(' ') })
 }
 
 async function completeRevocation (
