@@ -140,7 +140,7 @@ async function endOfClients (
   const clients = clientIds.length === 1 ? { client: clientIds[0] } : { clients: clientIds.slice(0, mostNamed) }
   const common = { organizationId, subject: organizationId, detail: clients }
   await endAllInside(tx, actor, { organizationId, clientIds }, common, now, 'client-not-admitted')
-  const { count, named } = await tx.consents.removeAll(organizationId, clientIds)
+  const { count, named } = await tx.consents.removeAll({ organizationId, clientIds })
   if (count === 0) return 0
   const about = count === 1
     ? aboutConsent(named[0]!)
