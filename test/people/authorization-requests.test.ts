@@ -133,6 +133,18 @@ tap.test('A6: every error that goes back to the client has iss and state', async
   t.match(returned(nobody), { error: 'login_required', iss: server.issuer })
 })
 
+tap.test('a response type that answers in the fragment is refused there; no other error goes there', async t => {
+  const placesOf = async (more: Record<string, string>) => {
+    const { search, hash } = new URL((await request(web, { ...asked, ...more })).url)
+    return [search.includes('error='), hash.includes('error=')]
+  }
+  for (const type of ['token', 'code id_token', 'id_token token']) {
+    t.strictSame(await placesOf({ response_type: type }), [false, true], type)
+  }
+  t.strictSame(await placesOf({ response_type: 'none' }), [true, false])
+  t.strictSame(await placesOf({ scope: 'a"b' }), [true, false])
+})
+
 tap.test('a response mode other than the query gets no HTML page with the answer in it', async t => {
   for (const mode of ['form_post', 'fragment', 'jwt', 'web_message']) {
     const visit = await request(web, { ...asked, response_mode: mode })

@@ -1,6 +1,8 @@
 /** What people have allowed, as they and administrators see it and end it; and the use of it. */
 import tap from 'tap'
-import { authorize, createAskingClient, redeem, registerAskingClient } from '../support/authorizing.ts'
+import {
+  authorizationUrl, authorize, createAskingClient, newPkce, redeem, registerAskingClient
+} from '../support/authorizing.ts'
 import { asPerson, createPerson } from '../support/people.ts'
 import { decodeJwt, startOnEachDatabase, startServer, type Json } from '../support/test-server.ts'
 import { until } from '../support/waiting.ts'
@@ -116,7 +118,13 @@ tap.test('N4: a page of another origin may read answers to a public client, and 
   t.equal((await server.tokenRequest(machine)).headers['access-control-allow-origin'], undefined)
   const wrong = await server.tokenRequest({ ...machine, clientSecret: 'x' })
   t.equal(wrong.headers['access-control-allow-origin'], undefined)
-  for (const path of ['/api/v1/oauth/introspect', '/api/v1/oauth/authorize']) {
+  const pushed = await server.send({
+    method: 'POST',
+    path: '/api/v1/oauth/par',
+    body: new URL(authorizationUrl(server, client, newPkce().challenge, asked)).searchParams
+  })
+  t.strictSame([pushed.status, pushed.headers['access-control-allow-origin']], [201, undefined])
+  for (const path of ['/api/v1/oauth/introspect', '/api/v1/oauth/authorize', '/api/v1/oauth/par']) {
     const { status } = await server.send({ method: 'OPTIONS', path, headers: origin })
     t.equal(status, 405, path)
   }

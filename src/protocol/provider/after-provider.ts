@@ -6,7 +6,7 @@ import { isAbandoned, useAbandoned } from '../../domain/credentials/client-regis
 import { splitScope } from '../../domain/resources/scope.ts'
 import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { newId } from '../../secrets/random.ts'
-import { anyOrigin } from '../endpoints/cross-origin.ts'
+import { anyOrigin, browserPaths } from '../endpoints/cross-origin.ts'
 import { introspect, notEntitled } from '../endpoints/introspection.ts'
 import { revoke } from '../endpoints/revocation.ts'
 import { noStore, OAuthError, presentError, slowDown } from '../shared/oauth-error.ts'
@@ -49,7 +49,7 @@ export function afterProvider (options: ProviderAdapterOptions, addressFailures:
 /** Whether a page may read the answer: the client is public, or none is known, and no proof of one was sent. */
 function isOfPublicClient (ctx: KoaContextWithOIDC): boolean {
   const { client_secret: secret, client_assertion: assertion } = ctx.oidc?.params ?? {}
-  if (ctx.path === paths.introspection || ctx.headers.authorization !== undefined) return false
+  if (!browserPaths.includes(ctx.path) || ctx.headers.authorization !== undefined) return false
   if (secret !== undefined || assertion !== undefined) return false
   return (ctx.oidc?.client?.clientAuthMethod ?? 'none') === 'none'
 }
