@@ -243,12 +243,24 @@ tap.test('A10: what a client says of itself is text', async t => {
   t.notMatch(page.headers['content-security-policy'], 'form-action')
 })
 
-tap.test('a client that is revoked in the middle gets nothing', async t => {
-  const person = await createPerson(server)
-  const client = await createAskingClient(server)
-  const { browser, action, shown } = await pageFor(person, client)
-  await server.admin('POST', `/clients/${client.id}/revoke`)
-  const answer = await browser.send('POST', server.url + action, { decision: 'allow', shown }, fromOwnPages)
-  t.equal(answer.status, 404)
-  t.strictSame(await authorizationsOf(person), [])
-})
+for (const end of ['revoke', 'disable']) {
+  tap.test(`a client whose end is ${end} in the middle gets nothing`, async t => {
+    const person = await createPerson(server)
+    const client = await createAskingClient(server)
+    const { browser, action, shown } = await pageFor(person, client)
+    t.equal((await server.admin('POST', `/clients/${client.id}/${end}`)).status, 200)
+    const answer = await browser.send('POST', server.url + action, { decision: 'allow', shown }, fromOwnPages)
+    t.equal(answer.status, 404)
+    t.equal((await browser.send('GET', server.url + action)).status, 404)
+    t.strictSame(await authorizationsOf(person), [])
+  })
+
+  tap.test(`the sign-in page names no client whose end is ${end}`, async t => {
+    const client = await createAskingClient(server)
+    const browser = newBrowser()
+    const { url, text } = await browser.open(authorizationUrl(server, client, challenge, asked), isCallback)
+    t.match(text, '“Weather Agent” asks you to sign in')
+    await server.admin('POST', `/clients/${client.id}/${end}`)
+    t.notMatch((await browser.open(url, isCallback)).text, 'Weather Agent')
+  })
+}

@@ -72,16 +72,14 @@ export function newInteractions (): Interactions {
       if (stored === undefined) return null
       const { client_id: clientId, resource: identifier } = stored.params as Record<string, string>
       const [client, resource] = await Promise.all([
-        clientOf(options, request, clientId!), resourceOf(options, identifier!, stored.prompt.name)
+        activeClient(options, request, clientId!), resourceOf(options, identifier!, stored.prompt.name)
       ])
-      return client === null || !isActive(client) || resource === null ? null : read(stored, client, resource)
+      return client === null || resource === null ? null : read(stored, client, resource)
     },
     async clientOf (request, uid) {
       const { provider, ...options } = use()
       const stored = await provider.Interaction.find(uid)
-      if (stored === undefined) return null
-      const client = await clientOf(options, request, stored.params.client_id as string)
-      return client === null || client.revokedAt !== null ? null : client
+      return stored === undefined ? null : await activeClient(options, request, stored.params.client_id as string)
     },
     async answer (uid, answer) {
       const { provider } = use()
@@ -119,12 +117,16 @@ export function requestOver (): Failure {
   })
 }
 
-/** Null also while its document cannot be had: at its next request the authorization endpoint says why. */
-async function clientOf (
+/**
+ * The client that asks. Null: it is gone, revoked or disabled, since the question was put perhaps; also while its
+ * document cannot be had: at its next request the authorization endpoint says why.
+ */
+async function activeClient (
   { registry, hostedClients }: CodeFlowOptions, request: FastifyRequest, id: string
 ): Promise<Client | null> {
   try {
-    return await clientLookup(registry, hostedClients)(id, countedAddress(request))
+    const client = await clientLookup(registry, hostedClients)(id, countedAddress(request))
+    return client !== null && isActive(client) ? client : null
   } catch (error) {
     if (error instanceof DocumentFailure) return null
     throw error
