@@ -88,6 +88,32 @@ tap.test('A9: scopes that changed since the page was shown are shown again, and 
   t.notMatch(page.text, '<li><code>invoices:write')
 })
 
+tap.test('A9: a description or a name of an API that changed since the page was shown is shown, and nothing allowed', async t => {
+  const identifier = 'https://ledger.example.test'
+  const described = (description: string) => ({ scopes: [{ name: 'books:read', description }] })
+  const created = await server.admin('POST', '/resources', {
+    identifier, name: 'Ledger', ...described('Read the titles of books')
+  })
+  t.equal(created.status, 201, created.text)
+  const changes = [described('Read every page of all books'), { name: 'Whole library' }]
+  for (const change of changes) {
+    const person = await createPerson(server, { role: 'owner' })
+    const client = await createAskingClient(server, { grant_types: ['authorization_code'] })
+    const { browser, action, shown, page } = await pageFor(person, client, {
+      resource: identifier, scope: 'books:read'
+    })
+    t.match(page.text, 'Allow access')
+    const changed = await server.admin('PATCH', `/resources/${created.json.id}`, change)
+    t.equal(changed.status, 200, changed.text)
+    const answer = await browser.send('POST', server.url + action, { decision: 'allow', shown }, fromOwnPages)
+    t.strictSame([answer.status, answer.headers.location], [303, action], JSON.stringify(change))
+    t.strictSame(await authorizationsOf(person), [])
+    const anew = await browser.open(server.url + action, isCallback)
+    t.not(anew.text.replace(formOf(anew).shown, ''), page.text.replace(shown, ''))
+    t.match(returned(await answerPage(server, browser, anew, 'allow')).code, /./)
+  }
+})
+
 tap.test('denying goes back to the client with access_denied, and nothing is stored', async t => {
   const person = await createPerson(server)
   const client = await createAskingClient(server)

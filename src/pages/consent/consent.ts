@@ -143,9 +143,15 @@ function shownToAnother (): Failure {
 /** Marks prove that this server has shown a person in this session what they decide about. */
 const purpose = 'consent page v1'
 
-function shownText ({ uid, client }: Interaction, { session }: CurrentPerson, question: Question): string {
+/** The revisions stand for the names and the descriptions of scopes, as the page has them. */
+function shownText (
+  { uid, client, resource }: Interaction, { session }: CurrentPerson, question: Question
+): string {
   const { scopes, identityScopes, clientForm } = question
-  const shown = [client.id, client.revision, clientForm, mayRefresh(client.metadata), scopes, identityScopes]
+  const shown = [
+    client.id, client.revision, clientForm, mayRefresh(client.metadata), resource.id, resource.revision, scopes,
+    identityScopes
+  ]
   return `${session.id}:${uid}:${digestOf(JSON.stringify(shown))}`
 }
 

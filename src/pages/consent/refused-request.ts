@@ -12,7 +12,7 @@ export function wordsOfRefused ({ clientId, client, redirectUri }: SentRequest):
   const remedy = client.origin === 'operator'
     ? `latchkey client update ${client.id} --redirect-uri URI, with the present ones, which it replaces`
     : 'the application has to register it'
-  return `“${nameOf(client)}” asks to send you to ${shownIdentifier(redirectUri)}, which is none of its redirect URIs. ` +
-    `If it is an address of that application: ${remedy}. ` +
+  return `“${nameOf(client)}” asks to send you to ${shownIdentifier(redirectUri)}, which is none of its redirect ` +
+    `URIs. If it is an address of that application: ${remedy}. ` +
     'If not, somebody may want to steal your access: close this page.'
 }
