@@ -28,6 +28,11 @@ export function isUnverified ({ origin }: Pick<Client, 'origin'>): boolean {
   return origin !== 'operator'
 }
 
+/** Whether an operator, or the organization that it belongs to, answers for a client. */
+export function isVouchedFor (client: Pick<Client, 'origin' | 'organizationId'>): boolean {
+  return !isUnverified(client) || client.organizationId !== null
+}
+
 /** What an approval is bound to: by another name, or to another place, it would be another client. */
 export function approvableForm ({ name, metadata }: Described): string {
   return digestOf(JSON.stringify([name, fingerprintOf(metadata)]))
@@ -51,7 +56,7 @@ export function admission (
   { unverifiedClients: rule }: Pick<Organization, 'unverifiedClients'>, client: Described | null,
   approval: ClientApproval | null
 ): Admission {
-  if (client !== null && (!isUnverified(client) || client.organizationId !== null)) return 'admitted'
+  if (client !== null && isVouchedFor(client)) return 'admitted'
   if (rule === 'allow') return 'admitted'
   if (rule === 'deny') return 'refused'
   const holds = approval !== null &&

@@ -91,7 +91,8 @@ export class AuthorizationRequest {
   /** Whether the request would bring a person to a page. @throws Stuck where it ends in an error */
   async probe (): Promise<Finding> {
     const check = 'authorization request'
-    const answer = await ask(check, this.url(), { headers: { accept: 'text/html' } })
+    // A server that shows people a page, before it leads them to a client that it does not know, tells programs the error.
+    const answer = await ask(check, this.url(), { headers: { accept: 'application/json, text/html;q=0.9' } })
     const location = locationOf(answer)
     if (location?.href.startsWith(`${this.#redirectUri}?`)) {
       const { error, error_description: description } = Object.fromEntries(location.searchParams)
