@@ -66,6 +66,12 @@ for (const [what, client] of [['registered itself', registered], ['has a metadat
   })
 }
 
+tap.test('a redirect URI that is not registered leads nowhere, by no link either', async t => {
+  const page = await open({ ...registered, redirectUri: 'https://evil.example/' }, {})
+  t.equal(page.status, 400)
+  t.notMatch(page.text, /Go on to|href="https:\/\/evil/)
+})
+
 tap.test('who goes on signs in as ever: without an error nothing is shown in between', async t => {
   t.match((await open(registered, {})).text, '<h1>Sign in')
   const person = await createPerson(server)

@@ -47,8 +47,8 @@ export async function afterAuthorization (
  * By a request that is refused, whoever registered a client could otherwise send people there from this host. A silent
  * request has to be answered (OpenID Connect Core §3.1.2.1).
  */
-function isToBeHeld ({ path, oidc, response }: KoaContextWithOIDC): boolean {
-  if (path !== paths.authorization || oidc?.client === undefined || response.get('location') === '') return false
+function isToBeHeld ({ path, oidc, res }: KoaContextWithOIDC): boolean {
+  if (path !== paths.authorization || oidc?.client === undefined || !res.hasHeader('location')) return false
   const { entities, session, params, client } = oidc
   const isAsked = entities.Interaction !== undefined
   return !isAsked && session?.accountId === undefined && params?.prompt !== 'none' && !isVouchedFor(recordOf(client))

@@ -104,7 +104,7 @@ function nameGranted ({ oidc: { entities, params, requestParamScopes }, body }: 
   const asked = params!.scope === undefined ? (code ?? refresh)?.scopes : requestParamScopes
   if (asked === undefined) return
   const { scope = '' } = body as { scope?: string }
-  const granted = new Set([grant!.getOIDCScopeFiltered(asked), scope].flatMap(splitScope))
+  const granted = new Set([scope, grant!.getOIDCScopeFiltered(asked)].flatMap(splitScope))
   if (granted.size > 0) Object.assign(body as object, { scope: [...granted].join(' ') })
 }
 
