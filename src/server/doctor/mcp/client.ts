@@ -202,7 +202,7 @@ export class AuthorizationRequest {
         )
       )
     }
-    return this.#held = {
+    this.#held = {
       access,
       refresh: typeof refresh === 'string' ? refresh : null,
       found: [
@@ -211,6 +211,7 @@ export class AuthorizationRequest {
         refresh === null ? 'no refresh token' : 'a refresh token'
       ].join(', ')
     }
+    return this.#held
   }
 }
 
