@@ -142,9 +142,10 @@ for (const { name, server } of servers) {
     const session = await signIn(server, (await createMember(server)).id, { authenticatedAt })
     for (const resource of [await resourceOf((await server.createOrganization()).id), 'https://nothing.example/api']) {
       const client = await createAskingClient(server)
-      const open = (prompt: string) => browserOf(server, session).open(
+      const open = (prompt: string, browser = browserOf(server, session)) => browser.open(
         authorizationUrl(server, client, newPkce().challenge, { resource, scope: 'things:read', prompt }), isCallback
       )
+      t.match(returned(await open('none', newBrowser())), { error: 'login_required' })
       t.match((await open('login')).text, 'asks you to sign in')
       t.match(returned(await open('none')), { error: 'invalid_target', iss: server.issuer, state: 'a-state' })
     }
