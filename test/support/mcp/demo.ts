@@ -42,7 +42,8 @@ async function tell (
   transcript.expect('the MCP server answers 401 and says where its tokens come from', answers(/\/mcp$/)[0] === 401)
   transcript.expect(`the tool answers "${notes}"`, notes === `the notes of ${scene.member}`)
   transcript.expect(
-    'it was granted the scope that the metadata name, and to go on', client.tokens()?.scope === 'notes:read offline_access'
+    'it was granted the scope that the metadata name, and to go on',
+    client.tokens()?.scope === 'notes:read offline_access'
   )
 
   seen.length = 0

@@ -91,7 +91,7 @@ export class AuthorizationRequest {
   /** Whether the request would bring a person to a page. @throws Stuck where it ends in an error */
   async probe (): Promise<Finding> {
     const check = 'authorization request'
-    // A server that shows people a page, before it leads them to a client that it does not know, tells programs the error.
+    // A server that shows people a page, before it leads them to an unverified client, tells programs the error.
     const answer = await ask(check, this.url(), { headers: { accept: 'application/json, text/html;q=0.9' } })
     const location = locationOf(answer)
     if (location?.href.startsWith(`${this.#redirectUri}?`)) {
@@ -161,7 +161,7 @@ export class AuthorizationRequest {
     const [check, remedy] = ['revocation', 'End what you have allowed where the authorization server lists it.']
     const endpoint = this.#server.revocationEndpoint
     if (endpoint === null) {
-      return [warning(check, 'the authorization server has no revocation_endpoint: what you have allowed stays', remedy)]
+      return [warning(check, 'there is no revocation_endpoint: what you have allowed stays', remedy)]
     }
     try {
       for (const token of refresh === null ? [access] : [refresh, access]) {

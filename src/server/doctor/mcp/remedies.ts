@@ -2,10 +2,11 @@
 import { isPage, type Answer } from './documents.ts'
 
 const remedies: Readonly<Record<string, (resource: string) => string>> = {
-  invalid_target: resource => `Declare ${resource} at the authorization server, as the metadata of the MCP server has it ` +
+  invalid_target: resource => `Declare ${resource} at the authorization server, as the MCP server names it ` +
     '(Latchkey: latchkey mcp-server create), or sign in as a member of the organization that it belongs to.',
   access_denied: () => 'Allow the access on the page; if it offers no such button, it says who has to permit the ' +
-    'application or to give you the scopes (Latchkey: latchkey client-approval create, latchkey member update --scope).',
+    'application or to give you the scopes (Latchkey: latchkey client-approval create, latchkey member update ' +
+    '--scope).',
   invalid_scope: () => 'Declare the scopes at the authorization server as the MCP server names them ' +
     '(Latchkey: latchkey mcp-server update --scope), or ask for others by --scope.',
 }
@@ -19,7 +20,7 @@ export function remedyOfRefusal (error: unknown, resource: string): string {
 /** `otherwise`, unless a page came where programs read JSON. */
 export function remedyOf (answer: Answer, otherwise: string): string {
   return isPage(answer)
-    ? 'A page came where programs read JSON: a proxy, a login in front of the server or a host of files answers in its ' +
-      `place. Let requests for ${new URL(answer.url).pathname} through to the server.`
+    ? 'A page came where programs read JSON: a proxy, a login in front of the server or a host of files answers in ' +
+      `its place. Let requests for ${new URL(answer.url).pathname} through to the server.`
     : otherwise
 }
