@@ -221,7 +221,13 @@ tap.test('a member authorizes no client of another organization, and none at a r
   const person = await createPerson(server)
   const foreign = await server.createOrganization()
   const client = await createAskingClient(server, {}, { organizationId: foreign.id })
-  t.match(returned((await pageFor(person, client)).page), { error: 'access_denied' })
+  const { browser, action, page } = await pageFor(person, client)
+  t.match(page.text, '“Weather Agent” does not act for Acme')
+  t.notMatch(page.text, 'value="allow"')
+  const denied = await browser.send('POST', server.url + action, { decision: 'deny' }, fromOwnPages)
+  t.match(returned(await browser.open(denied.headers.location!, isCallback)), {
+    error: 'access_denied', error_description: /no member of the organization of this client/, state: 'a-state'
+  })
   const identifier = 'https://theirs.example.test'
   const created = await server.admin('POST', '/resources', {
     organization: foreign.id, identifier, name: 'Theirs', scopes: [{ name: 'things:read' }]

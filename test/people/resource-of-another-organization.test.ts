@@ -137,6 +137,27 @@ for (const { name, server } of servers) {
     t.match(decodeJwt(json.access_token).payload, { sub: there.id, aud: resource })
   })
 
+  tap.test(`[${name}] an API that ends between the decision and the way back is open to nobody any more`, async t => {
+    const [one, other] = [await createMember(server), await createMember(server)]
+    const identifier = await resourceOf(one.organization)
+    const [resource] = (await server.admin('GET', `/resources?organization=${one.organization}`)).json.data
+    const browser = browserOf(server, await signIn(server, one.id))
+    const { page } = await ask(browser, identifier)
+    const [, shown] = /name="shown" value="([^"]*)"/.exec(page.text)!
+    const { pathname } = new URL(page.url)
+    const allowed = await browser.send(
+      'POST', server.url + pathname, { decision: 'allow', shown: shown! }, fromOwnPages
+    )
+    t.equal((await server.admin('DELETE', `/resources/${resource.id}`)).status, 204)
+    const closed = await browser.open(new URL(allowed.headers.location!, server.url).href, isCallback)
+    t.match(closed.text, 'asks for an API that is not open to you')
+    const [cookie, value] = (await signIn(server, other.id)).cookie.split('=') as [string, string]
+    browser.cookies.get(new URL(server.url).host)!.set(cookie, value)
+    const again = await browser.send('GET', `${server.url}${/action="([^"]+)"/.exec(closed.text)![1]}`)
+    const next = await browser.open(new URL(again.headers.location!, server.url).href, isCallback)
+    t.match([next.status, next.text], [200, 'asks for an API that is not open to you'])
+  })
+
   tap.test(`[${name}] an API that is not open to a person: prompt=login asks first, prompt=none for nothing`, async t => {
     const authenticatedAt = new Date(server.clock.now().getTime() - 60_000)
     const session = await signIn(server, (await createMember(server)).id, { authenticatedAt })

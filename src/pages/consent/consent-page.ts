@@ -81,6 +81,21 @@ export function otherOrganizationPage (asked: Asked): Page {
   }
 }
 
+/** For a person who is no member of the organization of the client. */
+export function foreignClientPage (
+  { interaction, member, organization }: Omit<Asked, 'others'>, returnTo: string
+): Page {
+  return {
+    title: 'Not for your organization',
+    leadsAway: true,
+    body: html`!${whoDecides({ member, organization })}
+<h1>“${nameOf(interaction.client)}” does not act for ${organization.name}</h1>
+<p>It belongs to another organization, and acts for members of that one alone.</p>
+!${whereTo(interaction.redirectUri)}
+!${waysOn(interaction, returnTo)}`
+  }
+}
+
 /** For a person who cannot use the API: whether there is one of that name is not for them to know. */
 export function unusableResourcePage (
   { interaction, member, organization, now }: Omit<Asked, 'others'>, returnTo: string
@@ -96,8 +111,7 @@ export function unusableResourcePage (
 <p>Members of ${organization.name} cannot use an API of this name with this application: there is none here, or it
 belongs to another organization. Somebody else may be able to use it.</p>
 !${whereTo(redirectUri)}
-!${cancelForm(interaction)}
-<p><a href="${signInAgainPath(returnTo)}">Sign in as somebody else</a></p>`
+!${waysOn(interaction, returnTo)}`
   }
 }
 
@@ -237,6 +251,11 @@ function cancelForm ({ uid }: Interaction): string {
   return html`<form method="post" action="${consentPath}/${uid}">
 <button type="submit" name="decision" value="deny">Back to the application</button>
 </form>`
+}
+
+function waysOn (interaction: Interaction, returnTo: string): string {
+  return html`!${cancelForm(interaction)}
+<p><a href="${signInAgainPath(returnTo)}">Sign in as somebody else</a></p>`
 }
 
 function organizationForms ({ interaction: { uid }, others }: Asked): string {

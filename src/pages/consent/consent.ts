@@ -17,7 +17,7 @@ import { sendPage } from '../page.ts'
 import { field, operationOf } from '../request.ts'
 import type { SignInOptions } from '../sign-in-options.ts'
 import {
-  consentPage, consentPath, notAdmittedPage, notFreshPage, nothingToAllowPage, otherOrganizationPage,
+  consentPage, consentPath, foreignClientPage, notAdmittedPage, notFreshPage, nothingToAllowPage, otherOrganizationPage,
   unusableResourcePage, type Asked
 } from './consent-page.ts'
 import { signInAgainPath, signInPath } from '../passkey-page.ts'
@@ -58,16 +58,14 @@ async function ask (options: SignInOptions, request: Request, reply: FastifyRepl
   const asked = await askedOf(options, request, interaction, person)
   if (asks === 'resource') return sendPage(reply, unusableResourcePage(asked, returnTo))
   const question = await questionOf(options.store, interaction, person.member)
-  if (!isAboutMember(interaction, person.member) && asked.others.length > 0) {
-    return sendPage(reply, otherOrganizationPage(asked))
+  if (!isAboutMember(interaction, person.member)) {
+    return sendPage(
+      reply, asked.others.length > 0 ? otherOrganizationPage(asked) : foreignClientPage(asked, returnTo)
+    )
   }
-  const { denied, isRemembered } = question
-  if (denied !== null && isAboutMember(interaction, person.member)) {
-    return sendPage(reply, nothingToAllowPage(asked, question))
-  }
-  if (denied !== null) return await reply.redirect(await interactions.answer(uid, { denied }), 303)
+  if (question.denied !== null) return sendPage(reply, nothingToAllowPage(asked, question))
   if (question.admission !== 'admitted') return sendPage(reply, notAdmittedPage(asked, question.admission))
-  if (isRemembered && !isOnDevice(interaction.client.metadata) && !interaction.asksAnyway) {
+  if (question.isRemembered && !isOnDevice(interaction.client.metadata) && !interaction.asksAnyway) {
     return await allowed(options, request, reply, interaction, person, question, true)
   }
   const mark = withMark(shownText(interaction, person, question), options.secrets[0]!, purpose)

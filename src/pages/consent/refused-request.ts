@@ -31,7 +31,7 @@ export function holdingPage (
   const { name, place } = destinationOf(location)
   return {
     title: 'Request refused',
-    body: html`<h1>“${nameOf(client)}” asked for something in a way that is refused</h1>
+    body: html`<h1>“${nameOf(client)}” sent a request that is refused</h1>
 !${whoAsks(client, now)}
 <p class="alert" role="alert">${withoutAnySecrets(message)}</p>
 <p class="muted">Code <code>${code.toUpperCase()}</code>. You have not signed in, and nothing was allowed.</p>

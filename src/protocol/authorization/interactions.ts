@@ -143,8 +143,10 @@ function resultOf (stored: Stored, answer: InteractionAnswer): NonNullable<Store
   if ('authorizationId' in answer) return { ...stored.lastSubmission, consent: { grantId: answer.authorizationId } }
   const { memberId, amr } = answer.login.session
   const proved = provedAt(answer.login.session)
+  // Another person decides anew.
+  const { consent: _, ...before } = stored.lastSubmission ?? {}
   return {
-    ...stored.lastSubmission,
+    ...before,
     login: { accountId: memberId, amr: [...amr], ...(proved !== null && { ts: epochSeconds(proved) }) }
   }
 }
