@@ -7,7 +7,8 @@ import type { Finding } from '../../src/server/doctor/finding.ts'
 import { walk, type WalkOptions } from '../../src/server/doctor/mcp/walk.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
 
-interface Reply { status: number, headers?: Record<string, string>, body?: unknown }
+/** `raw`: a body that is no JSON. */
+interface Reply { status: number, headers?: Record<string, string>, body?: unknown, raw?: string }
 
 type Route = (request: { url: URL, sent: string, headers: IncomingMessage['headers'] }) => Reply
 
@@ -35,6 +36,7 @@ function sound (origin: string): Record<string, Route> {
         authorization_endpoint: `${origin}/authorize`,
         token_endpoint: `${origin}/token`,
         registration_endpoint: `${origin}/register`,
+        revocation_endpoint: `${origin}/revoke`,
         code_challenge_methods_supported: ['S256'],
         authorization_response_iss_parameter_supported: true
       }
@@ -49,6 +51,7 @@ function sound (origin: string): Record<string, Route> {
       }
     }),
     'DELETE /register/c1': () => ({ status: 204 }),
+    'POST /revoke': ({ sent }) => ({ status: sent.includes('client_id=c1') ? 200 : 401 }),
     'GET /authorize': ({ url: { searchParams } }) => {
       const redirect = new URL(searchParams.get('redirect_uri')!)
       if (redirect.hostname !== '127.0.0.1') return { status: 400, body: { error: 'invalid_request' } }
@@ -75,9 +78,9 @@ async function serve (
     const name = `${request.method} ${url.pathname}`
     const sent = await text(request)
     asked.push(name)
-    const { status, headers, body } = routes[name]?.({ url, sent, headers: request.headers }) ?? { status: 404 }
+    const { status, headers, body, raw } = routes[name]?.({ url, sent, headers: request.headers }) ?? { status: 404 }
     response.writeHead(status, { 'content-type': 'application/json', ...headers })
-    response.end(body === undefined ? '' : JSON.stringify(body))
+    response.end(body === undefined ? raw ?? '' : JSON.stringify(body))
   }
   await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
   t.teardown(() => {
@@ -102,7 +105,7 @@ function worst (findings: readonly Finding[]): Finding | undefined {
   return findings.find(({ status }) => status === 'failed') ?? findings.find(({ status }) => status === 'warning')
 }
 
-tap.test('at a sound server every step is ok, and the client that it registered is deleted', async t => {
+tap.test('at a sound server every step is ok; its tokens are revoked, and the client that it registered is deleted', async t => {
   const { url, asked } = await serve(t, (_origin, routes) => routes)
   const findings = await walk(url, options)
   t.strictSame(findings.filter(({ status }) => status !== 'ok'), [])
@@ -111,7 +114,7 @@ tap.test('at a sound server every step is ok, and the client that it registered 
     'authorization request', 'foreign redirect URI', 'authorization response', 'token', 'MCP with the token',
     'MCP with a changed token', 'refresh'
   ])
-  t.equal(asked.at(-1), 'DELETE /register/c1')
+  t.strictSame(asked.slice(-3), ['POST /revoke', 'POST /revoke', 'DELETE /register/c1'])
 })
 
 const metadata = (more: object) => (origin: string, routes: Record<string, Route>): Record<string, Route> => {
@@ -204,6 +207,10 @@ const wrong: Record<string, [ReturnType<typeof route>, string, RegExp, Partial<W
     'MCP with a changed token',
     /answers 200/
   ],
+  'no revocation': [metadata({ revocation_endpoint: undefined }), 'revocation', /no revocation_endpoint/],
+  'a revocation that is refused': [
+    route('POST /revoke', () => ({ status: 503 })), 'revocation', /revoke answers 503/
+  ],
   'no refresh token': [
     route('POST /token', () => ({
       status: 200, body: { access_token: 'good-token-of-a-stranger', token_type: 'bearer' }
@@ -231,6 +238,39 @@ const wrong: Record<string, [ReturnType<typeof route>, string, RegExp, Partial<W
     (_origin, routes) => routes, 'authorization response', /none arrived/, { open: () => {}, patience: 1 }
   ]
 }
+
+tap.test('a refusal has the remedy of its code, and a page is told by its title and what it alerts of', async t => {
+  const refusedBy = async (change: ReturnType<typeof route>, more: Partial<WalkOptions> = {}) => {
+    const { url } = await serve(t, change)
+    return worst(await walk(url, { ...options, ...more }))!
+  }
+  const sentBack = async (error: string) => await refusedBy((_origin, routes) => routes, {
+    open: person(back => back.replace('code=c', `error=${error}`))
+  })
+  t.match(await sentBack('invalid_target'), { found: /^invalid_target/, remedy: /Declare http:\/\/127.*\/mcp/ })
+  t.match(await sentBack('access_denied'), { found: /^access_denied/, remedy: /Allow the access on the page/ })
+  t.match(await sentBack('constructor'), { found: /^constructor/, remedy: /^The message names the parameter/ })
+  const headers = { 'content-type': 'text/html; charset=utf-8' }
+  const page = (status: number, body: string): Reply => ({ status, headers, raw: body })
+  const alerting = '<!doctype html><title>Refused &#38; more</title><p class="a" role="alert">It &lt;is&gt;\n none.</p>'
+  t.match(await refusedBy(route('GET /authorize', () => page(400, alerting))), {
+    check: 'authorization request', found: /answers 400 with the page “Refused & more”: It <is> none\.$/
+  })
+  for (const [name, check] of [['POST /register', 'register'], ['POST /token', 'token']] as const) {
+    t.match(await refusedBy(route(name, () => page(200, '<html><title>Log in</title>'))), {
+      check, found: /answers 200 with the page “Log in”$/, remedy: /^A page came where programs read JSON/
+    })
+  }
+  t.match(await refusedBy(route('GET /.well-known/oauth-authorization-server', () => page(404, '<h1>nginx</h1>'))), {
+    check: 'authorization server', found: /answers 404 with a page;/, remedy: /^A page came where programs read JSON/
+  })
+})
+
+tap.test('its tokens are revoked also where a later step fails', async t => {
+  const { url, asked } = await serve(t, wrong['a signature that is not verified']![0])
+  await walk(url, options)
+  t.strictSame(asked.slice(-3), ['POST /revoke', 'POST /revoke', 'DELETE /register/c1'])
+})
 
 for (const [what, [change, check, found, more]] of Object.entries(wrong)) {
   tap.test(`${what}: the check is ${check}, with a remedy`, async t => {

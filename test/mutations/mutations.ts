@@ -734,4 +734,79 @@ export const mutations: readonly Mutation[] = [
     address: addressOf(request),
     now: clock(),`,
   },
+  {
+    title: '[${name}] W3: nobody else learns that the resource exists: the page is that of an unknown one',
+    find: 'ctx => asksForUnusable(ctx) ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT',
+    replace: '() => Check.NO_NEED_TO_PROMPT',
+  },
+  {
+    title: '[${name}] an API that is not open to a person: prompt=login asks first, prompt=none for nothing',
+    find: 'Check.NO_NEED_TO_PROMPT )), 1)',
+    replace: 'Check.NO_NEED_TO_PROMPT )), 0)',
+  },
+  {
+    title: '[${name}] an API that is not open to a person: they go back with invalid_target, and allow nothing',
+    find: 'if (interaction.asks === \'resource\') return { denied: unusableResource, error: \'invalid_target\' }',
+    replace: '',
+  },
+  {
+    title: 'RFC 6749 §5.1: scope names all that was granted, beside those of the API those of OpenID Connect',
+    find: 'new Set([scope, grant!.getOIDCScopeFiltered(asked)].flatMap',
+    replace: 'new Set([scope].flatMap',
+  },
+  {
+    title: 'of a client that is revoked, or deletes itself, nothing is listed as allowed [${name}]',
+    find: 'await tx.authorizations.endAll(set, now, \'client-revoked\')',
+    replace: '',
+  },
+  {
+    title: 'of a client that is revoked, or deletes itself, nothing is listed as allowed [${name}]',
+    find: 'await tx.consents.removeAll(set)',
+    replace: '',
+  },
+  {
+    title: 'a client that it was given keeps nothing of the walk either',
+    find: 'findings.push(...await request.end())',
+    replace: 'findings.push()',
+  },
+  {
+    title: 'a client that ${what}: before a sign-in a page shows each error, and a link alone leads on',
+    find: 'if (isToBeHeld(ctx)) holdBack(people, ctx)',
+    replace: '',
+  },
+  {
+    title: 'a client that ${what}: a silent request, a signed-in person and a program get the error at once',
+    find: 'return !isAsked && session?.accountId === undefined && params',
+    replace: 'return !isAsked && params',
+  },
+  {
+    title: 'a client that ${what}: a silent request, a signed-in person and a program get the error at once',
+    find: 'params?.prompt !== \'none\' && !isVouchedFor',
+    replace: '!isVouchedFor',
+  },
+  {
+    title: 'a client that is vouched for, by an operator or by its organization, gets its errors at once',
+    find: 'return !isUnverified(client) || client.organizationId !== null',
+    replace: 'return !isUnverified(client)',
+  },
+  {
+    title: 'who goes on signs in as ever: without an error nothing is shown in between',
+    find: 'return !isAsked && session',
+    replace: 'return session',
+  },
+  {
+    title: 'N4: a page of another origin may read answers to a public client, and no others',
+    find: 'if (!browserPaths.includes(ctx.path) || ctx.headers.authorization !== undefined) return false',
+    replace: 'if (ctx.headers.authorization !== undefined) return false',
+  },
+  {
+    title: 'the sign-in page names no client whose end is ${end}',
+    find: 'return client !== null && isActive(client) ? client : null',
+    replace: 'return client',
+  },
+  {
+    title: 'A9: a description or a name of an API that changed since the page was shown is shown, and nothing allowed',
+    find: 'resource.id, resource.revision, scopes,',
+    replace: 'resource.id, scopes,',
+  },
 ]

@@ -31,7 +31,7 @@ tap.test('unless the deployment opts in, the management API is no resource of th
   t.teardown(() => server.close())
   const [client, person] = [await createAskingClient(server), await createPerson(server, { role: 'owner' })]
   const errorFor = async (resource: string) => {
-    const asked = { resource, scope: 'members:read' }
+    const asked = { resource, scope: 'members:read', prompt: 'none' }
     const { error, error_description: told } = await authorize(server, client, person, asked)
     return { error, told }
   }

@@ -110,11 +110,11 @@ tap.test('A6: every error that goes back to the client has iss and state', async
     [{ response_type: 'code id_token' }, 'unsupported_response_type'],
     [{ scope: 'nothing:read' }, 'invalid_scope'],
     [{ scope: 'a"b' }, 'invalid_scope'],
-    [{ resource: 'https://unknown.example.test' }, 'invalid_target'],
+    [{ resource: 'https://unknown.example.test', prompt: 'none' }, 'invalid_target'],
     [{ resource: `${server.issuer}#x` }, 'invalid_target'],
     [{ resource: 'relative' }, 'invalid_target'],
     [{ resource: '' }, 'invalid_target'],
-    [{ resource: `${server.issuer}/api/v1` }, 'invalid_target'],
+    [{ resource: `${server.issuer}/api/v1`, prompt: 'none' }, 'invalid_target'],
     [{ prompt: 'none', scope: 'company:read' }, 'consent_required'],
     [{ prompt: 'none login' }, 'invalid_request'],
     [{ request: 'eyJ' }, 'request_not_supported'],
@@ -131,6 +131,18 @@ tap.test('A6: every error that goes back to the client has iss and state', async
     authorizationUrl(server, web, challenge, { ...asked, prompt: 'none' }), isCallback
   )
   t.match(returned(nobody), { error: 'login_required', iss: server.issuer })
+})
+
+tap.test('a response type that answers in the fragment is refused there; no other error goes there', async t => {
+  const placesOf = async (more: Record<string, string>) => {
+    const { search, hash } = new URL((await request(web, { ...asked, ...more })).url)
+    return [search.includes('error='), hash.includes('error=')]
+  }
+  for (const type of ['token', 'code id_token', 'id_token token']) {
+    t.strictSame(await placesOf({ response_type: type }), [false, true], type)
+  }
+  t.strictSame(await placesOf({ response_type: 'none' }), [true, false])
+  t.strictSame(await placesOf({ scope: 'a"b' }), [true, false])
 })
 
 tap.test('a response mode other than the query gets no HTML page with the answer in it', async t => {
@@ -228,7 +240,7 @@ tap.test('PAR: a pushed request is used once, and its parameters are those that 
   const refused = await browserOf(server, person).open(`${server.url}/api/v1/oauth/authorize?${new URLSearchParams({
     client_id: web.id, request_uri: unknown.json.request_uri
   })}`, isCallback)
-  t.match(returned(refused), { error: 'invalid_target' })
+  t.match(refused.text, 'asks for an API that is not open to you')
 })
 
 tap.test('a public client gets no token for itself, and cannot introspect', async t => {

@@ -127,6 +127,32 @@ tap.test('without JavaScript a request is allowed, seen and ended', browser, asy
   await context.close()
 })
 
+tap.test('from an API that is not open to them, and from a refused request, people get back to the client', browser, async t => {
+  const { id } = await createMember(server)
+  const client = await createAskingClient(server, { redirect_uris: [callback] }, { origin: 'registered' })
+  const context = await chromium.newContext({ ignoreHTTPSErrors: true })
+  const { page, complaints } = await openPage(context)
+  const goesBack = async (click: () => Promise<void>) => {
+    const reached = page.waitForResponse(response => response.url().startsWith(callback))
+    await click()
+    const { searchParams } = new URL((await reached).url())
+    return [searchParams.get('error'), searchParams.get('state'), searchParams.get('iss')]
+  }
+  await page.goto(asks(client, { scope: 'a"b' }))
+  t.strictSame(
+    await goesBack(() => page.getByRole('link', { name: 'Go on to app.example.test' }).click()),
+    ['invalid_scope', 'a-state', issuer]
+  )
+  await withSession(context, id)
+  await page.goto(asks(client, { resource: 'https://nothing.example/api' }))
+  t.strictSame(
+    await goesBack(() => page.getByRole('button', { name: 'Back to the application' }).click()),
+    ['invalid_target', 'a-state', issuer]
+  )
+  t.strictSame(complaints, [])
+  await context.close()
+})
+
 tap.test('axe finds nothing in any state: light, dark, and 390 px wide', browser, async t => {
   const { id, organization } = await createMember(server)
   const context = await chromium.newContext({ ignoreHTTPSErrors: true })
@@ -166,6 +192,12 @@ tap.test('axe finds nothing in any state: light, dark, and 390 px wide', browser
     await page.goto(asks(client))
     await look(`the rule ${unverified}`)
   }
+  const long = `https://${'x'.repeat(63)}.example.test/${'y'.repeat(200)}`
+  await page.goto(asks(client, { resource: long }))
+  await look('an API that is not open to the person')
+  await context.clearCookies()
+  await page.goto(asks(client, { scope: 'a"b' }))
+  await look('a refused request of an unverified client')
   t.strictSame(complaints, [])
   await context.close()
 })

@@ -1,12 +1,14 @@
 /** What people have allowed, as they and administrators see it and end it; and the use of it. */
 import tap from 'tap'
-import { authorize, createAskingClient, redeem } from '../support/authorizing.ts'
+import {
+  authorizationUrl, authorize, createAskingClient, newPkce, redeem, registerAskingClient
+} from '../support/authorizing.ts'
 import { asPerson, createPerson } from '../support/people.ts'
-import { decodeJwt, startOnEachDatabase, startServer } from '../support/test-server.ts'
+import { decodeJwt, startOnEachDatabase, startServer, type Json } from '../support/test-server.ts'
 import { until } from '../support/waiting.ts'
 
 tap.setTimeout(600_000)
-const { servers, close } = await startOnEachDatabase()
+const { servers, close } = await startOnEachDatabase({ registration: 'open' })
 tap.teardown(close)
 
 for (const { name, server } of servers) {
@@ -53,6 +55,26 @@ for (const { name, server } of servers) {
     t.strictSame((await asPerson(server, person)('GET', '/auth/consents')).json.data, [])
   })
 
+  tap.test(`of a client that is revoked, or deletes itself, nothing is listed as allowed [${name}]`, async t => {
+    const person = await createPerson(server)
+    const [created, registered] = [await createAskingClient(server), await registerAskingClient(server)]
+    const kept = await createAskingClient(server)
+    for (const client of [created, registered.client, kept]) {
+      await redeem(server, client, await authorize(server, client, person, asked))
+    }
+    t.equal((await server.admin('POST', `/clients/${created.id}/revoke`)).status, 200)
+    await registered.remove()
+    const listed = async (query: string) => (await server.admin(
+      'GET', `/authorizations?organization=${person.organization}&${query}`
+    )).json.data.map(({ client, status, endedReason }: Json) => [client, status, endedReason])
+    t.strictSame(await listed(`client=${kept.id}`), [[kept.id, 'active', null]])
+    for (const { id } of [created, registered.client]) {
+      t.strictSame(await listed(`client=${id}`), [[id, 'ended', 'client-revoked']])
+    }
+    const { json } = await asPerson(server, person)('GET', '/auth/consents')
+    t.strictSame(json.data.map(({ client }: Json) => client), [kept.id])
+  })
+
   tap.test(`an administrator sees what members allowed, ends it, and a refusal names both [${name}]`, async t => {
     const person = await createPerson(server)
     const client = await createAskingClient(server)
@@ -96,7 +118,13 @@ tap.test('N4: a page of another origin may read answers to a public client, and 
   t.equal((await server.tokenRequest(machine)).headers['access-control-allow-origin'], undefined)
   const wrong = await server.tokenRequest({ ...machine, clientSecret: 'x' })
   t.equal(wrong.headers['access-control-allow-origin'], undefined)
-  for (const path of ['/api/v1/oauth/introspect', '/api/v1/oauth/authorize']) {
+  const pushed = await server.send({
+    method: 'POST',
+    path: '/api/v1/oauth/par',
+    body: new URL(authorizationUrl(server, client, newPkce().challenge, asked)).searchParams
+  })
+  t.strictSame([pushed.status, pushed.headers['access-control-allow-origin']], [201, undefined])
+  for (const path of ['/api/v1/oauth/introspect', '/api/v1/oauth/authorize', '/api/v1/oauth/par']) {
     const { status } = await server.send({ method: 'OPTIONS', path, headers: origin })
     t.equal(status, 405, path)
   }

@@ -88,6 +88,32 @@ tap.test('A9: scopes that changed since the page was shown are shown again, and 
   t.notMatch(page.text, '<li><code>invoices:write')
 })
 
+tap.test('A9: a description or a name of an API that changed since the page was shown is shown, and nothing allowed', async t => {
+  const identifier = 'https://ledger.example.test'
+  const described = (description: string) => ({ scopes: [{ name: 'books:read', description }] })
+  const created = await server.admin('POST', '/resources', {
+    identifier, name: 'Ledger', ...described('Read the titles of books')
+  })
+  t.equal(created.status, 201, created.text)
+  const changes = [described('Read every page of all books'), { name: 'Whole library' }]
+  for (const change of changes) {
+    const person = await createPerson(server, { role: 'owner' })
+    const client = await createAskingClient(server, { grant_types: ['authorization_code'] })
+    const { browser, action, shown, page } = await pageFor(person, client, {
+      resource: identifier, scope: 'books:read'
+    })
+    t.match(page.text, 'Allow access')
+    const changed = await server.admin('PATCH', `/resources/${created.json.id}`, change)
+    t.equal(changed.status, 200, changed.text)
+    const answer = await browser.send('POST', server.url + action, { decision: 'allow', shown }, fromOwnPages)
+    t.strictSame([answer.status, answer.headers.location], [303, action], JSON.stringify(change))
+    t.strictSame(await authorizationsOf(person), [])
+    const anew = await browser.open(server.url + action, isCallback)
+    t.not(anew.text.replace(formOf(anew).shown, ''), page.text.replace(shown, ''))
+    t.match(returned(await answerPage(server, browser, anew, 'allow')).code, /./)
+  }
+})
+
 tap.test('denying goes back to the client with access_denied, and nothing is stored', async t => {
   const person = await createPerson(server)
   const client = await createAskingClient(server)
@@ -195,7 +221,13 @@ tap.test('a member authorizes no client of another organization, and none at a r
   const person = await createPerson(server)
   const foreign = await server.createOrganization()
   const client = await createAskingClient(server, {}, { organizationId: foreign.id })
-  t.match(returned((await pageFor(person, client)).page), { error: 'access_denied' })
+  const { browser, action, page } = await pageFor(person, client)
+  t.match(page.text, '“Weather Agent” does not act for Acme')
+  t.notMatch(page.text, 'value="allow"')
+  const denied = await browser.send('POST', server.url + action, { decision: 'deny' }, fromOwnPages)
+  t.match(returned(await browser.open(denied.headers.location!, isCallback)), {
+    error: 'access_denied', error_description: /no member of the organization of this client/, state: 'a-state'
+  })
   const identifier = 'https://theirs.example.test'
   const created = await server.admin('POST', '/resources', {
     organization: foreign.id, identifier, name: 'Theirs', scopes: [{ name: 'things:read' }]
@@ -203,7 +235,7 @@ tap.test('a member authorizes no client of another organization, and none at a r
   t.equal(created.status, 201, created.text)
   const web = await createAskingClient(server)
   const more = { resource: identifier, scope: 'things:read' }
-  t.match(returned((await pageFor(person, web, more)).page), { error: 'invalid_target' })
+  t.match((await pageFor(person, web, more)).page.text, 'asks for an API that is not open to you')
   const owner = await createPerson(server, { organization: foreign.id })
   t.match((await pageFor(owner, web, more)).page.text, 'Theirs')
 })
@@ -243,12 +275,24 @@ tap.test('A10: what a client says of itself is text', async t => {
   t.notMatch(page.headers['content-security-policy'], 'form-action')
 })
 
-tap.test('a client that is revoked in the middle gets nothing', async t => {
-  const person = await createPerson(server)
-  const client = await createAskingClient(server)
-  const { browser, action, shown } = await pageFor(person, client)
-  await server.admin('POST', `/clients/${client.id}/revoke`)
-  const answer = await browser.send('POST', server.url + action, { decision: 'allow', shown }, fromOwnPages)
-  t.equal(answer.status, 404)
-  t.strictSame(await authorizationsOf(person), [])
-})
+for (const end of ['revoke', 'disable']) {
+  tap.test(`a client whose end is ${end} in the middle gets nothing`, async t => {
+    const person = await createPerson(server)
+    const client = await createAskingClient(server)
+    const { browser, action, shown } = await pageFor(person, client)
+    t.equal((await server.admin('POST', `/clients/${client.id}/${end}`)).status, 200)
+    const answer = await browser.send('POST', server.url + action, { decision: 'allow', shown }, fromOwnPages)
+    t.equal(answer.status, 404)
+    t.equal((await browser.send('GET', server.url + action)).status, 404)
+    t.strictSame(await authorizationsOf(person), [])
+  })
+
+  tap.test(`the sign-in page names no client whose end is ${end}`, async t => {
+    const client = await createAskingClient(server)
+    const browser = newBrowser()
+    const { url, text } = await browser.open(authorizationUrl(server, client, challenge, asked), isCallback)
+    t.match(text, '“Weather Agent” asks you to sign in')
+    await server.admin('POST', `/clients/${client.id}/${end}`)
+    t.notMatch((await browser.open(url, isCallback)).text, 'Weather Agent')
+  })
+}

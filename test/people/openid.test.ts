@@ -9,7 +9,7 @@ import {
 } from '../support/authorizing.ts'
 import { databases } from '../support/databases.ts'
 import { createPerson } from '../support/people.ts'
-import { decodeJwt, MovableClock, startServer } from '../support/test-server.ts'
+import { decodeJwt, MovableClock, startServer, type Json } from '../support/test-server.ts'
 
 tap.setTimeout(600_000)
 const server = await startServer({ registration: 'open' })
@@ -65,12 +65,35 @@ tap.test('openid wins over a granted resource; an API that is named gets its own
   const narrow = await redeem(server, client, await authorize(server, client, person, asked))
   const form = { grant_type: 'refresh_token', refresh_token: narrow.json.refresh_token, scope: 'openid' }
   const none = (await tokenAs(server, client, form)).json
-  t.notOk('scope' in none, 'RFC 6749 §3.3: no scope is no member, and no empty text')
-  t.notOk('scope' in decodeJwt(none.access_token).payload)
+  t.equal(none.scope, 'openid')
+  t.notOk('scope' in decodeJwt(none.access_token).payload, 'RFC 6749 §3.3: no scope is no member, and no empty text')
   const api = await redeem(server, client, await authorize(server, client, person, asked))
   t.equal(decodeJwt(api.json.access_token).payload.aud, server.issuer)
   t.equal(decodeJwt(api.json.access_token).payload.scope, 'invoices:read')
   t.match(decodeJwt(api.json.id_token).payload, { sub: person.id, name: 'Grace', email: 'grace@example.test' })
+})
+
+tap.test('RFC 6749 §5.1: scope names all that was granted, beside those of the API those of OpenID Connect', async t => {
+  const viewer = await createPerson(server, { role: 'viewer', email: 'mary@example.test' })
+  const client = await createAskingClient(server)
+  const asked = { resource: server.issuer, scope: 'openid email offline_access invoices:read invoices:write' }
+  const scopesOf = ({ scope }: Json) => scope.split(' ').sort()
+  const given = (await redeem(server, client, await authorize(server, client, viewer, {
+    ...asked, prompt: 'consent'
+  }))).json
+  t.strictSame(scopesOf(given), ['email', 'invoices:read', 'offline_access', 'openid'])
+  t.equal(decodeJwt(given.access_token).payload.scope, 'invoices:read')
+  const refresh = { grant_type: 'refresh_token', refresh_token: given.refresh_token }
+  const again = (await tokenAs(server, client, refresh)).json
+  t.strictSame(scopesOf(again), scopesOf(given))
+  const narrow = (await tokenAs(server, client, {
+    ...refresh, refresh_token: again.refresh_token, scope: 'email invoices:read openid'
+  })).json
+  t.strictSame(scopesOf(narrow), ['email', 'invoices:read', 'openid'])
+  const plain = (await redeem(server, client, await authorize(server, client, viewer, {
+    ...asked, scope: 'invoices:read'
+  }))).json
+  t.equal(plain.scope, 'invoices:read')
 })
 
 tap.test('profile without openid is no scope of a person, and userinfo without openid is invalid_scope', async t => {

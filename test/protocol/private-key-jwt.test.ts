@@ -3,7 +3,8 @@ import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } 
 import { randomUUID } from 'node:crypto'
 import tap from 'tap'
 import type { AssertionProfile } from '../../src/domain/credentials/client.ts'
-import { revokeClient, updateClient } from '../../src/domain/credentials/client-change.ts'
+import { revokeClient } from '../../src/domain/authorizations/revoke-client.ts'
+import { updateClient } from '../../src/domain/credentials/client-change.ts'
 import { databases } from '../support/databases.ts'
 import { startServer, type TestServer } from '../support/authorization-server.ts'
 

@@ -1,6 +1,7 @@
 import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader } from 'jose'
 import tap from 'tap'
-import { rotateClientSecret, revokeClient, updateClient } from '../../src/domain/credentials/client-change.ts'
+import { revokeClient } from '../../src/domain/authorizations/revoke-client.ts'
+import { rotateClientSecret, updateClient } from '../../src/domain/credentials/client-change.ts'
 import { updateOrganization } from '../../src/domain/tenancy/organization.ts'
 import type { Registry } from '../../src/domain/access/registry.ts'
 import { hostResourceId } from '../../src/domain/resources/resource.ts'

@@ -10,7 +10,7 @@ import type { Consumer, Limits } from '../tenancy/limits.ts'
 /** Why an authorization ended before its time. */
 export const authorizationEnds = [
   'ended', 'consent-ended', 'token-revoked', 'code-reused', 'refresh-token-reused', 'client-not-admitted',
-  'client-disabled', 'superseded'
+  'client-disabled', 'client-revoked', 'superseded'
 ] as const
 export type AuthorizationEnd = typeof authorizationEnds[number]
 

@@ -28,6 +28,11 @@ export function isUnverified ({ origin }: Pick<Client, 'origin'>): boolean {
   return origin !== 'operator'
 }
 
+/** Whether an operator, or the organization that it belongs to, answers for a client. */
+export function isVouchedFor (client: Pick<Client, 'origin' | 'organizationId'>): boolean {
+  return !isUnverified(client) || client.organizationId !== null
+}
+
 /** What an approval is bound to: by another name, or to another place, it would be another client. */
 export function approvableForm ({ name, metadata }: Described): string {
   return digestOf(JSON.stringify([name, fingerprintOf(metadata)]))
@@ -51,7 +56,7 @@ export function admission (
   { unverifiedClients: rule }: Pick<Organization, 'unverifiedClients'>, client: Described | null,
   approval: ClientApproval | null
 ): Admission {
-  if (client !== null && (!isUnverified(client) || client.organizationId !== null)) return 'admitted'
+  if (client !== null && isVouchedFor(client)) return 'admitted'
   if (rule === 'allow') return 'admitted'
   if (rule === 'deny') return 'refused'
   const holds = approval !== null &&
@@ -140,7 +145,7 @@ async function endOfClients (
   const clients = clientIds.length === 1 ? { client: clientIds[0] } : { clients: clientIds.slice(0, mostNamed) }
   const common = { organizationId, subject: organizationId, detail: clients }
   await endAllInside(tx, actor, { organizationId, clientIds }, common, now, 'client-not-admitted')
-  const { count, named } = await tx.consents.removeAll(organizationId, clientIds)
+  const { count, named } = await tx.consents.removeAll({ organizationId, clientIds })
   if (count === 0) return 0
   const about = count === 1
     ? aboutConsent(named[0]!)

@@ -1,7 +1,7 @@
 /** Consents: what a member has ever allowed a client at a resource, so that the same is not asked again. */
 import type { Revised } from '../core/operation.ts'
 import type { Page, PageQuery } from '../core/page.ts'
-import type { EndedSet } from './authorization.ts'
+import type { AuthorizationSet, EndedSet } from './authorization.ts'
 import { namesOf } from '../resources/scope.ts'
 
 /** One for each member, client and resource. It gives nothing by itself: authorizations do. Ending it removes it. */
@@ -42,8 +42,8 @@ export interface ConsentRepository {
   /** Replaces its scopes, its form of the client and `updatedAt`; returns it with its next revision. */
   update (consent: Consent): Promise<Consent>
   remove (id: string): Promise<void>
-  /** Removes those of an organization that were given to one of at most `mostInSet` clients. */
-  removeAll (organizationId: string, clientIds: readonly string[]): Promise<EndedSet<Consent>>
+  /** Removes those that were given to one of these clients. */
+  removeAll (set: Pick<AuthorizationSet, 'organizationId' | 'clientIds'>): Promise<EndedSet<Consent>>
   /** The clients that consents of an organization were given to. */
   clientsOf (organizationId: string): Promise<string[]>
   page (query: PageQuery, filter: ConsentFilter): Promise<Page<Consent>>

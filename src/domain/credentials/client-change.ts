@@ -154,16 +154,6 @@ export async function updateClient (
   })
 }
 
-/** Revokes a client and its outstanding tokens at once (LB-11). Doing it twice changes nothing. */
-export async function revokeClient (
-  operation: Operation<AuditPort & ClientPort>, id: string, reason: string | null
-): Promise<Client> {
-  return await change(operation, clients, id, 'client.revoked', (before, now) =>
-    before.revokedAt !== null
-      ? before
-      : nextGeneration({ ...before, revokedAt: now, revokedReason: reason }), { reason })
-}
-
 /**
  * Gives a client a new secret. The ones before stay valid for `overlapSeconds` at most; 0 is the emergency: they end
  * now, and so do the tokens that were minted with them. @throws Failure `conflict` for another overlap when

@@ -3,7 +3,8 @@ import { Type } from '../../http/typebox-lite.ts'
 import {
   getClient, idTokenAlgorithmOf, statusOfClient, type Client
 } from '../../domain/credentials/client.ts'
-import { rotateClientSecret, revokeClient, updateClient, createClient } from '../../domain/credentials/client-change.ts'
+import { revokeClient } from '../../domain/authorizations/revoke-client.ts'
+import { rotateClientSecret, updateClient, createClient } from '../../domain/credentials/client-change.ts'
 import { disableClient, enableClient } from '../../domain/disabling/disable-client.ts'
 import { redirectUrisOf } from '../../domain/client-metadata/description.ts'
 import type { ApplicationType, PrivateSchemes } from '../../domain/client-metadata/redirect-uri.ts'

@@ -7,7 +7,8 @@ import { newInteractions, type Interactions } from '../../protocol/authorization
 import { currentPerson } from '../current-person.ts'
 import { errorDocument } from '../error-page.ts'
 import { consentPath } from './consent-page.ts'
-import { wordsOfRefused } from './refused-request.ts'
+import { documentOf, pageHeaders } from '../page.ts'
+import { holdingPage, wordsOfRefused } from './refused-request.ts'
 import { allowRemembered } from './remembered.ts'
 
 export function askingOptions (
@@ -21,6 +22,9 @@ export function askingOptions (
     allowRemembered: (request, asked) => allowRemembered(options, request, asked),
     errorPage: ({ sent, ...problem }) => errorDocument({
       ...problem, message: sent === null ? problem.message : wordsOfRefused(sent)
+    }),
+    holdingPage: problem => ({
+      headers: pageHeaders, body: documentOf(holdingPage({ ...problem, now: options.clock() }))
     }),
   }
 }

@@ -15,7 +15,7 @@ import type { Page } from '../page.ts'
 import { signInAgainPath } from '../passkey-page.ts'
 import { authPath } from '../sign-in-page.ts'
 import { destinationOf } from './destination.ts'
-import { duration, moment, shownName } from './display.ts'
+import { duration, moment, shownIdentifier, shownName } from './display.ts'
 import { wordsOf } from './scope-words.ts'
 import type { Question } from './question.ts'
 
@@ -81,6 +81,40 @@ export function otherOrganizationPage (asked: Asked): Page {
   }
 }
 
+/** For a person who is no member of the organization of the client. */
+export function foreignClientPage (
+  { interaction, member, organization }: Omit<Asked, 'others'>, returnTo: string
+): Page {
+  return {
+    title: 'Not for your organization',
+    leadsAway: true,
+    body: html`!${whoDecides({ member, organization })}
+<h1>“${nameOf(interaction.client)}” does not act for ${organization.name}</h1>
+<p>It belongs to another organization, and acts for members of that one alone.</p>
+!${whereTo(interaction.redirectUri)}
+!${waysOn(interaction, returnTo)}`
+  }
+}
+
+/** For a person who cannot use the API: whether there is one of that name is not for them to know. */
+export function unusableResourcePage (
+  { interaction, member, organization, now }: Omit<Asked, 'others'>, returnTo: string
+): Page {
+  const { client, resource, redirectUri } = interaction
+  return {
+    title: 'API not open to you',
+    leadsAway: true,
+    body: html`!${whoDecides({ member, organization })}
+<h1>“${nameOf(client)}” asks for an API that is not open to you</h1>
+!${whoAsks(client, now)}
+<p><code>${shownIdentifier(resource.identifier)}</code></p>
+<p>Members of ${organization.name} cannot use an API of this name with this application: there is none here, or it
+belongs to another organization. Somebody else may be able to use it.</p>
+!${whereTo(redirectUri)}
+!${waysOn(interaction, returnTo)}`
+  }
+}
+
 /** For a person whose organization does not let the client act for them. */
 export function notAdmittedPage (asked: Asked, found: Exclude<Admission, 'admitted'>): Page {
   const { interaction, organization: { name } } = asked
@@ -142,7 +176,7 @@ export function nameOf ({ id, name }: Pick<Client, 'id' | 'name'>): string {
   return shownName(name) || shownName(id)
 }
 
-function whoDecides ({ member, organization }: Asked): string {
+function whoDecides ({ member, organization }: Pick<Asked, 'member' | 'organization'>): string {
   return html`<p class="muted">Signed in as <strong>${member.name}</strong> · ${organization.name}</p>`
 }
 
@@ -217,6 +251,11 @@ function cancelForm ({ uid }: Interaction): string {
   return html`<form method="post" action="${consentPath}/${uid}">
 <button type="submit" name="decision" value="deny">Back to the application</button>
 </form>`
+}
+
+function waysOn (interaction: Interaction, returnTo: string): string {
+  return html`!${cancelForm(interaction)}
+<p><a href="${signInAgainPath(returnTo)}">Sign in as somebody else</a></p>`
 }
 
 function organizationForms ({ interaction: { uid }, others }: Asked): string {

@@ -6,7 +6,8 @@ import { allow } from '../../domain/authorizations/allow.ts'
 import { endAuthorization } from '../../domain/authorizations/end.ts'
 import { isOnDevice } from '../../domain/client-metadata/description.ts'
 import { mayRefresh } from '../../domain/client-metadata/grant-types.ts'
-import { requestOver, type Interaction } from '../../protocol/authorization/interactions.ts'
+import { requestOver, type Interaction, type InteractionAnswer } from '../../protocol/authorization/interactions.ts'
+import { unusableResource } from '../../protocol/authorization/resource-servers.ts'
 import { providerClockTolerance } from '../../protocol/upstream/provider-client.ts'
 import { readMarked, withMark } from '../../secrets/authentication-code.ts'
 import { digestOf } from '../../secrets/digest.ts'
@@ -16,7 +17,8 @@ import { sendPage } from '../page.ts'
 import { field, operationOf } from '../request.ts'
 import type { SignInOptions } from '../sign-in-options.ts'
 import {
-  consentPage, consentPath, notAdmittedPage, notFreshPage, nothingToAllowPage, otherOrganizationPage, type Asked
+  consentPage, consentPath, foreignClientPage, notAdmittedPage, notFreshPage, nothingToAllowPage, otherOrganizationPage,
+  unusableResourcePage, type Asked
 } from './consent-page.ts'
 import { signInAgainPath, signInPath } from '../passkey-page.ts'
 import * as descriptions from './descriptions.ts'
@@ -53,18 +55,17 @@ async function ask (options: SignInOptions, request: Request, reply: FastifyRepl
   if (authorizationId !== null) return await reply.redirect(await interactions.answer(uid, { authorizationId }), 303)
   // An application keeps its access without the session: a key's session may not begin it.
   requireOwnSignIn(person.session)
-  const question = await questionOf(options.store, interaction, person.member)
   const asked = await askedOf(options, request, interaction, person)
-  if (!isAboutMember(interaction, person.member) && asked.others.length > 0) {
-    return sendPage(reply, otherOrganizationPage(asked))
+  if (asks === 'resource') return sendPage(reply, unusableResourcePage(asked, returnTo))
+  const question = await questionOf(options.store, interaction, person.member)
+  if (!isAboutMember(interaction, person.member)) {
+    return sendPage(
+      reply, asked.others.length > 0 ? otherOrganizationPage(asked) : foreignClientPage(asked, returnTo)
+    )
   }
-  const { denied, isRemembered } = question
-  if (denied !== null && isAboutMember(interaction, person.member)) {
-    return sendPage(reply, nothingToAllowPage(asked, question))
-  }
-  if (denied !== null) return await reply.redirect(await interactions.answer(uid, { denied }), 303)
+  if (question.denied !== null) return sendPage(reply, nothingToAllowPage(asked, question))
   if (question.admission !== 'admitted') return sendPage(reply, notAdmittedPage(asked, question.admission))
-  if (isRemembered && !isOnDevice(interaction.client.metadata) && !interaction.asksAnyway) {
+  if (question.isRemembered && !isOnDevice(interaction.client.metadata) && !interaction.asksAnyway) {
     return await allowed(options, request, reply, interaction, person, question, true)
   }
   const mark = withMark(shownText(interaction, person, question), options.secrets[0]!, purpose)
@@ -102,12 +103,13 @@ async function decide (options: SignInOptions, request: Request, reply: FastifyR
     if (authorizationId !== null) {
       await endAuthorization(operationOf(options, request, person), authorizationId, person.member.id)
     }
-    const { denied } = await questionOf(store, interaction, person.member)
-    return await reply.redirect(await interactions.answer(uid, { denied: denied ?? deniedByPerson }), 303)
+    return await reply.redirect(await interactions.answer(uid, await denialOf(options, interaction, person)), 303)
   }
   if (decision !== 'allow') {
     throw new Failure('invalid_request', { message: 'decision is allow or deny.', details: { field: 'decision' } })
   }
+  // Nothing else was put to them that could be allowed.
+  if (interaction.asks !== 'consent') throw shownToAnother()
   // The first of two clicks has decided.
   if (authorizationId !== null) return await reply.redirect(await interactions.answer(uid, { authorizationId }), 303)
   const question = await questionOf(store, interaction, person.member)
@@ -121,7 +123,14 @@ async function decide (options: SignInOptions, request: Request, reply: FastifyR
   return await allowed(options, request, reply, interaction, person, question, false)
 }
 
-const deniedByPerson = 'The person has denied the request.'
+/** What the client is told of a person who does not allow it. */
+async function denialOf (
+  { store }: SignInOptions, interaction: Interaction, { member }: CurrentPerson
+): Promise<InteractionAnswer> {
+  if (interaction.asks === 'resource') return { denied: unusableResource, error: 'invalid_target' }
+  const { denied } = await questionOf(store, interaction, member)
+  return { denied: denied ?? 'The person has denied the request.' }
+}
 
 function shownToAnother (): Failure {
   return new Failure('cross_site_request', {
@@ -132,9 +141,15 @@ function shownToAnother (): Failure {
 /** Marks prove that this server has shown a person in this session what they decide about. */
 const purpose = 'consent page v1'
 
-function shownText ({ uid, client }: Interaction, { session }: CurrentPerson, question: Question): string {
+/** The revisions stand for the names and the descriptions of scopes, as the page has them. */
+function shownText (
+  { uid, client, resource }: Interaction, { session }: CurrentPerson, question: Question
+): string {
   const { scopes, identityScopes, clientForm } = question
-  const shown = [client.id, client.revision, clientForm, mayRefresh(client.metadata), scopes, identityScopes]
+  const shown = [
+    client.id, client.revision, clientForm, mayRefresh(client.metadata), resource.id, resource.revision, scopes,
+    identityScopes
+  ]
   return `${session.id}:${uid}:${digestOf(JSON.stringify(shown))}`
 }
 

@@ -1,5 +1,6 @@
 /** Texts of strangers and instants as pages show them. Escaping is left to the templates. */
 import { html } from 'ghtml'
+import { inPlainText } from '../../base/plain-text.ts'
 
 const longestName = 80
 
@@ -13,6 +14,14 @@ export function shownName (name: string): string {
   const flat = line.replace(/(\p{M}{3})\p{M}+/gu, '$1')
   const characters = Array.from(flat.slice(0, 2 * longestName + 2))
   return characters.length <= longestName ? flat : `${characters.slice(0, longestName - 1).join('').trimEnd()}…`
+}
+
+const longestIdentifier = 300
+
+/** An id or a URL of a stranger, with its invisible characters escaped, as far as it has room. */
+export function shownIdentifier (text: string): string {
+  const plain = inPlainText(text)
+  return plain.length <= longestIdentifier ? plain : `${plain.slice(0, longestIdentifier)}…`
 }
 
 /** An instant of the past in words, as markup; the exact one stands in its attributes. */

@@ -1,5 +1,6 @@
 /** Completes the answers of the authorization endpoint, which browsers get: redirects, and pages for errors. */
 import type { KoaContextWithOIDC } from 'oidc-provider'
+import { isVouchedFor } from '../../domain/authorizations/client-admission.ts'
 import { recordOf } from '../provider/client-authentication.ts'
 import { contextOf } from '../provider/request-context.ts'
 import { noStore, presentError } from '../shared/oauth-error.ts'
@@ -35,7 +36,32 @@ export async function afterAuthorization (
     ctx.body = body
   }
   ctx.set(headers)
-  if (isError(ctx.body) && ctx.accepts('json', 'html') === 'html') showPage(people, ctx, ctx.body)
+  // Pages are for people: a program that follows a redirect is not misled by it.
+  if (ctx.accepts('json', 'html') !== 'html') return
+  if (isError(ctx.body)) showPage(people, ctx, ctx.body)
+  if (isToBeHeld(ctx)) holdBack(people, ctx)
+}
+
+/**
+ * RFC 9700 §4.11.2: before the person has signed in, no browser is sent on to a place that only its client answers for.
+ * By a request that is refused, whoever registered a client could otherwise send people there from this host. A silent
+ * request has to be answered (OpenID Connect Core §3.1.2.1).
+ */
+function isToBeHeld ({ path, oidc, res }: KoaContextWithOIDC): boolean {
+  if (path !== paths.authorization || oidc?.client === undefined || !res.hasHeader('location')) return false
+  const { entities, session, params, client } = oidc
+  const isAsked = entities.Interaction !== undefined
+  return !isAsked && session?.accountId === undefined && params?.prompt !== 'none' && !isVouchedFor(recordOf(client))
+}
+
+function holdBack (people: PeopleOptions, ctx: KoaContextWithOIDC): void {
+  const { error: code = 'server_error', error_description: message = code } = contextOf(ctx).refused ?? {}
+  const location = ctx.response.get('location')
+  const page = people.holdingPage({ client: recordOf(ctx.oidc.client!), code, message, location })
+  ctx.remove('location')
+  ctx.status = 400
+  ctx.set(page.headers)
+  ctx.body = page.body
 }
 
 /** Null: neither the redirect URI nor the client is at fault, or the provider's words say more. */

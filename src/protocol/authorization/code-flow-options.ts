@@ -45,6 +45,10 @@ export interface PeopleOptions {
   errorPage (problem: {
     status: number, code: string, message: string, requestId: string, sent: SentRequest | null
   }): { headers: Readonly<Record<string, string>>, body: string }
+  /** A page for an error that is sent to an unverified client once the person says so: `location` leads there. */
+  holdingPage (problem: {
+    client: Client, code: string, message: string, location: string
+  }): { headers: Readonly<Record<string, string>>, body: string }
 }
 
 export interface CodeFlowOptions {

@@ -20,8 +20,11 @@ import { partScopes } from './identity.ts'
 /** An authorization request that waits for a person. */
 export interface Interaction extends AskedAccess {
   uid: string
-  /** `login`: they have to prove who they are. `consent`: they have to decide. */
-  asks: 'login' | 'consent'
+  /**
+   * `login`: they have to prove who they are. `resource`: they cannot use it, and may sign in as somebody who can.
+   * `consent`: they have to decide.
+   */
+  asks: 'login' | 'resource' | 'consent'
   redirectUri: string
   /** The client asks for the page, although the same may be allowed already. */
   asksAnyway: boolean
@@ -38,8 +41,8 @@ export interface Interaction extends AskedAccess {
 export type InteractionAnswer =
   | { login: { session: PersonSession } }
   | { authorizationId: string }
-  /** `login_required`: no fresh sign-in could be had. */
-  | { denied: string, error?: 'access_denied' | 'login_required' }
+  /** `login_required`: no fresh sign-in could be had. `invalid_target`: they cannot use the resource. */
+  | { denied: string, error?: 'access_denied' | 'login_required' | 'invalid_target' }
 
 export interface Interactions {
   /** Null: there is none of this id, it is over, or another browser began it. */
@@ -69,16 +72,14 @@ export function newInteractions (): Interactions {
       if (stored === undefined) return null
       const { client_id: clientId, resource: identifier } = stored.params as Record<string, string>
       const [client, resource] = await Promise.all([
-        clientOf(options, request, clientId!), resourceOf(options, identifier!, stored.prompt.name)
+        activeClient(options, request, clientId!), resourceOf(options, identifier!, stored.prompt.name)
       ])
-      return client === null || !isActive(client) || resource === null ? null : read(stored, client, resource)
+      return client === null || resource === null ? null : read(stored, client, resource)
     },
     async clientOf (request, uid) {
       const { provider, ...options } = use()
       const stored = await provider.Interaction.find(uid)
-      if (stored === undefined) return null
-      const client = await clientOf(options, request, stored.params.client_id as string)
-      return client === null || client.revokedAt !== null ? null : client
+      return stored === undefined ? null : await activeClient(options, request, stored.params.client_id as string)
     },
     async answer (uid, answer) {
       const { provider } = use()
@@ -97,14 +98,14 @@ export function newInteractions (): Interactions {
 }
 
 /**
- * Before a sign-in an unknown resource is none to be told from another organization's: a stand-in that is called as it
- * was asked for, and that nothing can be allowed at.
+ * For a person who cannot use it, and before a sign-in, an unknown resource is none to be told from another
+ * organization's: a stand-in that is called as it was asked for, and that nothing can be allowed at.
  */
 async function resourceOf (
   { registry }: CodeFlowOptions, identifier: string, prompt: string
 ): Promise<Resource | null> {
-  const found = await registry.resourceByIdentifier(identifier)
-  if (found !== null || prompt !== 'login') return found
+  const found = prompt === 'resource' ? null : await registry.resourceByIdentifier(identifier)
+  if (found !== null || prompt === 'consent') return found
   const host = await registry.resource(hostResourceId)
   return host && { ...host, id: '', identifier, name: identifier, scopes: [], defaultScopes: [] }
 }
@@ -116,12 +117,16 @@ export function requestOver (): Failure {
   })
 }
 
-/** Null also while its document cannot be had: at its next request the authorization endpoint says why. */
-async function clientOf (
+/**
+ * The client that asks. Null: it is gone, revoked or disabled, since the question was put perhaps; also while its
+ * document cannot be had: at its next request the authorization endpoint says why.
+ */
+async function activeClient (
   { registry, hostedClients }: CodeFlowOptions, request: FastifyRequest, id: string
 ): Promise<Client | null> {
   try {
-    return await clientLookup(registry, hostedClients)(id, countedAddress(request))
+    const client = await clientLookup(registry, hostedClients)(id, countedAddress(request))
+    return client !== null && isActive(client) ? client : null
   } catch (error) {
     if (error instanceof DocumentFailure) return null
     throw error
@@ -138,8 +143,10 @@ function resultOf (stored: Stored, answer: InteractionAnswer): NonNullable<Store
   if ('authorizationId' in answer) return { ...stored.lastSubmission, consent: { grantId: answer.authorizationId } }
   const { memberId, amr } = answer.login.session
   const proved = provedAt(answer.login.session)
+  // Another person decides anew.
+  const { consent: _, ...before } = stored.lastSubmission ?? {}
   return {
-    ...stored.lastSubmission,
+    ...before,
     login: { accountId: memberId, amr: [...amr], ...(proved !== null && { ts: epochSeconds(proved) }) }
   }
 }

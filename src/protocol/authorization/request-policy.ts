@@ -7,6 +7,7 @@ import { contextOf } from '../provider/request-context.ts'
 import type { CodeFlowOptions } from './code-flow-options.ts'
 import { requireIdTokenKey } from './id-token.ts'
 import { partScopes } from './identity.ts'
+import { asksForUnusable, unusableResource } from './resource-servers.ts'
 
 type Policy = NonNullable<NonNullable<Configuration['interactions']>['policy']>
 
@@ -24,12 +25,17 @@ export function requestPolicy (options: CodeFlowOptions): Policy {
     requireHintedPerson(ctx)
     return Check.NO_NEED_TO_PROMPT
   }))
+  // Behind the sign-in, which may bring somebody who can use it, and before anything is looked up of it.
+  prompts.add(new Prompt({ name: 'resource' }, new Check(
+    'resource_unusable', unusableResource, 'invalid_target',
+    ctx => asksForUnusable(ctx) ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT
+  )), 1)
   // Behind the sign-in, so that nothing begins for another person, and before the checks of what was allowed.
   prompts.add(new Prompt({ name: 'preparation' }, new Check('preparation', 'never asks', async ctx => {
     await requireIdTokenKey(options, ctx)
     if (ctx.oidc.prompts.has('none')) await takeRemembered(options, ctx)
     return Check.NO_NEED_TO_PROMPT
-  })), 1)
+  })), 2)
   const consent = prompts.get('consent')!.checks
   // The provider goes by what a client calls itself.
   consent.remove('native_client_prompt')

@@ -22,8 +22,8 @@ export function resourceIndicators (options: SigningCodeFlow) {
     useGrantedResource: () => true,
     getResourceServerInfo: async (ctx: KoaContextWithOIDC, identifier: string): Promise<ResourceServer> => {
       if (Array.isArray(ctx.oidc.params!.resource)) throw new errors.InvalidTarget(oneResource)
-      if (await isUndecided(options, ctx, identifier)) return undecidedServer(options, ctx, identifier)
-      const resource = await requireResource(options, ctx, identifier)
+      const resource = await usableResource(options, ctx, identifier)
+      if (resource === null) return standInServer(options, ctx, identifier)
       if (asksForScopes(ctx)) ctx.oidc.params!.scope = scopeFor(resource, ctx.oidc.params!.scope as string | undefined)
       return serverOf(options, resource, await secondsLeft(options, ctx))
     },
@@ -48,21 +48,25 @@ async function defaultResource (
   return resource.identifier
 }
 
-/**
- * Whether only a person decides if there is such a resource: before one has signed in, those of other organizations
- * than the client's and unknown ones go the same way, to the sign-in, and none of their scopes is told.
- */
-async function isUndecided (
-  { registry }: SigningCodeFlow, ctx: KoaContextWithOIDC, identifier: string
-): Promise<boolean> {
-  if (!firstRoutes.has(ctx.oidc.route) || await memberOf(registry, ctx) !== null) return false
-  const resource = await registry.resourceByIdentifier(identifier)
-  return resource === null || resource.revokedAt !== null || !isOffered(resource) ||
-    (resource.organizationId !== null && resource.organizationId !== recordOf(ctx.oidc.client!).organizationId)
+/** Requests for a resource that the person, or before the sign-in the client, cannot use as far as is known. */
+const unusable = new WeakSet<KoaContextWithOIDC>()
+
+/** Whether the person who is asked cannot use the resource, be it unknown or another organization's. */
+export function asksForUnusable (ctx: KoaContextWithOIDC): boolean {
+  return unusable.has(ctx)
 }
 
-/** Takes the scopes as they were asked for. No token is ever made for it: the way back from the sign-in looks anew. */
-function undecidedServer ({ ring }: SigningCodeFlow, ctx: KoaContextWithOIDC, identifier: string): ResourceServer {
+export const unusableResource = 'There is no such resource for this client and this person.'
+
+/**
+ * Where people are asked, an unknown resource and those of other organizations go the same way: first to the sign-in,
+ * and then to a page. The scopes are taken as they were asked for, so that none of the resource is told; no token is
+ * ever made for it.
+ * @throws errors.InvalidTarget at the token endpoint.
+ */
+function standInServer ({ ring }: SigningCodeFlow, ctx: KoaContextWithOIDC, identifier: string): ResourceServer {
+  if (!asksForScopes(ctx)) throw new errors.InvalidTarget(unusableResource)
+  unusable.add(ctx)
   const { algorithm: alg, kid } = signerFor(ring, 'ES256')
   return {
     scope: partScopes(ctx.oidc.params!.scope as string | undefined).ofResource.join(' '),
@@ -74,22 +78,23 @@ function undecidedServer ({ ring }: SigningCodeFlow, ctx: KoaContextWithOIDC, id
 }
 
 /**
- * The resource of this identifier, if the client may act there and the person, once known, may use it.
- * @throws errors.InvalidTarget, in every case with the same sentence.
+ * The resource of this identifier, if the client may act there and the person may use it; before they have signed in,
+ * if everybody may whom the client acts for. Null in every other case.
  */
-async function requireResource (
+async function usableResource (
   options: SigningCodeFlow, ctx: KoaContextWithOIDC, identifier: string
-): Promise<Resource> {
+): Promise<Resource | null> {
   const { registry } = options
   const resource = await registry.resourceByIdentifier(identifier)
+  if (resource === null || resource.revokedAt !== null || !isOffered(resource)) return null
+  const { organizationId } = recordOf(ctx.oidc.client!)
+  const isOfClient = resource.organizationId === null || resource.organizationId === organizationId
+  if (!isOfClient && organizationId !== null) return null
   const member = await memberOf(registry, ctx)
-  const client = recordOf(ctx.oidc.client!)
-  const isUsable = resource !== null && resource.revokedAt === null && isOffered(resource) &&
-    (resource.organizationId === null || client.organizationId === null ||
-      resource.organizationId === client.organizationId) &&
-    (member === null || isForMember(resource, member) || await isForOtherMember(options, ctx, resource))
-  if (!isUsable) throw new errors.InvalidTarget('There is no such resource for this client and this person.')
-  return resource
+  const isUsable = member === null
+    ? isOfClient || !asksForScopes(ctx)
+    : isForMember(resource, member) || await isForOtherMember(options, ctx, resource)
+  return isUsable ? resource : null
 }
 
 /**
@@ -118,9 +123,8 @@ async function memberOf (registry: SigningCodeFlow['registry'], ctx: KoaContextW
   return id === undefined ? null : await registry.member(id)
 }
 
-const firstRoutes = new Set(['authorization', 'pushed_authorization_request'])
 /** With the way back from the sign-in: what was undecided before is decided there. */
-const askingRoutes = new Set([...firstRoutes, 'resume'])
+const askingRoutes = new Set(['authorization', 'pushed_authorization_request', 'resume'])
 
 function asksForScopes (ctx: KoaContextWithOIDC): boolean {
   return askingRoutes.has(ctx.oidc.route)

@@ -78,7 +78,7 @@ function stepsOf (options: CodeFlowOptions, kind: StepKind): Adapter {
       return { ...content, jti: id, ...(isUsed && { consumed: true }) } as AdapterPayload
     },
     async consume (id) {
-      const isFirst = await steps.consume(digestOf(id), clock())
+      const isFirst = await isFirstUse(options, kind, digestOf(id))
       const step = await steps.get(kind, digestOf(id))
       if (step !== null && await isTaken(options, id, step, isFirst)) return
       throw new errors.InvalidGrant('it was used already')
@@ -97,16 +97,29 @@ function over (): Error {
   return new errors.SessionNotFound('the question is over')
 }
 
+/**
+ * Whether this request uses a step up. A code is used and its authorization redeemed in one: another request that finds
+ * it used ends the authorization, and could do so in between, so that none of them would get a token.
+ */
+async function isFirstUse ({ store, clock }: CodeFlowOptions, kind: StepKind, digest: string): Promise<boolean> {
+  if (kind !== 'code') return await store.authorizationSteps.consume(digest, clock())
+  return await store.transaction(async tx => {
+    const now = clock()
+    if (!await tx.authorizationSteps.consume(digest, now)) return false
+    const step = await tx.authorizationSteps.get(kind, digest)
+    return step?.authorizationId == null || await tx.authorizations.redeem(step.authorizationId, now)
+  })
+}
+
 /** Whether a step that was consumed, by this request or by another one, counts for this request. */
 async function isTaken (
   options: CodeFlowOptions, id: string, step: AuthorizationStep, isFirst: boolean
 ): Promise<boolean> {
   const { kind, authorizationId } = step
   if (authorizationId === null) return isFirst
-  const { authorizations } = options.store
-  if (isFirst) return kind !== 'code' || await authorizations.redeem(authorizationId, options.clock())
+  if (isFirst) return true
   if (kind === 'refresh_token' && await isInGrace(options, id, step)) {
-    const authorization = await authorizations.get(authorizationId)
+    const authorization = await options.store.authorizations.get(authorizationId)
     if (authorization !== null) noteRepeat(options, authorizationId, authorization.organizationId)
     return true
   }

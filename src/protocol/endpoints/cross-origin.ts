@@ -16,8 +16,11 @@ export function preflight (reply: FastifyReply, methods: string): FastifyReply {
   }).send()
 }
 
-/** The endpoints that a public client in a browser uses (SECURITY N4): none of them takes a cookie. */
-export const browserPaths = [paths.token, paths.registration, paths.revocation] as const
+/**
+ * The endpoints that a public client in a browser uses (SECURITY N4): none of them takes a cookie. Pushed requests are
+ * for clients that prove themselves, which a page cannot.
+ */
+export const browserPaths: readonly string[] = [paths.token, paths.registration, paths.revocation]
 
 /** The preflights of these endpoints. */
 export async function browserPreflights (app: FastifyInstance): Promise<void> {

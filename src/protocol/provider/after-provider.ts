@@ -3,9 +3,10 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import { addressBlock, addressOf, countedAddress, readAddress } from '../../base/ip-address.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import { isAbandoned, useAbandoned } from '../../domain/credentials/client-registration.ts'
+import { splitScope } from '../../domain/resources/scope.ts'
 import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { newId } from '../../secrets/random.ts'
-import { anyOrigin } from '../endpoints/cross-origin.ts'
+import { anyOrigin, browserPaths } from '../endpoints/cross-origin.ts'
 import { introspect, notEntitled } from '../endpoints/introspection.ts'
 import { revoke } from '../endpoints/revocation.ts'
 import { noStore, OAuthError, presentError, slowDown } from '../shared/oauth-error.ts'
@@ -48,7 +49,7 @@ export function afterProvider (options: ProviderAdapterOptions, addressFailures:
 /** Whether a page may read the answer: the client is public, or none is known, and no proof of one was sent. */
 function isOfPublicClient (ctx: KoaContextWithOIDC): boolean {
   const { client_secret: secret, client_assertion: assertion } = ctx.oidc?.params ?? {}
-  if (ctx.path === paths.introspection || ctx.headers.authorization !== undefined) return false
+  if (!browserPaths.includes(ctx.path) || ctx.headers.authorization !== undefined) return false
   if (secret !== undefined || assertion !== undefined) return false
   return (ctx.oidc?.client?.clientAuthMethod ?? 'none') === 'none'
 }
@@ -93,7 +94,18 @@ async function complete (
     answer(ctx, JSON.parse(answered) as object)
   }
   if (ctx.path === paths.revocation) await completeRevocation(options, client, ctx)
+  if (ctx.oidc.entities.Grant !== undefined) nameGranted(ctx)
   options.usage.touch(client.id)
+}
+
+/** RFC 6749 §5.1: scopes of OpenID Connect were granted too, although the token of an API does not carry them. */
+function nameGranted ({ oidc: { entities, params, requestParamScopes }, body }: KoaContextWithOIDC): void {
+  const { Grant: grant, AuthorizationCode: code, RefreshToken: refresh } = entities
+  const asked = params!.scope === undefined ? (code ?? refresh)?.scopes : requestParamScopes
+  if (asked === undefined) return
+  const { scope = '' } = body as { scope?: string }
+  const granted = new Set([scope, grant!.getOIDCScopeFiltered(asked)].flatMap(splitScope))
+  if (granted.size > 0) Object.assign(body as object, { scope: [...granted].join(' ') })
 }
 
 async function completeRevocation (

@@ -19,6 +19,7 @@ import { organizationOf } from '../authorization/member-account.ts'
 import { nothing } from '../authorization/stored-models.ts'
 import { registerClientCredentials, type GrantOptions } from '../grants/client-credentials.ts'
 import { ownClaims } from '../grants/own-claims.ts'
+import { contextOf } from './request-context.ts'
 
 export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptions {
   /** Absent: there is no authorization endpoint. */
@@ -46,6 +47,7 @@ export function buildProvider (options: ProviderOptions, ring: KeyRing): Provide
   provider.on('grant.success', ctx => { countIssued(options, ctx) })
   provider.on('grant.error', options.onRefusal)
   provider.on('introspection.error', options.onRefusal)
+  provider.on('authorization.error', (ctx, error) => { contextOf(ctx).refused = error })
   provider.on('revocation.error', options.onRefusal)
   provider.on('server_error', options.onFailure)
   // Without a listener Koa prints errors on standard error, whatever the log level.

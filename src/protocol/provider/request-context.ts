@@ -6,7 +6,7 @@ import type { Passing } from '../fast-path/fast-path.ts'
 export interface RequestContext extends Passing {
   /** What was thrown, a defect or an absent database; null: nothing. */
   failure: unknown
-  /** The provider's refusal of the client's authentication, or of its code or refresh token; null: none. */
+  /** The provider's refusal of the client's authentication, code, refresh token or request of a person; null: none. */
   refused: errors.OIDCProviderError | null
 }
 

@@ -28,8 +28,8 @@ export function consentRepository ({ consent: table }: Queries): ConsentReposito
     async remove (id) {
       await table.delete({ where: { id } })
     },
-    async removeAll (organizationId, clientIds) {
-      const where = { organizationId, clientId: { in: [...clientIds] } }
+    async removeAll ({ clientIds, ...organization }) {
+      const where = { ...organization, clientId: { in: [...clientIds] } }
       const named = await table.findMany({ where, orderBy: newestFirst, take: mostNamed })
       return { count: (await table.deleteMany({ where })).count, named: named.map(read) }
     },

@@ -41,7 +41,10 @@ async function tell (
   transcript.expect(`its client_id is ${id}`, document === undefined ? id.startsWith('cli_') : id === document)
   transcript.expect('the MCP server answers 401 and says where its tokens come from', answers(/\/mcp$/)[0] === 401)
   transcript.expect(`the tool answers "${notes}"`, notes === `the notes of ${scene.member}`)
-  transcript.expect('its token has the scope that the metadata name', client.tokens()?.scope === 'notes:read')
+  transcript.expect(
+    'it was granted the scope that the metadata name, and to go on',
+    client.tokens()?.scope === 'notes:read offline_access'
+  )
 
   seen.length = 0
   transcript.step('It adds a note: the token does not have the scope, and the person is asked for that one as well')

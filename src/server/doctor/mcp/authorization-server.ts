@@ -1,7 +1,8 @@
 /** What an authorization server says of itself, as far as clients of MCP need it (RFC 8414). */
 import { isLoopback } from '../../../config/loopback.ts'
 import { ok, warning, type Finding } from '../finding.ts'
-import { ask, said, Stuck, texts, wellKnown } from './documents.ts'
+import { ask, said, Stuck, texts, wellKnown, type Answer } from './documents.ts'
+import { remedyOf } from './remedies.ts'
 
 export interface AuthorizationServer {
   issuer: string
@@ -9,6 +10,8 @@ export interface AuthorizationServer {
   tokenEndpoint: string
   /** Null: clients do not register themselves. */
   registrationEndpoint: string | null
+  /** Null: tokens cannot be revoked (RFC 7009). */
+  revocationEndpoint: string | null
   takesMetadataDocuments: boolean
   /** Whether each authorization response names the issuer (RFC 9207). */
   namesIssuer: boolean
@@ -45,6 +48,7 @@ export async function readAuthorizationServer (
     authorizationEndpoint,
     tokenEndpoint,
     registrationEndpoint: endpoint('registration_endpoint'),
+    revocationEndpoint: endpoint('revocation_endpoint'),
     takesMetadataDocuments: metadata.client_id_metadata_document_supported === true,
     namesIssuer: metadata.authorization_response_iss_parameter_supported === true
   }
@@ -58,13 +62,16 @@ async function readMetadata (issuer: string): Promise<{ place: string, metadata:
     wellKnown(issuer, 'openid-configuration'),
     `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
   ])]
-  const tried: string[] = []
+  const tried: Answer[] = []
   for (const place of places) {
     const answer = await ask(check, place)
     if (answer.status === 200 && answer.json !== null) return { place, metadata: answer.json }
-    tried.push(`${place} answers ${said(answer)}`)
+    tried.push(answer)
   }
-  throw new Stuck(check, tried.join('; '), 'Serve the metadata of RFC 8414 at the first of them.')
+  throw new Stuck(
+    check, tried.map(answer => `${answer.url} answers ${said(answer)}`).join('; '),
+    remedyOf(tried[0]!, 'Serve the metadata of RFC 8414 at the first of them.')
+  )
 }
 
 /** A client must refuse to go on where the metadata does not say S256. */

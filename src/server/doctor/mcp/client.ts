@@ -1,9 +1,10 @@
 /** A client of MCP: introduces itself, sends a person to the authorization server, and gets a token. */
 import { digestOf } from '../../../secrets/digest.ts'
 import { newSecret } from '../../../secrets/random.ts'
-import { failed, ok, type Finding } from '../finding.ts'
+import { failed, ok, warning, type Finding } from '../finding.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { ask, said, Stuck, texts, type Answer } from './documents.ts'
+import { remedyOf, remedyOfRefusal } from './remedies.ts'
 import type { ProtectedResource } from './resource-server.ts'
 
 /** `registration` null: the client was given, and is not deleted afterwards. */
@@ -29,7 +30,10 @@ export async function register (
   if (answer.status !== 201 || typeof id !== 'string') {
     throw new Stuck(
       check, `${endpoint} answers ${said(answer)}`,
-      'Let public clients with loopback redirect URIs register, or name a client that is known by --client-id.'
+      remedyOf(
+        answer,
+        'Let public clients with loopback redirect URIs register, or name a client that is known by --client-id.'
+      )
     )
   }
   if (!texts(answer.json?.redirect_uris).includes(redirectUri)) {
@@ -57,6 +61,8 @@ export class AuthorizationRequest {
   readonly #client: Client
   readonly #redirectUri: string
   readonly #resource: ProtectedResource
+  /** Those that work at present; null: none. */
+  #held: Tokens | null = null
 
   constructor (server: AuthorizationServer, client: Client, redirectUri: string, resource: ProtectedResource) {
     this.#server = server
@@ -85,14 +91,19 @@ export class AuthorizationRequest {
   /** Whether the request would bring a person to a page. @throws Stuck where it ends in an error */
   async probe (): Promise<Finding> {
     const check = 'authorization request'
-    const answer = await ask(check, this.url(), { headers: { accept: 'text/html' } })
+    // A server that shows people a page, before it leads them to an unverified client, tells programs the error.
+    const answer = await ask(check, this.url(), { headers: { accept: 'application/json, text/html;q=0.9' } })
     const location = locationOf(answer)
     if (location?.href.startsWith(`${this.#redirectUri}?`)) {
       const { error, error_description: description } = Object.fromEntries(location.searchParams)
-      if (error !== undefined) throw new Stuck(check, `is refused: ${error} ${description ?? ''}`.trim(), refused)
+      if (error !== undefined) {
+        throw new Stuck(check, `is refused: ${error} ${description ?? ''}`.trim(), this.#remedyOf(error))
+      }
     }
     if (answer.status >= 400) {
-      throw new Stuck(check, `${this.#server.authorizationEndpoint} answers ${said(answer)}`, refused)
+      throw new Stuck(
+        check, `${this.#server.authorizationEndpoint} answers ${said(answer)}`, this.#remedyOf(answer.json?.error)
+      )
     }
     return ok(check, location === null ? 'shows a page' : `leads to ${location.origin}${location.pathname}`)
   }
@@ -125,7 +136,7 @@ export class AuthorizationRequest {
       )
     }
     if (error !== undefined) {
-      throw new Stuck(check, `${error}${description === undefined ? '' : `: ${description}`}`, refused)
+      throw new Stuck(check, `${error}${description === undefined ? '' : `: ${description}`}`, this.#remedyOf(error))
     }
     if (code === undefined) throw new Stuck(check, 'has neither code nor error', 'Send one of them.')
     return code
@@ -143,6 +154,37 @@ export class AuthorizationRequest {
     return this.#token('refresh', { grant_type: 'refresh_token', refresh_token: refreshToken })
   }
 
+  /** Revokes the tokens, and with them what the person has allowed (RFC 7009 §2.1). Never throws. */
+  async end (): Promise<Finding[]> {
+    if (this.#held === null) return []
+    const { access, refresh } = this.#held
+    const [check, remedy] = ['revocation', 'End what you have allowed where the authorization server lists it.']
+    const endpoint = this.#server.revocationEndpoint
+    if (endpoint === null) {
+      return [warning(check, 'there is no revocation_endpoint: what you have allowed stays', remedy)]
+    }
+    try {
+      for (const token of refresh === null ? [access] : [refresh, access]) {
+        const answer = await ask(check, endpoint, {
+          method: 'POST',
+          headers: { accept: 'application/json' },
+          body: new URLSearchParams({ token, client_id: this.#client.id })
+        })
+        // RFC 7009 §2.2.1: a server may revoke refresh tokens alone.
+        if (answer.status === 200 || answer.json?.error === 'unsupported_token_type') continue
+        return [warning(check, `${endpoint} answers ${said(answer)}`, remedy)]
+      }
+      return []
+    } catch (error) {
+      if (error instanceof Stuck) return [warning(check, error.finding.found, remedy)]
+      throw error
+    }
+  }
+
+  #remedyOf (error: unknown): string {
+    return remedyOfRefusal(error, this.#resource.resource)
+  }
+
   async #token (check: string, parameters: Record<string, string>): Promise<Tokens> {
     const answer = await ask(check, this.#server.tokenEndpoint, {
       method: 'POST',
@@ -154,10 +196,13 @@ export class AuthorizationRequest {
     if (answer.status !== 200 || typeof access !== 'string' || String(type).toLowerCase() !== 'bearer') {
       throw new Stuck(
         check, `${this.#server.tokenEndpoint} answers ${said(answer)}`,
-        'Answer 200 with access_token and token_type Bearer; the log of the server has the reason of a refusal.'
+        remedyOf(
+          answer,
+          'Answer 200 with access_token and token_type Bearer; the log of the server has the reason of a refusal.'
+        )
       )
     }
-    return {
+    this.#held = {
       access,
       refresh: typeof refresh === 'string' ? refresh : null,
       found: [
@@ -166,13 +211,12 @@ export class AuthorizationRequest {
         refresh === null ? 'no refresh token' : 'a refresh token'
       ].join(', ')
     }
+    return this.#held
   }
 }
 
 /** `refresh` null: there is none. `found`: a sentence about them, without their texts. */
 export interface Tokens { access: string, refresh: string | null, found: string }
-
-const refused = 'The message names the parameter; what was sent is what MCP clients send.'
 
 function locationOf ({ headers, url, status }: Answer): URL | null {
   const location = headers.get('location')

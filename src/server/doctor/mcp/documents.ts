@@ -1,4 +1,5 @@
 /** Documents and answers of an MCP server and of its authorization server, as a client reads them. */
+import { inPlainText } from '../../../base/plain-text.ts'
 import { whyUnreachable } from '../../../base/reachability.ts'
 import { failed, type Finding } from '../finding.ts'
 
@@ -62,12 +63,33 @@ function objectIn (text: string): Record<string, unknown> | null {
   }
 }
 
-/** What an answer says of its failure, for a sentence. */
-export function said ({ status, json, text }: Answer): string {
+/** Whether an answer is a page for people. */
+export function isPage ({ headers }: Pick<Answer, 'headers'>): boolean {
+  return headers.get('content-type')?.toLowerCase().startsWith('text/html') === true
+}
+
+/** What an answer says of its failure, for a sentence. Of a page its title, and the text of its alert (WAI-ARIA). */
+export function said ({ status, json, text, headers }: Answer): string {
+  if (isPage({ headers })) {
+    const [title, alert] = [/<title[^<>]*>([^<]*)/i, /\srole="alert"[^<>]*>([^<]*)/i].map(part => wordsIn(part, text))
+    return `${status} with ${title === '' ? 'a page' : `the page “${title}”`}${alert === '' ? '' : `: ${alert}`}`
+  }
   const { error, error_description: description } = json ?? {}
   if (typeof error === 'string') return `${status} ${error}${typeof description === 'string' ? `: ${description}` : ''}`
   const start = text.trim().slice(0, 80)
   return start === '' ? String(status) : `${status} ${JSON.stringify(start)}`
+}
+
+const references: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+
+/** The text of the first group, with its character references read, on one line; '': there is none. */
+function wordsIn (part: RegExp, markup: string): string {
+  const found = part.exec(markup)?.[1]?.slice(0, 500) ?? ''
+  const words = found.replace(/&(?:#(\d{1,7})|([a-z]{2,6}));/g, (whole, code: string | undefined, name: string) =>
+    code === undefined
+      ? Object.hasOwn(references, name) ? references[name]! : whole
+      : Number(code) <= 0x10ffff ? String.fromCodePoint(Number(code)) : whole)
+  return inPlainText(words.trim().split(/\s+/).join(' '))
 }
 
 /** The texts of a list; empty where there is none. */

@@ -1,6 +1,6 @@
 /**
  * Walks the way of a client from the URL of an MCP server to an answer with a token, at any server, and names the first
- * thing at which it would fail. A client that it registers is deleted again.
+ * thing at which it would fail. The tokens that it gets are revoked, and a client that it registers is deleted again.
  */
 import { ok, skipped, warning, type Finding } from '../finding.ts'
 import { readAuthorizationServer, type AuthorizationServer } from './authorization-server.ts'
@@ -78,6 +78,18 @@ async function signIn (
     return
   }
   open(request.url())
+  try {
+    await getToken(url, request, { server, callback, patience }, findings)
+  } finally {
+    findings.push(...await request.end())
+  }
+}
+
+async function getToken (
+  url: string, request: AuthorizationRequest,
+  { server, callback, patience }: Pick<SignIn, 'server' | 'callback'> & Pick<WalkOptions, 'patience'>,
+  findings: Finding[]
+): Promise<void> {
   const code = request.read(await withPatience(callback.response, patience))
   findings.push(ok('authorization response', server.namesIssuer ? 'a code, with state and iss' : 'a code, with state'))
   const tokens = await request.redeem(code)
