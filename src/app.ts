@@ -70,7 +70,7 @@ export async function openLatchkey (
   const { store, registry, replicas, directory, peers } = storage
   const { ring, catchUp } = signingKeys
   const operation: Operation<Repositories> = { store, clock, actor: systemActor }
-  const recorders = newRecorders({ store, peers, clock, telemetry })
+  const recorders = newRecorders({ store, peers, clock, telemetry, keptRequests: config.requestLog })
   const { refusals, keyUsage, authorizationUsage, clientUsage, tokens, counts, meter } = recorders
   const eventLoop = watchEventLoop(availability, config.shedLag, report('event_loop'))
   const guardSessions = followStorage(storage, config.replicaLease / 2)
