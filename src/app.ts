@@ -22,6 +22,7 @@ import { windowLimiter } from './domain/metering/window-limiter.ts'
 import { provideIdTokenKey } from './domain/tokens/id-token-key.ts'
 import { keyRotation } from './domain/tokens/signing-key-schedule.ts'
 import type { Network } from './fetch/network.ts'
+import { GuardedRoutes } from './guard/guarded-routes.ts'
 import { guard } from './guard/index.ts'
 import { dashboard } from './dashboard/dashboard.ts'
 import { oncePerPage } from './http/inner-call.ts'
@@ -71,7 +72,7 @@ export async function openLatchkey (
   const { ring, catchUp } = signingKeys
   const operation: Operation<Repositories> = { store, clock, actor: systemActor }
   const recorders = newRecorders({ store, peers, clock, telemetry, keptRequests: config.requestLog })
-  const { refusals, keyUsage, authorizationUsage, clientUsage, tokens, counts, meter } = recorders
+  const { refusals, requests, keyUsage, authorizationUsage, clientUsage, tokens, counts, meter } = recorders
   const eventLoop = watchEventLoop(availability, config.shedLag, report('event_loop'))
   const guardSessions = followStorage(storage, config.replicaLease / 2)
   const services = inOrder([
@@ -92,7 +93,8 @@ export async function openLatchkey (
   const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage }
   const people = personAuthenticator({ issuer, registry, ...sessions, lifetimes })
   const upstream = upstreamSignIn(config, clock, counts)
-  const guarded = guard({ ...judging, people })
+  const guardedRoutes = new GuardedRoutes()
+  const guarded = guard({ ...judging, people, routes: guardedRoutes })
   const failures = windowLimiter(defaultLimits.failuresPerClient, clock, counts.of('client failures'))
   const measured = { telemetry, eventLoop, storage, dataFolder }
   const server = operations({ ...measured, readiness: readinessChecks(storage, signingKeys) })
@@ -130,6 +132,9 @@ export async function openLatchkey (
       identityProviders: config.identityProviders,
       tokens,
       meter,
+      requests,
+      refusals,
+      explaining: { judging: { ...judging, people }, routes: guardedRoutes },
       server,
       lifetimes,
       privateSchemes: config.redirectSchemes

@@ -97,6 +97,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'server/doctor/mcp': 'The way of a client from the URL of an MCP server to its token, step by step.',
   'management/routes': 'The collections of the API, one file each: path, schema and handler of every route.',
   'management/schemas': 'Schemas that are too long for the file of their routes.',
+  'management/explanation': 'Why a request was refused: the credential, the verdict on it now, and its refusals.',
   'management/conventions': 'The rules that hold for every route: operations, pages, ETags, idempotency, errors.',
   'management/documentation': 'The OpenAPI document, its reference page and llms.txt, from the schemas of the routes.',
   'dashboard/api-keys': 'API keys: the list, creation, one key, and the ways to disable, replace and revoke it.',

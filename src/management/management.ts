@@ -35,6 +35,7 @@ import { clientRoutes, type ClientDependencies } from './routes/clients.ts'
 import { creditRoutes } from './routes/credits.ts'
 import { effectiveAccessRoutes } from './routes/effective-access.ts'
 import { emailDomainRoutes } from './routes/email-domains.ts'
+import { explainRoutes, type ExplainDependencies } from './routes/explain.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { identityRoutes } from './routes/identities.ts'
 import { invitationRoutes } from './routes/invitations.ts'
@@ -58,7 +59,7 @@ import { trustedProviderRoutes } from './routes/trusted-providers.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { webhookTokenRoutes } from './routes/webhook-tokens.ts'
 
-export interface ManagementOptions {
+export interface ManagementOptions extends ExplainDependencies {
   issuer: string
   /** The guard of this server. */
   guard: FastifyPluginAsync<GuardOptions>
@@ -112,6 +113,7 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   creditRoutes,
   auditRoutes,
   auditChainRoutes,
+  explainRoutes,
   serverRoutes,
   replicaRoutes,
   lostChangeRoutes,
