@@ -72,7 +72,7 @@ export async function openLatchkey (
   const { ring, catchUp } = signingKeys
   const operation: Operation<Repositories> = { store, clock, actor: systemActor }
   const recorders = newRecorders({ store, peers, clock, telemetry, keptRequests: config.requestLog })
-  const { refusals, requests, keyUsage, authorizationUsage, clientUsage, tokens, counts, meter } = recorders
+  const { refusals, keyUsage, authorizationUsage, clientUsage, counts, meter } = recorders
   const eventLoop = watchEventLoop(availability, config.shedLag, report('event_loop'))
   const guardSessions = followStorage(storage, config.replicaLease / 2)
   const services = inOrder([
@@ -88,13 +88,12 @@ export async function openLatchkey (
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
   const { authenticator, reader } = checks
   const data = { store, registry, clock }
-  const judging = { ...data, ...checks, ...recorders, telemetry }
+  const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
   const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage }
   const people = personAuthenticator({ issuer, registry, ...sessions, lifetimes })
   const upstream = upstreamSignIn(config, clock, counts)
-  const guardedRoutes = new GuardedRoutes()
-  const guarded = guard({ ...judging, people, routes: guardedRoutes })
+  const guarded = guard({ ...judging, people })
   const failures = windowLimiter(defaultLimits.failuresPerClient, clock, counts.of('client failures'))
   const measured = { telemetry, eventLoop, storage, dataFolder }
   const server = operations({ ...measured, readiness: readinessChecks(storage, signingKeys) })
@@ -130,11 +129,8 @@ export async function openLatchkey (
       replicas,
       directory,
       identityProviders: config.identityProviders,
-      tokens,
-      meter,
-      requests,
-      refusals,
-      explaining: { judging: { ...judging, people }, routes: guardedRoutes },
+      ...recorders,
+      explaining: { judging: { ...judging, people }, routes: judging.routes },
       server,
       lifetimes,
       privateSchemes: config.redirectSchemes

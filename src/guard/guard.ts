@@ -26,12 +26,11 @@ import { loggedRequest } from './log.ts'
 import type { GuardedRoutes } from './guarded-routes.ts'
 import { requirementsOf, requireKnownScopes, type RouteRequirements } from './needs.ts'
 import { presentedSession, type PresentedSession } from './person-session.ts'
-import { onlyBearer, presentedCredential, type PresentedCredential } from './presentation.ts'
+import { onlyBearer, presentedCredential, tokenInBody, type PresentedCredential } from './presentation.ts'
 import { rateLimitHeaders } from '../http/rate-limit-headers.ts'
 import { discouragingHeaders, type Refused } from './refusal/ready-answer.ts'
 import { RouteCall } from './route-call.ts'
-import { logAdmitted } from './request-record.ts'
-import { noteVerdict } from './verdict-record.ts'
+import { logAdmitted, noteVerdict } from './verdict-record.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -275,27 +274,4 @@ async function refuseBody (arrival: Arrival, against: Refusal): Promise<boolean>
 /** A refusal before any limit was looked at. */
 function unlimited (refusal: Refusal): Refused {
   return { refusal, retryAfterSeconds: null, limits: [] }
-}
-
-/** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */
-function tokenInBody ({ headers, body, principal }: FastifyRequest): Refusal | null {
-  if (!isForm(headers['content-type']) || !hasParameter(body, 'access_token')) return null
-  return {
-    reason: 'several_credentials', presented: null, subject: principal.id, organizationId: principal.organizationId
-  }
-}
-
-/** The names of media types are the same in any case (RFC 9110 §8.3.1). */
-function isForm (type: string | undefined): boolean {
-  return type !== undefined && type.toLowerCase().startsWith('application/x-www-form-urlencoded')
-}
-
-/**
- * Whether a form has a parameter, as whichever parser the application has reads forms: members, pairs or the text
- * itself.
- */
-function hasParameter (form: unknown, name: string): boolean {
-  if (form instanceof URLSearchParams) return form.has(name)
-  if (typeof form === 'string' || Buffer.isBuffer(form)) return new URLSearchParams(String(form)).has(name)
-  return (form as Record<string, unknown> | null | undefined)?.[name] !== undefined
 }

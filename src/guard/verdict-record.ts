@@ -1,11 +1,14 @@
-/** What is recorded of a verdict: metrics and the span, the log line, and the row of the audit log. */
-import type { FastifyBaseLogger } from 'fastify'
+/** What is recorded of a verdict: metrics and the span, the log line, the row of the audit log, the request. */
+import type { FastifyBaseLogger, FastifyReply } from 'fastify'
+import { addressOf } from '../base/ip-address.ts'
 import { Failure, failures } from '../base/errors.ts'
-import type { Reason, Refusal } from '../domain/access/principal.ts'
+import type { Principal, Reason, Refusal } from '../domain/access/principal.ts'
 import type { RefusalLog } from '../domain/audit/refusal-log.ts'
 import type { RequestLog } from '../domain/metering/request-log.ts'
 import type { Resource } from '../domain/resources/resource.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { GuardedResource } from './guarded-resource.ts'
+import type { RouteRequirements } from './needs.ts'
 import { statuses } from './refusal/public-refusal.ts'
 
 /** Where requests are logged for their credentials. */
@@ -83,5 +86,33 @@ export function recordLost (
     address: request.address,
     requestId: request.id,
     detail: { refused, ...request.about }
+  })
+}
+
+/**
+ * Logs an admitted request with the status of its answer, if there is room: under load there is none, and this costs a
+ * comparison. Requests of people and of the admin token are not logged: these are no programs.
+ */
+export function logAdmitted (
+  requests: Requests,
+  { kind, id, organizationId, actingFor }: Principal,
+  { request, statusCode: status }: FastifyReply,
+  guarded: Pick<GuardedResource, 'latest'>,
+  { route }: RouteRequirements
+): void {
+  if (kind === 'person' || kind === 'admin_token') return
+  const credentialId = actingFor?.authorizationId ?? id
+  if (!requests.takesAdmitted(credentialId)) return
+  const resource = guarded.latest()
+  requests.note({
+    requestId: request.id,
+    credentialId,
+    organizationId,
+    resourceId: resource?.id ?? null,
+    resourceOwner: resource?.organizationId ?? null,
+    route,
+    status,
+    reason: null,
+    address: addressOf(request)
   })
 }

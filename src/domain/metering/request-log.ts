@@ -1,8 +1,8 @@
 /**
  * The log of requests of each credential: the last ones, for people that ask what it does and why it was refused. It is
- * bounded in every direction: rows in a second, rows of a credential in a second, rows of a credential at all, and days.
- * Requests note in memory; a background job writes. A request that finds no room is not logged, and is not counted here:
- * usage has every call, and the audit log the number of refusals.
+ * bounded in rows of a second, in rows of a credential in a second and at all, and in days. Requests note in memory; a
+ * background job writes. A request that finds no room is not logged, and is not counted here: usage has every call, and
+ * the audit log the number of refusals.
  */
 import { recordedBlock } from '../../base/ip-address.ts'
 import { lru } from '../../base/lru.ts'
@@ -19,7 +19,7 @@ export interface LoggedRequest {
   id: string
   createdAt: Date
   requestId: string
-  /** Of the API key, client, other credential or, where a client acted for a person, authorization; null: none found. */
+  /** Of the key, client or other credential, or of the authorization by which a client acted; null: none was found. */
   credentialId: string | null
   /** Of that credential. */
   organizationId: string | null

@@ -85,7 +85,8 @@ export const remedies: Readonly<Record<Reason, Explained>> = {
   },
   insufficient_scope: {
     because: 'The credential lacks a scope that the route needs.',
-    remedy: 'Give the scope to the key, or to the client and then ask for another token; a member bounds what they made.',
+    remedy: 'Give the scope to the key, or to the client and then ask for another token; a member bounds what they ' +
+      'made.',
   },
   policy_denied: {
     because: 'An access policy does not allow the request.',

@@ -11,7 +11,7 @@ import {
 } from './past-refusals.ts'
 import { byId, reasonOfUnknown, recognized, type RecognizedCredential, type Recognizing } from './pasted-credential.ts'
 import { isRequestId, type AskedSubject } from './subject-form.ts'
-import { explained, verdictNow, type AskedFor, type VerdictNow } from './verdict-now.ts'
+import { explained, resourceOf, verdictNow, type AskedFor, type VerdictNow } from './verdict-now.ts'
 
 export interface Explanation {
   /** Null: an address was asked about, or nothing that the actor may see. */
@@ -56,6 +56,8 @@ interface Asking extends Recognizing, Explaining {
 async function explainCredential (asking: Asking, text: string): Promise<Explanation> {
   const found = await recognized(asking, text)
   if (found !== null) return await explainRecognized(asking, found, asking.asked)
+  // A resource that is misspelt, or not theirs, is said whether the credential is found or not.
+  await resourceOf(asking.store, asking.actor, asking.asked.resource, null)
   const refusal = explained({ reason: reasonOfUnknown(text) })
   return {
     subject: null,

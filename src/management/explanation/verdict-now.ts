@@ -82,8 +82,11 @@ export async function verdictNow (
   }
 }
 
-/** @throws Failure `not_found` for a resource that is not there, or that the actor may not see. */
-async function resourceOf (
+/**
+ * The resource that is named, else the credential's own.
+ * @throws Failure `not_found` for one that is not there, or that the actor may not see.
+ */
+export async function resourceOf (
   store: Recognizing['store'], actor: Actor, named: string | undefined, own: string | null
 ): Promise<Resource | null> {
   if (named !== undefined) return requireReadable(actor, await find(store, named), named)

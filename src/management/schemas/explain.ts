@@ -81,7 +81,9 @@ const request = {
   reason: nullable(Type.String({ description: 'The precise reason. Null: it was admitted.' })),
   credential: nullable(Type.String({ description: 'Its id. Null: none was found that you may see.' })),
   resource: nullable(text),
-  addressBlock: nullable(as(Type.String({ description: 'The block of addresses that it came from.' }), '203.0.113.0/24'))
+  addressBlock: nullable(as(
+    Type.String({ description: 'The block of addresses that it came from.' }), '203.0.113.0/24'
+  ))
 }
 export const WireRequest = Type.Object(request, { title: 'LoggedRequest' })
 

@@ -1,4 +1,4 @@
-/** Bounds of the log of requests: rows in a second, of one credential in a second, of one credential at all, and days. */
+/** Bounds of the log of requests: rows in a second, of a credential in a second and at all, and days. */
 import tap, { type Test } from 'tap'
 import { recordedBlock } from '../../../src/base/ip-address.ts'
 import {
@@ -34,7 +34,8 @@ function logOver (repository: Pick<RequestLogRepository, 'add' | 'trim'>, kept: 
 tap.test('a record names a block of addresses: the /24 of IPv4, the /48 of IPv6', async t => {
   const blocks = [
     ['203.0.113.77', '203.0.113.0/24'], ['::ffff:203.0.113.77', '203.0.113.0/24'],
-    ['2001:db8:1:2::3', '2001:db8:1::/48'], ['::1', '0:0:0::/48'], ['::192.0.2.1', '0:0:0::/48'], ['no address', 'unknown'],
+    ['2001:db8:1:2::3', '2001:db8:1::/48'], ['::1', '0:0:0::/48'], ['::192.0.2.1', '0:0:0::/48'],
+    ['no address', 'unknown'],
   ] as const
   for (const [address, block] of blocks) t.equal(recordedBlock(address), block)
 })
