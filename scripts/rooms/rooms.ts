@@ -101,6 +101,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'management/conventions': 'The rules that hold for every route: operations, pages, ETags, idempotency, errors.',
   'management/documentation': 'The OpenAPI document, its reference page and llms.txt, from the schemas of the routes.',
   'dashboard/api-keys': 'API keys: the list, creation, one key, and the ways to disable, replace and revoke it.',
+  'dashboard/explain': 'Why was it refused? A credential, a request id or an address, explained.',
   'pages/consent': 'The page on which a person decides what a client may do for them.',
   'pages/applications': 'The page on which a person sees and ends what they allowed clients.',
   'decision/guard-sessions': 'Sessions of remote guards: what each may keep, and the changes that wait for it.',

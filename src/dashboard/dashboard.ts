@@ -6,6 +6,7 @@ import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync } from 'fastify'
 import { presentPageError } from '../pages/error-page.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
+import { explainScreens } from './explain/explain.ts'
 import { dashboardPath } from './frame.ts'
 
 /** Forms of the dashboard may hold lists of scopes and addresses. */
@@ -21,5 +22,6 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     app.get(dashboardPath, { schema: { hide: true } }, async (_request, reply) =>
       await reply.redirect(`${dashboardPath}/api-keys`, 303))
     apiKeyScreens(context)
+    explainScreens(context)
   }
 }

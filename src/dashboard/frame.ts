@@ -11,6 +11,10 @@ interface Place { name: string, path: string, scope: string | null }
 
 const groups: readonly { name: string, places: readonly Place[] }[] = [
   {
+    name: 'Watch',
+    places: [{ name: 'Why was it refused?', path: `${dashboardPath}/explain`, scope: 'audit:read' }],
+  },
+  {
     name: 'Settings',
     places: [
       { name: 'API keys', path: `${dashboardPath}/api-keys`, scope: 'api-keys:read' },

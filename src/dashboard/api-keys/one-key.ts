@@ -7,6 +7,7 @@ import type { Outcome, Submission, Visit } from '../visit.ts'
 import type { ApiKey } from './api-key.ts'
 import { disablingForm } from './disabling.ts'
 import { accessOf, environmentOf, keysPath, stateOf } from './list.ts'
+import { lastRequests } from './requests.ts'
 
 interface Usage { calls: number, callsToday: number, days: readonly DayCount[] }
 interface Event { id: string, createdAt: string, type: string, actor: string, actorName?: string | null }
@@ -24,13 +25,14 @@ export async function keyScreen (visit: Visit): Promise<Screen> {
   const { api, me: { permissions }, now } = visit
   const key = await api.get<ApiKey>(apiPathOf(visit))
   const from = new Date(now.getTime() - (days - 1) * 86_400_000).toISOString().slice(0, 10)
-  const [usage, history] = await Promise.all([
+  const [usage, history, requests] = await Promise.all([
     permissions.includes('usage:read')
       ? api.get<Usage>(`${apiPathOf(visit)}/usage`, { from, to: now.toISOString().slice(0, 10) })
       : null,
     permissions.includes('audit:read')
       ? api.get<{ data: Event[] }>('/audit', { subject: key.id, names: 'true', limit: 20 })
-      : null
+      : null,
+    lastRequests(visit, key)
   ])
   const mayWrite = permissions.includes('api-keys:write')
   const mayChange = mayWrite && key.status === 'active'
@@ -50,6 +52,7 @@ export async function keyScreen (visit: Visit): Promise<Screen> {
 <p class="actions"><button type="submit">Rename</button></p></form>
 !${disablingForm(key)}`
 : ''}
+!${requests}
 !${history === null ? '' : historyOf(history.data, now)}`
   }
 }
