@@ -40,7 +40,7 @@ tap.test('LK-12: a pasted key is explained with its refusals and the way out, an
   const { key, hint, id: keyId } = await server.createKey({ organization, name: 'Till', scopes: ['company:read'] })
   const refused = await server.withKey(key)
   const requestId = refused.headers['x-request-id'] as string
-  const context = await chromium.newContext({ javaScriptEnabled: false })
+  const context = await chromium.newContext()
   await withSession(context, id)
   const { page, complaints, cdp } = await openPage(context)
   await page.goto(`${issuer}/dashboard`)

@@ -4,6 +4,7 @@ import { remedies } from '../../src/guard/refusal/remedies.ts'
 import { newApiKeyText } from '../../src/secrets/credential-text.ts'
 import { authorize, createAskingClient, redeem } from '../support/authorizing.ts'
 import { createPerson } from '../support/people.ts'
+import { verifyAs } from '../decision/asking.ts'
 import { MovableClock, startOnEachDatabase, type Answer, type Json } from '../support/test-server.ts'
 
 const clock = new MovableClock()
@@ -74,6 +75,13 @@ for (const { name, server } of servers) {
       omitted: 0
     }])
     t.equal(remedy, lacking.remedy)
+    t.match(await explained({ credential: key }), {
+      verdict: { allowed: false, route: 'GET /api/v1/invoices' }, remedy
+    }, 'without a question, by the route that refused it last')
+    await admin('PATCH', `/api-keys/${id}`, { scopes: ['company:read', 'invoices:read'] })
+    t.match(await explained({ credential: key }), {
+      verdict: { allowed: true, route: 'GET /api/v1/invoices' }, refusals: [{ reason: 'insufficient_scope' }], remedy: null
+    }, 'what is mended needs nothing more')
     await admin('POST', `/api-keys/${id}/revoke`)
     t.match(await explained({ credential: key }), {
       subject: { status: 'revoked' }, verdict: { refusal: { reason: 'revoked', code: 'UNAUTHORIZED', status: 401 } }
@@ -211,6 +219,24 @@ for (const { name, server } of servers) {
     t.strictSame(seen((await (await asOrganization(own.id))(address)).json), [[mine.id, 'insufficient_scope']])
     t.strictSame(seen((await (await asOrganization(foreign.id))(address)).json), [[theirs.id, 'insufficient_scope']])
     t.strictSame(seen(await explained({ address: '127.78.0.9' })), [])
+  })
+
+  test('a credential that was refused at a resource of another organization is judged at its own', async t => {
+    const [own, foreign] = [await createOrganization(), await createOrganization()]
+    const identifier = `https://${foreign.id.slice(4).toLowerCase()}.test`
+    const made = await admin('POST', '/resources', { organization: foreign.id, identifier, name: 'theirs', scopes: [] })
+    t.equal(made.status, 201)
+    const asker = await createClient({ organization: foreign.id, grants: [], introspects: [identifier] })
+    const { id, key } = await createKey({ organization: own.id })
+    t.match(await verifyAs(server, asker, { credential: key, resource: identifier, scopes: [] }), {
+      json: { allowed: false }
+    })
+    const mine = (await (await asOrganization(own.id))({ credential: key })).json
+    t.match(mine, { subject: { id }, verdict: { allowed: true, resource: issuer }, refusals: [{ reason: 'wrong_resource' }] })
+    t.match(await explained({ credential: key }), { verdict: { resource: identifier, refusal: { reason: 'wrong_resource' } } })
+    const theirs = (await (await asOrganization(foreign.id))({ requestId: mine.refusals[0].requestId })).json
+    t.match(theirs, { subject: null, request: { reason: 'unknown', credential: null, resource: identifier } })
+    t.notMatch(JSON.stringify(theirs), id)
   })
 
   test('access tokens are explained: revoked, superseded, expired, for another API, without a scope, ended', async t => {

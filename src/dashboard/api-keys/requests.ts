@@ -14,7 +14,7 @@ const shown = 20
 export async function lastRequests ({ api, me: { permissions }, now }: Visit, { id }: ApiKey): Promise<string> {
   if (!permissions.includes('audit:read')) return ''
   const { data } = await api.get<{ data: Wire<LoggedRequest>[] }>(`/api-keys/${encodeURIComponent(id)}/requests`)
-  return html`<section><h2>Last requests</h2>
+  return html`<section class="apart"><h2>Last requests</h2>
 !${data.length === 0
 ? html`<p class="empty">No request is kept. Refused ones are kept, and of admitted ones a sample, for 30 days.</p>`
 : tableOf(data.slice(0, shown), now)}
@@ -27,12 +27,12 @@ function tableOf (rows: readonly Wire<LoggedRequest>[], now: Date): string {
 <thead><tr><th scope="col">When</th><th scope="col">Route</th><th scope="col">Answer</th><th scope="col">From</th>
 <th scope="col">Request</th></tr></thead>
 <tbody>!${rows.map(({ createdAt, route, status, reason, addressBlock, requestId }) => html`<tr>
-<td data-label="When">!${ago(createdAt, now)}</td>
+<td data-label="When" class="whole">!${ago(createdAt, now)}</td>
 <td data-label="Route"><code class="bare">${route}</code></td>
 <td data-label="Answer">!${reason === null
 ? html`${status}`
 : html`!${badge('bad', String(status))} <code class="bare">${reason}</code>`}</td>
-<td data-label="From"><code class="bare">${addressBlock}</code></td>
+<td data-label="From" class="whole"><code class="bare">${addressBlock}</code></td>
 <td data-label="Request"><a href="${explainPath}?about=${requestId}"><code class="bare">${requestId}</code></a></td></tr>
 `)}</tbody></table></div>`
 }

@@ -114,6 +114,19 @@ function verdictOf (verdict: Wire<Explanation>['verdict']): string {
 !${policy === null ? '' : html`<p>The policy is <code>${policy}</code></p>`}`
 }
 
+/** Kinds of credentials for people. */
+const kinds: Readonly<Record<NonNullable<Explanation['subject']>['kind'], string>> = {
+  api_key: 'API key',
+  access_token: 'access token',
+  session: 'session of an end user',
+  management_token: 'access token of the management API',
+  webhook_token: 'token of a webhook',
+  person_session: 'session of a person',
+  admin_token: 'admin token',
+  client: 'client',
+  authorization: 'what a member has allowed a client',
+}
+
 type Row = readonly [name: string, value: string]
 
 function aboutSubject (subject: Wire<Explanation>['subject']): Row[] {
@@ -121,7 +134,7 @@ function aboutSubject (subject: Wire<Explanation>['subject']): Row[] {
   const { kind, id, name, hint, status, resource } = subject
   const shown = name ?? id
   return [
-    ['What it is', html`${kind.replaceAll('_', ' ')} !${kind === 'api_key'
+    ['What it is', html`${kinds[kind]} !${kind === 'api_key'
       ? html`<a href="${dashboardPath}/api-keys/${id}">${shown}</a>`
       : html`${shown}`}`],
     ['Id', html`<code>${id}</code>`],
@@ -141,18 +154,18 @@ function aboutRequest (request: Wire<Explanation>['request'], now: Date): Row[] 
 }
 
 function refusalsOf (refusals: Wire<Explanation>['refusals'], now: Date): string {
-  return html`<section><h2>Last refusals</h2>
+  return html`<section class="apart"><h2>Last refusals</h2>
 <div class="scrolling" tabindex="0" role="region" aria-label="Last refusals"><table>
 <caption class="unseen">Last refusals</caption>
 <thead><tr><th scope="col">When</th><th scope="col">Reason</th><th scope="col">Route</th><th scope="col">From</th>
 <th scope="col">Request</th></tr></thead>
 <tbody>!${refusals.map(({ createdAt, because, reason, omitted, route, addressBlock, requestId }) => html`<tr>
-<td data-label="When">!${ago(createdAt, now)}</td>
+<td data-label="When" class="whole">!${ago(createdAt, now)}</td>
 <td data-label="Reason">${because}<br><code class="bare">${reason}</code>!${omitted === 0
 ? ''
 : html` <small>and ${omitted} more</small>`}</td>
 <td data-label="Route"><code class="bare">${route ?? '–'}</code></td>
-<td data-label="From"><code class="bare">${addressBlock ?? '–'}</code></td>
+<td data-label="From" class="whole"><code class="bare">${addressBlock ?? '–'}</code></td>
 <td data-label="Request"><code class="bare">${requestId ?? '–'}</code></td></tr>
 `)}</tbody></table></div></section>`
 }

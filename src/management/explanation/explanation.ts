@@ -55,7 +55,7 @@ interface Asking extends Recognizing, Explaining {
 
 async function explainCredential (asking: Asking, text: string): Promise<Explanation> {
   const found = await recognized(asking, text)
-  if (found !== null) return await explainRecognized(asking, found, asking.asked)
+  if (found !== null) return await explainRecognized(asking, found)
   // A resource that is misspelt, or not theirs, is said whether the credential is found or not.
   await resourceOf(asking.store, asking.actor, asking.asked.resource, null)
   const refusal = explained({ reason: reasonOfUnknown(text) })
@@ -68,12 +68,13 @@ async function explainCredential (asking: Asking, text: string): Promise<Explana
   }
 }
 
-async function explainRecognized (
-  asking: Asking, found: RecognizedCredential, asked: AskedFor
-): Promise<Explanation> {
-  const verdict = await verdictNow(asking, found, asked)
-  const refusals = await pastRefusals(asking.store, ofCredential(found.described, asking.visibleTo))
-  return { subject: found.described, request: null, verdict, refusals, remedy: remedyOf(verdict, refusals) }
+/** Unless something is asked for, the verdict is about the route of the last refusal, so that one that is mended shows. */
+async function explainRecognized (asking: Asking, found: RecognizedCredential): Promise<Explanation> {
+  const { store, visibleTo, asked } = asking
+  const refusals = await pastRefusals(store, ofCredential(found.described, visibleTo))
+  const verdict = await verdictNow(asking, found, { ...await askedBy(asking, refusals[0] ?? null), ...asked })
+  const remedy = remedyOf(verdict, refusals, asked)
+  return { subject: found.described, request: null, verdict, refusals, remedy }
 }
 
 /** The verdict is about what the request asked for, unless something else is asked. */
@@ -95,15 +96,21 @@ async function explainRequest (asking: Asking, requestId: string): Promise<Expla
   if (found === null || !isVisible) {
     return { subject: null, request, verdict: null, refusals, remedy: remedyOf(null, refusals) ?? notKept(request) }
   }
-  const verdict = await verdictNow(asking, found, { ...askedBy(asking, request), ...asking.asked })
-  return { subject: found.described, request, verdict, refusals, remedy: remedyOf(verdict, refusals) }
+  const verdict = await verdictNow(asking, found, { ...await askedBy(asking, request), ...asking.asked })
+  const remedy = remedyOf(verdict, refusals, asking.asked)
+  return { subject: found.described, request, verdict, refusals, remedy }
 }
 
 /** What a request asked for, as far as this server guards its route. */
-function askedBy ({ routes, asked }: Asking, request: LoggedRequest | null): AskedFor {
+async function askedBy (
+  { routes, asked, store, visibleTo }: Asking, request: Pick<LoggedRequest | PastRefusal, 'resourceId' | 'route'> | null
+): Promise<AskedFor> {
   const { resourceId, route } = request ?? {}
   if (resourceId == null || asked.resource !== undefined) return {}
-  const isKnown = route !== undefined && asked.scopes === undefined && routes.find(resourceId, route) !== null
+  const owner = (await store.resources.get(resourceId))?.organizationId
+  // A credential may have been refused at a resource of another organization.
+  if (owner === undefined || (owner !== null && visibleTo !== null && owner !== visibleTo)) return {}
+  const isKnown = route != null && asked.scopes === undefined && routes.find(resourceId, route) !== null
   return { resource: resourceId, ...(isKnown ? { route } : {}) }
 }
 
@@ -122,7 +129,24 @@ async function explainAddress (asking: Asking, address: string): Promise<Explana
   return { subject: null, request: null, verdict: null, refusals, remedy: remedyOf(null, refusals) }
 }
 
-/** Against what speaks now, else against the last refusal. */
-function remedyOf (verdict: VerdictNow | null, [last]: readonly PastRefusal[]): string | null {
-  return verdict?.refusal?.remedy ?? last?.remedy ?? null
+/** Against what speaks now, else against the last refusal, unless that is mended. */
+function remedyOf (
+  verdict: VerdictNow | null, [last]: readonly PastRefusal[], asked: AskedFor = {}
+): string | null {
+  if (verdict?.refusal) return verdict.refusal.remedy
+  if (last === undefined || (verdict !== null && isMended(last, verdict, asked))) return null
+  return last.remedy
+}
+
+/** Reasons that hold for every request, and those that hold for a route. */
+const reasonsOfState = new Set(['revoked', 'expired', 'rotated', 'disabled', 'superseded', 'organization_suspended'])
+const reasonsOfRoute = new Set([
+  'insufficient_scope', 'feature_missing', 'api_key_required', 'session_required', 'person_required'
+])
+
+/** Whether a verdict that admits a credential says that an earlier reason does not hold any more. */
+function isMended ({ reason, route }: PastRefusal, verdict: VerdictNow, { scopes, from }: AskedFor): boolean {
+  if (reason === 'address_not_allowed') return from !== undefined
+  return reasonsOfState.has(reason) ||
+    (reasonsOfRoute.has(reason) && (scopes !== undefined || verdict.route === route))
 }
