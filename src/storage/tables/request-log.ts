@@ -1,4 +1,5 @@
 /** The last requests of each credential. */
+import { join, sqltag as sql } from '@prisma/client/runtime/client'
 import type { LoggedRequest, RequestLogRepository, RequestSubject } from '../../domain/metering/request-log.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 
@@ -10,11 +11,10 @@ export function requestLogRepository (queries: Queries): RequestLogRepository {
   return {
     async add (requests) {
       if (requests.length === 0) return
-      await table.createMany({
-        data: requests.map(({ credentialId, ...row }) => ({
-          ...row, party: credentialId ?? none, refused: row.reason !== null
-        }))
-      })
+      await queries.$executeRaw`
+        INSERT INTO "LoggedRequest" ("id", "createdAt", "requestId", "party", "organizationId", "resourceId",
+          "resourceOwner", "route", "status", "refused", "reason", "block")
+        VALUES ${join(requests.map(tuple))}`
     },
     async of (subject, visibleTo, limit) {
       const visible = visibleTo === null ? {} : { OR: [{ organizationId: visibleTo }, { resourceOwner: visibleTo }] }
@@ -42,4 +42,12 @@ function conditionOf (subject: RequestSubject): Prisma.LoggedRequestWhereInput {
 
 function read ({ party, refused: _, ...row }: Prisma.LoggedRequestGetPayload<object>): LoggedRequest {
   return { ...row, credentialId: party === none ? null : party }
+}
+
+/** A row of VALUES. */
+function tuple (row: LoggedRequest) {
+  const { id, createdAt, requestId, credentialId, organizationId, resourceId, resourceOwner } = row
+  const { route, status, reason, block } = row
+  return sql`(${id}, ${createdAt}, ${requestId}, ${credentialId ?? none}, ${organizationId}, ${resourceId},
+    ${resourceOwner}, ${route}, ${status}, ${reason !== null}, ${reason}, ${block})`
 }
