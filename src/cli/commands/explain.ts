@@ -92,7 +92,7 @@ function showExplanation ({ subject, request, verdict, refusals, remedy }: Expla
 function subjectFields (subject: Explanation['subject']): Field[] {
   if (subject === null) return []
   return [
-    ['credential', subject.kind.replaceAll('_', ' ')],
+    ['credential', subject.kind],
     ['id', subject.id],
     ['authorization', subject.authorization],
     ['name', subject.name],
