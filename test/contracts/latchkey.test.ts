@@ -114,7 +114,8 @@ for (const { name, server } of servers) {
     }
     /** How each reason comes about: the request, and the text of the credential that it presents, if there is one. */
     type Refused = (from: string) => Promise<{ answer: Answer, credential?: string }>
-    const byKey = (prepare: (made: Json, from: string) => Promise<unknown>, input: Json = {}): Refused => async from => {
+    type Prepare = (made: Json, from: string) => Promise<unknown>
+    const byKey = (prepare: Prepare, input: Json = {}): Refused => async from => {
       const made = await createKey(input)
       await prepare(made, from)
       return { answer: await withKey(made.key, '/api/v1/invoices', { from }), credential: made.key }

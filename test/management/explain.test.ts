@@ -80,7 +80,9 @@ for (const { name, server } of servers) {
     }, 'without a question, by the route that refused it last')
     await admin('PATCH', `/api-keys/${id}`, { scopes: ['company:read', 'invoices:read'] })
     t.match(await explained({ credential: key }), {
-      verdict: { allowed: true, route: 'GET /api/v1/invoices' }, refusals: [{ reason: 'insufficient_scope' }], remedy: null
+      verdict: { allowed: true, route: 'GET /api/v1/invoices' },
+      refusals: [{ reason: 'insufficient_scope' }],
+      remedy: null
     }, 'what is mended needs nothing more')
     await admin('POST', `/api-keys/${id}/revoke`)
     t.match(await explained({ credential: key }), {
@@ -120,7 +122,9 @@ for (const { name, server } of servers) {
       t.match(answer.json.error, sentence)
     }
     t.match(await admin('POST', '/explain', {}), { status: 400 })
-    t.match(await admin('POST', '/explain', { requestId: 'callers-own' }), { status: 400, json: { error: /X-Request-Id/ } })
+    t.match(await admin('POST', '/explain', { requestId: 'callers-own' }), {
+      status: 400, json: { error: /X-Request-Id/ }
+    })
     t.match(await admin('POST', '/explain', { address: 'somewhere' }), { status: 400 })
   })
 
@@ -232,8 +236,12 @@ for (const { name, server } of servers) {
       json: { allowed: false }
     })
     const mine = (await (await asOrganization(own.id))({ credential: key })).json
-    t.match(mine, { subject: { id }, verdict: { allowed: true, resource: issuer }, refusals: [{ reason: 'wrong_resource' }] })
-    t.match(await explained({ credential: key }), { verdict: { resource: identifier, refusal: { reason: 'wrong_resource' } } })
+    t.match(mine, {
+      subject: { id }, verdict: { allowed: true, resource: issuer }, refusals: [{ reason: 'wrong_resource' }]
+    })
+    t.match(await explained({ credential: key }), {
+      verdict: { resource: identifier, refusal: { reason: 'wrong_resource' } }
+    })
     const theirs = (await (await asOrganization(foreign.id))({ requestId: mine.refusals[0].requestId })).json
     t.match(theirs, { subject: null, request: { reason: 'unknown', credential: null, resource: identifier } })
     t.notMatch(JSON.stringify(theirs), id)

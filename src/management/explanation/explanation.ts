@@ -68,7 +68,7 @@ async function explainCredential (asking: Asking, text: string): Promise<Explana
   }
 }
 
-/** Unless something is asked for, the verdict is about the route of the last refusal, so that one that is mended shows. */
+/** Unless something is asked for, the verdict is about the route of the last refusal: whether it is mended shows. */
 async function explainRecognized (asking: Asking, found: RecognizedCredential): Promise<Explanation> {
   const { store, visibleTo, asked } = asking
   const refusals = await pastRefusals(store, ofCredential(found.described, visibleTo))
