@@ -22,6 +22,7 @@ import { windowLimiter } from './domain/metering/window-limiter.ts'
 import { provideIdTokenKey } from './domain/tokens/id-token-key.ts'
 import { keyRotation } from './domain/tokens/signing-key-schedule.ts'
 import type { Network } from './fetch/network.ts'
+import { GuardedRoutes } from './guard/guarded-routes.ts'
 import { guard } from './guard/index.ts'
 import { dashboard } from './dashboard/dashboard.ts'
 import { oncePerPage } from './http/inner-call.ts'
@@ -70,8 +71,8 @@ export async function openLatchkey (
   const { store, registry, replicas, directory, peers } = storage
   const { ring, catchUp } = signingKeys
   const operation: Operation<Repositories> = { store, clock, actor: systemActor }
-  const recorders = newRecorders({ store, peers, clock, telemetry })
-  const { refusals, keyUsage, authorizationUsage, clientUsage, tokens, counts, meter } = recorders
+  const recorders = newRecorders({ store, peers, clock, telemetry, keptRequests: config.requestLog })
+  const { refusals, keyUsage, authorizationUsage, clientUsage, counts, meter } = recorders
   const eventLoop = watchEventLoop(availability, config.shedLag, report('event_loop'))
   const guardSessions = followStorage(storage, config.replicaLease / 2)
   const services = inOrder([
@@ -87,7 +88,7 @@ export async function openLatchkey (
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
   const { authenticator, reader } = checks
   const data = { store, registry, clock }
-  const judging = { ...data, ...checks, ...recorders, telemetry }
+  const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
   const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage }
   const people = personAuthenticator({ issuer, registry, ...sessions, lifetimes })
@@ -128,8 +129,8 @@ export async function openLatchkey (
       replicas,
       directory,
       identityProviders: config.identityProviders,
-      tokens,
-      meter,
+      ...recorders,
+      explaining: { judging: { ...judging, people }, routes: judging.routes },
       server,
       lifetimes,
       privateSchemes: config.redirectSchemes

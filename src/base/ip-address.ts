@@ -133,6 +133,18 @@ export function addressBlock (address: string): string {
   return `${parts.slice(0, 4).map(part => part.toString(16)).join(':')}::/64`
 }
 
+/**
+ * The block of addresses that records name in the place of one: the /24 of an IPv4 address, the /48 of an IPv6 address,
+ * which is what one customer of a provider usually has. `unknownAddress` for a text that is no address.
+ */
+export function recordedBlock (address: string): string {
+  const canonical = canonicalAddress(address)
+  if (canonical === null) return unknownAddress
+  if (isIPv4(canonical)) return `${canonical.slice(0, canonical.lastIndexOf('.'))}.0/24`
+  const { parts } = ipaddr.IPv6.parse(canonical)
+  return `${parts.slice(0, 3).map(part => part.toString(16)).join(':')}::/48`
+}
+
 /** ipaddr.js takes `::192.0.2.1` for an IPv4-mapped address, unless a zero is in front of it. */
 function parsed (canonical: string): ipaddr.IPv4 | ipaddr.IPv6 {
   return ipaddr.parse(canonical.startsWith('::') && canonical.includes('.') ? `0${canonical}` : canonical)

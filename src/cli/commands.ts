@@ -9,6 +9,7 @@ import { backupCommand } from './commands/backup.ts'
 import { clientApprovalCommands } from './commands/client-approval.ts'
 import { clientCommands } from './commands/client.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { explainCommand, keyRequestsCommand } from './commands/explain.ts'
 import { groupCommands } from './commands/group.ts'
 import { mcpServerCommands } from './commands/mcp-server.ts'
 import { importFileCommand } from './commands/key-import.ts'
@@ -43,7 +44,7 @@ export function commands (): Command[] {
     clientCommands(),
     clientApprovalCommands(),
     withSubcommands(authorizationCommands(), authorizationUsageCommand()),
-    withSubcommands(keyCommands(), importFileCommand(), keyUsageCommand()),
+    withSubcommands(keyCommands(), importFileCommand(), keyUsageCommand(), keyRequestsCommand()),
     publishableKeyCommands(),
     webhookTokenCommands(),
     registrationTokenCommands(),
@@ -51,6 +52,7 @@ export function commands (): Command[] {
     mcpServerCommands(),
     signingKeyCommands(),
     auditCommands(),
+    explainCommand(),
     replicasCommand(),
     whoamiCommand()
   ]

@@ -159,6 +159,14 @@ export const variables = {
     description: 'Days to keep usage of keys and authorizations; at least 31.',
     read: wholeNumber(31, 36_500),
   },
+  requestLog: {
+    name: 'LATCHKEY_REQUEST_LOG',
+    default: 'on',
+    description:
+      'Which requests are kept for `latchkey explain` and the pages of keys, at most 100 of each credential: `on` ' +
+      '(admitted ones sampled, and refused ones), `refused` or `off` (docs/why-refused.md).',
+    read: oneOf('on', 'refused', 'off'),
+  },
   sessionIdle: {
     name: 'LATCHKEY_SESSION_IDLE',
     default: '3600',

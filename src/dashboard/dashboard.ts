@@ -8,6 +8,7 @@ import { presentPageError } from '../pages/error-page.ts'
 import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
 import { clientScreens } from './clients/clients.ts'
+import { explainScreens } from './explain/explain.ts'
 import { overviewScreen } from './overview/overview.ts'
 import { savedForm } from './shown-once.ts'
 import { usageScreen } from './usage/usage.ts'
@@ -30,5 +31,6 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     clientScreens(context)
     usageScreen(context)
     auditScreens(context)
+    explainScreens(context)
   }
 }

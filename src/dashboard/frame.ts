@@ -24,6 +24,7 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
     places: [
       { name: 'Usage', path: `${dashboardPath}/usage`, scope: 'usage:read' },
       { name: 'Audit log', path: `${dashboardPath}/audit`, scope: 'audit:read' },
+      { name: 'Why was it refused?', path: `${dashboardPath}/explain`, scope: 'audit:read' },
     ]
   },
   {

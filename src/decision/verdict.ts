@@ -120,12 +120,19 @@ function occasion ({ request }: Asking, { path, resource: { style } }: Credentia
   return { path, now, requestId: request.id, style }
 }
 
+/** The route of an API that asks is not known here by its declaration, and its paths hold ids. */
+const askedRoute = 'POST /api/v1/verify'
+
 /** The address is that of the question; the detail names the client that asks. */
-function recorded ({ client, request }: Asking, { address, method, path }: CredentialQuestion): RecordedRequest {
+function recorded (
+  { client, request }: Asking, { address, method, path, resource }: CredentialQuestion
+): RecordedRequest {
   return {
     address: address ?? unknownAddress,
     id: request.id,
     log: request.log,
+    resource,
+    route: askedRoute,
     about: { askedBy: client.id, ...(method === null ? {} : { method }), path }
   }
 }

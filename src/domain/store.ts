@@ -22,6 +22,7 @@ import type { LostChangePort } from './maintenance/lost-change.ts'
 import type { MemberPort } from './members/permissions.ts'
 import type { CreditPort } from './metering/credit.ts'
 import type { UsagePort } from './metering/usage-meter.ts'
+import type { RequestLogPort } from './metering/request-log.ts'
 import type { AllowancePort } from './metering/quota-lease.ts'
 import type { IdentityPort } from './people/identity.ts'
 import type { PasskeyPort } from './people/passkey.ts'
@@ -47,7 +48,7 @@ export interface Repositories extends
   SigningKeyPort, RevokedTokenPort, UsedAssertionPort, CreditPort, AllowancePort,
   IdentityPort, PasskeyPort, PersonSessionPort, SignInLinkPort, EmailDomainPort, TrustedProviderPort, InvitationPort,
   AuthorizationPort, ConsentPort, ClientApprovalPort, AuthorizationStepPort,
-  UsagePort, TokenUsagePort, LostChangePort, NamePort, AuditPort {}
+  UsagePort, RequestLogPort, TokenUsagePort, LostChangePort, NamePort, AuditPort {}
 
 /** The whole store: every port, and the transaction that spans them. Implemented by storage/. */
 export type Store = Transactional<Repositories>

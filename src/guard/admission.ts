@@ -41,12 +41,19 @@ export interface AdmissionDependencies {
   clock: Clock
 }
 
-/** A request to a protected API, at the one moment at which it is judged, wherever it arrived. */
-export interface Call extends JudgedRequest {
-  readonly dependencies: AdmissionDependencies
+/** What a verdict needs: with these alone, nothing can be noted or taken. */
+export type JudgingDependencies =
+  Pick<AdmissionDependencies, 'authenticator' | 'registry' | 'sessions' | 'webhooks' | 'people'>
+
+/** A request to a protected API, at the one moment at which it is judged. */
+export interface JudgedCall extends JudgedRequest {
+  readonly dependencies: JudgingDependencies
   /** The token of a webhook that the path holds; null: the route takes none. */
   readonly webhookToken: string | null
 }
+
+/** A request that is judged and then admitted, wherever it arrived. */
+export interface Call extends JudgedCall { readonly dependencies: AdmissionDependencies }
 
 /** "No" is a value. `limits`: the state of every limit that was looked at. */
 export type Admission = Admitted | {
@@ -82,13 +89,19 @@ function judgeAndTake (call: Call, facts: CredentialFacts, place: PlaceFacts | n
 }
 
 /** What `admission` would say now, apart from limits and credits. Nothing is noted or taken. */
-export async function verdictOn (call: Call, presented: PresentedCredential): Promise<Verdict> {
-  const facts = await gather(call, presented)
+export async function verdictOn (
+  call: JudgedCall, presented: PresentedCredential | PresentedSession
+): Promise<Verdict> {
+  return await verdictByFacts(call, await gather(call, presented))
+}
+
+/** As `verdictOn`, of a credential whose facts are known without its text. */
+export async function verdictByFacts (call: JudgedCall, facts: CredentialFacts): Promise<Verdict> {
   return judge(facts, isElsewhere(facts, call) ? await gatherPlace(call, facts) : null, call)
 }
 
 /** The facts of the one kind of credential that the route takes. */
-function gather (call: Call, presented: PresentedCredential | PresentedSession): Awaitable<CredentialFacts> {
+function gather (call: JudgedCall, presented: PresentedCredential | PresentedSession): Awaitable<CredentialFacts> {
   const { dependencies: { authenticator, sessions, webhooks, people }, requirements: { session }, webhookToken } = call
   if (webhookToken !== null) {
     return 'refusal' in presented && presented.refusal.reason === 'no_credential'
@@ -104,13 +117,13 @@ function gather (call: Call, presented: PresentedCredential | PresentedSession):
 }
 
 /** Whether the path names an organization that the credential reaches and that is not its own. */
-function isElsewhere ({ principal }: CredentialFacts, { organizationId: named }: Call): boolean {
+function isElsewhere ({ principal }: CredentialFacts, { organizationId: named }: JudgedCall): boolean {
   return named !== null && principal !== null && principal.organizationId !== named &&
     principal.organizations.includes(named)
 }
 
 /** Null: the credential is refused for itself, and nothing is looked up for it. */
-async function gatherPlace (call: Call, facts: CredentialFacts): Promise<PlaceFacts | null> {
+async function gatherPlace (call: JudgedCall, facts: CredentialFacts): Promise<PlaceFacts | null> {
   const { dependencies: { registry }, organizationId: named } = call
   if (judgeCredential(facts, call) !== null) return null
   const [organization, policies] = await Promise.all([

@@ -10,7 +10,9 @@ import { pathOf } from './log.ts'
 import {
   failureAnswer, refusalAnswer, type ReadyAnswer, type Refused, type StyledOccasion
 } from './refusal/ready-answer.ts'
-import { recordFailure, recordRefusal, type RecordDependencies, type RecordedRequest } from './verdict-record.ts'
+import {
+  recordFailure, recordRefusal, type FailedRequest, type RecordDependencies, type RecordedRequest
+} from './verdict-record.ts'
 
 /** The parts that answers are made with. */
 export interface AnswerDependencies extends RecordDependencies { clock: Clock }
@@ -30,7 +32,7 @@ interface RefusedRequest {
 export async function refuse (
   { dependencies, guarded, requirements, resource, request, reply }: RefusedRequest, refused: Refused
 ): Promise<false> {
-  recordRefusal(dependencies, refused.refusal, recordedRequest(request))
+  recordRefusal(dependencies, refused.refusal, recordedRequest(request, requirements, resource))
   const style = guarded.style(resource)
   const challenged = await guarded.challenged(resource, requirements)
   return send(reply, refusalAnswer(refused, occasion(request, style, dependencies.clock), challenged))
@@ -40,12 +42,18 @@ export async function refuse (
 export function fail (
   dependencies: AnswerDependencies, style: Style, error: unknown, request: FastifyRequest, reply: FastifyReply
 ): false {
-  const failure = recordFailure(dependencies, error, recordedRequest(request))
+  const failure = recordFailure(dependencies, error, failedRequest(request))
   return send(reply, failureAnswer(failure, occasion(request, style, dependencies.clock)))
 }
 
-function recordedRequest (request: FastifyRequest): RecordedRequest {
+function failedRequest (request: FastifyRequest): FailedRequest {
   return { address: addressOf(request), id: request.id, log: request.log }
+}
+
+function recordedRequest (
+  request: FastifyRequest, { route }: RouteRequirements, resource: Resource | null
+): RecordedRequest {
+  return { ...failedRequest(request), resource, route }
 }
 
 function occasion (request: FastifyRequest, style: Style, clock: Clock): StyledOccasion {

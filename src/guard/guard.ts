@@ -23,13 +23,14 @@ import { fail, refuse, type AnswerDependencies } from './answer.ts'
 import { keepApart } from './caching.ts'
 import { guardedResource, type GuardedOption, type GuardedResource } from './guarded-resource.ts'
 import { loggedRequest } from './log.ts'
+import type { GuardedRoutes } from './guarded-routes.ts'
 import { requirementsOf, requireKnownScopes, type RouteRequirements } from './needs.ts'
 import { presentedSession, type PresentedSession } from './person-session.ts'
-import { onlyBearer, presentedCredential, type PresentedCredential } from './presentation.ts'
+import { onlyBearer, presentedCredential, tokenInBody, type PresentedCredential } from './presentation.ts'
 import { rateLimitHeaders } from '../http/rate-limit-headers.ts'
 import { discouragingHeaders, type Refused } from './refusal/ready-answer.ts'
 import { RouteCall } from './route-call.ts'
-import { noteVerdict } from './verdict-record.ts'
+import { logAdmitted, noteVerdict } from './verdict-record.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -52,6 +53,8 @@ declare module 'fastify' {
 export interface GuardDependencies extends AdmissionDependencies, Omit<AnswerDependencies, 'telemetry'> {
   /** Where verdicts are counted and traced, and whether requests are taken at all; its own unless given. */
   telemetry?: Telemetry
+  /** Learns each route; absent: its routes cannot be asked about. */
+  routes?: GuardedRoutes
 }
 
 type Presented = PresentedCredential | PresentedSession
@@ -88,6 +91,7 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
       const requirements = requirementsOf(route)
       if (requirements === null) return
       required.push(requirements)
+      dependencies.routes?.learn(guarded.latest()?.id ?? null, { requirements, environment: guarded.environment })
       const takesPeople = dependencies.people !== undefined && (personSessions || requirements.person)
       route.config = { ...route.config, errorStyle: guarded.style(null).errors }
       // Per route, and before the route's own: the requirements are settled now, not looked up at every request.
@@ -97,7 +101,13 @@ export function guard (given: GuardDependencies): FastifyPluginAsync<GuardOption
       // After the route's own and those of its context: they may set `Cache-Control`, or add to `Vary`.
       route.onSend = [...hooksOf(route.onSend), (request, reply, payload, done) => {
         // A request that was not admitted was answered by the guard, with `no-store`.
-        if (request.admission !== null) keepApart(reply, guarded.latestStyle())
+        const { admission } = request
+        if (admission !== null) {
+          keepApart(reply, guarded.latestStyle())
+          if (dependencies.requests !== undefined) {
+            logAdmitted(dependencies.requests, admission.principal, reply, guarded, requirements)
+          }
+        }
         done(null, payload)
       }]
       if (mayHaveBody(route)) {
@@ -264,27 +274,4 @@ async function refuseBody (arrival: Arrival, against: Refusal): Promise<boolean>
 /** A refusal before any limit was looked at. */
 function unlimited (refusal: Refusal): Refused {
   return { refusal, retryAfterSeconds: null, limits: [] }
-}
-
-/** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */
-function tokenInBody ({ headers, body, principal }: FastifyRequest): Refusal | null {
-  if (!isForm(headers['content-type']) || !hasParameter(body, 'access_token')) return null
-  return {
-    reason: 'several_credentials', presented: null, subject: principal.id, organizationId: principal.organizationId
-  }
-}
-
-/** The names of media types are the same in any case (RFC 9110 §8.3.1). */
-function isForm (type: string | undefined): boolean {
-  return type !== undefined && type.toLowerCase().startsWith('application/x-www-form-urlencoded')
-}
-
-/**
- * Whether a form has a parameter, as whichever parser the application has reads forms: members, pairs or the text
- * itself.
- */
-function hasParameter (form: unknown, name: string): boolean {
-  if (form instanceof URLSearchParams) return form.has(name)
-  if (typeof form === 'string' || Buffer.isBuffer(form)) return new URLSearchParams(String(form)).has(name)
-  return (form as Record<string, unknown> | null | undefined)?.[name] !== undefined
 }

@@ -21,6 +21,8 @@ export interface GuardedResource {
   style (resource: Resource | null): Style
   /** Of the resource as it was last found: nothing is looked up. */
   latestStyle (): Style
+  /** The resource as it was last found; null: any. */
+  latest (): Resource | null
   /** What the challenge of a route names. */
   challenged (resource: Resource | null, needs: TokenNeeds): Awaitable<Challenged>
 }
@@ -36,6 +38,7 @@ export async function guardedResource (
       current: () => null,
       style: () => option.style,
       latestStyle: () => option.style,
+      latest: () => null,
       challenged: async () => {
         const host = await registry.resource(hostResourceId)
         return { metadataUrl: resourceMetadataUrl(host!.identifier), scopes: [] }
@@ -64,6 +67,7 @@ export async function guardedResource (
     },
     style: resource => (resource ?? found).style,
     latestStyle: () => known.resource.style,
+    latest: () => known.resource,
     challenged: (resource, needs) => challengedBy(resource ?? found, needs),
   }
 }

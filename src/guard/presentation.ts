@@ -1,7 +1,8 @@
 /** The credential that a request presents, read by the rules of a resource's style. Decides nothing but form. */
 import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 import { notFound, type NotFound } from '../domain/access/facts.ts'
-import type { Credential } from '../domain/access/principal.ts'
+import type { Credential, Refusal } from '../domain/access/principal.ts'
 import { takesKeysAsBearer, takesKeysInQuery, type Style } from '../domain/resources/style.ts'
 import { isJwtByForm } from '../domain/tokens/access-token.ts'
 import { resemblesApiKey } from '../secrets/credential-text.ts'
@@ -121,4 +122,29 @@ function valueOf (value: unknown): string | typeof several | null {
   if (value === undefined) return null
   if (!Array.isArray(value)) return String(value)
   return value.length > 1 ? several : value.length === 0 ? null : String(value[0])
+}
+
+/** RFC 6750 §2: a token in the body beside the one in the header is a second credential. */
+export function tokenInBody (
+  { headers, body, principal }: Pick<FastifyRequest, 'headers' | 'body' | 'principal'>
+): Refusal | null {
+  if (!isForm(headers['content-type']) || !hasParameter(body, 'access_token')) return null
+  return {
+    reason: 'several_credentials', presented: null, subject: principal.id, organizationId: principal.organizationId
+  }
+}
+
+/** The names of media types are the same in any case (RFC 9110 §8.3.1). */
+function isForm (type: string | undefined): boolean {
+  return type !== undefined && type.toLowerCase().startsWith('application/x-www-form-urlencoded')
+}
+
+/**
+ * Whether a form has a parameter, as whichever parser the application has reads forms: members, pairs or the text
+ * itself.
+ */
+function hasParameter (form: unknown, name: string): boolean {
+  if (form instanceof URLSearchParams) return form.has(name)
+  if (typeof form === 'string' || Buffer.isBuffer(form)) return new URLSearchParams(String(form)).has(name)
+  return (form as Record<string, unknown> | null | undefined)?.[name] !== undefined
 }

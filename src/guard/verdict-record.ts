@@ -1,20 +1,32 @@
-/** What is recorded of a verdict: metrics and the span, the log line, and the row of the audit log. */
-import type { FastifyBaseLogger } from 'fastify'
+/** What is recorded of a verdict: metrics and the span, the log line, the row of the audit log, the request. */
+import type { FastifyBaseLogger, FastifyReply } from 'fastify'
+import { addressOf } from '../base/ip-address.ts'
 import { Failure, failures } from '../base/errors.ts'
-import type { Reason, Refusal } from '../domain/access/principal.ts'
+import type { Principal, Reason, Refusal } from '../domain/access/principal.ts'
 import type { RefusalLog } from '../domain/audit/refusal-log.ts'
+import type { RequestLog } from '../domain/metering/request-log.ts'
+import type { Resource } from '../domain/resources/resource.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { GuardedResource } from './guarded-resource.ts'
+import type { RouteRequirements } from './needs.ts'
+import { statuses } from './refusal/public-refusal.ts'
 
-/** Where verdicts are recorded. */
-export interface RecordDependencies { refusals: RefusalLog, telemetry: Telemetry }
+/** Where requests are logged for their credentials. */
+export type Requests = Pick<RequestLog, 'note' | 'takesAdmitted'>
 
-/** The request that a verdict is about. `address`: the caller's. `about`: further members of the audit row's detail. */
-export interface RecordedRequest {
+/** Where verdicts are recorded. `requests` absent: no request is logged for its credential. */
+export interface RecordDependencies { refusals: RefusalLog, requests?: Requests, telemetry: Telemetry }
+
+/** The request that is recorded. `address`: the caller's. `about`: further members of the audit row's detail. */
+export interface FailedRequest {
   address: string
   id: string
   log: Pick<FastifyBaseLogger, 'info' | 'error'>
   about?: Readonly<Record<string, unknown>>
 }
+
+/** A request that is refused. `resource` null: any. `route`: as it is declared. */
+export interface RecordedRequest extends FailedRequest { resource: Resource | null, route: string }
 
 /** For metrics and the span: a reason and a kind of credential, both from closed sets. */
 export function noteVerdict (
@@ -31,6 +43,17 @@ export function recordRefusal (dependencies: RecordDependencies, refusal: Refusa
   const through = actingFor && { client: actingFor.clientId, authorization: actingFor.authorizationId }
   const detail = { ...(policy === undefined ? {} : { policy }), ...through, ...request.about }
   noteVerdict(dependencies, reason, presented ?? 'none')
+  dependencies.requests?.note({
+    requestId: request.id,
+    credentialId: actingFor?.authorizationId ?? subject,
+    organizationId,
+    resourceId: request.resource?.id ?? null,
+    resourceOwner: request.resource?.organizationId ?? null,
+    route: request.route,
+    status: statuses[reason],
+    reason,
+    address: request.address
+  })
   request.log.info({ reason, subject, organizationId, ...detail }, 'refused')
   if (reason === 'no_credential') return
   const entry = { reason, subject, organizationId, address: request.address, requestId: request.id, detail }
@@ -41,7 +64,7 @@ export function recordRefusal (dependencies: RecordDependencies, refusal: Refusa
 }
 
 /** Records an error that stood in the way of a verdict, and returns it as a failure. */
-export function recordFailure (dependencies: RecordDependencies, error: unknown, request: RecordedRequest): Failure {
+export function recordFailure (dependencies: RecordDependencies, error: unknown, request: FailedRequest): Failure {
   const failure = error instanceof Failure ? error : new Failure('internal', { cause: error })
   const isExpected = failure.status < 500 || dependencies.telemetry.availability.rejecting === failure.code
   if (isExpected) request.log.info({ code: failure.code }, failures[failure.code].message)
@@ -52,7 +75,7 @@ export function recordFailure (dependencies: RecordDependencies, error: unknown,
 
 /** A refusal like others, for the audit log, and no error of the server: it may last for days. */
 export function recordLost (
-  { refusals }: Pick<RecordDependencies, 'refusals'>, { code, detail: refused }: Failure, request: RecordedRequest
+  { refusals }: Pick<RecordDependencies, 'refusals'>, { code, detail: refused }: Failure, request: FailedRequest
 ): void {
   request.log.info({ reason: code, refused }, 'refused')
   refusals.record({
@@ -63,5 +86,33 @@ export function recordLost (
     address: request.address,
     requestId: request.id,
     detail: { refused, ...request.about }
+  })
+}
+
+/**
+ * Logs an admitted request with the status of its answer, if there is room: under load there is none, and this costs a
+ * comparison. Requests of people and of the admin token are not logged: these are no programs.
+ */
+export function logAdmitted (
+  requests: Requests,
+  { kind, id, organizationId, actingFor }: Principal,
+  { request, statusCode: status }: FastifyReply,
+  guarded: Pick<GuardedResource, 'latest'>,
+  { route }: RouteRequirements
+): void {
+  if (kind === 'person' || kind === 'admin_token') return
+  const credentialId = actingFor?.authorizationId ?? id
+  if (!requests.takesAdmitted(credentialId)) return
+  const resource = guarded.latest()
+  requests.note({
+    requestId: request.id,
+    credentialId,
+    organizationId,
+    resourceId: resource?.id ?? null,
+    resourceOwner: resource?.organizationId ?? null,
+    route,
+    status,
+    reason: null,
+    address: addressOf(request)
   })
 }

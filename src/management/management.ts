@@ -35,6 +35,7 @@ import { clientRoutes, type ClientDependencies } from './routes/clients.ts'
 import { creditRoutes } from './routes/credits.ts'
 import { effectiveAccessRoutes } from './routes/effective-access.ts'
 import { emailDomainRoutes } from './routes/email-domains.ts'
+import { explainRoutes, type ExplainDependencies } from './routes/explain.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { identityRoutes } from './routes/identities.ts'
 import { idempotencyKeyRoutes } from './routes/idempotency-keys.ts'
@@ -59,7 +60,7 @@ import { trustedProviderRoutes } from './routes/trusted-providers.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { webhookTokenRoutes } from './routes/webhook-tokens.ts'
 
-export interface ManagementOptions {
+export interface ManagementOptions extends ExplainDependencies {
   issuer: string
   /** The guard of this server. */
   guard: FastifyPluginAsync<GuardOptions>
@@ -113,6 +114,7 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   creditRoutes,
   auditRoutes,
   auditChainRoutes,
+  explainRoutes,
   serverRoutes,
   idempotencyKeyRoutes,
   replicaRoutes,

@@ -6,7 +6,7 @@ import type { Metrics } from './metrics.ts'
 export type Job =
   | 'housekeeping' | 'signing_keys'
   | 'key_use' | 'management_token_use' | 'person_session_use' | 'authorization_use'
-  | 'client_use' | 'calls' | 'tokens_issued' | 'refusals'
+  | 'client_use' | 'calls' | 'tokens_issued' | 'refusals' | 'request_log'
   | 'allowances' | 'shared_counts' | 'event_loop' | 'feed' | 'counting_out' | 'listener' | 'log'
 
 /** Takes the error of a job. Never throws. */

@@ -1,6 +1,8 @@
 /** Statements about Latchkey beyond those of the systems that it replaces, over real HTTP and on both databases. */
 import tap, { type Test } from 'tap'
-import { decodeJwt, MovableClock, startOnEachDatabase, type Answer } from '../support/test-server.ts'
+import { remedies } from '../../src/guard/refusal/remedies.ts'
+import { newApiKeyText } from '../../src/secrets/credential-text.ts'
+import { decodeJwt, MovableClock, startOnEachDatabase, type Answer, type Json } from '../support/test-server.ts'
 
 const clock = new MovableClock()
 clock.stop()
@@ -100,6 +102,72 @@ for (const { name, server } of servers) {
       clock.advance(700)
       t.match((await bearer(old)).json, { details: { reason: 'invalid_token' } }, 'it has expired like any other')
       t.equal((await bearer(await tokenFor(client))).status, 200)
+    }
+  })
+
+  test('LK-12: for every refusal an operator asks why, by request id, address or credential, and learns the way out', async t => {
+    const { issuer } = server
+    const change = async (path: string, body?: Json, method = 'POST') => {
+      const answer = await admin(method, path, body)
+      if (answer.status >= 300) throw new Error(`${path}: ${answer.status} ${answer.text}`)
+      return answer.json
+    }
+    /** How each reason comes about: the request, and the text of the credential that it presents, if there is one. */
+    type Refused = (from: string) => Promise<{ answer: Answer, credential?: string }>
+    type Prepare = (made: Json, from: string) => Promise<unknown>
+    const byKey = (prepare: Prepare, input: Json = {}): Refused => async from => {
+      const made = await createKey(input)
+      await prepare(made, from)
+      return { answer: await withKey(made.key, '/api/v1/invoices', { from }), credential: made.key }
+    }
+    const text = (headers: Record<string, string>, query = ''): Refused => async from => ({
+      answer: await send({ path: `/api/v1/invoices${query}`, headers, from })
+    })
+    const call = async ({ key }: Json, from: string) => await withKey(key, '/api/v1/invoices', { from })
+    const { key: some } = await createKey()
+    const refused: Readonly<Record<string, Refused>> = {
+      no_credential: text({}),
+      several_credentials: text({ 'x-api-key': some, authorization: 'Bearer x' }),
+      credential_in_query: text({}, `?access_token=${some}`),
+      key_as_bearer: text({ authorization: `Bearer ${some}` }),
+      malformed: text({ 'x-api-key': `${some.slice(0, -1)}!` }),
+      foreign_deployment: text({ 'x-api-key': newApiKeyText('lb', 'live') }),
+      wrong_resource: byKey(async () => {}, { resource: `${issuer}/api/v1`, scopes: ['audit:read'] }),
+      revoked: byKey(async ({ id }) => await change(`/api-keys/${id}/revoke`)),
+      disabled: byKey(async ({ id }) => await change(`/api-keys/${id}/disable`)),
+      rotated: byKey(async ({ id }) => await change(`/api-keys/${id}/rotate`, { overlapSeconds: 0 })),
+      expired: byKey(async () => { clock.advance(61) }, {
+        expiresAt: new Date(clock.now().getTime() + 60_000).toISOString()
+      }),
+      organization_suspended: byKey(async ({ organization }) =>
+        await change(`/organizations/${organization}/suspend`)),
+      address_not_allowed: byKey(async () => {}, { allowlist: ['203.0.113.0/24'] }),
+      insufficient_scope: byKey(async () => {}, { scopes: ['company:read'] }),
+      policy_denied: byKey(async ({ organization }) => await change('/policies', {
+        organization, name: 'closed', effect: 'deny'
+      })),
+      rate_limited: byKey(call, { callsPerMinute: 1 }),
+      quota_exceeded: byKey(call, { callsPerMonth: 1 }),
+      superseded: async from => {
+        const client = await createClient()
+        const token = await tokenFor(client)
+        await change(`/clients/${client.clientId}`, { allowlist: ['127.0.0.0/8'] }, 'PATCH')
+        return { answer: await bearer(token, '/api/v1/invoices', { from }), credential: token }
+      },
+    }
+    const explained = async (body: Json): Promise<Json> => await change('/explain', body)
+    for (const [index, [reason, refuse]] of Object.entries(refused).entries()) {
+      const address = `127.12.${index}.1`
+      const { answer, credential } = await refuse(address)
+      t.ok(answer.status >= 400, reason)
+      const requestId = answer.headers['x-request-id']
+      const known = { reason, requestId, ...remedies[reason as keyof typeof remedies] }
+      const asked = [{ requestId }, { address }, ...(credential === undefined ? [] : [{ credential }])]
+      for (const body of asked) {
+        const { refusals, remedy } = await explained(body)
+        t.match(refusals, [known], `${reason} by ${Object.keys(body).join()}`)
+        t.ok(remedy, 'there is a way out')
+      }
     }
   })
 }

@@ -170,7 +170,8 @@ tap.test('N9: while the database refuses what is written behind the requests\' b
     client_use: 'UPDATE OF lastUsedAt ON Client',
     management_token_use: 'UPDATE OF lastUsedAt ON ManagementToken',
     person_session_use: 'UPDATE OF lastUsedAt ON PersonSession',
-    refusals: 'INSERT ON AuditEvent'
+    refusals: 'INSERT ON AuditEvent',
+    request_log: 'INSERT ON LoggedRequest'
   }
   for (const [job, event] of Object.entries(triggers)) {
     database.exec(`CREATE TRIGGER break_${job} BEFORE ${event} BEGIN SELECT RAISE(ABORT, 'broken'); END`)
@@ -186,7 +187,7 @@ tap.test('N9: while the database refuses what is written behind the requests\' b
   t.equal((await server.withKey('nonsense')).status, 401)
   const { metrics } = server.latchkey.telemetry
   const failing = () => new Set(metrics.jobFailures.entries().map(([job]) => job))
-  while (failing().size < 7) await pause(20)
+  while (failing().size < 8) await pause(20)
   t.strictSame(failing(), new Set(Object.keys(triggers)))
   t.match((await server.send({ path: '/prom' })).text, /^latchkey_background_failures_total\{job="calls"\} [1-9]/m)
   const lines = server.lines.filter(line => line.includes('a background job failed')).map(line =>

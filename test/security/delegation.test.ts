@@ -785,6 +785,7 @@ const operations: Record<string, readonly Way[] | string> = {
   ].map(operation => [operation, 'takes sessions of people alone, and begins or ends their own: test/people'])),
   'POST /api-keys/find': 'reads, and hands nothing on',
   'POST /idempotency-keys/forget': 'deletes an answer of its own actor',
+  'POST /explain': 'reads, and hands nothing on',
   ...Object.fromEntries([
     'POST /authorizations/{id}/revoke',
     'DELETE /authorizations/{id}',

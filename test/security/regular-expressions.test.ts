@@ -206,6 +206,15 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['management/conventions/schemas.ts', 'pattern ^[a-z][a-z0-9-]{0,63}$', 'body'],
   ['management/conventions/schemas.ts', 'pattern ^[a-z][a-z0-9_-]{0,63}$', 'body'],
   ['management/routes/server.ts', 'format date-time', 'own'],
+  ['management/schemas/explain.ts', 'pattern ^[A-Z]+ /[\\x21-\\x7e]*$', 'field'],
+  ['management/explanation/pasted-credential.ts', '/\\s/', 'body'],
+  ['management/explanation/pasted-credential.ts', '/^(key|cli|mat|aut)_[0-9A-Za-z]{22}$/', 'body'],
+  [
+    'management/explanation/subject-form.ts',
+    '/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/', 'body'
+  ],
+  ['dashboard/explain/explain.ts', '/[\\s,]+/', 'body'],
+  ['dashboard/explain/explain.ts', '/^(key|cli|aut|mat)_[0-9A-Za-z]{22}$/', 'body'],
   ['protocol/hosted-clients/metadata-document.ts', '/\\.$/', 'own'],
   ['protocol/registration/bearer.ts', '/^bearer +([A-Za-z0-9._~+/-]+=*)$/i', 'headers'],
   ['protocol/registration/metadata-members.ts', '/[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]/gu', 'body'],

@@ -24,6 +24,7 @@ const table: Record<'everybody' | 'own' | 'administrators' | 'nobody', readonly 
     'GET /access-tokens', 'GET /access-tokens/:id', 'GET /mcp-servers', 'GET /mcp-servers/:id', 'GET /usage/tokens',
     'GET /authorizations', 'GET /authorizations/:id', 'GET /authorizations/:id/usage', 'GET /consents',
     'GET /consents/:id',
+    'POST /explain', 'GET /api-keys/:id/requests',
     'GET /audit', 'GET /audit/export', 'GET /audit/head', 'GET /invitations', 'GET /invitations/:id',
     'GET /identity-providers', 'GET /trusted-providers', 'GET /trusted-providers/:id',
     'POST /trusted-providers/:id/try-mapping', 'GET /email-domains', 'GET /email-domains/:id',

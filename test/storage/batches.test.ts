@@ -117,6 +117,10 @@ const rows: Record<keyof typeof jobs, (n: number) => string> = {
     }`,
   token_usage: n =>
     `INSERT INTO "TokenUsage" ("clientId", "minute", "tokens") SELECT 'cli_' || i, '${longAgo}', 1 FROM ${numbers(n)}`,
+  logged_request: n =>
+    `INSERT INTO "LoggedRequest" ("id", "createdAt", "requestId", "party", "route", "status", "refused", "block") SELECT 'lrq_' || i, '${longAgo}', 'r', 'none', 'GET /', 200, false, 'unknown' FROM ${
+      numbers(n)
+    }`,
   allowance: n =>
     `INSERT INTO "Allowance" ("holder", "month", "calls", "credits") SELECT 'key_' || i, '2020-01', 1, 0 FROM ${
       numbers(n)

@@ -377,6 +377,10 @@ export function requestsFor (
       scope: 'api-keys:write', path: `/api-keys/${apiKey.id}`, body: { name: 'taken over', allowlist: [] }
     },
     'GET /api-keys/:id/usage': { scope: 'usage:read', path: `/api-keys/${apiKey.id}/usage` },
+    'GET /api-keys/:id/requests': { scope: 'audit:read', path: `/api-keys/${apiKey.id}/requests` },
+    'POST /explain': {
+      scope: 'audit:read', path: '/explain', body: { credential: apiKey.key, resource: mcpServer.identifier }
+    },
     'POST /publishable-keys': {
       scope: 'publishable-keys:write',
       path: '/publishable-keys',

@@ -78,6 +78,7 @@ export function examplesAsPlaceholders (page: string, url: string): string {
     .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, named)
     .replace(/\b[a-z]+_live_[0-9A-Za-z]{20,}\b/g, named)
     .replace(/\b[a-z]{3}_[0-9A-Za-z]{22}\b/g, named)
+    .replace(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, named)
     .replace(/(?<![\w-])[\w-]{43}(?![\w-])/g, named)
     .replace(/…[\w-]{4}\b/g, '{}')
     // Written in the background: there by now, or not yet.

@@ -8,6 +8,7 @@ import { historyOf } from '../history.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import type { ApiKey } from './api-key.ts'
 import { accessOf, environmentOf, keysPath, stateOf } from './list.ts'
+import { lastRequests } from './requests.ts'
 
 interface Usage { calls: number, callsToday: number, days: readonly DayCount[] }
 
@@ -24,11 +25,12 @@ export async function keyScreen (visit: Visit): Promise<Screen> {
   const { api, me: { permissions }, now } = visit
   const key = await api.get<ApiKey>(apiPathOf(visit))
   const from = new Date(now.getTime() - (days - 1) * 86_400_000).toISOString().slice(0, 10)
-  const [usage, history] = await Promise.all([
+  const [usage, history, requests] = await Promise.all([
     permissions.includes('usage:read')
       ? api.get<Usage>(`${apiPathOf(visit)}/usage`, { from, to: now.toISOString().slice(0, 10) })
       : null,
     historyOf(visit, key.id, words),
+    lastRequests(visit, key),
   ])
   const mayWrite = permissions.includes('api-keys:write')
   const mayChange = mayWrite && key.status === 'active'
@@ -49,6 +51,7 @@ export async function keyScreen (visit: Visit): Promise<Screen> {
 !${disablingForm(`${keysPath}/${key.id}`, 'key',
   'A disabled key is refused from the next request on, on every server, until it is enabled.')}`
 : ''}
+!${requests}
 !${history}`
   }
 }

@@ -20,7 +20,7 @@ import {
   discouragingHeaders, failureAnswer, refusalAnswer, type ReadyAnswer, type StyledOccasion
 } from '../../guard/refusal/ready-answer.ts'
 import {
-  noteVerdict, recordFailure, recordRefusal, type RecordDependencies, type RecordedRequest
+  noteVerdict, recordFailure, recordRefusal, type FailedRequest, type RecordDependencies
 } from '../../guard/verdict-record.ts'
 import { isOverTls } from '../../http/forwarded.ts'
 import { presentError } from '../../management/conventions/presenter.ts'
@@ -190,7 +190,9 @@ async function decideFor (
   const presented = presentedCredential({ raw: request.raw, query: original.query }, resource.style)
   const admitted = await admissionTo(asked, resource, presented)
   if (!admitted.ok) {
-    recordRefusal(options, admitted.refusal, recorded(request))
+    recordRefusal(options, admitted.refusal, {
+      ...recorded(request), resource, route: routeOf(request)
+    })
     return refusalAnswer(admitted, occasion, challengedBy(resource, needs.requirements))
   }
   noteVerdict(options, 'admitted', admitted.principal.kind)
@@ -222,6 +224,11 @@ function callersAddress (request: FastifyRequest): string | null {
   return request.headers['x-forwarded-for'] === undefined ? null : addressOf(request)
 }
 
-function recorded (request: FastifyRequest): RecordedRequest {
+/** As it is declared: what the proxy guards has paths with ids. */
+function routeOf ({ method, routeOptions: { url } }: FastifyRequest): string {
+  return `${method} ${url}`
+}
+
+function recorded (request: FastifyRequest): FailedRequest {
   return { address: callersAddress(request) ?? unknownAddress, id: request.id, log: request.log }
 }

@@ -123,7 +123,12 @@ export function guardSessionRoutes (options: GuardSessionOptions): FastifyPlugin
       const found = await lookUp(lookups, session, resource, { kind, text })
       if (!('refusal' in found)) return found
       recordRefusal(options, found.refusal, {
-        address: readAddress(address) ?? unknownAddress, id: request.id, log: request.log, about: { askedBy: client.id }
+        address: readAddress(address) ?? unknownAddress,
+        id: request.id,
+        log: request.log,
+        resource,
+        route: `POST ${path}/:session/lookup`,
+        about: { askedBy: client.id }
       })
       return { ...found, refusal: disclosedRefusal(client, resource.style.errors, found.refusal) }
     })

@@ -63,6 +63,9 @@ export interface AuditFilter {
   /** One of these. */
   types?: readonly AuditEventType[]
   subject?: string
+  requestId?: string
+  /** In its canonical form. */
+  address?: string
   /** From this instant on. */
   from?: Date
   /** Before this instant. */

@@ -17,6 +17,7 @@ import type { PersonSessionPort } from '../people/person-session.ts'
 import { keptInvitations, type InvitationPort } from '../providers/invitation.ts'
 import type { SignInLinkPort } from '../people/sign-in-link.ts'
 import type { UsagePort } from '../metering/usage-meter.ts'
+import { requestLogDays, type RequestLogPort } from '../metering/request-log.ts'
 import type { TokenUsagePort } from '../tokens/issuance-meter.ts'
 import type { AllowancePort } from '../metering/quota-lease.ts'
 import type { SigningKeyPort } from '../tokens/signing-key.ts'
@@ -36,6 +37,7 @@ type Ports =
   & PersonSessionPort
   & SignInLinkPort
   & RememberedAnswerPort
+  & RequestLogPort
   & RevokedTokenPort
   & SigningKeyPort
   & TokenUsagePort
@@ -131,6 +133,10 @@ export const jobs: Readonly<Record<string, RetentionJob>> = {
   token_usage: {
     limit: rows,
     remove: ({ store }, _, now, limit) => store.tokenUsage.prune(secondsAfter(now, -tokenUsageDays * 86_400), limit)
+  },
+  logged_request: {
+    limit: rows,
+    remove: ({ store }, _, now, limit) => store.requestLog.prune(secondsAfter(now, -requestLogDays * 86_400), limit)
   },
   allowance: {
     limit: rows,

@@ -13,6 +13,7 @@ import type { PersonSessionRepository } from '../people/person-session.ts'
 import { tokenMeter, type TokenMeter, type TokenUsageRepository } from '../tokens/issuance-meter.ts'
 import { lastUsedRecorder, type LastUsedRecorder } from './last-used.ts'
 import { meter as newMeter, type Meter } from './meter.ts'
+import { requestLog, type KeptRequests, type RequestLog, type RequestLogRepository } from './request-log.ts'
 import { sharedCounters, unshared, type Peers, type SharedCounters } from './shared-counters.ts'
 
 /** The ports that the recorders write to. */
@@ -24,6 +25,7 @@ type RecorderStore = Parameters<typeof newMeter>[0] & {
   authorizations: Pick<AuthorizationRepository, 'touch'>
   personSessions: Pick<PersonSessionRepository, 'touch'>
   tokenUsage: Pick<TokenUsageRepository, 'add'>
+  requestLog: Pick<RequestLogRepository, 'add' | 'trim'>
 }
 
 export interface RecordersOptions {
@@ -32,6 +34,8 @@ export interface RecordersOptions {
   peers: Peers | null
   clock: Clock
   telemetry: Telemetry
+  /** Which requests the log of each credential keeps; all kinds unless given. */
+  keptRequests?: KeptRequests
 }
 
 /** As a service, all stop concurrently, so that they wait for the database together. */
@@ -42,6 +46,8 @@ export interface Recorders extends Service {
   managementTokenUsage: LastUsedRecorder
   personSessionUsage: LastUsedRecorder
   authorizationUsage: LastUsedRecorder
+  /** The last requests of each credential. */
+  requests: RequestLog
   /** Issued tokens. */
   tokens: TokenMeter
   /** Counts of rate limits, shared with the other servers. */
@@ -50,7 +56,7 @@ export interface Recorders extends Service {
   meter: Meter
 }
 
-export function newRecorders ({ store, peers, clock, telemetry }: RecordersOptions): Recorders {
+export function newRecorders ({ store, peers, clock, telemetry, keptRequests = 'on' }: RecordersOptions): Recorders {
   const { background, background: { report } } = telemetry
   const refusals = refusalLog(store, clock, undefined, report('refusals'))
   const keyUsage = lastUsedRecorder(usage => store.apiKeys.touch(usage), clock, undefined, report('key_use'))
@@ -64,6 +70,7 @@ export function newRecorders ({ store, peers, clock, telemetry }: RecordersOptio
   const authorizationUsage = lastUsedRecorder(
     usage => store.authorizations.touch(usage), clock, undefined, report('authorization_use')
   )
+  const requests = requestLog(store.requestLog, keptRequests, clock, report('request_log'))
   const tokens = tokenMeter(usage => store.tokenUsage.add(usage), clock, undefined, report('tokens_issued'))
   const counts = peers === null ? unshared : sharedCounters(peers, clock, undefined, report('shared_counts'))
   const meter = newMeter(store, clock, counts, background)
@@ -76,6 +83,7 @@ export function newRecorders ({ store, peers, clock, telemetry }: RecordersOptio
     countingLoss(telemetry, 'calls', meter),
     countingLoss(telemetry, 'tokens_issued', tokens),
     countingLoss(telemetry, 'refusals', refusals),
+    countingLoss(telemetry, 'request_log', requests),
     counts,
   ])
   return {
@@ -85,6 +93,7 @@ export function newRecorders ({ store, peers, clock, telemetry }: RecordersOptio
     managementTokenUsage,
     personSessionUsage,
     authorizationUsage,
+    requests,
     tokens,
     counts,
     meter,

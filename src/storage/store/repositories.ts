@@ -29,6 +29,7 @@ import type { Queries } from '../engine/prisma.ts'
 import { publishableKeyRepository } from '../tables/publishable-keys.ts'
 import { registrationTokenRepository } from '../tables/registration-tokens.ts'
 import { rememberedAnswerRepository } from '../tables/remembered-answers.ts'
+import { requestLogRepository } from '../tables/request-log.ts'
 import { resourceRepository } from '../tables/resources.ts'
 import { revokedTokenRepository } from '../tables/revoked-tokens.ts'
 import { signingKeyRepository } from '../tables/signing-keys.ts'
@@ -74,6 +75,7 @@ export function repositoriesOver (queries: Queries, note: ChangeReport, keys: Ch
     allowances: allowanceRepository(queries),
     usage: usageRepository(queries),
     tokenUsage: tokenUsageRepository(queries),
+    requestLog: requestLogRepository(queries),
     names: nameRepository(queries),
     lostChanges: lostChangeRepository(queries, note),
     audit: auditLog(queries, keys),

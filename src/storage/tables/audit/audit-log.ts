@@ -163,12 +163,14 @@ function isTaken (error: unknown): boolean {
 }
 
 function conditionsOf (
-  { organizationId, actor, type, types, subject, from, until }: AuditFilter
+  { organizationId, actor, type, types, subject, requestId, address, from, until }: AuditFilter
 ): Prisma.AuditEventWhereInput {
   return {
     organizationId,
     actor,
     subject,
+    requestId,
+    address,
     type: types === undefined ? type : { in: [...types], equals: type },
     createdAt: { gte: from, lt: until },
   }

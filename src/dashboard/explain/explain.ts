@@ -1,0 +1,171 @@
+/** The screen "Why was it refused?": a credential, a request id or an address is pasted, and explained. */
+import { html } from 'ghtml'
+import { subjectIn } from '../../management/explanation/subject-form.ts'
+import type { Wire } from '../api.ts'
+import { ago, badge } from '../elements.ts'
+import { dashboardPath, type Screen } from '../frame.ts'
+import type { Explanation } from './explanation.ts'
+import { formAt, screenAt, type Dashboard, type Outcome, type Submission, type Visit } from '../visit.ts'
+
+export const explainPath = `${dashboardPath}/explain`
+
+/** What the form holds: of a credential, nothing comes back. */
+interface Draft { about: string, scopes: string, from: string, problem: string | null }
+
+const empty: Draft = { about: '', scopes: '', from: '', problem: null }
+
+export function explainScreens (app: Dashboard): void {
+  screenAt(app, '/explain', async visit => screenOf(form(startOf(visit))))
+  formAt(app, '/explain', explain, async (submission, { message }) =>
+    screenOf(form({ ...draftOf(submission), problem: message })))
+}
+
+/** An id of a request or of a key may be linked to. */
+function startOf ({ query }: Visit): Draft {
+  return { ...empty, about: shownAgain(query('about')) }
+}
+
+/** The answer to a form, and never an address of its own: the credential stays out of histories and logs. */
+async function explain (submission: Submission): Promise<Outcome> {
+  const { api, field, now } = submission
+  const subject = subjectIn(field('about'))
+  if ('credential' in subject && subject.credential === '') {
+    return { screen: screenOf(form({ ...empty, problem: 'Paste what you want to know about.' })), status: 400 }
+  }
+  const scopes = field('scopes').split(/[\s,]+/).filter(name => name !== '')
+  const from = field('from').trim()
+  const explanation = await api.change<Wire<Explanation>>('POST', '/explain', {
+    body: { ...subject, ...(scopes.length === 0 ? {} : { scopes }), ...(from === '' ? {} : { from }) }
+  })
+  return {
+    screen: screenOf(html`!${answer(explanation, now)}
+!${form(draftOf(submission))}`),
+    status: 200
+  }
+}
+
+function draftOf ({ field }: Submission): Draft {
+  return { about: shownAgain(field('about')), scopes: field('scopes'), from: field('from'), problem: null }
+}
+
+/** A pasted text, if it is no credential: ids and addresses are no secrets. */
+function shownAgain (text: string): string {
+  const subject = subjectIn(text)
+  return !('credential' in subject) || /^(key|cli|aut|mat)_[0-9A-Za-z]{22}$/.test(subject.credential) ? text.trim() : ''
+}
+
+function screenOf (content: string): Screen {
+  return {
+    title: 'Why was it refused?',
+    path: [],
+    place: explainPath,
+    lead: 'Paste a key, a token, the id of a request or an address. You see what it is, what the guard says now, its ' +
+      'last refusals, and what to do. It is not kept, and no limit is used up.',
+    content
+  }
+}
+
+function form ({ about, scopes, from, problem }: Draft): string {
+  return html`<form class="panel" method="post" action="${explainPath}">
+<div class="field"><label for="about">Key, token, request id or address</label>
+<p class="hint" id="about-hint">The id of a request stands in the header <code>x-request-id</code> of its answer.</p>
+<input type="text" id="about" name="about" value="${about}" required autocomplete="off" spellcheck="false"
+ autocapitalize="none" aria-describedby="about-hint!${problem === null ? '' : ' about-problem'}"!${problem === null
+? ''
+: ' aria-invalid="true" autofocus'}>
+!${problem === null ? '' : html`<p class="problem" id="about-problem">${problem}</p>`}</div>
+<details><summary>Ask about a call of it</summary>
+!${optional('scopes', 'Scopes that the call needs', 'Separated by spaces.', scopes)}
+!${optional('from', 'Address that it comes from', 'Without one, the allowlist of the credential is not looked at.', from)}
+</details>
+<p class="actions"><button type="submit" class="primary">Explain</button></p></form>`
+}
+
+function optional (name: string, label: string, hint: string, value: string): string {
+  return html`<div class="field"><label for="${name}">${label}</label>
+<p class="hint" id="${name}-hint">${hint}</p>
+<input type="text" id="${name}" name="${name}" value="${value}" autocomplete="off" spellcheck="false"
+ aria-describedby="${name}-hint"></div>`
+}
+
+function answer ({ subject, request, verdict, refusals, remedy }: Wire<Explanation>, now: Date): string {
+  return html`<section class="panel" role="status" aria-label="Answer">
+!${verdictOf(verdict)}
+!${remedy === null ? '' : html`<p><strong>What to do:</strong> ${remedy}</p>`}
+!${verdict === null && refusals.length === 0 && request === null ? html`<p>No refusal is known.</p>` : ''}
+<dl>!${[...aboutSubject(subject), ...aboutRequest(request, now)].map(([name, value]) => html`<dt>${name}</dt>
+<dd>!${value}</dd>
+`)}</dl></section>
+!${refusals.length === 0 ? '' : refusalsOf(refusals, now)}`
+}
+
+function verdictOf (verdict: Wire<Explanation>['verdict']): string {
+  if (verdict === null) return ''
+  const { refusal, route, resource } = verdict
+  const where = route ?? resource
+  const asked = where === null ? '' : html` <code>${where}</code>`
+  if (refusal === null) return html`<h2>!${badge('ok', 'Admitted now')}!${asked}</h2>`
+  const { because, reason, status, code, requiredScopes, policy } = refusal
+  return html`<h2>!${badge('bad', `Refused now · ${status}`)}!${asked}</h2>
+<p>${because} <code>${reason}</code> <code>${code}</code></p>
+!${requiredScopes.length === 0
+? ''
+: html`<p>It needs !${requiredScopes.map(scope => html`<code>${scope}</code> `)}</p>`}
+!${policy === null ? '' : html`<p>The policy is <code>${policy}</code></p>`}`
+}
+
+/** Kinds of credentials for people. */
+const kinds: Readonly<Record<NonNullable<Explanation['subject']>['kind'], string>> = {
+  api_key: 'API key',
+  access_token: 'access token',
+  session: 'session of an end user',
+  management_token: 'access token of the management API',
+  webhook_token: 'token of a webhook',
+  person_session: 'session of a person',
+  admin_token: 'admin token',
+  client: 'client',
+  authorization: 'what a member has allowed a client',
+}
+
+type Row = readonly [name: string, value: string]
+
+function aboutSubject (subject: Wire<Explanation>['subject']): Row[] {
+  if (subject === null) return []
+  const { kind, id, name, hint, status, resource } = subject
+  const shown = name ?? id
+  return [
+    ['What it is', html`${kinds[kind]} !${kind === 'api_key'
+      ? html`<a href="${dashboardPath}/api-keys/${id}">${shown}</a>`
+      : html`${shown}`}`],
+    ['Id', html`<code>${id}</code>`],
+    ...(hint === null ? [] : [['Looks like', html`<code>${hint}</code>`] as Row]),
+    ['State', html`${status}`],
+    ...(resource === null ? [] : [['API', html`${resource}`] as Row]),
+  ]
+}
+
+function aboutRequest (request: Wire<Explanation>['request'], now: Date): Row[] {
+  if (request === null) return []
+  const { createdAt, route, status, reason, addressBlock } = request
+  return [
+    ['Request', html`<code>${route}</code>, !${ago(createdAt, now)}, from <code>${addressBlock}</code>`],
+    ['Answered', html`${status}!${reason === null ? '' : html` <code>${reason}</code>`}`],
+  ]
+}
+
+function refusalsOf (refusals: Wire<Explanation>['refusals'], now: Date): string {
+  return html`<section class="apart"><h2>Last refusals</h2>
+<div class="scrolling" tabindex="0" role="region" aria-label="Last refusals"><table>
+<caption class="unseen">Last refusals</caption>
+<thead><tr><th scope="col">When</th><th scope="col">Reason</th><th scope="col">Route</th><th scope="col">From</th>
+<th scope="col">Request</th></tr></thead>
+<tbody>!${refusals.map(({ createdAt, because, reason, omitted, route, addressBlock, requestId }) => html`<tr>
+<td data-label="When" class="whole">!${ago(createdAt, now)}</td>
+<td data-label="Reason">${because}<br><code class="bare">${reason}</code>!${omitted === 0
+? ''
+: html` <small>and ${omitted} more</small>`}</td>
+<td data-label="Route"><code class="bare">${route ?? '–'}</code></td>
+<td data-label="From" class="whole"><code class="bare">${addressBlock ?? '–'}</code></td>
+<td data-label="Request"><code class="bare">${requestId ?? '–'}</code></td></tr>
+`)}</tbody></table></div></section>`
+}
