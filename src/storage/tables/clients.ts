@@ -20,7 +20,9 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
   const several: ClientRepository['several'] = async ids =>
     (await table.findMany({ where: { id: { in: [...ids] } }, include: whole })).map(read)
   const list: ClientRepository['list'] = async (query, filter) => {
-    const { items, ...listed } = await listedRows<{ id: string }>(queries, 'Client', sql`"id"`, conditionsOf(filter), query)
+    const { items, ...listed } = await listedRows<{ id: string }>(
+      queries, 'Client', sql`"id"`, conditionsOf(filter), query
+    )
     const ids = items.map(({ id }) => id)
     return { ...listed, items: ids.length === 0 ? [] : inOrderOf(ids, await several(ids)) }
   }

@@ -42,8 +42,9 @@ function connectionTo (database: Database.Database): UngatedAdapter {
         statement.run()
         return { columnNames: [], columnTypes: [], rows: [] }
       }
-      const columns = statement.columns()
       const rows = statement.raw().all()
+      // After the rows: where another connection has changed the table, `*` is more columns from the first step on.
+      const columns = statement.columns()
       const columnTypes = columnTypesOf(columns.map(({ type }) => type), rows)
       return {
         columnNames: columns.map(({ name }) => name),
