@@ -12,6 +12,8 @@ export type Query = Readonly<Record<string, string | number | undefined>>
 export interface ReadingApi {
   /** The body of the answer. @throws ApiRefusal. */
   get<T> (path: string, query?: Query): Promise<T>
+  /** The same with the ETag of the answer; '*': it has none, so that a change is about whatever it is. */
+  read<T> (path: string): Promise<{ body: T, etag: string }>
 }
 
 export interface Api extends ReadingApi {
@@ -59,15 +61,20 @@ export class ApiRefusal extends Error {
 
 /** The API with the session of a request. */
 export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
-  const call = async <T>(inner: InnerCall): Promise<T> => {
+  const call = async <T>(inner: InnerCall): Promise<{ body: T, etag: string }> => {
     const answer = await callWithin(app, request, { ...inner, path: managementPath + inner.path })
     const body: unknown = answer.payload === '' ? undefined : answer.json()
     if (answer.statusCode >= 300) throw new ApiRefusal(answer.statusCode, (body ?? {}) as object)
-    return body as T
+    const { etag } = answer.headers
+    return { body: body as T, etag: typeof etag === 'string' ? etag : '*' }
   }
   return {
-    get: async (path, query = {}) => await call({ method: 'GET', path: path + queryOf(query) }),
-    change: async (method, path, { body, ifMatch, idempotencyKey } = {}) => await call({
+    get: async <T>(path: string, query: Query = {}) =>
+      (await call<T>({ method: 'GET', path: path + queryOf(query) })).body,
+    read: async path => await call({ method: 'GET', path }),
+    change: async <T>(method: Exclude<InnerCall['method'], 'GET'>, path: string, {
+      body, ifMatch, idempotencyKey
+    }: Change = {}) => (await call<T>({
       method,
       path,
       headers: {
@@ -75,7 +82,7 @@ export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
         ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
       },
       ...(body === undefined ? {} : { body }),
-    }),
+    })).body,
   }
 }
 

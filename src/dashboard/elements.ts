@@ -57,6 +57,30 @@ export function textField (
 !${problem === null ? '' : html`<p class="problem" id="${name}-problem">${problem}</p>`}</div>`
 }
 
+/** One of several, in a list that opens. */
+export function selectField (
+  { name, label, options, chosen, hint }:
+  { name: string, label: string, options: readonly (readonly [string, string])[], chosen: string, hint?: string }
+): string {
+  return html`<div class="field"><label for="${name}">${label}</label>
+!${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
+<select id="${name}" name="${name}"!${hint === undefined ? '' : html` aria-describedby="${name}-hint"`}>
+!${options.map(([value, text]) =>
+  html`<option value="${value}"!${value === chosen ? ' selected' : ''}>${text}</option>`)}</select></div>`
+}
+
+/** Pages of one place, beside each other. */
+export function tabs (label: string, pages: readonly (readonly [name: string, path: string])[], path: string): string {
+  return html`<nav class="tabs" aria-label="${label}">!${pages.map(([name, href]) =>
+    html`<a href="${href}"!${href === path ? ' aria-current="page"' : ''}>${name}</a>`)}</nav>`
+}
+
+/** Names and values, as markup. */
+export function facts (rows: readonly (readonly [name: string, value: string])[]): string {
+  return html`<dl class="panel">!${rows.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>
+`)}</dl>`
+}
+
 export interface Choice { value: string, label: string, hint?: string }
 
 /** One of several, all in sight. */

@@ -1,0 +1,97 @@
+/** One member: what they may do, how they sign in, and their role. */
+import { html } from 'ghtml'
+import { eventWords } from '../audit/words.ts'
+import type { ApiRefusal } from '../api.ts'
+import { staleScreen, stateField } from '../draft.ts'
+import { dayOf, facts, selectField, textField } from '../elements.ts'
+import { dashboardPath, type Screen } from '../frame.ts'
+import { historyOf } from '../history.ts'
+import type { Outcome, Submission, Visit } from '../visit.ts'
+import { mayChange, mayLink, membersPath, membersWay, rolesFor, stateOf, type Member } from './member.ts'
+import { waysIn } from './ways-in.ts'
+
+interface Group { id: string, name: string }
+
+/** The path of the member that a request names, on the API. */
+export function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
+  return `/members/${encodeURIComponent(parameter('id'))}`
+}
+
+export async function memberScreen (visit: Visit): Promise<Screen> {
+  const { api, me } = visit
+  const { body: member, etag } = await api.read<Member>(apiPathOf(visit))
+  const mayWrite = mayChange(me, member)
+  const [groups, ways, history] = await Promise.all([
+    me.permissions.includes('groups:read')
+      ? api.get<{ data: Group[] }>('/groups', { member: member.id, limit: 200 })
+      : null,
+    waysIn(visit, member, mayWrite), historyOf(visit, member.id, eventWords)
+  ])
+  return {
+    title: member.name,
+    path: membersWay,
+    place: membersPath,
+    ...(mayWrite ? { action: actionsOf(member, mayLink(me, member)) } : {}),
+    content: html`!${factsOf(member, groups?.data ?? null)}
+!${mayWrite ? changeForm(visit, member, etag) : ''}
+!${ways}
+!${history}`
+  }
+}
+
+function actionsOf ({ id }: Member, mayMakeLink: boolean): string {
+  return html`<div class="actions">!${mayMakeLink
+? html`<a class="button primary" href="${membersPath}/${id}/link">Make a sign-in link</a>`
+: ''}
+<a class="button danger" href="${membersPath}/${id}/remove">Remove</a></div>`
+}
+
+function factsOf (member: Member, groups: readonly Group[] | null): string {
+  const { id, email, role, scopes, createdAt, removedAt } = member
+  return facts([
+    ['Role', html`${role}!${stateOf(member)}`],
+    ['E-mail', html`${email ?? 'none'}`],
+    ...(scopes === null
+      ? []
+      : [['Scopes in place of the role', html`!${scopes.map(scope => html`<code>${scope}</code> `)}`] as const]),
+    ...(groups === null
+      ? []
+      : [['Groups', groups.length === 0
+          ? 'none'
+          : html`!${groups.map(({ id, name }) => html`<a href="${dashboardPath}/groups/${id}"><bdi>${name}</bdi></a> `)}`
+        ] as const]),
+    ['Since', dayOf(createdAt)],
+    ...(removedAt === null ? [] : [['Removed', dayOf(removedAt)] as const]),
+    ['Id', html`<code class="bare">${id}</code>`]
+  ])
+}
+
+function changeForm ({ me }: Visit, { id, name, role }: Member, etag: string): string {
+  const roles = rolesFor(me)
+  return html`<form class="panel" method="post" action="${membersPath}/${id}">
+!${stateField(etag)}
+!${textField({ name: 'name', label: 'Name', value: name, required: true })}
+!${selectField({
+  name: 'role', label: 'Role', options: roles, chosen: role, hint: 'Their keys and applications follow at once.'
+})}
+<p class="actions"><button type="submit">Save</button></p></form>`
+}
+
+export async function change (submission: Submission): Promise<Outcome> {
+  const { api, field, parameter } = submission
+  await api.change('PATCH', apiPathOf(submission), {
+    ifMatch: field('etag'), body: { name: field('name').trim(), role: field('role') }
+  })
+  return { to: `${membersPath}/${encodeURIComponent(parameter('id'))}` }
+}
+
+/** Somebody was faster: both values. */
+export async function stale (submission: Submission, { status }: ApiRefusal): Promise<Screen | null> {
+  if (status !== 412) return null
+  const { api, field } = submission
+  const { id, name, role } = await api.get<Member>(apiPathOf(submission))
+  const page = `${membersPath}/${id}`
+  return staleScreen({ path: [...membersWay, { name, href: page }], place: membersPath }, [
+    { name: 'Name', now: name, sent: field('name').trim() }, { name: 'Role', now: role, sent: field('role') }
+  ], page)
+}
