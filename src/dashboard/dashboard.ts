@@ -7,6 +7,10 @@ import type { FastifyPluginAsync } from 'fastify'
 import { presentPageError } from '../pages/error-page.ts'
 import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
+import { groupScreens } from './groups/groups.ts'
+import { invitationScreens } from './invitations/invitations.ts'
+import { memberScreens } from './members/members.ts'
+import { organizationScreens } from './organizations/organizations.ts'
 import { overviewScreen } from './overview/overview.ts'
 import { usageScreen } from './usage/usage.ts'
 
@@ -22,6 +26,10 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     const context = Object.assign(app, { issuer })
     overviewScreen(context)
     apiKeyScreens(context)
+    memberScreens(context)
+    invitationScreens(context)
+    groupScreens(context)
+    organizationScreens(context)
     usageScreen(context)
     auditScreens(context)
   }

@@ -17,6 +17,8 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
     name: 'Manage',
     places: [
       { name: 'Overview', path: dashboardPath, scope: null },
+      { name: 'Members', path: `${dashboardPath}/members`, scope: 'members:read' },
+      { name: 'Organizations', path: `${dashboardPath}/organizations`, scope: 'organizations:read' },
     ]
   },
   {

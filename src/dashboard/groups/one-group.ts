@@ -2,14 +2,14 @@
 import { html } from 'ghtml'
 import type { ApiRefusal } from '../api.ts'
 import { eventWords } from '../audit/words.ts'
-import { staleScreen, stateField } from '../draft.ts'
+import { problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
 import { dayOf, facts, selectField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
 import { listOf, pageSize, type Listing } from '../list.ts'
 import { membersPath } from '../members/member.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
-import { bodyOf, draftOf, fieldsOf } from './creation.ts'
+import { bodyOf, draftOf, fieldsOf, type Draft } from './creation.ts'
 import { groupsPath, groupsWay, scopesOf, type Group } from './list.ts'
 
 interface GroupMember { id: string, name: string, role: string, createdAt: string }
@@ -44,7 +44,7 @@ export async function groupScreen (visit: Visit): Promise<Screen> {
       ['Scopes', scopesOf(group.scopes)], ['Description', html`${group.description ?? 'none'}`],
       ['Created', dayOf(group.createdAt)], ['Id', html`<code class="bare">${group.id}</code>`]
     ])}
-!${mayWrite ? changeForm(group, etag) : ''}
+!${mayWrite ? changeForm(group, draftOfGroup(group), etag) : ''}
 <h2>Members</h2>
 !${addable === null ? '' : additionForm(group, addable.data, members.data)}
 !${membersTable(group, members, query('after'), mayWrite)}
@@ -52,10 +52,13 @@ export async function groupScreen (visit: Visit): Promise<Screen> {
   }
 }
 
-function changeForm ({ id, name, description, scopes }: Group, etag: string): string {
-  const draft = { name, description: description ?? '', scopes: scopes.join(' ') }
+function draftOfGroup ({ name, description, scopes }: Group): Draft {
+  return { name, description: description ?? '', scopes: scopes.join(' ') }
+}
+
+function changeForm ({ id }: Pick<Group, 'id'>, draft: Draft, etag: string, problem: Problem | null = null): string {
   return html`<form class="panel" method="post" action="${groupsPath}/${id}">!${stateField(etag)}
-!${fieldsOf(draft, null)}
+!${fieldsOf(draft, problem)}
 <p class="actions"><button type="submit">Save</button></p></form>`
 }
 
@@ -96,16 +99,23 @@ export async function change (submission: Submission): Promise<Outcome> {
   return { to: `${groupsPath}/${encodeURIComponent(parameter('id'))}` }
 }
 
-/** Somebody was faster: both values; else what the API has against the form. */
-export async function stale (submission: Submission, { status }: ApiRefusal): Promise<Screen | null> {
-  if (status !== 412) return null
-  const { id, name, description, scopes } = await submission.api.get<Group>(apiPathOf(submission))
-  const sent = draftOf(submission)
-  const page = `${groupsPath}/${id}`
-  return staleScreen({ path: [...groupsWay, { name, href: page }], place: membersPath }, [
-    { name: 'Name', now: name, sent: sent.name },
-    { name: 'Description', now: description ?? '', sent: sent.description },
-    { name: 'Scopes', now: scopes.join(' '), sent: sent.scopes }
+/** Somebody was faster: both values; else the form again, with what the API has against it. */
+export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
+  const group = await submission.api.get<Group>(apiPathOf(submission))
+  const [now, sent] = [draftOfGroup(group), draftOf(submission)]
+  const page = `${groupsPath}/${group.id}`
+  const around = { path: [...groupsWay, { name: group.name, href: page }], place: membersPath }
+  if (refusal.status !== 412) {
+    return {
+      title: 'Change group',
+      ...around,
+      content: changeForm(group, sent, submission.field('etag'), problemIn(refusal))
+    }
+  }
+  return staleScreen(around, [
+    { name: 'Name', now: now.name, sent: sent.name },
+    { name: 'Description', now: now.description, sent: sent.description },
+    { name: 'Scopes', now: now.scopes, sent: sent.scopes }
   ], page)
 }
 

@@ -18,17 +18,17 @@ interface Invitation {
   email: string
   role: string
   member: string | null
-  status: 'pending' | 'accepted' | 'expired' | 'revoked'
+  status: 'open' | 'accepted' | 'expired' | 'revoked'
   createdAt: string
   expiresAt: string
 }
 
 const states: Options = [
-  ['', 'All invitations'], ['pending', 'Open'], ['accepted', 'Accepted'], ['expired', 'Expired'], ['revoked', 'Revoked']
+  ['', 'All invitations'], ['open', 'Open'], ['accepted', 'Accepted'], ['expired', 'Expired'], ['revoked', 'Revoked']
 ]
 
 const badges = {
-  pending: badge('warn', 'Open'),
+  open: badge('warn', 'Open'),
   accepted: badge('ok', 'Accepted'),
   expired: badge('bad', 'Expired'),
   revoked: badge('bad', 'Revoked')
@@ -79,7 +79,7 @@ invited e-mail, at a provider that the organization trusts.`,
   ],
   ...(mayWrite
     ? {
-        actions: ({ id, email, status }: Invitation) => status !== 'pending'
+        actions: ({ id, email, status }: Invitation) => status !== 'open'
           ? ''
           : html`<a href="${invitationsPath}/${id}/revoke">Revoke<span class="unseen"> ${email}</span></a>`
       }

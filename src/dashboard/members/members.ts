@@ -2,7 +2,7 @@
 import { formAt, screenAt, type Dashboard } from '../visit.ts'
 import { add, additionScreen, mended } from './addition.ts'
 import { listScreen } from './list.ts'
-import { change, memberScreen, stale } from './one-member.ts'
+import { change, memberScreen, mendedChange } from './one-member.ts'
 import { removalScreen, remove } from './removal.ts'
 import { linkScreen, makeLink, wayEnding } from './ways-in.ts'
 
@@ -11,7 +11,7 @@ export function memberScreens (app: Dashboard): void {
   screenAt(app, '/members/new', additionScreen)
   formAt(app, '/members', add, mended)
   screenAt(app, '/members/:id', memberScreen)
-  formAt(app, '/members/:id', change, stale)
+  formAt(app, '/members/:id', change, mendedChange)
   screenAt(app, '/members/:id/remove', removalScreen)
   formAt(app, '/members/:id/remove', remove)
   screenAt(app, '/members/:id/link', linkScreen)

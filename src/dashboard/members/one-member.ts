@@ -1,8 +1,8 @@
 /** One member: what they may do, how they sign in, and their role. */
 import { html } from 'ghtml'
 import { eventWords } from '../audit/words.ts'
-import type { ApiRefusal } from '../api.ts'
-import { staleScreen, stateField } from '../draft.ts'
+import type { ApiRefusal, Me } from '../api.ts'
+import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
 import { dayOf, facts, selectField, textField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
@@ -33,7 +33,7 @@ export async function memberScreen (visit: Visit): Promise<Screen> {
     place: membersPath,
     ...(mayWrite ? { action: actionsOf(member, mayLink(me, member)) } : {}),
     content: html`!${factsOf(member, groups?.data ?? null)}
-!${mayWrite ? changeForm(visit, member, etag) : ''}
+!${mayWrite ? changeForm(me, member, etag) : ''}
 !${ways}
 !${history}`
   }
@@ -66,11 +66,14 @@ function factsOf (member: Member, groups: readonly Group[] | null): string {
   ])
 }
 
-function changeForm ({ me }: Visit, { id, name, role }: Member, etag: string): string {
+function changeForm (
+  me: Me, { id, name, role }: Pick<Member, 'id' | 'name'> & { role: string }, etag: string,
+  problem: Problem | null = null
+): string {
   const roles = rolesFor(me)
   return html`<form class="panel" method="post" action="${membersPath}/${id}">
-!${stateField(etag)}
-!${textField({ name: 'name', label: 'Name', value: name, required: true })}
+!${stateField(etag)}!${alertOf(problem, ['name'])}
+!${textField({ name: 'name', label: 'Name', value: name, required: true, problem: problemAt(problem, 'name') })}
 !${selectField({
   name: 'role', label: 'Role', options: roles, chosen: role, hint: 'Their keys and applications follow at once.'
 })}
@@ -85,13 +88,18 @@ export async function change (submission: Submission): Promise<Outcome> {
   return { to: `${membersPath}/${encodeURIComponent(parameter('id'))}` }
 }
 
-/** Somebody was faster: both values. */
-export async function stale (submission: Submission, { status }: ApiRefusal): Promise<Screen | null> {
-  if (status !== 412) return null
-  const { api, field } = submission
+/** Somebody was faster: both values; else the form again, with what the API has against it. */
+export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
+  const { api, field, me } = submission
   const { id, name, role } = await api.get<Member>(apiPathOf(submission))
   const page = `${membersPath}/${id}`
-  return staleScreen({ path: [...membersWay, { name, href: page }], place: membersPath }, [
-    { name: 'Name', now: name, sent: field('name').trim() }, { name: 'Role', now: role, sent: field('role') }
+  const around = { path: [...membersWay, { name, href: page }], place: membersPath }
+  const sent = { name: field('name').trim(), role: field('role') }
+  if (refusal.status !== 412) {
+    const content = changeForm(me, { id, ...sent }, field('etag'), problemIn(refusal))
+    return { title: 'Change member', ...around, content }
+  }
+  return staleScreen(around, [
+    { name: 'Name', now: name, sent: sent.name }, { name: 'Role', now: role, sent: sent.role }
   ], page)
 }
