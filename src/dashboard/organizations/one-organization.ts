@@ -126,11 +126,16 @@ export async function change (submission: Submission): Promise<Outcome> {
   const { api, field, me } = submission
   const { name, ...asked } = draftOf(submission)
   const numbers = Object.fromEntries(Object.entries(asked).map(([limit, text]) =>
-    [limit, text === '' ? null : Number(text)]))
+    [limit, text === '' ? null : numberOr(text)]))
   await api.change('PATCH', apiPathOf(submission), {
     ifMatch: field('etag'), body: { name, ...(me.deployment ? numbers : {}) }
   })
   return pageOf(submission)
+}
+
+/** What is no number is left to the API, which says so: as JSON it would be null, and lift the limit. */
+function numberOr (text: string): number | string {
+  return Number.isFinite(Number(text)) ? Number(text) : text
 }
 
 /** Somebody was faster: both values; else the form again, with what the API has against it. */
