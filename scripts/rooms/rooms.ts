@@ -105,6 +105,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'dashboard/members': 'Members: the list, one member, how they sign in, and their removal.',
   'dashboard/invitations': 'Invitations of people by e-mail.',
   'dashboard/groups': 'Groups, with their members.',
+  'dashboard/policies': 'Access policies: the list, their form with its dry run, change and end.',
   'dashboard/organizations': 'Organizations: the list, one organization, and its suspension.',
   'dashboard/usage': 'Usage of an organization: by day, by key, against its limits, and the tokens of its clients.',
   'pages/consent': 'The page on which a person decides what a client may do for them.',

@@ -70,7 +70,7 @@ export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
   }
   return {
     get: async <T>(path: string, query: Query = {}) =>
-      (await call<T>({ method: 'GET', path: path + queryOf(query) })).body,
+      (await call<T>({ method: 'GET', path: withQuery(path, query) })).body,
     read: async path => await call({ method: 'GET', path }),
     change: async <T>(method: Exclude<InnerCall['method'], 'GET'>, path: string, {
       body, ifMatch, idempotencyKey
@@ -86,8 +86,9 @@ export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
   }
 }
 
-function queryOf (query: Query): string {
+/** A path with the members of a query that are not undefined. */
+export function withQuery (path: string, query: Query): string {
   const members = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) if (value !== undefined) members.set(name, String(value))
-  return members.size === 0 ? '' : `?${String(members)}`
+  return members.size === 0 ? path : `${path}?${String(members)}`
 }

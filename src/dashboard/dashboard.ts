@@ -12,6 +12,7 @@ import { invitationScreens } from './invitations/invitations.ts'
 import { memberScreens } from './members/members.ts'
 import { organizationScreens } from './organizations/organizations.ts'
 import { overviewScreen } from './overview/overview.ts'
+import { policyScreens } from './policies/policies.ts'
 import { usageScreen } from './usage/usage.ts'
 
 /** Forms of the dashboard may hold lists of scopes and addresses. */
@@ -29,6 +30,7 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     memberScreens(context)
     invitationScreens(context)
     groupScreens(context)
+    policyScreens(context)
     organizationScreens(context)
     usageScreen(context)
     auditScreens(context)

@@ -18,6 +18,7 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
     places: [
       { name: 'Overview', path: dashboardPath, scope: null },
       { name: 'Members', path: `${dashboardPath}/members`, scope: 'members:read' },
+      { name: 'Policies', path: `${dashboardPath}/policies`, scope: 'policies:read' },
       { name: 'Organizations', path: `${dashboardPath}/organizations`, scope: 'organizations:read' },
     ]
   },
