@@ -13,6 +13,9 @@ import { memberScreens } from './members/members.ts'
 import { organizationScreens } from './organizations/organizations.ts'
 import { overviewScreen } from './overview/overview.ts'
 import { policyScreens } from './policies/policies.ts'
+import { serverScreens } from './servers/servers.ts'
+import { signInScreens } from './sign-in/sign-in.ts'
+import { signingKeyScreens } from './signing-keys/signing-keys.ts'
 import { usageScreen } from './usage/usage.ts'
 
 /** Forms of the dashboard may hold lists of scopes and addresses. */
@@ -34,5 +37,8 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     organizationScreens(context)
     usageScreen(context)
     auditScreens(context)
+    signInScreens(context)
+    serverScreens(context)
+    signingKeyScreens(context)
   }
 }

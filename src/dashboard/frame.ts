@@ -34,7 +34,14 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
     places: [
       { name: 'API keys', path: `${dashboardPath}/api-keys`, scope: 'api-keys:read' },
       { name: 'Connected applications', path: '/api/v1/auth/applications', scope: null },
-      { name: 'Sign-in', path: '/api/v1/auth/login', scope: null },
+      { name: 'Sign-in', path: `${dashboardPath}/sign-in`, scope: null },
+    ]
+  },
+  {
+    name: 'Deployment',
+    places: [
+      { name: 'Servers', path: `${dashboardPath}/servers`, scope: 'replicas:read', deployment: true },
+      { name: 'Signing keys', path: `${dashboardPath}/signing-keys`, scope: 'signing-keys:read', deployment: true },
     ]
   },
 ]
