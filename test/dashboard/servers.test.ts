@@ -25,9 +25,27 @@ tap.test('an operator sees the servers, the checks of this one, and accepts a lo
   const { json: { data: [replica] } } = await admin('GET', '/replicas')
   t.match(await page.getByRole('row', { name: new RegExp(replica.id) }).textContent(), 'Up to date')
   t.match(await page.getByRole('main').textContent(), /database\s*Passes/)
-  t.ok(store)
   await picture(page, 'servers')
   t.strictSame(await findingsOn(visitor), [])
+  const now = server.clock.now()
+  await store.lostChanges.insert({
+    id: 'lch_5vSXHvDRKzVzyhBqxXqF1K',
+    entryId: 'chg_1',
+    kind: 'api_key',
+    subject: 'key_47oJu8Rmoptz2RZvzs30qU',
+    organizationId: null,
+    changedAt: now,
+    createdAt: now,
+    state: 'undecided',
+    decidedAt: null,
+    decidedBy: null
+  })
+  await page.reload()
+  await picture(page, 'servers-lost')
+  t.strictSame(await findingsOn(visitor), [])
+  await page.getByRole('button', { name: /^Accept what the database has/ }).click()
+  await page.getByText('Lost changes').waitFor({ state: 'detached' })
+  t.match((await admin('GET', '/lost-changes')).json.data, [{ state: 'accepted', decidedBy: id }])
   t.strictSame(visitor.complaints, [])
   await visitor.context.close()
 })

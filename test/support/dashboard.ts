@@ -47,7 +47,7 @@ export async function picture (page: Page, name: string): Promise<void> {
   await page.emulateMedia({ colorScheme: 'light' })
 }
 
-/** What axe finds on a page in light, in dark and on a phone, and whether it scrolls sideways there. */
+/** What axe finds on a page in light, in dark and on a phone, and at which widths it scrolls sideways. */
 export async function findingsOn ({ page, cdp }: Pick<Visitor, 'page' | 'cdp'>): Promise<string[]> {
   const found = await findingsOfAxe(cdp)
   await page.emulateMedia({ colorScheme: 'dark' })
@@ -55,8 +55,11 @@ export async function findingsOn ({ page, cdp }: Pick<Visitor, 'page' | 'cdp'>):
   await page.emulateMedia({ colorScheme: 'light' })
   await page.setViewportSize({ width: 390, height: 860 })
   found.push(...(await findingsOfAxe(cdp)).map(each => `390 px: ${each}`))
-  const { contentSize } = await cdp.send('Page.getLayoutMetrics')
-  if (contentSize.width > 390) found.push(`390 px: ${contentSize.width} px wide`)
+  for (const width of [320, ...widths]) {
+    await page.setViewportSize({ width, height: 860 })
+    const { cssContentSize } = await cdp.send('Page.getLayoutMetrics')
+    if (cssContentSize.width > width) found.push(`${width} px: ${cssContentSize.width} px wide`)
+  }
   await page.setViewportSize({ width: 1280, height: 860 })
   return found
 }
