@@ -1,7 +1,8 @@
 /**
  * The main job of an example, as real requests to a real server: `npm run demo`, or `npm run demo -- --example
  * craftkit`. It starts on an empty temporary database, with the example mounted behind the guard, and stays up
- * afterwards. With `--once` it ends: exit code 0 if every step held.
+ * afterwards. With `--once` it ends: exit code 0 if every step held. `--dashboard` fills an organization with thirty
+ * days instead, and prints a link that signs in.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
@@ -9,14 +10,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildServer, loadConfig, openLatchkey } from '../src/index.ts'
+import { livePastDays, PastClock } from './dashboard/past-days.ts'
 import type { Leftovers } from './example.ts'
 import { examples } from './examples.ts'
 import { Transcript, Unexpected } from './transcript.ts'
 
-const { once, example: name } =
-  parseArgs({
-    options: { once: { type: 'boolean', default: false }, example: { type: 'string', default: 'ledgerbee' } }
-  }).values
+const { once, dashboard, example: name } = parseArgs({
+  options: {
+    once: { type: 'boolean', default: false },
+    dashboard: { type: 'boolean', default: false },
+    example: { type: 'string', default: 'ledgerbee' }
+  }
+}).values
 const example = examples[name]
 if (example === undefined) {
   console.error(`There is no example ${JSON.stringify(name)}; there are: ${Object.keys(examples).join(', ')}.`)
@@ -25,7 +30,8 @@ if (example === undefined) {
 
 const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
 const port = await freePort()
-const origin = `http://127.0.0.1:${port}`
+// A passkey needs a name, and no address.
+const origin = `http://${dashboard ? 'localhost' : '127.0.0.1'}:${port}`
 const config = loadConfig({
   PORT: String(port),
   LATCHKEY_ISSUER: origin,
@@ -34,7 +40,8 @@ const config = loadConfig({
   ...example.environment
 })
 
-const latchkey = await openLatchkey(config)
+const past = new PastClock(dashboard)
+const latchkey = await openLatchkey(config, past.now)
 const app = await buildServer(latchkey)
 await example.mount(app, latchkey)
 await app.listen({ port, host: config.host })
@@ -44,16 +51,27 @@ console.log(
     `is in ${folder}.`
 )
 
+const stopping = `Ctrl-C ends it and removes ${folder}.`
 const http = new Transcript(origin)
 try {
-  const leftovers = await example.tell({ http, origin, adminToken: config.generatedAdminToken! })
-  console.log(`\nEvery step held: ${http.held} expectations.`)
-  if (once) await end()
-  else console.log(goOn(leftovers))
+  if (dashboard) {
+    console.log('\nThirty days pass …')
+    const link = new URL(await livePastDays(origin, config.generatedAdminToken!, past))
+    link.searchParams.set('return_to', '/dashboard')
+    console.log(`\nSign in as Ada Lovelace, an owner, once, within ten minutes:\n\n  ${link}\n\n${stopping}`)
+    if (once) await end()
+  } else await tellJob()
 } catch (error) {
   console.error(error instanceof Unexpected ? `\nThis did not hold: ${error.message}` : error)
   process.exitCode = 1
   await end()
+}
+
+async function tellJob (): Promise<void> {
+  const leftovers = await example!.tell({ http, origin, adminToken: config.generatedAdminToken! })
+  console.log(`\nEvery step held: ${http.held} expectations.`)
+  if (once) await end()
+  else console.log(goOn(leftovers))
 }
 
 function goOn ({ curl, latchkey }: Leftovers): string {
@@ -62,7 +80,7 @@ It stays up. Go on in another terminal:
 
 ${[...curl, `LATCHKEY_DATA=${folder} npx latchkey ${latchkey}`].map(command => `  ${command}`).join('\n')}
 
-Ctrl-C ends it and removes ${folder}.`
+${stopping}`
 }
 
 /** Closes the database, then removes it. */

@@ -74,6 +74,20 @@ rule('imports go to the own floor or down', function * () {
   }
 })
 
+/** What the dashboard may import beside its own room: pages, texts and the way to the API, and no way around it. */
+const dashboardMayImport = [
+  'base', 'guard/index.ts', 'http', 'management/resource.ts', 'management/schemas', 'pages',
+  'protocol/shared/paths.ts', 'secrets'
+]
+
+rule('the dashboard reaches nothing but by the management API: it has no privilege of its own', function * () {
+  for (const { from, to } of arrows) {
+    if (topOf(from.name) !== 'dashboard' || topOf(to.name) === 'dashboard') continue
+    const mayBe = dashboardMayImport.some(each => to.name === each || to.name.startsWith(`${each}/`))
+    if (!mayBe) yield `src/${from.name} imports src/${to.name}: ask the API by the visit's \`api\``
+  }
+})
+
 rule('rooms of the domain import rooms below them: what comes first in the order needs nothing else', function * () {
   for (const { name } of sources.filter(({ name }) => topOf(name) === 'domain')) {
     if (domainPlaceOf(name) === -1) yield `src/${name} stands in a room without a place in the order`

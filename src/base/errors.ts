@@ -59,6 +59,11 @@ export const failures = {
   idempotency_in_progress: {
     status: 409, message: 'A request with this Idempotency-Key is in progress; retry shortly.'
   },
+  idempotency_answer_gone: {
+    status: 409,
+    message:
+      'What this Idempotency-Key asked for was made, and its answer is not kept any more; nothing was made again.'
+  },
   idempotency_key_reused: { status: 422, message: 'This Idempotency-Key was used for another request; use a new one.' },
   too_many_requests: { status: 429, message: 'Too many requests; slow down.' },
   audit_chain_broken: {

@@ -5,6 +5,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { callWithin, type InnerCall } from '../http/inner-call.ts'
 import { managementPath } from '../management/resource.ts'
+import { paths } from '../protocol/shared/paths.ts'
 
 /** Members of a query; undefined ones are left out. */
 export type Query = Readonly<Record<string, string | number | undefined>>
@@ -19,7 +20,14 @@ export interface ReadingApi {
 export interface Api extends ReadingApi {
   /** The body of the answer; undefined where it is empty. @throws ApiRefusal. */
   change<T> (method: Exclude<InnerCall['method'], 'GET'>, path: string, change?: Change): Promise<T>
+  /** Asks the token endpoint, as a client that proves itself by a secret does. */
+  askToken (client: { id: string, secret: string }, form: Readonly<Record<string, string>>): Promise<TokenAnswer>
 }
+
+/** An answer of the token endpoint (RFC 6749 §5). */
+export type TokenAnswer =
+  | { access_token: string, expires_in: number, scope?: string }
+  | { error: string, error_description?: string }
 
 export interface Change {
   /** Sent as JSON. */
@@ -41,8 +49,18 @@ export interface Me {
   organizations: readonly { id: string, name: string }[]
   /** Scopes of the management API. */
   permissions: readonly string[]
+  /** Of the permissions, those that concern the member's own records alone. */
+  ownOnly: readonly string[]
   /** Whether they act for the whole deployment. */
   deployment: boolean
+}
+
+/** Whether the API lets a member use a scope, on a record with this creator; absent: on any of their own. */
+export function may (
+  { permissions, ownOnly, member }: Me, scope: string, record?: { creator: string | null }
+): boolean {
+  if (!permissions.includes(scope)) return false
+  return record === undefined || !ownOnly.includes(scope) || record.creator === member.id
 }
 
 /** An answer of the API other than 2xx: its status, code, sentence and details. */
@@ -58,6 +76,9 @@ export class ApiRefusal extends Error {
     this.details = typeof details === 'object' && details !== null ? { ...details } : {}
   }
 }
+
+/** Seconds for which a page that shows a secret may be loaded again. */
+const shownFor = 600
 
 /** The API with the session of a request. */
 export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
@@ -79,10 +100,19 @@ export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
       path,
       headers: {
         ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
-        ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+        ...(idempotencyKey === undefined
+          ? {}
+          : { 'idempotency-key': idempotencyKey, 'idempotency-answer-lifetime': String(shownFor) }),
       },
       ...(body === undefined ? {} : { body }),
     })).body,
+    askToken: async ({ id, secret }, form) => {
+      // RFC 6749 §2.3.1: both are form-encoded before they are joined.
+      const proof = Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')
+      const headers = { authorization: `Basic ${proof}` }
+      const answer = await callWithin(app, request, { method: 'POST', path: paths.token, headers, form })
+      return answer.json()
+    },
   }
 }
 

@@ -7,6 +7,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { presentPageError } from '../pages/error-page.ts'
 import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
+import { clientScreens } from './clients/clients.ts'
 import { groupScreens } from './groups/groups.ts'
 import { invitationScreens } from './invitations/invitations.ts'
 import { memberScreens } from './members/members.ts'
@@ -27,9 +28,12 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     app.removeContentTypeParser('text/plain')
     await app.register(formbody, { bodyLimit })
     app.setErrorHandler(presentPageError)
+    // Redirects, too.
+    app.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
     const context = Object.assign(app, { issuer })
     overviewScreen(context)
     apiKeyScreens(context)
+    clientScreens(context)
     memberScreens(context)
     invitationScreens(context)
     groupScreens(context)

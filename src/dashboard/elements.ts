@@ -75,12 +75,6 @@ export function tabs (label: string, pages: readonly (readonly [name: string, pa
     html`<a href="${href}"!${href === path ? ' aria-current="page"' : ''}>${name}</a>`)}</nav>`
 }
 
-/** Names and values, as markup. */
-export function facts (rows: readonly (readonly [name: string, value: string])[]): string {
-  return html`<dl class="panel">!${rows.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>
-`)}</dl>`
-}
-
 export interface Choice { value: string, label: string, hint?: string }
 
 /** One of several, all in sight. */
@@ -91,6 +85,36 @@ export function choices (legend: string, name: string, options: readonly Choice[
   ? ''
   : html`<small>${hint}</small>`}</span></label>
 `)}</fieldset>`
+}
+
+/** A field for several lines of text. */
+export function textArea ({ name, label, value = '', hint, problem = null }: TextField): string {
+  const described = [hint !== undefined && `${name}-hint`, problem !== null && `${name}-problem`].filter(Boolean)
+  return html`<div class="field"><label for="${name}">${label}</label>
+!${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
+<textarea id="${name}" name="${name}" rows="6"!${problem === null ? '' : ' aria-invalid="true" autofocus'}
+!${described.length === 0 ? '' : html` aria-describedby="${described.join(' ')}"`}>
+${value}</textarea>
+!${problem === null ? '' : html`<p class="problem" id="${name}-problem">${problem}</p>`}</div>`
+}
+
+/** Several of many: a box for each. */
+export function boxes (name: string, options: readonly Choice[], chosen: ReadonlySet<string>): string {
+  return html`!${options.map(({ value, label, hint }) => html`<label class="choice"><input type="checkbox"
+ name="${name}" value="${value}"!${chosen.has(value) ? ' checked' : ''}> <span><code>${label}</code>!${
+  hint === undefined ? '' : html`<small>${hint}</small>`}</span></label>
+`)}`
+}
+
+/** Names and values, as markup. */
+export function facts (rows: readonly (readonly [name: string, value: string])[]): string {
+  return html`<dl class="panel">!${rows.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>
+`)}</dl>`
+}
+
+/** Texts for machines, as markup; none: `none`. */
+export function codes (texts: readonly string[], none = 'none'): string {
+  return texts.length === 0 ? html`${none}` : html`!${texts.map(text => html`<code>${text}</code> `)}`
 }
 
 /** A name where one is known, else the id, as markup. */

@@ -1,10 +1,9 @@
 /** What every page of the dashboard has around it: the side with its places, the path, and the title. */
 import { html } from 'ghtml'
-import { mark, type Page } from '../pages/page.ts'
+import { dashboardPath, mark, type Page } from '../pages/page.ts'
 import type { Me } from './api.ts'
 
-/** Where the dashboard is served. */
-export const dashboardPath = '/dashboard'
+export { dashboardPath }
 
 /**
  * A place of the side; `scope`: without it on the management API the place is not offered. `deployment`: it is offered
@@ -17,6 +16,7 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
     name: 'Manage',
     places: [
       { name: 'Overview', path: dashboardPath, scope: null },
+      { name: 'Clients', path: `${dashboardPath}/clients`, scope: 'clients:read' },
       { name: 'Members', path: `${dashboardPath}/members`, scope: 'members:read' },
       { name: 'Policies', path: `${dashboardPath}/policies`, scope: 'policies:read' },
       { name: 'Organizations', path: `${dashboardPath}/organizations`, scope: 'organizations:read' },
@@ -86,20 +86,29 @@ function wayTo ({ path, title }: Screen): string {
 `
 }
 
+/** A group with the places that a person may see; '': there is none. */
+function groupOf ({ name, places }: typeof groups[number], current: string, me: Me): string {
+  const shown = places.filter(each => isOffered(each, me))
+  if (shown.length === 0) return ''
+  return html`<h2>${name}</h2>
+<ul>
+!${shown.map(({ name, path }) => html`<li><a href="${path}"!${path === current ? ' aria-current="true"' : ''}>
+${name}</a></li>
+`)}</ul>
+`
+}
+
 function sideOf ({ place }: Screen, me: Me): string {
   return html`<header class="side">
 <a class="mark" href="${dashboardPath}">!${mark}</a>
+<button type="button" class="menu" popovertarget="side">Menu</button>
+<div id="side" class="places" popover>
 !${organizationOf(me)}
 <nav aria-label="Places">
-!${groups.map(group => ({ ...group, places: group.places.filter(each => isOffered(each, me)) }))
-  .filter(({ places }) => places.length > 0).map(({ name, places }) => html`<h2>${name}</h2>
-<ul>
-!${places.map(({ name, path }) => html`<li><a href="${path}"!${
-  path === place ? ' aria-current="true"' : ''}>${name}</a></li>
-`)}</ul>
-`)}</nav>
+!${groups.map(group => groupOf(group, place, me))}</nav>
 <div class="person"><span>${me.member.name}<br><small>${me.member.role}</small></span>
 <form method="post" action="/api/v1/auth/logout"><button type="submit" class="plain">Sign out</button></form></div>
+</div>
 </header>`
 }
 

@@ -83,7 +83,7 @@ function table<T> (screen: ListScreen<T>, rows: readonly T[]): string {
 function rowOf<T> ({ columns: [first, ...others], actions, hasEnded }: ListScreen<T>, row: T): string {
   return html`<tr!${hasEnded?.(row) === true ? ' class="ended"' : ''}>
 <th scope="row"!${classOf(first!)}>!${first!.cell(row)}</th>
-!${others.map(column => html`<td data-label="${column.name}"!${classOf(column)}>!${column.cell(row)}</td>
+!${others.map(column => html`<td data-label="${column.name}"!${classOf(column)}><div>!${column.cell(row)}</div></td>
 `)}!${actions === undefined ? '' : html`<td class="row-actions">!${actions(row)}</td>`}</tr>
 `
 }

@@ -23,6 +23,8 @@ export interface InnerCall {
   headers?: Readonly<Record<string, string>>
   /** Sent as JSON; absent: no body. */
   body?: object
+  /** Sent as a form, instead of `body`. */
+  form?: Readonly<Record<string, string>>
 }
 
 /**
@@ -30,7 +32,7 @@ export interface InnerCall {
  * page that is read makes a call that may change something.
  */
 export async function callWithin (
-  app: FastifyInstance, request: FastifyRequest, { method, path, headers = {}, body }: InnerCall
+  app: FastifyInstance, request: FastifyRequest, { method, path, headers = {}, body, form }: InnerCall
 ): Promise<LightMyRequestResponse> {
   if (readingMethods.has(request.method) && !readingMethods.has(method)) {
     throw new Error(`a page that is read must not call ${method} ${path}`)
@@ -42,9 +44,14 @@ export async function callWithin (
   const options: InjectOptions = {
     method,
     url: path,
-    headers: { ...own(request), ...headers },
+    headers: {
+      ...own(request),
+      ...headers,
+      ...(form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
+    },
     remoteAddress: addressOf(request),
     ...(body === undefined ? {} : { payload: body }),
+    ...(form === undefined ? {} : { payload: new URLSearchParams(form).toString() }),
   }
   return await during.run(page, () => app.inject(options))
 }

@@ -37,6 +37,7 @@ import { effectiveAccessRoutes } from './routes/effective-access.ts'
 import { emailDomainRoutes } from './routes/email-domains.ts'
 import { groupRoutes } from './routes/groups.ts'
 import { identityRoutes } from './routes/identities.ts'
+import { idempotencyKeyRoutes } from './routes/idempotency-keys.ts'
 import { invitationRoutes } from './routes/invitations.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { memberRoutes } from './routes/members.ts'
@@ -113,6 +114,7 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   auditRoutes,
   auditChainRoutes,
   serverRoutes,
+  idempotencyKeyRoutes,
   replicaRoutes,
   lostChangeRoutes,
   personRoutes,

@@ -77,6 +77,9 @@ export function documentOf ({ title, body, scripts = [], styles = [], next, arou
 `
 }
 
+/** Where the dashboard is served. */
+export const dashboardPath = '/dashboard'
+
 /** The name of the product and its mark. */
 export const mark = html`<img src="${assetsPath}/mark.svg" alt="" width="24" height="24"> Latchkey`
 

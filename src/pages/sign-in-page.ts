@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import type { Member } from '../domain/members/permissions.ts'
 import type { Organization } from '../domain/tenancy/organization.ts'
-import type { Page } from './page.ts'
+import { dashboardPath, type Page } from './page.ts'
 import type { AskedSignIn } from './request.ts'
 import { day, passkeyScript, passkeySignInForm, passkeysPath, returnToField, signInAgainPath } from './passkey-page.ts'
 
@@ -117,6 +117,7 @@ export function signedInPage (
 <dt>As</dt><dd>${member.name}, ${member.role}</dd>
 <dt>Organization</dt><dd>${organization.name}</dd>
 </dl>
+<p><a href="${dashboardPath}">Open the dashboard</a></p>
 !${reasonAgainstOperating === null
 ? ''
 : html`<p>${reasonAgainstOperating}</p>

@@ -1,8 +1,9 @@
 /** `npm run demo`, as a newcomer runs it. */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import tap from 'tap'
 import { Transcript, Unexpected } from '../../examples/transcript.ts'
 import { latchkeyCommand, ownEnvironment, run } from '../support/running-server.ts'
@@ -36,14 +37,47 @@ tap.test('what it prints shortens every secret', async t => {
   ) t.notMatch(stdout, secret)
 })
 
-tap.test('without --once it stays up, and what it says to type works; Ctrl-C cleans up', async t => {
-  const child = spawn(process.execPath, [demo], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+tap.test('--dashboard: thirty days have passed, and the link that it prints leads to the dashboard', async t => {
+  const child = spawn(process.execPath, [demo, '--dashboard'], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
-  const said = await new Promise<string>((resolve, reject) => {
+  const link = new URL(/http:\S+#\S+/.exec(await saidBy(child))![0])
+  const signedIn = await fetch(new URL(link.pathname, link), {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { 'sec-fetch-site': 'same-origin', accept: 'text/html' },
+    body: new URLSearchParams({ token: link.hash.slice(1), return_to: link.searchParams.get('return_to')! })
+  })
+  t.equal(signedIn.status, 200)
+  const cookie = signedIn.headers.get('set-cookie')!.split(';', 1)[0]!
+  const text = async (path: string) => await (await fetch(new URL(path, link), { headers: { cookie } })).text()
+  const keys = await text('/dashboard/api-keys?sort=name')
+  for (const shown of ['Nightly reports', 'Expires in 9 days', 'Partner import', 'Revoked', 'Replaced', 'Disabled']) {
+    t.match(keys, shown)
+  }
+  const { data } = JSON.parse(await text('/api/v1/api-keys?name=Nightly%20reports'))
+  const { days } = JSON.parse(await text(`/api/v1/api-keys/${data[0].id}/usage?from=${daysAgo(29)}&to=${daysAgo(0)}`))
+  t.ok(days.length >= 29, `${days.length} days with calls`)
+  child.kill('SIGINT')
+  t.strictSame(await once(child, 'close'), [0, null])
+})
+
+/** What a demo that stays up has printed once it is done. */
+function saidBy (child: ChildProcessByStdio<null, Readable, Readable>): Promise<string> {
+  return new Promise((resolve, reject) => {
     let text = ''
     child.stdout.on('data', bytes => { if ((text += String(bytes)).includes('Ctrl-C')) resolve(text) })
     child.once('close', () => reject(new Error(text)))
   })
+}
+
+function daysAgo (days: number): string {
+  return new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)
+}
+
+tap.test('without --once it stays up, and what it says to type works; Ctrl-C cleans up', async t => {
+  const child = spawn(process.execPath, [demo], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const said = await saidBy(child)
   const [withKey, getToken, list] = said.slice(said.indexOf('It stays up')).match(/^ {2}(curl|LATCHKEY_DATA).*$/gm)!
     .map(line => line.trim()) as [string, string, string]
 

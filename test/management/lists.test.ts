@@ -54,6 +54,63 @@ for (const { name, server } of servers) {
     t.equal((await list(id, 'limit=1')).pagination.total, undefined)
   })
 
+  tap.test(`[${name}] clients are found by a part of their name or id, in each state, and by no secret`, async t => {
+    const { id } = await createOrganization()
+    const clients = async (query: string) => (await admin('GET', `/clients?organization=${id}&${query}`)).json
+    const found = async (query: string): Promise<string[]> =>
+      (await clients(query)).data.map((each: { name: string }) => each.name)
+    const made = []
+    for (const each of ['Billing worker', 'billing_export', '100%', 'قائمة', '<b>bold</b>']) {
+      made.push(await server.createClient({ organization: id, name: each }))
+      clock.advance(1)
+    }
+    t.strictSame(await found('search=BILLING'), ['billing_export', 'Billing worker'])
+    t.strictSame(await found('search=g_e'), ['billing_export'])
+    t.strictSame(await found('search=g_w'), [], 'not any character')
+    t.strictSame(await found('search=%25'), ['100%'])
+    t.strictSame(await found(`search=${encodeURIComponent('قائمة')}`), ['قائمة'])
+    t.strictSame(await found(`search=${encodeURIComponent('<b>')}`), ['<b>bold</b>'])
+    t.strictSame(await found(`search=${made[0]!.clientId.slice(4, 16)}`), ['Billing worker'])
+    await admin('POST', `/clients/${made[1]!.clientId}/disable`)
+    await admin('POST', `/clients/${made[2]!.clientId}/revoke`)
+    t.strictSame(await found('status=disabled'), ['billing_export'])
+    t.strictSame(await found('status=revoked'), ['100%'])
+    t.strictSame(await found('status=active&search=billing'), ['Billing worker'])
+    t.match(await clients('search=nothing&total=true'), { data: [], pagination: { hasMore: false, total: 0 } })
+    t.match(await clients(`search=${made[0]!.clientSecret}`), { code: 'INVALID_REQUEST', details: { field: 'search' } })
+    t.notMatch(server.lines.join(''), made[0]!.clientSecret)
+  })
+
+  tap.test(`[${name}] clients come in each order, page by page, and are counted`, async t => {
+    const { id } = await createOrganization()
+    const made = []
+    for (const each of ['b', 'A', 'c']) {
+      made.push(await server.createClient({ organization: id, name: each }))
+      clock.advance(1)
+    }
+    await server.tokenFor(made[0]!)
+    const path = `/clients/${made[0]!.clientId}`
+    await eventually(async () => (await admin('GET', path)).json.lastUsedAt, at => at !== null)
+    const paged = async (sort: string): Promise<string[]> => {
+      const names: string[] = []
+      for (let cursor = ''; ;) {
+        const { json: { data, pagination } } =
+          await admin('GET', `/clients?organization=${id}&limit=1&total=true&sort=${sort}${cursor}`)
+        t.equal(pagination.total, 3)
+        names.push(...data.map((each: { name: string }) => each.name))
+        if (pagination.nextCursor === undefined) return names
+        cursor = `&cursor=${pagination.nextCursor}`
+      }
+    }
+    t.strictSame(await paged('newest'), ['c', 'A', 'b'])
+    t.strictSame(await paged('name'), ['A', 'b', 'c'])
+    const [first, ...unused] = await paged('lastUsedAt')
+    t.equal(first, 'b')
+    t.strictSame(unused.sort(), ['A', 'c'], 'those that were never used come last, each once')
+    t.equal((await admin('GET', `/clients?organization=${id}`)).json.pagination.total, undefined)
+    t.match((await admin('GET', '/clients?sort=expiresAt')).json, { code: 'INVALID_REQUEST' })
+  })
+
   tap.test(`[${name}] keys that nobody uses, and keys that end soon, are found`, async t => {
     const { id } = await createOrganization()
     const used = await createKey({ organization: id, name: 'used' })

@@ -5,6 +5,7 @@ import { authorize, createAskingClient, redeem, tokenAs } from '../support/autho
 import { databases } from '../support/databases.ts'
 import { asPerson, createPerson } from '../support/people.ts'
 import { decodeJwt, MovableClock, startServer, type Outgoing, type TestServer } from '../support/test-server.ts'
+import { eventually } from '../support/waiting.ts'
 
 tap.setTimeout(600_000)
 const path = '/api/v1/oauth/userinfo'
@@ -157,8 +158,10 @@ for (const { name, clock, server, other } of started) {
     const { person, token } = await given()
     clock.advance(3_601)
     t.equal((await ask(token, other)).status, 401)
-    await other.latchkey.operation.store.transaction(async () => {})
-    const { json } = await server.admin('GET', `/audit?subject=${person.id}&type=credential.refused`)
+    const { json } = await eventually(
+      () => server.admin('GET', `/audit?subject=${person.id}&type=credential.refused`),
+      ({ json }) => json.data.length > 0
+    )
     t.match(json.data, [{ type: 'credential.refused' }])
   })
 }

@@ -33,7 +33,9 @@ for (const { name, fresh } of databases) {
       }
       for (
         const query of [
-          'clients?organization=%00', 'api-keys?organization=%00', 'audit?organization=%00', 'audit?subject=%00'
+          'clients?organization=%00', 'api-keys?organization=%00', 'audit?organization=%00', 'audit?subject=%00',
+          'api-keys?search=%00', 'api-keys?search=a%00&total=true', 'audit/counts?organization=%00',
+          'audit/counts?subject=%00'
         ]
       ) {
         t.match(

@@ -784,6 +784,7 @@ const operations: Record<string, readonly Way[] | string> = {
     'DELETE /auth/sessions/{id}'
   ].map(operation => [operation, 'takes sessions of people alone, and begins or ends their own: test/people'])),
   'POST /api-keys/find': 'reads, and hands nothing on',
+  'POST /idempotency-keys/forget': 'deletes an answer of its own actor',
   ...Object.fromEntries([
     'POST /authorizations/{id}/revoke',
     'DELETE /authorizations/{id}',

@@ -1,6 +1,6 @@
 /**
- * A real Chromium for tests: one of this machine, else the one of @sparticuz/chromium, unpacked once into a folder of
- * node_modules. LATCHKEY_CHROMIUM names another.
+ * A real Chromium for tests: the one of @sparticuz/chromium, unpacked once into a folder of node_modules, so that every
+ * machine judges by the same one; where the package has none, one of this machine. LATCHKEY_CHROMIUM names another.
  */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -12,26 +12,26 @@ const root = join(import.meta.dirname, '..', '..')
 const packed = join(root, 'node_modules', '@sparticuz', 'chromium', 'bin')
 const unpacked = join(root, 'node_modules', '.cache', 'chromium')
 
-const installed = process.env.LATCHKEY_CHROMIUM ??
+const { LATCHKEY_CHROMIUM: named } = process.env
+const isPackaged = named === undefined && process.platform === 'linux' && process.arch === 'x64' && existsSync(packed)
+const installed = named ??
   ['chromium', 'chromium-browser', 'google-chrome'].map(programPath).find(path => path !== null)
 
 /** It is itself the options of a tap test, as of a `foreignProgram`. */
-export const browser: ForeignProgram =
-  installed !== undefined && existsSync(installed)
+export const browser: ForeignProgram = isPackaged
+  ? { path: join(unpacked, 'chromium'), skip: false }
+  : installed !== undefined && existsSync(installed)
     ? { path: installed, skip: false }
-    : process.platform === 'linux' && process.arch === 'x64' && existsSync(packed)
-      ? { path: join(unpacked, 'chromium'), skip: false }
-      : missing('Chromium', 'apt-get install chromium, or LATCHKEY_CHROMIUM=<its path>')
+    : missing('Chromium', 'apt-get install chromium, or LATCHKEY_CHROMIUM=<its path>')
 
 /** Starts it, with more arguments. Root has no sandbox in containers; their shared memory is small. */
 export async function startBrowser (more: readonly string[] = []): Promise<Browser> {
-  const isOurs = browser.path.startsWith(unpacked)
-  if (isOurs) await unpack()
+  if (isPackaged) await unpack()
   return await chromium.launch({
     executablePath: browser.path,
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', ...more],
     // The package has the libraries and the font that a machine without a desktop lacks.
-    ...(isOurs && {
+    ...(isPackaged && {
       env: {
         ...process.env,
         LD_LIBRARY_PATH: join(unpacked, 'al2023', 'lib'),

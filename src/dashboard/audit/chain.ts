@@ -78,8 +78,9 @@ function headsTable (
 <th scope="col">Its hash</th></tr></thead>
 <tbody>
 !${data.map(({ chain, sequence, hash, pruned, createdAt }) => html`<tr><th scope="row">!${nameOrId(chain, names)}</th>
-<td data-label="Rows">${count(sequence)}!${pruned === 0 ? '' : html`<br><small>up to ${count(pruned)} removed</small>`}
-</td><td data-label="Newest">!${ago(createdAt, now)}</td>
+<td data-label="Rows"><div>${count(sequence)}!${pruned === 0
+? ''
+: html`<br><small>up to ${count(pruned)} removed</small>`}</div></td><td data-label="Newest">!${ago(createdAt, now)}</td>
 <td data-label="Its hash"><code class="bare">${hash}</code></td></tr>
 `)}</tbody></table></div>
 !${nextCursor === undefined

@@ -53,5 +53,5 @@ function row ({ credential, kind, name }: Impact['data'][number], { resource, ..
 }
 
 function scopes (names: readonly string[]): string {
-  return html`!${names.map(name => html`<code>${name}</code> `)}`
+  return html`<div>!${names.map(name => html`<code>${name}</code> `)}</div>`
 }

@@ -12,8 +12,11 @@ import type { Actor } from './actor.ts'
 import type { Operation } from './operation.ts'
 import type { Transactional } from './operation.ts'
 
-/** Seconds for which an answer is kept. */
+/** Seconds for which an answer is kept, unless its caller asks for less. */
 export const answerLifetime = 86_400
+
+/** What stands in the place of an answer that is kept in a row of its own, or was forgotten. */
+const elsewhere = ''
 
 export interface RememberedAnswer {
   /** Digest of the actor's id and the Idempotency-Key. */
@@ -41,8 +44,11 @@ export interface RememberedAnswerRepository {
 
 export interface RememberedAnswerPort { rememberedAnswers: RememberedAnswerRepository }
 
-/** A creation that may be repeated: the key that its caller chose, and the request. */
-export interface IdempotentRequest { key: string, request: unknown }
+/**
+ * A creation that may be repeated: the key that its caller chose, and the request. `lifetime`: seconds for which the
+ * answer is kept; at most, and by default, `answerLifetime`. That the creation was made is known for `answerLifetime`.
+ */
+export interface IdempotentRequest { key: string, request: unknown, lifetime?: number }
 
 export interface Idempotency {
   /**
@@ -51,7 +57,8 @@ export interface Idempotency {
    * is JSON. A failure is not kept. `prepare` makes what must exist before, and be known to every server: it runs
    * outside of that transaction, unless the answer is kept, and its result goes to `make`.
    * @throws Failure `idempotency_key_reused` for another request with the same key; `idempotency_in_progress` while
-   * this process handles the same one. Among several processes one makes it, and the others wait for its answer.
+   * this process handles the same one; `idempotency_answer_gone` for one whose answer was forgotten, or has outlived
+   * its lifetime. Among several processes one makes it, and the others wait for its answer.
    */
   run<T, P, Ports extends RememberedAnswerPort>(
     operation: Operation<Ports>,
@@ -59,18 +66,22 @@ export interface Idempotency {
     make: (operation: Operation<Ports>, prepared: P) => Promise<T>,
     prepare?: (operation: Operation<Ports>) => Promise<P>
   ): Promise<T>
+  /** Deletes the answer to what this actor made with the key, if there is one. What was made is not made again. */
+  forget (operation: Operation<RememberedAnswerPort>, key: string): Promise<void>
 }
 
 export function idempotency (secrets: readonly string[]): Idempotency {
   const underWay = new Set<string>()
   return {
-    async run (operation, { key, request }, make, prepare = async () => undefined as never) {
-      const id = digestOf(JSON.stringify([operation.actor.id, key, ...vouched(operation.actor)]))
+    async run (
+      operation, { key, request, lifetime = answerLifetime }, make, prepare = async () => undefined as never
+    ) {
+      const id = idOf(operation.actor, key)
       if (underWay.has(id)) throw new Failure('idempotency_in_progress')
       underWay.add(id)
       try {
         const work = {
-          id, fingerprint: digestOf(canonicalJson(request)), purpose: `idempotent answer v1 ${key}`, secrets
+          id, fingerprint: digestOf(canonicalJson(request)), purpose: `idempotent answer v1 ${key}`, lifetime, secrets
         }
         const known = await operation.store.rememberedAnswers.get(id)
         const isRemembered = known !== null && known.expiresAt > operation.clock()
@@ -88,10 +99,28 @@ export function idempotency (secrets: readonly string[]): Idempotency {
         underWay.delete(id)
       }
     },
+    async forget ({ store, actor }, key) {
+      const id = idOf(actor, key)
+      await store.transaction(async ({ rememberedAnswers: table }) => {
+        const known = await table.get(id)
+        if (known === null) return
+        await table.removeAll([id, rowOfAnswer(id)])
+        await table.insert({ ...known, sealedAnswer: elsewhere })
+      })
+    }
   }
 }
 
-interface Work { id: string, fingerprint: string, purpose: string, secrets: readonly string[] }
+function idOf (actor: Actor, key: string): string {
+  return digestOf(JSON.stringify([actor.id, key, ...vouched(actor)]))
+}
+
+/** The id of the row that holds the answer alone, where it is kept for less time than the fact that it was made. */
+function rowOfAnswer (id: string): string {
+  return digestOf(`answer to ${id}`)
+}
+
+interface Work { id: string, fingerprint: string, purpose: string, lifetime: number, secrets: readonly string[] }
 
 /** Of servers that answer at once, one commits; the transactions of the others run again, and find its answer. */
 async function answerOnce<T, Ports extends RememberedAnswerPort> (
@@ -100,23 +129,35 @@ async function answerOnce<T, Ports extends RememberedAnswerPort> (
   return await operation.store.transaction(async tx => {
     const now = operation.clock()
     const known = await tx.rememberedAnswers.get(work.id)
-    if (known !== null && known.expiresAt > now) return recall<T>(known, work)
-    if (known !== null) await tx.rememberedAnswers.remove(work.id)
+    if (known !== null && known.expiresAt > now) return await recall<T>(tx, known, work, now)
+    if (known !== null) await tx.rememberedAnswers.removeAll([work.id, rowOfAnswer(work.id)])
     const answer = await make({ ...operation, store: within(tx) })
-    await tx.rememberedAnswers.insert({
-      id: work.id,
-      fingerprint: work.fingerprint,
-      sealedAnswer: seal(JSON.stringify(answer), work.secrets[0]!, work.id, work.purpose),
-      createdAt: now,
-      expiresAt: secondsAfter(now, answerLifetime)
-    })
+    await tx.rememberedAnswers.insertAll(rowsOf(work, answer, now))
     return answer
   })
 }
 
-function recall<T> (known: RememberedAnswer, { id, fingerprint, purpose, secrets }: Work): T {
+/** One row, or two where the answer is kept for less time than the fact that it was made. */
+function rowsOf (
+  { id, fingerprint, purpose, lifetime, secrets }: Work, answer: unknown, now: Date
+): RememberedAnswer[] {
+  const sealedAnswer = seal(JSON.stringify(answer), secrets[0]!, id, purpose)
+  const made = { id, fingerprint, sealedAnswer, createdAt: now, expiresAt: secondsAfter(now, answerLifetime) }
+  if (lifetime >= answerLifetime) return [made]
+  const answered = { ...made, id: rowOfAnswer(id), expiresAt: secondsAfter(now, lifetime) }
+  return [{ ...made, sealedAnswer: elsewhere }, answered]
+}
+
+async function recall<T> (
+  { rememberedAnswers: table }: RememberedAnswerPort,
+  known: RememberedAnswer,
+  { id, fingerprint, purpose, secrets }: Work,
+  now: Date
+): Promise<T> {
   if (known.fingerprint !== fingerprint) throw new Failure('idempotency_key_reused')
-  const text = unseal(known.sealedAnswer, secrets, id, purpose)
+  const row = known.sealedAnswer === elsewhere ? await table.get(rowOfAnswer(id)) : known
+  if (row === null || row.expiresAt <= now) throw new Failure('idempotency_answer_gone')
+  const text = unseal(row.sealedAnswer, secrets, id, purpose)
   if (text === null) {
     throw new Failure('conflict', {
       message:

@@ -5,6 +5,9 @@ import type { Page, PageQuery } from './page.ts'
 export const listOrders = ['newest', 'name', 'lastUsedAt', 'expiresAt'] as const
 export type ListOrder = typeof listOrders[number]
 
+/** Orders of what does not expire. */
+export const lastingListOrders = ['newest', 'name', 'lastUsedAt'] as const satisfies readonly ListOrder[]
+
 export interface ListQuery extends PageQuery {
   order: ListOrder
   /** Whether to count all that match. */

@@ -21,6 +21,11 @@ export function requireAllRecords (actor: Actor, scope: OwnScope, what: string):
   if (isLimitedToOwn(actor, scope)) refuse(actor, scope, `${what} takes ${scope} for all records`)
 }
 
+/** Scopes that an actor's member has for own records alone. */
+export function ownScopesOf (actor: Actor): OwnScope[] {
+  return ownScopes.filter(scope => isLimitedToOwn(actor, scope))
+}
+
 function isLimitedToOwn ({ creator }: Actor, scope: OwnScope): boolean {
   return creator !== null && creator.own.includes(scope)
 }

@@ -3,6 +3,7 @@ import { hintOf } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
 import { auditedAnnotations, type Annotated } from '../core/annotations.ts'
+import type { Listed, ListQuery } from '../core/list.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { namesOf } from '../resources/scope.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
@@ -131,6 +132,7 @@ export interface ClientRepository extends ClientKeyUse {
   idle (createdBefore: Date, limit: number): Promise<Client[]>
   remove (id: string): Promise<void>
   page (query: PageQuery, filter: ClientFilter): Promise<Page<Client>>
+  list (query: ListQuery, filter: ClientFilter): Promise<Listed<Client>>
 }
 
 export interface ClientPort { clients: ClientRepository }
@@ -146,6 +148,8 @@ export interface ClientFilter {
   status?: ClientStatus
   /** Those that have a grant on it. */
   resourceId?: string
+  /** A part of the name or the id, in whatever case its ASCII letters are. */
+  search?: string
 }
 
 /** A client and, where one was made, its secret in clear: shown now and never again (LB-09). */

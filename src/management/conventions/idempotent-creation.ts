@@ -1,7 +1,7 @@
 /** Creations: status 201, and one answer for each Idempotency-Key. */
 import type { Repositories } from '../../domain/store.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Idempotency } from '../../domain/core/idempotency.ts'
+import { answerLifetime, type Idempotency } from '../../domain/core/idempotency.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import { Failure } from '../../base/errors.ts'
 import { operationOf, type ManagementDependencies } from './operation.ts'
@@ -54,7 +54,7 @@ export async function createdAfter<T extends object, P> (
   const { method, url, body } = request
   const answer = await dependencies.answers.run(
     operation,
-    { key, request: { method, url, body } },
+    { key, request: { method, url, body }, lifetime: answerSeconds(request) },
     async (inside, prepared: P) => {
       const made = await make(inside, prepared)
       return { shown: (made as Tagged)[revision] ?? null, made }
@@ -83,11 +83,31 @@ const form = new RegExp(idempotencyKeyForm.pattern)
 export function idempotencyKey ({ headers }: FastifyRequest): string | null {
   const value = headers['idempotency-key']
   if (value === undefined) return null
-  if (typeof value === 'string' && form.test(value)) return value.startsWith('"') ? value.slice(1, -1) : value
+  if (typeof value === 'string' && form.test(value)) return withoutQuotes(value)
   throw new Failure('invalid_request', {
     message:
       'Idempotency-Key must be 1 to 128 visible ASCII characters without quotation mark, backslash and comma, such ' +
         'as a new UUID.',
     details: { field: 'idempotency-key' }
+  })
+}
+
+/** The key itself, of either form. */
+export function withoutQuotes (key: string): string {
+  return key.startsWith('"') ? key.slice(1, -1) : key
+}
+
+/** The form of an Idempotency-Answer-Lifetime: seconds. */
+export const answerSecondsForm = { pattern: '^[1-9][0-9]{0,4}$' } as const
+const seconds = new RegExp(answerSecondsForm.pattern)
+
+/** The seconds for which the answer to a request may be repeated. @throws Failure `invalid_request`. */
+export function answerSeconds ({ headers }: FastifyRequest): number {
+  const value = headers['idempotency-answer-lifetime']
+  if (value === undefined) return answerLifetime
+  if (typeof value === 'string' && seconds.test(value) && Number(value) <= answerLifetime) return Number(value)
+  throw new Failure('invalid_request', {
+    message: `Idempotency-Answer-Lifetime must be a number of seconds from 1 to ${answerLifetime}.`,
+    details: { field: 'idempotency-answer-lifetime' }
   })
 }

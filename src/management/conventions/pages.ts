@@ -20,11 +20,14 @@ export function listQuery (
   return { ...pageQuery(page), order: sort, counts: total }
 }
 
-/** @throws Failure `invalid_request` for what looks like a secret: URLs are kept in logs and histories. */
-export function searchedText (text: string | undefined): string | undefined {
+/**
+ * A text that is searched for. `remedy`: how else it is found, as the end of a sentence. @throws Failure
+ * `invalid_request` for what looks like a secret: URLs are kept in logs and histories.
+ */
+export function searchedText (text: string | undefined, remedy: string): string | undefined {
   if (text === undefined || withoutAnySecrets(text) === text) return text
   throw new Failure('invalid_request', {
-    message: 'search looks like a secret, which does not belong into a URL; POST it to /api/v1/api-keys/find.',
+    message: `search looks like a secret, which does not belong into a URL; ${remedy}.`,
     details: { field: 'search' }
   })
 }

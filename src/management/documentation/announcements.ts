@@ -5,7 +5,9 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { Type } from '../../http/typebox-lite.ts'
 import type { FailureCode } from '../../base/errors.ts'
-import { idempotencyKey, idempotencyKeyForm } from '../conventions/idempotent-creation.ts'
+import {
+  answerSeconds, answerSecondsForm, idempotencyKey, idempotencyKeyForm
+} from '../conventions/idempotent-creation.ts'
 import { expectedRevisions, ifMatch } from '../conventions/etags.ts'
 import { as, exactly } from '../conventions/schemas.ts'
 
@@ -26,7 +28,15 @@ const idempotencyHeader = {
     }),
     '8e03978e-40d5-43e8-bc93-6894a57f9324'
   ),
-  failures: ['conflict', 'idempotency_in_progress', 'idempotency_key_reused']
+  failures: ['conflict', 'idempotency_in_progress', 'idempotency_key_reused', 'idempotency_answer_gone']
+} as const
+const lifetimeHeader = {
+  name: 'Idempotency-Answer-Lifetime',
+  schema: as(
+    Type.String({ ...answerSecondsForm, description: 'Seconds for which the answer is stored, if less than a day.' }),
+    '600'
+  ),
+  failures: []
 } as const
 const ifMatchHeader = {
   name: 'If-Match',
@@ -44,7 +54,9 @@ const ifMatchHeader = {
 export function announceConventions (app: FastifyInstance): void {
   app.addHook('onRoute', route => {
     const repeatable = isRepeatable(route)
-    const taken = [...(repeatable ? [idempotencyHeader] : []), ...(isChange(route) ? [ifMatchHeader] : [])]
+    const taken = [
+      ...(repeatable ? [idempotencyHeader, lifetimeHeader] : []), ...(isChange(route) ? [ifMatchHeader] : [])
+    ]
     const failures = new Set<FailureCode>([
       ...route.config?.failures ?? [], ...taken.flatMap(header => header.failures)
     ])
@@ -58,7 +70,10 @@ export function announceConventions (app: FastifyInstance): void {
   // Before the schema of the headers, whose message would be `must match pattern`.
   app.addHook('preValidation', async request => {
     const { properties = {} } = (request.routeOptions.schema?.headers ?? {}) as { properties?: object }
-    if (idempotencyHeader.name in properties) idempotencyKey(request)
+    if (idempotencyHeader.name in properties) {
+      idempotencyKey(request)
+      answerSeconds(request)
+    }
     if (ifMatchHeader.name in properties) expectedRevisions(request)
   })
 }

@@ -92,7 +92,7 @@ function listApiKeysRoute (app: RouteContext, dependencies: CreationDependencies
         resourceId: await resourceIdOf(operation, resource),
         creatorId: creator,
         externalId,
-        search: searchedText(search),
+        search: searchedText(search, 'POST it to /api/v1/api-keys/find'),
         unusedSince: readInstant(request.query.unusedSince, 'unusedSince') ?? undefined,
         expiresBefore: readInstant(request.query.expiresBefore, 'expiresBefore') ?? undefined
       }),
@@ -120,7 +120,7 @@ function getApiKeyRoute (app: RouteContext, dependencies: CreationDependencies):
 
 function findApiKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
   app.post('/api-keys/find', {
-    config: { ...readAccess, appends: true },
+    config: { ...readAccess, appends: true, failures: ['not_found'] },
     schema: {
       summary: 'Find an API key by its text',
       description: 'For people that hold a key and do not know which one it is. The text is digested and forgotten.',

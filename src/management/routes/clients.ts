@@ -1,42 +1,28 @@
 /** OAuth clients: created or claimed, changed, and their secrets rotated. */
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  clientAuthMethods, clientOrigins, clientStatuses, getClient, idTokenAlgorithmOf, statusOfClient, type Client
+  getClient, idTokenAlgorithmOf, statusOfClient, type Client
 } from '../../domain/credentials/client.ts'
 import { rotateClientSecret, revokeClient, updateClient, createClient } from '../../domain/credentials/client-change.ts'
 import { disableClient, enableClient } from '../../domain/disabling/disable-client.ts'
 import { redirectUrisOf } from '../../domain/client-metadata/description.ts'
-import {
-  applicationTypes, type ApplicationType, type PrivateSchemes
-} from '../../domain/client-metadata/redirect-uri.ts'
+import type { ApplicationType, PrivateSchemes } from '../../domain/client-metadata/redirect-uri.ts'
 import type { Store, Repositories } from '../../domain/store.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, searchedText, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
-import { ClientChange, IdTokenAlgorithm, NewClient, PkceRequired, Profile } from '../schemas/clients.ts'
+import {
+  ClientChange, ClientQuerystring, ClientWithSecret, CreatedClient, NewClient, WireClient
+} from '../schemas/clients.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
-import {
-  as, exactly, ExternalId, givenAnnotations, GivenScopes, Id, IdParams, list, ownPage, Moment, Name, nullable,
-  OrganizationId, pageOf, PageQuerystring, Reason, ResourceName, Rotation, shownOnce, Texts
-} from '../conventions/schemas.ts'
+import { IdParams, ownPage, pageOf, Reason, Rotation } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['clients:read'] }
 const writeAccess = { scopes: ['clients:write'] }
-
-const ClientQuerystring = exactly({
-  ...PageQuerystring,
-  organization: Type.Optional(Id),
-  name: Type.Optional(Name),
-  creator: Type.Optional(Id),
-  origin: Type.Optional(Type.Enum([...clientOrigins])),
-  status: Type.Optional(Type.Enum([...clientStatuses])),
-  resource: Type.Optional(Id),
-  externalId: Type.Optional(ExternalId),
-})
 
 /** Failures of setting grants and allowlist. */
 const authorityFailures: readonly FailureCode[] = [
@@ -80,16 +66,22 @@ function listClientsRoute (app: RouteContext, dependencies: ClientDependencies):
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
-    const { organization, name, creator, origin, status, resource, externalId } = request.query
-    const page = await operation.store.clients.page(query, {
+    const query = listQuery(request.query)
+    const { organization, name, creator, origin, status, resource, externalId, search } = request.query
+    const listed = await operation.store.clients.list(query, {
       ...organizationFilter(operation, organization),
       ...definedMembers({
-        name, origin, creatorId: creator, status, externalId, resourceId: await resourceIdOf(operation, resource)
+        name,
+        origin,
+        creatorId: creator,
+        status,
+        externalId,
+        resourceId: await resourceIdOf(operation, resource),
+        search: searchedText(search, 'search for a shorter part of the name or the id'),
       })
     })
-    const resources = await resourcesOf(operation.store, page.items)
-    return wirePage(query, page, client => wireClient(client, resources))
+    const resources = await resourcesOf(operation.store, listed.items)
+    return wireList(query, listed, client => wireClient(client, resources))
   })
 }
 
@@ -220,51 +212,6 @@ async function resourcesOf (store: Store, clients: readonly Client[]): Promise<R
     store, clients.flatMap(client => [...client.grants.map(grant => grant.resourceId), ...client.introspects])
   )
 }
-
-const client = {
-  clientId: as(Type.String(), 'cli_SMFY997Oo6f1bZteLcSAnl'),
-  organization: Type.Union([OrganizationId, Type.Null()], {
-    description: 'Null: it belongs to the deployment, or registered openly and no organization has claimed it yet.'
-  }),
-  status: Type.Enum([...clientStatuses]),
-  name: as(Type.String(), 'billing'),
-  origin: Type.Enum([...clientOrigins]),
-  tokenEndpointAuthMethod: Type.Enum([...clientAuthMethods]),
-  redirectUris: list(Type.String()),
-  grantTypes: list(Type.String()),
-  applicationType: Type.Union([Type.Enum([...applicationTypes]), Type.Null()], {
-    description: 'Null: it has no redirect URIs.'
-  }),
-  grants: list(Type.Object({ resource: ResourceName, scopes: GivenScopes })),
-  allowlist: Texts,
-  introspects: Texts,
-  assertionProfile: Profile,
-  pkceRequired: PkceRequired,
-  idTokenSignedResponseAlg: IdTokenAlgorithm,
-  generation: Type.Integer({ description: 'Tokens issued under another generation are revoked.' }),
-  secrets: list(
-    Type.Object({
-      id: as(Type.String(), 'sec_0aFhJk3LmN5pQr7sTu9vWx'),
-      hint: as(Type.String(), '…cCYs'),
-      createdAt: Moment,
-      expiresAt: nullable(Moment)
-    })
-  ),
-  creator: Type.Union([Type.String(), Type.Null()], { description: 'The member whose credential created it.' }),
-  createdAt: Moment,
-  lastUsedAt: nullable(Moment),
-  revokedAt: nullable(Moment),
-  revokedReason: nullable(Type.String()),
-  disabledAt: nullable(Moment),
-  disabledReason: nullable(Type.String()),
-  ...givenAnnotations,
-}
-const secret = shownOnce('x9Z0x_rNEMsxH-RqnLycZGh-93iQJjdznhwq2_mcCYs')
-/** Not `Client`: generators give that name to the class that sends requests. */
-const WireClient = Type.Object(client, { title: 'OAuthClient' })
-const ClientWithSecret = Type.Object({ ...client, clientSecret: secret }, { title: 'OAuthClientWithSecret' })
-/** A client with `private_key_jwt` has no secret. */
-const CreatedClient = Type.Object({ ...client, clientSecret: Type.Optional(secret) }, { title: 'CreatedOAuthClient' })
 
 function wireClient (client: Client, resources: ResourcesById) {
   return {

@@ -1,6 +1,7 @@
 /** A signed-in person reads about themselves, and ends their sessions. Takes sessions of people, and nothing else. */
 import type { FastifyRequest } from 'fastify'
 import { Type } from '../../http/typebox-lite.ts'
+import { ownScopesOf } from '../../domain/core/own-records.ts'
 import { getMember } from '../../domain/members/member.ts'
 import type { Member } from '../../domain/members/permissions.ts'
 import { roles } from '../../domain/members/roles.ts'
@@ -33,6 +34,9 @@ const Me = Type.Object({
   member: Type.Object({ id: MemberId, name: Type.String(), role: Role, organization: OrganizationId }),
   organizations: list(Type.Object({ id: OrganizationId, name: Type.String(), member: MemberId, role: Role })),
   permissions: GivenScopes,
+  ownOnly: Type.With(GivenScopes, {
+    description: 'Of the permissions, those that concern records of the member\'s own alone.'
+  }),
   deployment: Type.Boolean({ description: 'Whether the member acts for the whole deployment, as an operator.' }),
   session: WireSession,
 }, { title: 'Me' })
@@ -61,6 +65,7 @@ function getMeRoute (app: RouteContext, dependencies: PersonDependencies): void 
       member: { id: member.id, name: member.name, role: member.role, organization: member.organizationId },
       organizations: organizations.filter(each => each !== null),
       permissions: request.principal.scopes,
+      ownOnly: ownScopesOf(operation.actor),
       deployment: operation.actor.organizationId === null,
       session: wireSession(session, session.id),
     }

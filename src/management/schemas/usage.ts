@@ -38,7 +38,8 @@ export const KeysRange = exactly({
     Type.String({
       // An id has at most 26 characters.
       maxLength: greatestKeys * 27,
-      pattern: `^[A-Za-z0-9_]+(,[A-Za-z0-9_]+){0,${greatestKeys - 1}}$`,
+      // At most `greatestKeys` of them.
+      pattern: '^[A-Za-z0-9_]+(,[A-Za-z0-9_]+){0,99}$',
       description: 'Ids of keys, with commas between them.'
     }),
     'key_2bNfD7hXk9mQpRsTuVwYzA,key_47oJu8Rmoptz2RZvzs30qU'

@@ -20,6 +20,7 @@ export function clientWithFailures (
         if (operation.startsWith('find') && containsNul((args as { where?: unknown }).where)) {
           return operation === 'findMany' ? [] : null
         }
+        if (operation === '$queryRaw' && containsNul((args as { values?: unknown }).values)) return []
         const began = performance.now()
         try {
           return await query(args)

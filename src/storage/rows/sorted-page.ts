@@ -49,7 +49,8 @@ function beyond (table: Table, order: ListOrder, { createdAt, id }: Position): S
 async function countOf (queries: Queries, table: Table, where: Sql): Promise<number> {
   const [row] = await queries.$queryRaw<{ count: bigint }[]>`
     SELECT CAST(COUNT(*) AS BIGINT) AS "count" FROM ${raw(`"${table}"`)} ${where}`
-  return Number(row!.count)
+  // A condition with NUL in it is asked of no database.
+  return Number(row?.count ?? 0)
 }
 
 /** The condition that each of these columns has its value; undefined ones do not narrow. */

@@ -1,12 +1,14 @@
 /** OAuth clients, with their secrets and grants. */
+import { sqltag as sql, type Sql } from '@prisma/client/runtime/client'
 import { idTokenAlgorithmOf } from '../../domain/credentials/client.ts'
 import type {
-  AssertionProfile, Client, ClientGrant, ClientMetadata, ClientRepository, ClientSecret, ClientStatus
+  AssertionProfile, Client, ClientFilter, ClientGrant, ClientMetadata, ClientRepository, ClientSecret, ClientStatus
 } from '../../domain/credentials/client.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage, touch, type Row } from '../rows/rows.ts'
+import { json, nextRevision, revisionAlone, touch, type Row } from '../rows/rows.ts'
+import { contains, equal, inOrderOf, listedIds } from '../rows/sorted-page.ts'
 
 const whole = {
   secrets: { orderBy: { position: 'asc' } },
@@ -15,6 +17,12 @@ const whole = {
 
 export function clientRepository (queries: Queries, note: ChangeReport): ClientRepository {
   const { client: table } = queries
+  const several: ClientRepository['several'] = async ids =>
+    (await table.findMany({ where: { id: { in: [...ids] } }, include: whole })).map(read)
+  const list: ClientRepository['list'] = async (query, filter) => {
+    const { items: ids, ...listed } = await listedIds(queries, 'Client', conditionsOf(filter), query)
+    return { ...listed, items: ids.length === 0 ? [] : inOrderOf(ids, await several(ids)) }
+  }
   return {
     async insert ({ secrets, grants, ...client }) {
       await table.create({
@@ -27,9 +35,7 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
       const row = await table.findUnique({ where: { id }, include: whole })
       return row && read(row)
     },
-    async several (ids) {
-      return (await table.findMany({ where: { id: { in: [...ids] } }, include: whole })).map(read)
-    },
+    several,
     async byRegistrationAccessDigest (registrationAccessDigest) {
       const row = await table.findUnique({ where: { registrationAccessDigest }, include: whole })
       return row && read(row)
@@ -77,27 +83,28 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
       await table.delete({ where: { id } })
       note({ of: 'client', id })
     },
-    async page (query, { resourceId, status, ...exactly }) {
-      const { where, ...page } = pageOf(query)
-      const granted = resourceId === undefined ? {} : { grants: { some: { resourceId } } }
-      return toPage(
-        await table.findMany({
-          ...page, where: { AND: [where, exactly, granted, withStatus(status)] }, include: whole
-        }),
-        query,
-        read
-      )
-    }
+    page: async (query, filter) => await list({ ...query, order: 'newest', counts: false }, filter),
+    list,
   }
 }
 
-/** `statusOfClient` as a condition; undefined: any. */
-function withStatus (status: ClientStatus | undefined): Prisma.ClientWhereInput {
+function conditionsOf ({ status, resourceId, search, ...exactly }: ClientFilter): Sql[] {
+  return [
+    ...equal(exactly),
+    ...(status === undefined ? [] : [withStatus(status)]),
+    ...(resourceId === undefined
+      ? []
+      : [sql`EXISTS (SELECT 1 FROM "ClientGrant" WHERE "clientId" = "Client"."id" AND "resourceId" = ${resourceId})`]),
+    ...(search === undefined ? [] : [contains(['name', 'id'], search)]),
+  ]
+}
+
+/** `statusOfClient` as a condition. */
+function withStatus (status: ClientStatus): Sql {
   switch (status) {
-    case undefined: return {}
-    case 'revoked': return { revokedAt: { not: null } }
-    case 'disabled': return { revokedAt: null, disabledAt: { not: null } }
-    case 'active': return { revokedAt: null, disabledAt: null }
+    case 'revoked': return sql`"revokedAt" IS NOT NULL`
+    case 'disabled': return sql`"revokedAt" IS NULL AND "disabledAt" IS NOT NULL`
+    case 'active': return sql`"revokedAt" IS NULL AND "disabledAt" IS NULL`
   }
 }
 

@@ -1,0 +1,85 @@
+/** Screens of the dashboard in a real browser: their people, what axe finds in each look, and pictures to look at. */
+import { mkdirSync } from 'node:fs'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Test } from 'tap'
+import { findingsOfAxe, openPage } from './pages.ts'
+import { createMember, signIn } from './people.ts'
+import type { TestServer } from './test-server.ts'
+
+/** Where pictures are written for a person to look at; absent: nowhere. */
+const pictures = process.env.LATCHKEY_TEST_PICTURES
+if (pictures !== undefined) mkdirSync(pictures, { recursive: true })
+
+/** The widths at which each screen is looked at, in CSS pixels. */
+const widths = [390, 768, 1280]
+
+/** Names that strangers choose, once per list: 200 emoji, text from right to left, markup. */
+export const strangeNames = [
+  '😀'.repeat(200), 'קניין רוחני של הארגון', '<script>alert(1)</script><b>bold</b> & "quoted"', 'x'.repeat(200)
+] as const
+
+/** A person's page of the dashboard, and what its looks and its console are judged by. */
+export interface Visitor {
+  page: Page
+  context: BrowserContext
+  /** The id of the member. */
+  id: string
+  organization: string
+  /** Goes to a path below the dashboard. */
+  visit (path: string): Promise<void>
+  /** Takes pictures of the page as it is, and requires that axe finds nothing in light, in dark, and on a phone. */
+  look (t: Test, name: string): Promise<void>
+  /** Requires that the console had no complaint, and ends. */
+  leave (t: Test): Promise<void>
+}
+
+/** A new member with a session, in a context of their own. */
+export async function visitor (
+  server: TestServer, chromium: Browser,
+  { javaScript = true, ...member }: { javaScript?: boolean, role?: string, organization?: string, name?: string } = {}
+): Promise<Visitor> {
+  const { id, organization } = await createMember(server, { role: 'admin', ...member })
+  const context = await chromium.newContext({ javaScriptEnabled: javaScript })
+  const [name, value] = (await signIn(server, id)).cookie.split('=') as [string, string]
+  await context.addCookies([{ name, value, url: server.issuer }])
+  const { page, complaints, cdp } = await openPage(context)
+  return {
+    page,
+    context,
+    id,
+    organization,
+    visit: async path => { await page.goto(`${server.issuer}/dashboard${path}`) },
+    look: async (t, name) => {
+      await picture(page, name)
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme })
+        t.strictSame(await findingsOfAxe(cdp), [], `${name}, ${colorScheme}`)
+      }
+      await page.emulateMedia({ colorScheme: 'light' })
+      await page.setViewportSize({ width: 390, height: 860 })
+      t.strictSame(await findingsOfAxe(cdp), [], `${name}, 390 px`)
+      const overhang = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+      t.equal(overhang, 0, `${name}: nothing scrolls sideways on a phone`)
+      await page.setViewportSize({ width: 1280, height: 860 })
+    },
+    leave: async t => {
+      t.strictSame(complaints, [])
+      await context.close()
+    },
+  }
+}
+
+async function picture (page: Page, name: string): Promise<void> {
+  if (pictures === undefined) return
+  for (const width of widths) {
+    await page.setViewportSize({ width, height: 860 })
+    await page.screenshot({ path: `${pictures}/${name}-${width}.png`, fullPage: true })
+  }
+  await page.setViewportSize({ width: 1280, height: 860 })
+}
+
+/** Sends a form twice at once, as a double click does before the page has changed. */
+export async function clickTwice (page: Page, button: string): Promise<void> {
+  await page.getByRole('button', { name: button, exact: true }).dblclick()
+  await page.waitForLoadState()
+}
