@@ -26,7 +26,8 @@ tap.test('the form offers every kind of credential and every day', async t => {
 
 tap.test('before a policy is made, changed or deleted the page shows who loses what, and nothing changes', browser, async t => {
   const { id, organization } = await createMember(server, { role: 'admin' })
-  for (const name of strangeNames) await server.createKey({ organization, name, scopes: ['invoices:read', 'invoices:write'] })
+  const scopes = ['invoices:read', 'invoices:write']
+  for (const name of strangeNames) await server.createKey({ organization, name, scopes })
   const key = await server.createKey({ organization, name: 'Nightly reports' })
   const visitor = await visitorOf(chromium, server, id)
   const { page } = visitor

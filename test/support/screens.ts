@@ -69,7 +69,8 @@ export async function visitor (
   }
 }
 
-async function picture (page: Page, name: string): Promise<void> {
+/** Writes what a page looks like at each width. */
+export async function picture (page: Page, name: string): Promise<void> {
   if (pictures === undefined) return
   for (const width of widths) {
     await page.setViewportSize({ width, height: 860 })

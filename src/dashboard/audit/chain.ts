@@ -30,7 +30,7 @@ export async function chainScreen (visit: Visit): Promise<Screen> {
 }
 
 const forMembers = html`<p class="panel">The operators of this deployment verify every row. What you can do yourself:
-keep the number and the hash of the newest row outside of this server. Whoever shows you the log later has to show you
+keep the number and the hash of the newest row outside of this server. The log that you are shown later has to have
 the row with this number and this hash.</p>`
 
 /** Verifies on from where the page before ended. */

@@ -22,8 +22,8 @@ export interface Member {
 }
 
 const roleWords: Readonly<Record<Role, string>> = {
-  owner: 'Owner: everything, and who owns the organization',
-  admin: 'Admin: everything but owners',
+  owner: 'Owner: everything, and changes owners',
+  admin: 'Admin: everything, except changing owners',
   member: 'Member: reads everything, and changes own keys, tokens and clients',
   viewer: 'Viewer: reads everything',
 }

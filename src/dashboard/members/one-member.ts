@@ -58,7 +58,8 @@ function factsOf (member: Member, groups: readonly Group[] | null): string {
       ? []
       : [['Groups', groups.length === 0
           ? 'none'
-          : html`!${groups.map(({ id, name }) => html`<a href="${dashboardPath}/groups/${id}"><bdi>${name}</bdi></a> `)}`
+          : html`!${groups.map(({ id, name }) => html`<a href="${dashboardPath}/groups/${id}"><bdi>
+${name}</bdi></a> `)}`
         ] as const]),
     ['Since', dayOf(createdAt)],
     ...(removedAt === null ? [] : [['Removed', dayOf(removedAt)] as const]),

@@ -22,7 +22,7 @@ export interface PolicyForm {
 
 const effects = [
   { value: 'deny', label: 'Deny', hint: 'Where it holds, its scopes are taken away; without scopes, all is refused.' },
-  { value: 'allow', label: 'Allow', hint: 'Whoever it is about is let through only where one of the allows holds.' }
+  { value: 'allow', label: 'Allow', hint: 'What it is about passes only where one of the allows holds.' }
 ]
 
 const hints: Readonly<Record<typeof lines[number], readonly [label: string, hint: string]>> = {

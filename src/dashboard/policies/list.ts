@@ -21,8 +21,8 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
     title: 'Policies',
     path: [],
     place: policiesPath,
-    lead: 'They take away what credentials may do, and never give any of it: deny wins over allow, and where there is ' +
-      'an allow, one has to hold.',
+    lead: 'They take away what credentials may do, and never give any of it: deny wins over allow, and where there ' +
+      'is an allow, one has to hold.',
     ...(me.permissions.includes('policies:write')
       ? { action: html`<a class="button primary" href="${policiesPath}/new">Create policy</a>` }
       : {}),
