@@ -24,7 +24,7 @@ export interface Member {
 const roleWords: Readonly<Record<Role, string>> = {
   owner: 'Owner: everything, and changes owners',
   admin: 'Admin: everything, except changing owners',
-  member: 'Member: reads everything, and changes own keys, tokens and clients',
+  member: 'Member: reads everything, changes own keys and clients',
   viewer: 'Viewer: reads everything',
 }
 

@@ -29,8 +29,8 @@ export function impactOf (
 ? ''
 : html`<div class="scrolling" tabindex="0" role="region" aria-label="Credentials"><table>
 <caption class="unseen">Credentials that lose or gain something</caption>
-<thead><tr><th scope="col">Credential</th><th scope="col">At</th><th scope="col">Loses</th><th scope="col">Sometimes</th>
-<th scope="col">Gains</th></tr></thead>
+<thead><tr><th scope="col">Credential</th><th scope="col">Loses</th><th scope="col">Gains</th>
+<th scope="col">Sometimes</th><th scope="col">At</th></tr></thead>
 <tbody>!${data.flatMap(each => each.resources.map(change => row(each, change)))}</tbody></table></div>`}
 !${nextCursor === undefined ? '' : more(nextCursor)}</section>`
 }
@@ -46,9 +46,9 @@ const kinds: Readonly<Record<string, string>> = {
 
 function row ({ credential, kind, name }: Impact['data'][number], { resource, ...change }: Change): string {
   return html`<tr><th scope="row"><bdi>${name}</bdi> !${badge('plain', kinds[kind] ?? kind)}<br>
-<code class="bare">${credential}</code></th><td data-label="At"><code class="bare">${resource}</code></td>
-<td data-label="Loses">!${scopes(change.loses)}</td><td data-label="Sometimes">!${scopes(change.sometimes)}</td>
-<td data-label="Gains">!${scopes(change.gains)}</td></tr>
+<code class="bare">${credential}</code></th><td data-label="Loses">!${scopes(change.loses)}</td>
+<td data-label="Gains">!${scopes(change.gains)}</td><td data-label="Sometimes">!${scopes(change.sometimes)}</td>
+<td data-label="At"><code class="bare">${resource}</code></td></tr>
 `
 }
 
