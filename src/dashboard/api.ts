@@ -13,8 +13,8 @@ export type Query = Readonly<Record<string, string | number | undefined>>
 export interface ReadingApi {
   /** The body of the answer. @throws ApiRefusal. */
   get<T> (path: string, query?: Query): Promise<T>
-  /** The same with the ETag of the answer; '*': it has none, so that a change is about whatever it is. */
-  read<T> (path: string): Promise<{ body: T, etag: string }>
+  /** A record with its ETag. @throws ApiRefusal. */
+  read<T> (path: string): Promise<{ record: T, etag: string }>
 }
 
 export interface Api extends ReadingApi {
@@ -82,20 +82,18 @@ const shownFor = 600
 
 /** The API with the session of a request. */
 export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
-  const call = async <T>(inner: InnerCall): Promise<{ body: T, etag: string }> => {
+  const read = async <T>(inner: InnerCall): Promise<{ record: T, etag: string }> => {
     const answer = await callWithin(app, request, { ...inner, path: managementPath + inner.path })
     const body: unknown = answer.payload === '' ? undefined : answer.json()
     if (answer.statusCode >= 300) throw new ApiRefusal(answer.statusCode, (body ?? {}) as object)
     const { etag } = answer.headers
-    return { body: body as T, etag: typeof etag === 'string' ? etag : '*' }
+    return { record: body as T, etag: typeof etag === 'string' ? etag : '*' }
   }
+  const call = async <T>(inner: InnerCall): Promise<T> => (await read<T>(inner)).record
   return {
-    get: async <T>(path: string, query: Query = {}) =>
-      (await call<T>({ method: 'GET', path: withQuery(path, query) })).body,
-    read: async path => await call({ method: 'GET', path }),
-    change: async <T>(method: Exclude<InnerCall['method'], 'GET'>, path: string, {
-      body, ifMatch, idempotencyKey
-    }: Change = {}) => (await call<T>({
+    get: async (path, query = {}) => await call({ method: 'GET', path: withQuery(path, query) }),
+    read: async path => await read({ method: 'GET', path }),
+    change: async (method, path, { body, ifMatch, idempotencyKey } = {}) => await call({
       method,
       path,
       headers: {
@@ -105,7 +103,7 @@ export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
           : { 'idempotency-key': idempotencyKey, 'idempotency-answer-lifetime': String(shownFor) }),
       },
       ...(body === undefined ? {} : { body }),
-    })).body,
+    }),
     askToken: async ({ id, secret }, form) => {
       // RFC 6749 §2.3.1: both are form-encoded before they are joined.
       const proof = Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')

@@ -20,7 +20,7 @@ export function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
 
 export async function groupScreen (visit: Visit): Promise<Screen> {
   const { api, me, query } = visit
-  const { body: group, etag } = await api.read<Group>(apiPathOf(visit))
+  const { record: group, etag } = await api.read<Group>(apiPathOf(visit))
   const mayWrite = me.permissions.includes('groups:write')
   const [members, addable, history] = await Promise.all([
     api.get<Listing<GroupMember>>(`${apiPathOf(visit)}/members`, {

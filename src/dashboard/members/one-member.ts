@@ -19,7 +19,7 @@ export function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
 
 export async function memberScreen (visit: Visit): Promise<Screen> {
   const { api, me } = visit
-  const { body: member, etag } = await api.read<Member>(apiPathOf(visit))
+  const { record: member, etag } = await api.read<Member>(apiPathOf(visit))
   const mayWrite = mayChange(me, member)
   const [groups, ways, history] = await Promise.all([
     me.permissions.includes('groups:read')

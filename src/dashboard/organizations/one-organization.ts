@@ -19,7 +19,7 @@ export function mayWrite ({ permissions }: Me, { status }: Organization): boolea
 
 export async function organizationScreen (visit: Visit): Promise<Screen> {
   const { api, me } = visit
-  const { body: organization, etag } = await api.read<Organization>(apiPathOf(visit))
+  const { record: organization, etag } = await api.read<Organization>(apiPathOf(visit))
   const maySet = mayWrite(me, organization)
   return {
     title: organization.name,

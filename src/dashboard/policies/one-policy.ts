@@ -56,7 +56,7 @@ export async function policyScreen (visit: Visit): Promise<Screen> {
 }
 
 export async function changeScreen (visit: Visit): Promise<Screen> {
-  const { body: policy, etag } = await visit.api.read<Policy>(apiPathOf(visit))
+  const { record: policy, etag } = await visit.api.read<Policy>(apiPathOf(visit))
   return form(visit, { name: policy.name, draft: draftOfPolicy(policy), etag })
 }
 

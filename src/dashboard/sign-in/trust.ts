@@ -107,7 +107,7 @@ function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
 }
 
 export async function changeScreen (visit: Visit): Promise<Screen> {
-  const { body: { id, provider, joinsAs, groupsClaim }, etag } = await visit.api.read<Trust>(apiPathOf(visit))
+  const { record: { id, provider, joinsAs, groupsClaim }, etag } = await visit.api.read<Trust>(apiPathOf(visit))
   return changing({ id, provider }, { joinsAs: joinsAs ?? '', groupsClaim }, etag, null)
 }
 
