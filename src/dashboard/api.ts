@@ -13,6 +13,8 @@ export type Query = Readonly<Record<string, string | number | undefined>>
 export interface ReadingApi {
   /** The body of the answer. @throws ApiRefusal. */
   get<T> (path: string, query?: Query): Promise<T>
+  /** A record with its ETag. @throws ApiRefusal. */
+  read<T> (path: string): Promise<{ record: T, etag: string }>
 }
 
 export interface Api extends ReadingApi {
@@ -47,6 +49,8 @@ export interface Me {
   organizations: readonly { id: string, name: string }[]
   /** Scopes of the management API. */
   permissions: readonly string[]
+  /** Whether they act for the whole deployment. */
+  deployment: boolean
   /** Of the permissions, those that concern the member's own records alone. */
   ownOnly: readonly string[]
 }
@@ -75,14 +79,17 @@ export class ApiRefusal extends Error {
 
 /** The API with the session of a request. */
 export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
-  const call = async <T>(inner: InnerCall): Promise<T> => {
+  const read = async <T>(inner: InnerCall): Promise<{ record: T, etag: string }> => {
     const answer = await callWithin(app, request, { ...inner, path: managementPath + inner.path })
     const body: unknown = answer.payload === '' ? undefined : answer.json()
     if (answer.statusCode >= 300) throw new ApiRefusal(answer.statusCode, (body ?? {}) as object)
-    return body as T
+    const { etag } = answer.headers
+    return { record: body as T, etag: typeof etag === 'string' ? etag : '*' }
   }
+  const call = async <T>(inner: InnerCall): Promise<T> => (await read<T>(inner)).record
   return {
     get: async (path, query = {}) => await call({ method: 'GET', path: path + queryOf(query) }),
+    read: async path => await read({ method: 'GET', path }),
     change: async (method, path, { body, ifMatch, idempotencyKey } = {}) => await call({
       method,
       path,

@@ -6,6 +6,7 @@ import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync } from 'fastify'
 import { presentPageError } from '../pages/error-page.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
+import { apiScreens } from './apis/apis.ts'
 import { clientScreens } from './clients/clients.ts'
 import { dashboardPath } from './frame.ts'
 
@@ -23,5 +24,6 @@ export function dashboard (issuer: string): FastifyPluginAsync {
       await reply.redirect(`${dashboardPath}/api-keys`, 303))
     apiKeyScreens(context)
     clientScreens(context)
+    apiScreens(context)
   }
 }

@@ -12,7 +12,11 @@ interface Place { name: string, path: string, scope: string | null }
 const groups: readonly { name: string, places: readonly Place[] }[] = [
   {
     name: 'Manage',
-    places: [{ name: 'Clients', path: `${dashboardPath}/clients`, scope: 'clients:read' }]
+    places: [
+      { name: 'Clients', path: `${dashboardPath}/clients`, scope: 'clients:read' },
+      { name: 'APIs', path: `${dashboardPath}/apis`, scope: 'resources:read' },
+      { name: 'MCP servers', path: `${dashboardPath}/mcp-servers`, scope: 'mcp-servers:read' },
+    ]
   },
   {
     name: 'Settings',

@@ -16,7 +16,7 @@ const table: Record<'everybody' | 'own' | 'administrators' | 'nobody', readonly 
     'GET /organizations/:id/credits/entries', 'GET /organizations/:id/effective-access', 'GET /groups',
     'GET /groups/:id', 'GET /groups/:id/members', 'GET /policies', 'GET /policies/:id', 'GET /members',
     'GET /members/:id', 'GET /members/:id/passkeys', 'GET /members/:id/identities',
-    'GET /resources', 'GET /resources/:id', 'GET /clients',
+    'GET /resources', 'GET /resources/:id', 'GET /resources/:id/refusals', 'GET /clients',
     'GET /clients/:id', 'GET /api-keys',
     'GET /api-keys/:id', 'GET /api-keys/:id/usage', 'POST /api-keys/find', 'GET /usage/api-keys', 'GET /audit/counts',
     'GET /publishable-keys', 'GET /publishable-keys/:id',

@@ -19,6 +19,7 @@ interface Chosen { access: string, resource: string, grants: readonly string[] }
 const presets = [
   { value: 'read', label: 'Read only', hint: 'All scopes of one API that only read.' },
   { value: 'all', label: 'Everything', hint: 'All scopes of one API that a client may have.' },
+  { value: 'guard', label: 'Guard an API', hint: 'For the API itself: asks whether callers pass, and gets no tokens.' },
   { value: 'custom', label: 'Custom', hint: 'Only the scopes that are ticked below, of one or several APIs.' },
 ]
 
@@ -40,7 +41,8 @@ export function grantsOf (resources: readonly Resource[], { access, resource, gr
     resource: each.identifier,
     scopes: grantable(each).map(({ name }) => name).filter(name => {
       if (access === 'custom') return grants.includes(`${each.identifier} ${name}`)
-      return each.identifier === resource && (access === 'all' || name.endsWith(':read'))
+      if (each.identifier !== resource) return false
+      return access === 'all' || (access === 'read' && name.endsWith(':read'))
     })
   }))
   return chosen.filter(({ scopes }) => scopes.length > 0)
@@ -50,7 +52,7 @@ export function grantFields (resources: readonly Resource[], { access, resource,
   const chosen = new Set(grants)
   return html`!${choices('Access', 'access', presets, access)}
 <div class="field"><label for="resource">API</label>
-<p class="hint" id="resource-hint">For read only and everything.</p>
+<p class="hint" id="resource-hint">For all but custom.</p>
 <select id="resource" name="resource" aria-describedby="resource-hint">
 !${resources.map(({ identifier, name }) => html`<option value="${identifier}"!${
   identifier === resource ? ' selected' : ''}>${name} (${identifier})</option>`)}</select></div>

@@ -34,6 +34,7 @@ const Me = Type.Object({
   member: Type.Object({ id: MemberId, name: Type.String(), role: Role, organization: OrganizationId }),
   organizations: list(Type.Object({ id: OrganizationId, name: Type.String(), member: MemberId, role: Role })),
   permissions: GivenScopes,
+  deployment: Type.Boolean({ description: 'Whether the member acts for the whole deployment.' }),
   ownOnly: Type.With(GivenScopes, {
     description: 'Of the permissions, those that concern records of the member\'s own alone.'
   }),
@@ -64,6 +65,7 @@ function getMeRoute (app: RouteContext, dependencies: PersonDependencies): void 
       member: { id: member.id, name: member.name, role: member.role, organization: member.organizationId },
       organizations: organizations.filter(each => each !== null),
       permissions: request.principal.scopes,
+      deployment: operation.actor.organizationId === null,
       ownOnly: ownScopesOf(operation.actor),
       session: wireSession(session, session.id),
     }
