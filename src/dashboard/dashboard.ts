@@ -7,8 +7,11 @@ import type { FastifyPluginAsync } from 'fastify'
 import { presentPageError } from '../pages/error-page.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
 import { apiScreens } from './apis/apis.ts'
+import { applicationScreens } from './applications/applications.ts'
 import { clientScreens } from './clients/clients.ts'
 import { dashboardPath } from './frame.ts'
+import { publishableKeyScreens } from './publishable-keys/publishable-keys.ts'
+import { webhookTokenScreens } from './webhook-tokens/webhook-tokens.ts'
 
 /** Forms of the dashboard may hold lists of scopes and addresses. */
 const bodyLimit = 32_768
@@ -25,5 +28,8 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     apiKeyScreens(context)
     clientScreens(context)
     apiScreens(context)
+    applicationScreens(context)
+    publishableKeyScreens(context)
+    webhookTokenScreens(context)
   }
 }

@@ -16,12 +16,15 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
       { name: 'Clients', path: `${dashboardPath}/clients`, scope: 'clients:read' },
       { name: 'APIs', path: `${dashboardPath}/apis`, scope: 'resources:read' },
       { name: 'MCP servers', path: `${dashboardPath}/mcp-servers`, scope: 'mcp-servers:read' },
+      { name: 'Applications', path: `${dashboardPath}/applications`, scope: 'authorizations:read' },
     ]
   },
   {
     name: 'Settings',
     places: [
       { name: 'API keys', path: `${dashboardPath}/api-keys`, scope: 'api-keys:read' },
+      { name: 'Publishable keys', path: `${dashboardPath}/publishable-keys`, scope: 'publishable-keys:read' },
+      { name: 'Webhook tokens', path: `${dashboardPath}/webhook-tokens`, scope: 'webhook-tokens:read' },
       { name: 'Connected applications', path: '/api/v1/auth/applications', scope: null },
       { name: 'Sign-in', path: '/api/v1/auth/login', scope: null },
     ]

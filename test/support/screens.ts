@@ -33,10 +33,19 @@ export interface Visitor {
   leave (t: Test): Promise<void>
 }
 
+/** `javaScript`: whether scripts run; the rest is of the member. */
+export interface VisitorOptions {
+  javaScript?: boolean
+  role?: string
+  organization?: string
+  name?: string
+  operator?: boolean
+}
+
 /** A new member with a session, in a context of their own. */
 export async function visitor (
   server: TestServer, chromium: Browser,
-  { javaScript = true, ...member }: { javaScript?: boolean, role?: string, organization?: string, name?: string } = {}
+  { javaScript = true, ...member }: VisitorOptions = {}
 ): Promise<Visitor> {
   const { id, organization } = await createMember(server, { role: 'admin', ...member })
   const context = await chromium.newContext({ javaScriptEnabled: javaScript })

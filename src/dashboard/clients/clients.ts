@@ -5,7 +5,7 @@ import { apiPathOf, ownPage } from './client.ts'
 import { createClient, creationScreen, mended } from './creation.ts'
 import { revocationScreen, revoke, rotate, rotationScreen } from './ending.ts'
 import { listScreen, search } from './list.ts'
-import { clientScreen, rename } from './one-client.ts'
+import { claim, clientScreen, rename } from './one-client.ts'
 import { askToken, tokenScreen } from './test-token.ts'
 
 export function clientScreens (app: Dashboard): void {
@@ -15,6 +15,7 @@ export function clientScreens (app: Dashboard): void {
   formAt(app, '/clients', createClient, mended)
   screenAt(app, '/clients/:id', clientScreen)
   formAt(app, '/clients/:id/name', rename)
+  formAt(app, '/clients/:id/claim', claim)
   formAt(app, '/clients/:id/disable', client => disable(client, apiPathOf(client), ownPage(client)))
   formAt(app, '/clients/:id/enable', client => enable(client, apiPathOf(client), ownPage(client)))
   screenAt(app, '/clients/:id/token', tokenScreen)

@@ -2,12 +2,12 @@
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import type { ApiRefusal } from '../api.ts'
+import { grantFields, grantsOf, guardPreset, presets, resourcesOf, type Resource } from '../apis/grants.ts'
 import { choices, textArea, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField, shownOnce } from '../shown-once.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import { clientsPath, clientsWay, pageOf, type Client } from './client.ts'
-import { grantFields, grantsOf, resourcesOf, type Resource } from './grants.ts'
 import { tokenCommand } from './token-command.ts'
 
 type Made = Client & { clientSecret?: string }
@@ -146,7 +146,7 @@ function form (resources: readonly Resource[], draft: Draft): Screen {
   hint: 'The program that will use it.',
   problem: problemOf('name'),
 })}
-!${grantFields(resources, draft)}
+!${grantFields(resources, draft, [...presets, guardPreset])}
 !${choices('It proves itself by', 'method', methods, draft.method)}
 !${textArea({
   name: 'jwks',

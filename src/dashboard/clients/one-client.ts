@@ -27,6 +27,7 @@ export async function clientScreen (visit: Visit): Promise<Screen> {
     ...(mayWrite ? actionsOf(client) : {}),
     content: html`!${facts(factsOf(client, now))}
 !${access}
+!${claimForm(client, visit)}
 !${mayWrite && client.status === 'active'
 ? html`<form class="panel" method="post" action="${pageOf(client)}/name">
 !${textField({ name: 'name', label: 'Name', value: client.name, required: true })}
@@ -35,6 +36,23 @@ export async function clientScreen (visit: Visit): Promise<Screen> {
 : ''}
 !${history}`
   }
+}
+
+/** For a client that registered openly: the organization that it belongs to from now on. */
+function claimForm (client: Client, { me }: Visit): string {
+  const isUnclaimed = client.organization === null && client.origin === 'registered'
+  if (!isUnclaimed || client.status !== 'active' || !may(me, 'clients:write', client)) return ''
+  return html`<form class="panel" method="post" action="${pageOf(client)}/claim">
+<p>It registered itself and belongs to no organization, so it may do nothing. A claim cannot be taken back.</p>
+<div class="field"><label for="organization">Organization</label><select id="organization" name="organization">
+!${me.organizations.map(({ id, name }) => html`<option value="${id}">${name}</option>`)}</select></div>
+<p class="actions"><button type="submit">Claim client</button></p></form>`
+}
+
+export async function claim (submission: Submission): Promise<Outcome> {
+  const { api, field } = submission
+  await api.change('PATCH', apiPathOf(submission), { body: { organization: field('organization') } })
+  return { to: ownPage(submission) }
 }
 
 /** Whether it asks for tokens for itself. */

@@ -1,7 +1,7 @@
-/** What a client may do, as a form asks for it: presets for one API, or single scopes of several. */
+/** What a credential may do, as a form asks for it: presets for one API, or single scopes of several. */
 import { html } from 'ghtml'
 import type { ReadingApi } from '../api.ts'
-import { boxes, choices } from '../elements.ts'
+import { boxes, choices, type Choice } from '../elements.ts'
 
 export interface Resource {
   id: string
@@ -16,12 +16,15 @@ export interface Grant { resource: string, scopes: readonly string[] }
 /** What the form has of it. `grants`: resources and scopes, a space between them. */
 interface Chosen { access: string, resource: string, grants: readonly string[] }
 
-const presets = [
+export const presets: readonly Choice[] = [
   { value: 'read', label: 'Read only', hint: 'All scopes of one API that only read.' },
-  { value: 'all', label: 'Everything', hint: 'All scopes of one API that a client may have.' },
-  { value: 'guard', label: 'Guard an API', hint: 'For the API itself: asks whether callers pass, and gets no tokens.' },
+  { value: 'all', label: 'Everything', hint: 'All scopes of one API but those for API keys alone.' },
   { value: 'custom', label: 'Custom', hint: 'Only the scopes that are ticked below, of one or several APIs.' },
 ]
+
+export const guardPreset: Choice = {
+  value: 'guard', label: 'Guard an API', hint: 'For the API itself: asks whether callers pass, and gets no tokens.'
+}
 
 /** Those that clients can get tokens for, that of management last. */
 export async function resourcesOf (api: ReadingApi): Promise<Resource[]> {
@@ -48,9 +51,11 @@ export function grantsOf (resources: readonly Resource[], { access, resource, gr
   return chosen.filter(({ scopes }) => scopes.length > 0)
 }
 
-export function grantFields (resources: readonly Resource[], { access, resource, grants }: Chosen): string {
+export function grantFields (
+  resources: readonly Resource[], { access, resource, grants }: Chosen, offered: readonly Choice[]
+): string {
   const chosen = new Set(grants)
-  return html`!${choices('Access', 'access', presets, access)}
+  return html`!${choices('Access', 'access', offered, access)}
 <div class="field"><label for="resource">API</label>
 <p class="hint" id="resource-hint">For all but custom.</p>
 <select id="resource" name="resource" aria-describedby="resource-hint">
