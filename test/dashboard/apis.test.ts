@@ -64,7 +64,9 @@ tap.test('an API is declared once, described, protected, changed, narrowed, and 
   await page.getByRole('region', { name: 'Without a credential' }).getByText('"UNAUTHORIZED"').waitFor()
   await page.getByLabel('Name of scope 3').fill('orders:write')
   await page.getByLabel('Description of orders:read').fill('Read all orders')
-  await admin('PATCH', `/resources/${declared[0].id}`, { scopes: [...declared[0].scopes, { name: 'orders:meanwhile' }] })
+  await admin('PATCH', `/resources/${declared[0].id}`, {
+    scopes: [...declared[0].scopes, { name: 'orders:meanwhile' }]
+  })
   await page.getByRole('button', { name: 'Save scopes' }).click()
   await page.getByLabel('Description of orders:write').waitFor()
   const { scopes } = (await admin('GET', `/resources/${declared[0].id}`)).json

@@ -34,7 +34,7 @@ tap.test('an administrator sees who allowed what, and ends one, a consent, and a
   await allowedBy(server, cid.id, agent.id, ['invoices:read', 'invoices:write'])
   await allowedBy(server, cid.id, other.id, ['company:read'])
   await visit('/applications')
-  await page.getByText('3 accesses, all shown').waitFor()
+  await page.getByText('3 installations, all shown').waitFor()
   await look(t, 'applications')
   await page.getByRole('link', { name: 'End Till' }).click()
   await page.getByLabel('Type Till to confirm').fill('till')
@@ -56,13 +56,13 @@ tap.test('an administrator sees who allowed what, and ends one, a consent, and a
   t.strictSame((await statuses(organization)).sort(), ['active', 'ended', 'ended'])
   await page.getByRole('link', { name: 'In use' }).click()
   await page.getByRole('link', { name: 'Weather Agent' }).first().click()
-  await page.getByText('2 accesses, all shown').waitFor()
+  await page.getByText('2 installations, all shown').waitFor()
   await page.getByRole('link', { name: 'End all of this application' }).click()
   await page.getByText('1 in use, 1 remembered.').waitFor()
   await look(t, 'application-end-all')
   await page.getByLabel('Type Weather Agent to confirm').fill('Weather Agent')
   await page.getByRole('button', { name: 'End all' }).click()
-  await page.getByText('2 accesses, all shown').waitFor()
+  await page.getByText('2 installations, all shown').waitFor()
   t.strictSame(await statuses(organization), ['ended', 'ended', 'ended'])
   t.equal((await admin('GET', `/consents?organization=${organization}&client=${agent.id}`)).json.data.length, 0)
   await leave(t)
@@ -151,8 +151,8 @@ tap.test('strange names, and a viewer, who is offered no end', browser, async t 
     await server.createRegistrationToken({ organization, name })
   }
   const viewer = await visitor(server, chromium, { organization, name: 'Vera', role: 'viewer' })
-  for (const [path, name] of [['', 'in-use'], ['/consents', 'consents'], ['/approvals', 'approvals'], ['/registration', 'registration']]) {
-    await viewer.visit(`/applications${path}`)
+  for (const name of ['', 'consents', 'approvals', 'registration']) {
+    await viewer.visit(`/applications/${name}`.replace(/\/$/, ''))
     await viewer.look(t, `applications-strange-${name}`)
     t.equal(await viewer.page.getByRole('link', { name: /^(End|Take back|Create)/ }).count(), 0)
   }

@@ -15,15 +15,17 @@ tap.teardown(async () => {
 })
 
 tap.test('a webhook token is made once, shown once, and revoked by its object', browser, async t => {
-  const { page, organization, visit, look, leave } = await visitor(server, chromium)
+  const { page, id, organization, visit, look, leave } = await visitor(server, chromium)
   await visit('/webhook-tokens/new')
-  await page.getByText('There is no API key yet').waitFor()
-  await server.createKey({ organization, name: 'Orders' })
+  await page.getByText('You have no API key yet').waitFor()
+  await server.createKey({ organization, name: 'Of somebody else' })
+  await server.createKey({ organization, name: 'Orders', creator: id })
   await visit('/webhook-tokens')
   await look(t, 'webhook-tokens-empty')
   await page.getByRole('link', { name: 'Create webhook token' }).click()
   await page.getByLabel('Kind of object').fill('templates')
   await page.getByLabel('Id of the object').fill('tpl_1')
+  t.equal(await page.getByText('Of somebody else').count(), 0, 'a token for it would be refused')
   await look(t, 'webhook-token-new')
   await clickTwice(page, 'Create webhook token')
   const token = (await page.getByLabel('templates/tpl_1', { exact: true }).textContent())!
@@ -52,7 +54,7 @@ tap.test('without JavaScript, for a viewer: strange names, an empty filter, and 
   const { organization } = owner
   for (const name of strangeNames) {
     const key = await server.createKey({ organization, name })
-    await admin('POST', '/webhook-tokens', { apiKey: key.id, object: { type: 'templates', id: name } })
+    await admin('POST', '/webhook-tokens', { apiKey: key.id, object: { type: 'templates', id: name.slice(0, 120) } })
   }
   await owner.visit('/webhook-tokens')
   await owner.look(t, 'webhook-tokens')

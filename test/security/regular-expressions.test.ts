@@ -54,6 +54,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['cli/command.ts', '/^\\d{1,10}$/', 'own'],
   ['dashboard/confirmation.ts', '/\\s+/', 'body'],
   ['dashboard/api-keys/creation.ts', '/[\\s,]+/', 'body'],
+  ['dashboard/clients/creation.ts', '/[\\s,]+/', 'body'],
   ['decision/client-proof.ts', 'pattern ^[\\x20-\\x7e]*$', 'field'],
   ['decision/guard-sessions/schemas.ts', 'pattern ^[0-9]{4}-[0-9]{2}-[0-9]{2}$', 'body'],
   ['decision/verify-schema.ts', 'pattern ^[a-z][a-z0-9-]{0,63}$', 'body'],

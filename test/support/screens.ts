@@ -67,7 +67,9 @@ export async function visitor (
       await page.emulateMedia({ colorScheme: 'light' })
       await page.setViewportSize({ width: 390, height: 860 })
       t.strictSame(await findingsOfAxe(cdp), [], `${name}, 390 px`)
-      const overhang = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+      const overhang = await page.evaluate(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth'
+      )
       t.equal(overhang, 0, `${name}: nothing scrolls sideways on a phone`)
       await page.setViewportSize({ width: 1280, height: 860 })
     },

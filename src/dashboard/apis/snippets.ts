@@ -23,6 +23,11 @@ interface Part {
 const root = join(import.meta.dirname, '..', '..', '..')
 const readme = 'packages/guard/README.md'
 
+/** The server of the guides, where a page takes it from a variable. */
+function withServer (line: string): string {
+  return line.includes('LATCHKEY_SERVER') ? '  server: \'http://localhost:3000\',' : line
+}
+
 const frameworks: readonly Framework[] = [
   {
     id: 'express',
@@ -34,7 +39,11 @@ const frameworks: readonly Framework[] = [
     id: 'fastify',
     name: 'Fastify',
     guide: readme,
-    parts: [{ file: 'api.js', page: readme, after: 'With Fastify, ', language: 'js' }],
+    parts: [
+      {
+        file: 'api.js', page: readme, after: 'With Fastify, ', language: 'js', lines: block => block.map(withServer)
+      },
+    ],
   },
   {
     id: 'nextjs',
@@ -55,7 +64,8 @@ const frameworks: readonly Framework[] = [
         page: readme,
         after: 'With Fastify, ',
         language: 'js',
-        lines: block => block.slice(0, block.indexOf('})') + 1).filter(line => !line.includes('astify'))
+        lines: block =>
+          block.slice(0, block.indexOf('})') + 1).filter(line => !line.includes('astify')).map(withServer)
       },
       { file: 'api.js', page: readme, after: 'With Hono, ', language: 'js' },
     ],
@@ -155,9 +165,8 @@ function withNames (text: string, { issuer, id, identifier, scopes }: Names): st
   const [read = 'invoices:read', write = read] = scopes
   const places: readonly (readonly [string, string])[] = [
     ['http://localhost:3000', issuer],
-    ['process.env.LATCHKEY_SERVER', `'${issuer}'`],
-    ['process.env.LATCHKEY_CLIENT_ID', 'process.env.CLIENT_ID'],
-    ['process.env.LATCHKEY_CLIENT_SECRET', 'process.env.CLIENT_SECRET'],
+    ['LATCHKEY_CLIENT_ID', 'CLIENT_ID'],
+    ['LATCHKEY_CLIENT_SECRET', 'CLIENT_SECRET'],
     ['https://api.acme.test', identifier],
     ['http://localhost:8000/mcp', identifier],
     ['api.example.com', URL.parse(identifier)?.host ?? identifier],

@@ -66,7 +66,7 @@ async function listScreen (visit: Visit): Promise<Screen> {
 !${narrowing(filter, members)}
 !${listOf<Authorization>({
   caption: 'Applications in use',
-  nouns: ['access', 'accesses'],
+  nouns: ['installation', 'installations'],
   path: applicationsPath,
   filter,
   after,

@@ -1,7 +1,7 @@
 /** The screens of webhook tokens: list, creation, and revoking. */
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
-import { may, type ApiRefusal } from '../api.ts'
+import { may, type ApiRefusal, type Query } from '../api.ts'
 import { badge, dayOf, nameOrId, textField } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
@@ -91,10 +91,10 @@ async function listScreen (visit: Visit): Promise<Screen> {
   }
 }
 
-/** Keys that a token can be made for, as many as one page of the API has. */
-async function keysOf ({ api, me }: Pick<Visit, 'api' | 'me'>): Promise<readonly Key[]> {
+/** Keys, as many as one page of the API has. */
+async function keysOf ({ api, me }: Pick<Visit, 'api' | 'me'>, query: Query = {}): Promise<readonly Key[]> {
   if (!may(me, 'api-keys:read')) return []
-  return (await api.get<Listing<Key>>('/api-keys', { limit: 200, status: 'active' })).data
+  return (await api.get<Listing<Key>>('/api-keys', { limit: 200, ...query })).data
 }
 
 function columnsOf (keys: ReadonlyMap<string, string>): Column<Token>[] {
@@ -122,14 +122,15 @@ function revocationOf (token: Token): string {
 
 async function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | null): Promise<Screen> {
   const field = 'field' in visit ? visit.field : () => ''
-  const keys = await keysOf(visit)
+  // What a person makes is bound to them, and so is the key that it acts for.
+  const keys = await keysOf(visit, { status: 'active', creator: visit.me.member.id })
   return {
     title: 'Create webhook token',
     path: way,
     place: path,
     lead: 'It is shown once, right after this.',
     content: keys.length === 0
-      ? html`<p class="empty">There is no API key yet that a token could act for.
+      ? html`<p class="empty">You have no API key yet that a token could act for.
 <a href="${dashboardPath}/api-keys/new">Create an API key</a></p>`
       : html`<form class="panel" method="post" action="${path}">
 !${refusal === null ? '' : html`<p class="alert" role="alert">${refusal.message}</p>`}
