@@ -33,7 +33,7 @@ export function sparkline (days: readonly DayCount[]): string {
 const size = { width: 720, height: 160 }
 
 /** Bars by day, with the sentence that says what they show, and the same numbers as a table, one click away. */
-export function barsByDay (days: readonly DayCount[], label: string): string {
+export function barsByDay (days: readonly DayCount[], label: string, unit = 'Calls'): string {
   const most = Math.max(0, ...days.map(({ calls }) => calls))
   const x = scaleBand(days.map(({ day }) => day), [0, size.width]).padding(0.25)
   const y = scaleLinear([0, Math.max(1, most)], [size.height, 0]).nice(4)
@@ -48,7 +48,7 @@ export function barsByDay (days: readonly DayCount[], label: string): string {
 </svg>
 <details><summary>Show the numbers</summary>
 <div class="scrolling" tabindex="0" role="region" aria-label="${label}"><table><caption class="unseen">${label}</caption>
-<thead><tr><th scope="col">Day</th><th scope="col">Calls</th></tr></thead>
+<thead><tr><th scope="col">Day</th><th scope="col">${unit}</th></tr></thead>
 <tbody>!${days.map(({ day, calls }) => html`<tr><th scope="row">${day}</th><td>${count(calls)}</td></tr>`)}</tbody>
 </table></div></details>
 </figure>`

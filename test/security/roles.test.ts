@@ -22,6 +22,7 @@ const table: Record<'everybody' | 'own' | 'administrators' | 'nobody', readonly 
     'GET /publishable-keys', 'GET /publishable-keys/:id',
     'GET /webhook-tokens', 'GET /webhook-tokens/:id', 'GET /registration-tokens', 'GET /registration-tokens/:id',
     'GET /access-tokens', 'GET /access-tokens/:id', 'GET /mcp-servers', 'GET /mcp-servers/:id', 'GET /usage/tokens',
+    'GET /clients/:id/usage',
     'GET /authorizations', 'GET /authorizations/:id', 'GET /authorizations/:id/usage', 'GET /consents',
     'GET /consents/:id',
     'GET /audit', 'GET /audit/export', 'GET /audit/head', 'GET /invitations', 'GET /invitations/:id',

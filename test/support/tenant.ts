@@ -483,6 +483,7 @@ export function requestsFor (
     'GET /audit/counts': {
       scope: 'audit:read', path: `/audit/counts?organization=${organization}`, collection: 'list'
     },
+    'GET /clients/:id/usage': { scope: 'usage:read', path: `/clients/${client.clientId}/usage` },
     'GET /usage/tokens': {
       scope: 'usage:read', path: `/usage/tokens?organization=${organization}`, collection: 'list'
     },

@@ -1,6 +1,7 @@
 /** One client: what it may do and why, how it proves itself, what happened to it, and its name. */
 import { html } from 'ghtml'
 import { may } from '../api.ts'
+import { barsByDay, everyDay } from '../chart.ts'
 import { disablingForm, enablingForm } from '../disabling.ts'
 import { ago, codes, dayOf, facts, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
@@ -18,7 +19,9 @@ const disablingEffect =
 export async function clientScreen (visit: Visit): Promise<Screen> {
   const { me, now } = visit
   const client = await clientOf(visit)
-  const [access, history] = await Promise.all([accessPanel(visit, client), historyOf(visit, client.clientId, words)])
+  const [access, tokens, history] = await Promise.all([
+    accessPanel(visit, client), tokensPanel(visit, client), historyOf(visit, client.clientId, words)
+  ])
   const mayWrite = may(me, 'clients:write', client)
   return {
     title: client.name,
@@ -27,6 +30,7 @@ export async function clientScreen (visit: Visit): Promise<Screen> {
     ...(mayWrite ? actionsOf(client) : {}),
     content: html`!${facts(factsOf(client, now))}
 !${access}
+!${tokens}
 !${claimForm(client, visit)}
 !${mayWrite && client.status === 'active'
 ? html`<form class="panel" method="post" action="${pageOf(client)}/name">
@@ -36,6 +40,20 @@ export async function clientScreen (visit: Visit): Promise<Screen> {
 : ''}
 !${history}`
   }
+}
+
+/** Days of the chart. */
+const shownDays = 30
+
+/** What it got for itself, by day; '': it gets nothing so, or the person may not read it. */
+async function tokensPanel ({ api, me, now }: Visit, client: Client): Promise<string> {
+  if (!actsForItself(client) || !me.permissions.includes('usage:read')) return ''
+  const from = new Date(now.getTime() - (shownDays - 1) * 86_400_000).toISOString().slice(0, 10)
+  const { days } = await api.get<{ days: readonly { day: string, tokens: number }[] }>(
+    `/clients/${encodeURIComponent(client.clientId)}/usage`, { from, to: now.toISOString().slice(0, 10) }
+  )
+  const counted = days.map(({ day, tokens }) => ({ day, calls: tokens }))
+  return html`<section class="panel">!${barsByDay(everyDay(counted, shownDays, now), 'Tokens by day', 'Tokens')}</section>`
 }
 
 /** For a client that registered openly: the organization that it belongs to from now on. */
