@@ -50,6 +50,7 @@ export function framed (screen: Screen, me: Me): Page {
   return {
     title: screen.title,
     styles: ['dashboard.css'],
+    scripts: ['dashboard.js'],
     body: html`<nav aria-label="Path" class="path">!${screen.path.map(({ name, href }) =>
       html`<a href="${href}">${name}</a> / `)}<span aria-current="page">${screen.title}</span></nav>
 <div class="top"><div><h1>${screen.title}</h1>!${screen.lead === undefined
