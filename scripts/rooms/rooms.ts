@@ -69,6 +69,8 @@ export const strangers: readonly { names: readonly string[], why: string }[] = [
   { names: ['protocol', 'guard'], why: 'a guard can run in another process than the authorization server' },
   { names: ['guard', 'storage'], why: 'a guard works without a database' },
   { names: ['protocol', 'storage'], why: 'the endpoints use the ports of the domain' },
+  { names: ['dashboard', 'domain'], why: 'pages have no way to a record but the management API' },
+  { names: ['dashboard', 'storage'], why: 'pages have no way to a record but the management API' },
   { names: ['guard', 'config'], why: 'a guard in another process has no configuration of ours' },
 ]
 

@@ -36,7 +36,7 @@ export function endingAt<T> (app: Dashboard, path: string, ending: Ending<T>): v
     const problem = problemOf(submission, ending.about(record, submission).name, ending.verb)
     if (problem === null) return await ending.end(submission, record)
     return { screen: asking(ending, record, submission, problem, submission.field('reason')), status: 422 }
-  }, async () => null)
+  })
 }
 
 function asking<T> (

@@ -1,13 +1,14 @@
 /** The screens of APIs and of MCP servers: lists, declaring, one of them, protecting it, and its end. */
+import { endingAt } from '../ending.ts'
 import { formAt, screenAt, type Dashboard } from '../visit.ts'
 import { create, creationScreen, mended } from './creation.ts'
 import { apis, mcpServers, type Kind } from './declared-api.ts'
 import { saveDefaultScopes } from './default-scopes.ts'
-import { revocationScreen, revoke } from './ending.ts'
+import { revocationOf } from './ending.ts'
 import { listScreen } from './list.ts'
 import { change, oneScreen } from './one-api.ts'
 import { protectionScreen } from './protect.ts'
-import { removalScreen, removeScope, saveScopes } from './scopes.ts'
+import { removalOf, saveScopes } from './scopes.ts'
 
 export function apiScreens (app: Dashboard): void {
   screensOf(app, '/apis', apis)
@@ -23,8 +24,6 @@ function screensOf (app: Dashboard, path: string, kind: Kind): void {
   formAt(app, `${path}/:id`, sent => change(kind, sent))
   screenAt(app, `${path}/:id/protect`, visit => protectionScreen(kind, visit))
   formAt(app, `${path}/:id/scopes`, sent => saveScopes(kind, sent))
-  screenAt(app, `${path}/:id/scopes/remove`, visit => removalScreen(kind, visit))
-  formAt(app, `${path}/:id/scopes/remove`, sent => removeScope(kind, sent))
-  screenAt(app, `${path}/:id/revoke`, visit => revocationScreen(kind, visit))
-  formAt(app, `${path}/:id/revoke`, sent => revoke(kind, sent))
+  endingAt(app, `${path}/:id/scopes/remove`, removalOf(kind))
+  endingAt(app, `${path}/:id/revoke`, revocationOf(kind))
 }

@@ -1,8 +1,7 @@
 /** The scopes that an API declares: their table, more of them, their descriptions, and the end of one. */
 import { html } from 'ghtml'
-import { confirmationForm, problemOf } from '../confirmation.ts'
-import type { Screen } from '../frame.ts'
-import type { Outcome, Submission, Visit } from '../visit.ts'
+import type { Ending } from '../ending.ts'
+import type { Outcome, Submission } from '../visit.ts'
 import { apiPathOf, apis, ownPage, wayTo, type Declared, type Kind } from './declared-api.ts'
 
 type Scope = Declared['scopes'][number]
@@ -91,38 +90,29 @@ function ownMembers (kind: Kind, { name, description, keyOnly }: Scope): GivenSc
   return { name, description, ...(kind === apis ? { keyOnly } : {}) }
 }
 
-export async function removalScreen (kind: Kind, visit: Visit): Promise<Screen> {
-  const { record } = await visit.api.read<Declared>(apiPathOf(kind, visit))
-  return removing(kind, record, visit.query('scope'), null)
-}
-
-export async function removeScope (kind: Kind, submission: Submission): Promise<Outcome> {
-  const { api, query } = submission
-  const name = query('scope')
-  const { record, etag } = await api.read<Declared>(apiPathOf(kind, submission))
-  const problem = problemOf(submission, name, 'remove')
-  if (problem !== null) return { screen: removing(kind, record, name, problem), status: 422 }
-  const scopes = record.scopes.filter(scope => scope.name !== name).map(scope => ownMembers(kind, scope))
-  await api.change('PATCH', apiPathOf(kind, submission), { ifMatch: etag, body: { scopes } })
-  return { to: ownPage(kind, submission) }
-}
-
-function removing (kind: Kind, declared: Declared, name: string, problem: string | null): Screen {
-  const path = `${kind.path}/${declared.id}`
+/** The end of a scope, which the query names. */
+export function removalOf (kind: Kind): Ending<{ record: Declared, etag: string }> {
   return {
-    title: `Remove ${name}`,
-    path: wayTo(kind, declared),
     place: kind.path,
-    lead: 'It is taken from every key, client and consent that has it.',
-    content: confirmationForm({
-      action: `${path}/scopes/remove?scope=${encodeURIComponent(name)}`,
-      keep: path,
-      name,
-      warning: 'Callers that need it are refused from the next request on. Declared again, it is another scope: ' +
-        'nobody has it.',
+    verb: 'remove',
+    takesReason: false,
+    load: async asked => await asked.api.read(apiPathOf(kind, asked)),
+    about: ({ record }, { query }) => ({
+      name: query('scope'),
+      title: `Remove ${query('scope')}`,
+      path: wayTo(kind, record),
+      lead: 'It is taken from every key, client and consent that has it.',
+      warning: 'Callers that need it are refused from the next request on. Declared again, it is another scope, ' +
+        'which no credential has.',
       button: 'Remove scope',
-      takesReason: false,
-      problem,
-    })
+      keep: `${kind.path}/${record.id}`,
+    }),
+    end: async (submission, { record, etag }) => {
+      const kept = record.scopes.filter(({ name }) => name !== submission.query('scope'))
+      await submission.api.change('PATCH', apiPathOf(kind, submission), {
+        ifMatch: etag, body: { scopes: kept.map(scope => ownMembers(kind, scope)) }
+      })
+      return { to: ownPage(kind, submission) }
+    },
   }
 }

@@ -1,9 +1,10 @@
 /** The screens of clients: list, creation, one client, a test token, and the ways to end it. */
 import { disable, enable } from '../disabling.ts'
+import { endingAt } from '../ending.ts'
 import { formAt, screenAt, type Dashboard } from '../visit.ts'
 import { apiPathOf, ownPage } from './client.ts'
 import { createClient, creationScreen, mended } from './creation.ts'
-import { revocationScreen, revoke, rotate, rotationScreen } from './ending.ts'
+import { revocation, rotate, rotationScreen } from './ending.ts'
 import { listScreen, search } from './list.ts'
 import { claim, clientScreen, rename } from './one-client.ts'
 import { askToken, tokenScreen } from './test-token.ts'
@@ -22,6 +23,5 @@ export function clientScreens (app: Dashboard): void {
   formAt(app, '/clients/:id/token', askToken)
   screenAt(app, '/clients/:id/rotate', rotationScreen)
   formAt(app, '/clients/:id/rotate', rotate)
-  screenAt(app, '/clients/:id/revoke', revocationScreen)
-  formAt(app, '/clients/:id/revoke', revoke)
+  endingAt(app, '/clients/:id/revoke', revocation)
 }

@@ -53,7 +53,8 @@ async function tokensPanel ({ api, me, now }: Visit, client: Client): Promise<st
     `/clients/${encodeURIComponent(client.clientId)}/usage`, { from, to: now.toISOString().slice(0, 10) }
   )
   const counted = days.map(({ day, tokens }) => ({ day, calls: tokens }))
-  return html`<section class="panel">!${barsByDay(everyDay(counted, shownDays, now), 'Tokens by day', 'Tokens')}</section>`
+  const chart = barsByDay(everyDay(counted, shownDays, now), 'Tokens by day', 'Tokens')
+  return html`<section class="panel">!${chart}</section>`
 }
 
 /** For a client that registered openly: the organization that it belongs to from now on. */

@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import { ApiRefusal, may } from '../api.ts'
 import { grantFields, grantsOf, presets, resourcesOf } from '../apis/grants.ts'
+import { reasonOf } from '../confirmation.ts'
 import { badge, choices, codes, dayOf, textField } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
@@ -47,9 +48,8 @@ export function publishableKeyScreens (app: Dashboard): void {
       button: 'Revoke key',
       keep: path,
     }),
-    end: async ({ api, field }, { id }) => {
-      const reason = field('reason').trim()
-      await api.change('POST', `/publishable-keys/${id}/revoke`, { body: reason === '' ? {} : { reason } })
+    end: async (submission, { id }) => {
+      await submission.api.change('POST', `/publishable-keys/${id}/revoke`, { body: reasonOf(submission) })
       return { to: path }
     },
   })

@@ -2,6 +2,7 @@
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import { may, type ApiRefusal, type Query } from '../api.ts'
+import { reasonOf } from '../confirmation.ts'
 import { badge, dayOf, nameOrId, textField } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
@@ -46,9 +47,8 @@ export function webhookTokenScreens (app: Dashboard): void {
       button: 'Revoke token',
       keep: path,
     }),
-    end: async ({ api, field }, { id }) => {
-      const reason = field('reason').trim()
-      await api.change('POST', `/webhook-tokens/${id}/revoke`, { body: reason === '' ? {} : { reason } })
+    end: async (submission, { id }) => {
+      await submission.api.change('POST', `/webhook-tokens/${id}/revoke`, { body: reasonOf(submission) })
       return { to: path }
     },
   })
