@@ -69,6 +69,8 @@ export const strangers: readonly { names: readonly string[], why: string }[] = [
   { names: ['protocol', 'guard'], why: 'a guard can run in another process than the authorization server' },
   { names: ['guard', 'storage'], why: 'a guard works without a database' },
   { names: ['protocol', 'storage'], why: 'the endpoints use the ports of the domain' },
+  { names: ['dashboard', 'domain'], why: 'pages have no way to a record but the management API' },
+  { names: ['dashboard', 'storage'], why: 'pages have no way to a record but the management API' },
   { names: ['guard', 'config'], why: 'a guard in another process has no configuration of ours' },
 ]
 
@@ -100,6 +102,11 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'management/conventions': 'The rules that hold for every route: operations, pages, ETags, idempotency, errors.',
   'management/documentation': 'The OpenAPI document, its reference page and llms.txt, from the schemas of the routes.',
   'dashboard/api-keys': 'API keys: the list, creation, one key, and the ways to disable, replace and revoke it.',
+  'dashboard/clients': 'Clients: the list, creation, one client, a test token, and the ways to end it or its secret.',
+  'dashboard/apis': 'APIs and MCP servers: the lists, their scopes and refusals, and the lines that protect them.',
+  'dashboard/applications': 'Applications that act for members: in use, remembered, approved, and their registration.',
+  'dashboard/publishable-keys': 'Publishable keys: the list, creation, and revoking.',
+  'dashboard/webhook-tokens': 'Webhook tokens: the list, creation, and revoking.',
   'dashboard/audit': 'The audit log: its events, their number by day, and the chain that they stand in.',
   'dashboard/overview': 'The first screen: calls, refusals, keys that need somebody, servers, and first steps.',
   'dashboard/members': 'Members: the list, one member, how they sign in, and their removal.',

@@ -7,7 +7,11 @@ import type { FastifyPluginAsync } from 'fastify'
 import { presentPageError } from '../pages/error-page.ts'
 import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
+import { apiScreens } from './apis/apis.ts'
+import { applicationScreens } from './applications/applications.ts'
 import { clientScreens } from './clients/clients.ts'
+import { publishableKeyScreens } from './publishable-keys/publishable-keys.ts'
+import { webhookTokenScreens } from './webhook-tokens/webhook-tokens.ts'
 import { groupScreens } from './groups/groups.ts'
 import { invitationScreens } from './invitations/invitations.ts'
 import { memberScreens } from './members/members.ts'
@@ -34,6 +38,10 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     overviewScreen(context)
     apiKeyScreens(context)
     clientScreens(context)
+    apiScreens(context)
+    applicationScreens(context)
+    publishableKeyScreens(context)
+    webhookTokenScreens(context)
     memberScreens(context)
     invitationScreens(context)
     groupScreens(context)

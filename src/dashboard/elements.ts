@@ -22,6 +22,14 @@ export function dayOf (text: string): string {
   return html`<time datetime="${text}" title="${text}">${day.format(new Date(text))}</time>`
 }
 
+/** The end of a day, UTC: the same for each attempt on one day, so that a repeated form is the same form. */
+export function endOfDayAfter (now: Date, days: number): string {
+  const end = new Date(now)
+  end.setUTCDate(end.getUTCDate() + days)
+  end.setUTCHours(23, 59, 59, 0)
+  return end.toISOString()
+}
+
 const number = new Intl.NumberFormat('en')
 
 /** A number with separators. */

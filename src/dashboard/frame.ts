@@ -17,6 +17,9 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
     places: [
       { name: 'Overview', path: dashboardPath, scope: null },
       { name: 'Clients', path: `${dashboardPath}/clients`, scope: 'clients:read' },
+      { name: 'APIs', path: `${dashboardPath}/apis`, scope: 'resources:read' },
+      { name: 'MCP servers', path: `${dashboardPath}/mcp-servers`, scope: 'mcp-servers:read' },
+      { name: 'Applications', path: `${dashboardPath}/applications`, scope: 'authorizations:read' },
       { name: 'Members', path: `${dashboardPath}/members`, scope: 'members:read' },
       { name: 'Policies', path: `${dashboardPath}/policies`, scope: 'policies:read' },
       { name: 'Organizations', path: `${dashboardPath}/organizations`, scope: 'organizations:read' },
@@ -33,6 +36,8 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
     name: 'Settings',
     places: [
       { name: 'API keys', path: `${dashboardPath}/api-keys`, scope: 'api-keys:read' },
+      { name: 'Publishable keys', path: `${dashboardPath}/publishable-keys`, scope: 'publishable-keys:read' },
+      { name: 'Webhook tokens', path: `${dashboardPath}/webhook-tokens`, scope: 'webhook-tokens:read' },
       { name: 'Connected applications', path: '/api/v1/auth/applications', scope: null },
       { name: 'Sign-in', path: `${dashboardPath}/sign-in`, scope: null },
     ]
@@ -65,6 +70,7 @@ export function framed (screen: Screen, me: Me): Page {
   return {
     title: screen.title,
     styles: ['dashboard.css'],
+    scripts: ['dashboard.js'],
     body: html`!${screen.path.length === 0 ? '' : wayTo(screen)}<div class="top"><div><h1>${screen.title}</h1>!${screen.lead === undefined
 ? ''
 : html`

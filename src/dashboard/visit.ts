@@ -23,6 +23,8 @@ export interface Visit {
   now: Date
   /** The origin of this server. */
   issuer: string
+  /** The path and the query that were asked for. */
+  url: string
 }
 
 /** A form that was sent. */
@@ -129,7 +131,13 @@ async function visitOf (app: Dashboard, request: FastifyRequest): Promise<Visit 
   const api = apiFor(app, request)
   const me = await meOf(api)
   return me && {
-    api, me, now: new Date(), issuer: app.issuer, parameter: from(request.params), query: from(request.query)
+    api,
+    me,
+    now: new Date(),
+    issuer: app.issuer,
+    url: request.url,
+    parameter: from(request.params),
+    query: from(request.query)
   }
 }
 
@@ -143,6 +151,7 @@ async function submissionOf (app: Dashboard, request: FastifyRequest): Promise<S
     me,
     now: new Date(),
     issuer: app.issuer,
+    url: request.url,
     parameter: from(request.params),
     query: from(request.query),
     field: from(body),

@@ -12,6 +12,7 @@ export const assetsPath = '/assets'
 const types: Readonly<Record<string, string>> = {
   'pages.css': 'text/css; charset=utf-8',
   'dashboard.css': 'text/css; charset=utf-8',
+  'dashboard.js': 'text/javascript; charset=utf-8',
   'link.js': 'text/javascript; charset=utf-8',
   'passkeys.js': 'text/javascript; charset=utf-8',
   'mark.svg': 'image/svg+xml',

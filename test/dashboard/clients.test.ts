@@ -18,7 +18,8 @@ const namesOf = async (organization: string): Promise<string[]> =>
   (await admin('GET', `/clients?organization=${organization}`)).json.data.map(({ name }: { name: string }) => name)
 
 tap.test('CD-02: a client is made once, gets a token, a new secret, another name, and ends by its name', browser, async t => {
-  const { page, organization, visit, look, leave } = await visitor(server, chromium)
+  const { page, context, organization, visit, look, leave } = await visitor(server, chromium)
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'])
   await visit('/clients')
   await look(t, 'clients-empty')
   await page.getByRole('link', { name: 'Create client' }).click()
@@ -31,6 +32,9 @@ tap.test('CD-02: a client is made once, gets a token, a new secret, another name
   const secret = (await page.getByLabel('Secret of Nightly export').textContent())!
   const clientId = (await page.getByLabel('Client id of Nightly export').textContent())!
   t.strictSame(await namesOf(organization), ['Nightly export'], 'a double click makes one')
+  await page.getByRole('button', { name: 'Copy Secret of Nightly export' }).click({ timeout: 5_000 })
+  await page.getByText('Copied', { exact: true }).waitFor()
+  t.equal(await page.evaluate('navigator.clipboard.readText()'), secret)
   await page.getByText('Use it').click()
   await look(t, 'client-once')
   await page.reload()

@@ -54,6 +54,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['cli/command.ts', '/^\\d{1,10}$/', 'own'],
   ['dashboard/confirmation.ts', '/\\s+/', 'body'],
   ['dashboard/api-keys/creation.ts', '/[\\s,]+/', 'body'],
+  ['dashboard/clients/creation.ts', '/[\\s,]+/', 'body'],
   ['dashboard/groups/creation.ts', '/[\\s,]+/', 'body'],
   ['dashboard/policies/policy.ts', '/[\\s,]+/', 'body'],
   ['decision/client-proof.ts', 'pattern ^[\\x20-\\x7e]*$', 'field'],

@@ -7,13 +7,13 @@ import { dashboardPath, type Screen } from '../frame.ts'
 import {
   filterForm, given, listOf, narrowed, pageSize, type Column, type Listing, type Options
 } from '../list.ts'
+import { memberNames } from '../member-names.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import type { ApiKey } from './api-key.ts'
 
 export const keysPath = `${dashboardPath}/api-keys`
 
 interface Usage { apiKey: string, calls: number, days: readonly DayCount[] }
-interface Member { id: string, name: string }
 
 const states: Options = [
   ['', 'All states'], ['active', 'Active'], ['disabled', 'Disabled'], ['expired', 'Expired'], ['revoked', 'Revoked'],
@@ -33,7 +33,9 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
     limit: pageSize, total: 'true', ...given({ ...filter, cursor: query('after') })
   })
   const { data } = listing
-  const [usage, makers] = await Promise.all([usageOf(api, me, data, now), makersOf(api, me, data)])
+  const [usage, makers] = await Promise.all([
+    usageOf(api, me, data, now), memberNames({ api, me }, data.map(({ creator }) => creator))
+  ])
   const mayWrite = me.permissions.includes('api-keys:write')
   return {
     title: 'API keys',
@@ -86,15 +88,6 @@ async function usageOf (
     keys: keys.map(({ id }) => id).join(','), from, to: now.toISOString().slice(0, 10)
   })
   return new Map(data.map(each => [each.apiKey, each]))
-}
-
-/** Names of the members that made keys. */
-async function makersOf (
-  api: Visit['api'], { permissions }: Visit['me'], keys: readonly ApiKey[]
-): Promise<Map<string, string>> {
-  if (!permissions.includes('members:read') || keys.every(({ creator }) => creator === null)) return new Map()
-  const { data } = await api.get<{ data: Member[] }>('/members', { limit: 200 })
-  return new Map(data.map(({ id, name }) => [id, name]))
 }
 
 function columnsOf (usage: Map<string, Usage> | null, makers: Map<string, string>, now: Date): Column<ApiKey>[] {
