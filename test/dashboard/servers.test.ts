@@ -55,6 +55,6 @@ tap.test('an owner of an organization is offered no servers, and is refused in t
   const { page, context } = await visitorOf(chromium, server, id, { javaScript: false })
   t.equal((await page.goto(serversPage))?.status(), 403)
   t.match(await page.getByRole('alert').textContent(), /requires a deployment-wide credential/)
-  t.equal(await page.getByRole('link', { name: 'Servers' }).count(), 0)
+  t.equal(await page.getByRole('link', { name: 'Servers', exact: true }).count(), 0)
   await context.close()
 })
