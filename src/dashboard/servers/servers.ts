@@ -104,7 +104,8 @@ function checksOf ({ status, checks }: Health): string {
 
 function lostTable (lost: Listing<LostChange>, mayWrite: boolean): string {
   return html`<h2>Lost changes</h2>
-<p class="warn">The database lost these in a failover. What they were about is refused until somebody decides.</p>
+<p class="warn">The database lost these in a failover. What they were about is refused until
+somebody accepts what the database has, or revokes it again.</p>
 !${listOf<LostChange>({
   caption: 'Lost changes',
   nouns: ['lost change', 'lost changes'],
@@ -118,8 +119,8 @@ function lostTable (lost: Listing<LostChange>, mayWrite: boolean): string {
   ...(mayWrite
     ? {
         actions: ({ id, subject }: LostChange) => html`<form method="post"
- action="${serversPath}/lost-changes/${id}/accept"><button type="submit">Accept what the database has<span
- class="unseen"> of ${subject}</span></button></form>`
+ action="${serversPath}/lost-changes/${id}/accept"><button type="submit">Accept<span class="unseen"> what the
+database has of ${subject}</span></button></form>`
       }
     : {}),
   empty: 'None.'
