@@ -62,6 +62,11 @@ tap.test('an API is declared once, described, protected, changed, narrowed, and 
   await page.getByRole('radio', { name: 'error, code, details' }).check()
   await page.getByRole('button', { name: 'Save', exact: true }).click()
   await page.getByRole('region', { name: 'Without a credential' }).getByText('"UNAUTHORIZED"').waitFor()
+  await page.getByLabel('Name of scope 3').fill('orders "write"')
+  await page.getByRole('button', { name: 'Save scopes' }).click()
+  await page.getByRole('alert').waitFor()
+  t.equal(await page.getByLabel('Name of scope 3').inputValue(), 'orders "write"', 'what was typed is kept')
+  await look(t, 'api-scopes-refused')
   await page.getByLabel('Name of scope 3').fill('orders:write')
   await page.getByLabel('Description of orders:read').fill('Read all orders')
   await admin('PATCH', `/resources/${declared[0].id}`, {
