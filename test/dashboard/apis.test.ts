@@ -2,7 +2,7 @@
 import tap from 'tap'
 import { frameworksOf, snippetsFor } from '../../src/dashboard/apis/snippets.ts'
 import { browser, startBrowser } from '../support/browser.ts'
-import { clickTwice, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -101,9 +101,7 @@ tap.test('an API is declared once, described, protected, changed, narrowed, and 
   t.match(guard, { grants: [], introspects: ['https://orders.test'] })
 
   await visit(`/apis/${declared[0].id}/revoke`)
-  await page.getByLabel('Type Orders to confirm').fill('orders')
-  await page.getByRole('button', { name: 'Revoke API' }).click()
-  await page.getByText('Type Orders to revoke it.').waitFor()
+  await confirmWrongly(t, page, 'Orders', 'Revoke API')
   await look(t, 'api-revoke')
   await page.getByLabel('Type Orders to confirm').fill('Orders')
   await page.getByRole('button', { name: 'Revoke API' }).click()

@@ -1,7 +1,7 @@
 /** The screens of clients in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { clickTwice, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -86,9 +86,7 @@ tap.test('CD-02: a client is made once, gets a token, a new secret, another name
 
   await visit('/clients')
   await page.getByRole('link', { name: 'Revoke Weekly export' }).click()
-  await page.getByLabel('Type Weekly export to confirm').fill('weekly')
-  await page.getByRole('button', { name: 'Revoke client' }).click()
-  await page.getByText('Type Weekly export to revoke it.').waitFor()
+  await confirmWrongly(t, page, 'Weekly export', 'Revoke client')
   await look(t, 'client-revoke')
   await page.getByLabel('Type Weekly export to confirm').fill('Weekly export')
   await page.getByRole('button', { name: 'Revoke client' }).click()

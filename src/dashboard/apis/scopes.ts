@@ -19,11 +19,12 @@ const newRows = 3
 export function scopeFields (
   kind: Kind, scopes: readonly Scope[], path: string, known: ReadonlySet<string> = new Set()
 ): string {
+  const pathOf = (scope: Scope | null) => scope !== null && known.has(scope.name) ? path : null
   const rows = [...scopes, ...Array.from({ length: newRows }, () => null)]
   return html`<fieldset class="field wide"><legend>Scopes</legend>
 <p class="hint">What a caller may do, such as <code>invoices:read</code>. People that are asked for consent read the
 description. A row without a name counts for nothing.</p>
-!${rows.map((scope, index) => rowOf(kind, scope, index, scope !== null && known.has(scope.name) ? path : null))}</fieldset>`
+!${rows.map((scope, index) => rowOf(kind, scope, index, pathOf(scope)))}</fieldset>`
 }
 
 /** `path`: of the page of a scope that there is; null: the scope is new. */
