@@ -69,6 +69,8 @@ tap.test('CD-02: a client is made once, gets a token, a new secret, another name
   await page.getByLabel('Name').fill('   ')
   await page.getByRole('button', { name: 'Rename' }).click()
   t.equal(await page.getByLabel('Name').getAttribute('aria-invalid'), 'true')
+  await page.getByText('A display name: no control characters').waitFor()
+  t.equal(await page.getByText('must match pattern').count(), 0)
   await look(t, 'client-rename-refused')
   await page.getByLabel('Name').fill('Weekly export')
   await page.getByRole('button', { name: 'Rename' }).click()

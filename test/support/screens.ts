@@ -93,7 +93,7 @@ async function picture (page: Page, name: string): Promise<void> {
   await page.setViewportSize({ width: 1280, height: 860 })
 }
 
-/** A wrong name ends nothing: the script of the page holds the button, and the server refuses what comes all the same. */
+/** A wrong name ends nothing: the script of the page holds the button, and the server refuses the form all the same. */
 export async function confirmWrongly (t: Test, page: Page, name: string, button: string): Promise<void> {
   await page.getByLabel(`Type ${name} to confirm`).fill(`not ${name}`)
   const isHeld = await page.getByRole('button', { name: button, exact: true }).isDisabled()
