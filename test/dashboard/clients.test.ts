@@ -128,6 +128,25 @@ tap.test('the list is searched, narrowed, sorted and paged, and has no way for a
   await leave(t)
 })
 
+tap.test('on a phone the places are behind a button, by touch and by keyboard, and Escape closes them', browser, async t => {
+  const { page, visit, look, leave } = await visitor(server, chromium)
+  await visit('/clients')
+  await page.setViewportSize({ width: 390, height: 860 })
+  const place = page.getByRole('link', { name: 'API keys', exact: true })
+  t.equal(await place.isVisible(), false)
+  await page.getByRole('button', { name: 'Menu' }).click()
+  t.equal(await place.isVisible(), true)
+  await look(t, 'menu')
+  await page.setViewportSize({ width: 390, height: 860 })
+  await page.keyboard.press('Escape')
+  t.equal(await place.isVisible(), false)
+  await page.getByRole('button', { name: 'Menu' }).focus()
+  await page.keyboard.press('Enter')
+  await place.click()
+  await page.getByRole('heading', { name: 'API keys', level: 1 }).waitFor()
+  await leave(t)
+})
+
 tap.test('without JavaScript: a client with a preset is made, and what is wrong with the form is said at its field', browser, async t => {
   const { page, organization, visit, leave } = await visitor(server, chromium, { javaScript: false })
   await visit('/clients/new')
