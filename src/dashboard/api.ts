@@ -70,11 +70,18 @@ export class ApiRefusal extends Error {
   readonly details: Readonly<Record<string, unknown>>
 
   constructor (status: number, { error, code, details }: Partial<Record<'error' | 'code' | 'details', unknown>>) {
-    super(typeof error === 'string' ? error : 'The API did not answer in its own words.')
+    super(typeof error === 'string' ? withoutPattern(error) : 'The API did not answer in its own words.')
     this.status = status
     this.code = typeof code === 'string' ? code : 'SERVER_ERROR'
     this.details = typeof details === 'object' && details !== null ? { ...details } : {}
   }
+}
+
+/** A sentence of the API for people: what a pattern means is said behind it, and the pattern itself is for programs. */
+function withoutPattern (sentence: string): string {
+  const pattern = sentence.indexOf(' must match pattern "')
+  const meaning = sentence.lastIndexOf('". ')
+  return pattern === -1 || meaning < pattern ? sentence : sentence.slice(meaning + 3)
 }
 
 /** Seconds for which a page that shows a secret may be loaded again. */

@@ -26,7 +26,7 @@ export interface Confirmation {
 export function confirmationForm (
   { action, keep, name, warning, button, takesReason, problem, reason = '' }: Confirmation
 ): string {
-  return html`<form class="panel" method="post" action="${action}">
+  return html`<form class="panel" method="post" action="${action}" data-name="${name}">
 <p class="warn">!${warning}</p>
 !${textField({ name: 'confirmation', label: `Type ${name} to confirm`, required: true, problem, isFocused: true })}
 !${takesReason

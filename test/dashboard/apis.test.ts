@@ -2,7 +2,7 @@
 import tap from 'tap'
 import { frameworksOf, snippetsFor } from '../../src/dashboard/apis/snippets.ts'
 import { browser, startBrowser } from '../support/browser.ts'
-import { clickTwice, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -62,6 +62,11 @@ tap.test('an API is declared once, described, protected, changed, narrowed, and 
   await page.getByRole('radio', { name: 'error, code, details' }).check()
   await page.getByRole('button', { name: 'Save', exact: true }).click()
   await page.getByRole('region', { name: 'Without a credential' }).getByText('"UNAUTHORIZED"').waitFor()
+  await page.getByLabel('Name of scope 3').fill('orders "write"')
+  await page.getByRole('button', { name: 'Save scopes' }).click()
+  await page.getByRole('alert').waitFor()
+  t.equal(await page.getByLabel('Name of scope 3').inputValue(), 'orders "write"', 'what was typed is kept')
+  await look(t, 'api-scopes-refused')
   await page.getByLabel('Name of scope 3').fill('orders:write')
   await page.getByLabel('Description of orders:read').fill('Read all orders')
   await admin('PATCH', `/resources/${declared[0].id}`, {
@@ -96,9 +101,7 @@ tap.test('an API is declared once, described, protected, changed, narrowed, and 
   t.match(guard, { grants: [], introspects: ['https://orders.test'] })
 
   await visit(`/apis/${declared[0].id}/revoke`)
-  await page.getByLabel('Type Orders to confirm').fill('orders')
-  await page.getByRole('button', { name: 'Revoke API' }).click()
-  await page.getByText('Type Orders to revoke it.').waitFor()
+  await confirmWrongly(t, page, 'Orders', 'Revoke API')
   await look(t, 'api-revoke')
   await page.getByLabel('Type Orders to confirm').fill('Orders')
   await page.getByRole('button', { name: 'Revoke API' }).click()

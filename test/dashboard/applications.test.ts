@@ -3,7 +3,7 @@ import tap from 'tap'
 import { allowedBy, createAskingClient } from '../support/authorizing.ts'
 import { browser, startBrowser } from '../support/browser.ts'
 import { createMember } from '../support/people.ts'
-import { clickTwice, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -37,9 +37,7 @@ tap.test('an administrator sees who allowed what, and ends one, a consent, and a
   await page.getByText('3 installations, all shown').waitFor()
   await look(t, 'applications')
   await page.getByRole('link', { name: 'End Till' }).click()
-  await page.getByLabel('Type Till to confirm').fill('till')
-  await page.getByRole('button', { name: 'End access' }).click()
-  await page.getByText('Type Till to end it.').waitFor()
+  await confirmWrongly(t, page, 'Till', 'End access')
   await look(t, 'application-end')
   await page.getByLabel('Type Till to confirm').fill('Till')
   await page.getByRole('button', { name: 'End access' }).click()

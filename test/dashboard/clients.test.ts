@@ -1,7 +1,7 @@
 /** The screens of clients in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { clickTwice, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -66,6 +66,12 @@ tap.test('CD-02: a client is made once, gets a token, a new secret, another name
   await server.tokenFor({ clientId, clientSecret: second })
   t.equal((await admin('GET', `/clients/${clientId}`)).json.secrets.length, 2, 'a double click makes one')
   await page.getByRole('link', { name: 'I have saved it' }).click()
+  await page.getByLabel('Name').fill('   ')
+  await page.getByRole('button', { name: 'Rename' }).click()
+  t.equal(await page.getByLabel('Name').getAttribute('aria-invalid'), 'true')
+  await page.getByText('A display name: no control characters').waitFor()
+  t.equal(await page.getByText('must match pattern').count(), 0)
+  await look(t, 'client-rename-refused')
   await page.getByLabel('Name').fill('Weekly export')
   await page.getByRole('button', { name: 'Rename' }).click()
   await page.getByRole('heading', { name: 'Weekly export', level: 1 }).waitFor()
@@ -82,9 +88,7 @@ tap.test('CD-02: a client is made once, gets a token, a new secret, another name
 
   await visit('/clients')
   await page.getByRole('link', { name: 'Revoke Weekly export' }).click()
-  await page.getByLabel('Type Weekly export to confirm').fill('weekly')
-  await page.getByRole('button', { name: 'Revoke client' }).click()
-  await page.getByText('Type Weekly export to revoke it.').waitFor()
+  await confirmWrongly(t, page, 'Weekly export', 'Revoke client')
   await look(t, 'client-revoke')
   await page.getByLabel('Type Weekly export to confirm').fill('Weekly export')
   await page.getByRole('button', { name: 'Revoke client' }).click()
@@ -121,6 +125,25 @@ tap.test('the list is searched, narrowed, sorted and paged, and has no way for a
   await page.getByText('3 of 53 clients').waitFor()
   await page.getByRole('link', { name: 'First page' }).click()
   await page.getByText('50 of 53 clients').waitFor()
+  await leave(t)
+})
+
+tap.test('on a phone the places are behind a button, by touch and by keyboard, and Escape closes them', browser, async t => {
+  const { page, visit, look, leave } = await visitor(server, chromium)
+  await visit('/clients')
+  await page.setViewportSize({ width: 390, height: 860 })
+  const place = page.getByRole('link', { name: 'API keys', exact: true })
+  t.equal(await place.isVisible(), false)
+  await page.getByRole('button', { name: 'Menu' }).click()
+  t.equal(await place.isVisible(), true)
+  await look(t, 'menu')
+  await page.setViewportSize({ width: 390, height: 860 })
+  await page.keyboard.press('Escape')
+  t.equal(await place.isVisible(), false)
+  await page.getByRole('button', { name: 'Menu' }).focus()
+  await page.keyboard.press('Enter')
+  await place.click()
+  await page.getByRole('heading', { name: 'API keys', level: 1 }).waitFor()
   await leave(t)
 })
 

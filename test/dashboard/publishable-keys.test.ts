@@ -1,7 +1,7 @@
 /** The screens of publishable keys in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { clickTwice, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -34,9 +34,7 @@ tap.test('a publishable key is made once, its private key is shown once, and it 
   t.strictSame(made[0].scopes, ['company:read', 'invoices:read'])
   t.notMatch(server.lines.join(''), pem.split('\n')[1]!)
   await page.getByRole('link', { name: 'Revoke Shop' }).click()
-  await page.getByLabel('Type Shop to confirm').fill('shop')
-  await page.getByRole('button', { name: 'Revoke key' }).click()
-  await page.getByText('Type Shop to revoke it.').waitFor()
+  await confirmWrongly(t, page, 'Shop', 'Revoke key')
   await look(t, 'publishable-key-revoke')
   await page.getByLabel('Type Shop to confirm').fill('Shop')
   await page.getByRole('button', { name: 'Revoke key' }).click()

@@ -1,7 +1,7 @@
 /** The screens of webhook tokens in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { clickTwice, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -38,9 +38,7 @@ tap.test('a webhook token is made once, shown once, and revoked by its object', 
   t.equal(made.length, 1, 'a double click makes one')
   t.notMatch(server.lines.join(''), token)
   await page.getByRole('link', { name: 'Revoke templates/tpl_1' }).click()
-  await page.getByLabel('Type templates/tpl_1 to confirm').fill('tpl_1')
-  await page.getByRole('button', { name: 'Revoke token' }).click()
-  await page.getByText('Type templates/tpl_1 to revoke it.').waitFor()
+  await confirmWrongly(t, page, 'templates/tpl_1', 'Revoke token')
   await look(t, 'webhook-token-revoke')
   await page.getByLabel('Type templates/tpl_1 to confirm').fill('templates/tpl_1')
   await page.getByRole('button', { name: 'Revoke token' }).click()

@@ -94,6 +94,15 @@ export async function picture (page: Page, name: string): Promise<void> {
   await page.setViewportSize({ width: 1280, height: 860 })
 }
 
+/** A wrong name ends nothing: the script of the page holds the button, and the server refuses the form all the same. */
+export async function confirmWrongly (t: Test, page: Page, name: string, button: string): Promise<void> {
+  await page.getByLabel(`Type ${name} to confirm`).fill(`not ${name}`)
+  const isHeld = await page.getByRole('button', { name: button, exact: true }).isDisabled()
+  t.equal(isHeld, true, `${button} waits for the name`)
+  await page.evaluate("document.querySelector('form[data-name]').requestSubmit()")
+  await page.getByText(/^Type .* to [a-z]+ it\.$/).waitFor()
+}
+
 /** Sends a form twice at once, as a double click does before the page has changed. */
 export async function clickTwice (page: Page, button: string): Promise<void> {
   await page.getByRole('button', { name: button, exact: true }).dblclick()

@@ -12,8 +12,9 @@ export function apiKeyScreens (app: Dashboard): void {
   formAt(app, '/api-keys/search', search)
   screenAt(app, '/api-keys/new', creationScreen)
   formAt(app, '/api-keys', createKey, mended)
-  screenAt(app, '/api-keys/:id', keyScreen)
-  formAt(app, '/api-keys/:id/name', rename)
+  screenAt(app, '/api-keys/:id', visit => keyScreen(visit))
+  formAt(app, '/api-keys/:id/name', rename, (sent, { message }) =>
+    keyScreen(sent, { name: sent.field('name'), problem: message }))
   formAt(app, '/api-keys/:id/disable', key => disable(key, apiPathOf(key), pathOf(key)))
   formAt(app, '/api-keys/:id/enable', key => enable(key, apiPathOf(key), pathOf(key)))
   screenAt(app, '/api-keys/:id/rotate', rotationScreen)

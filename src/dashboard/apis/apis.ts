@@ -21,9 +21,11 @@ function screensOf (app: Dashboard, path: string, kind: Kind): void {
   screenAt(app, `${path}/new`, visit => creationScreen(kind, visit))
   formAt(app, path, sent => create(kind, sent), (sent, refusal) => mended(kind, sent, refusal))
   screenAt(app, `${path}/:id`, visit => oneScreen(kind, visit))
-  formAt(app, `${path}/:id`, sent => change(kind, sent))
+  formAt(app, `${path}/:id`, sent => change(kind, sent), (sent, { message }) =>
+    oneScreen(kind, sent, { of: 'change', sent, message }))
   screenAt(app, `${path}/:id/protect`, visit => protectionScreen(kind, visit))
-  formAt(app, `${path}/:id/scopes`, sent => saveScopes(kind, sent))
+  formAt(app, `${path}/:id/scopes`, sent => saveScopes(kind, sent), (sent, { message }) =>
+    oneScreen(kind, sent, { of: 'scopes', sent, message }))
   endingAt(app, `${path}/:id/scopes/remove`, removalOf(kind))
   endingAt(app, `${path}/:id/revoke`, revocationOf(kind))
 }

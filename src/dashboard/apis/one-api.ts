@@ -12,7 +12,10 @@ import { defaultScopesPanel } from './default-scopes.ts'
 import { scopesPanel, scopesTold } from './scopes.ts'
 import { refusalsPanel, styleField, styleName } from './style.ts'
 
-export async function oneScreen (kind: Kind, visit: Visit): Promise<Screen> {
+/** What a form of the page had that the API did not take, and why. */
+export interface Refused { of: 'change' | 'scopes', sent: Submission, message: string }
+
+export async function oneScreen (kind: Kind, visit: Visit, refused?: Refused): Promise<Screen> {
   const declared = await visit.api.get<Declared>(apiPathOf(kind, visit))
   const isChangeable = mayChange(visit.me, kind, declared)
   const path = `${kind.path}/${declared.id}`
@@ -25,10 +28,13 @@ export async function oneScreen (kind: Kind, visit: Visit): Promise<Screen> {
     place: kind.path,
     action: html`<div class="actions"><a class="button primary" href="${path}/protect">Protect it</a>
 !${isChangeable ? html`<a class="button danger" href="${path}/revoke">Revoke ${kind.nouns[0]}</a>` : ''}</div>`,
-    content: html`!${facts(factsOf(kind, declared))}
-!${isChangeable ? scopesPanel(kind, declared) : scopesTold(declared)}
+    content: html`!${refused === undefined ? '' : html`<p class="alert" role="alert">${refused.message}</p>`}
+!${facts(factsOf(kind, declared))}
+!${isChangeable
+  ? scopesPanel(kind, declared, refused?.of === 'scopes' ? refused.sent : null)
+  : scopesTold(declared)}
 !${kind === apis ? '' : defaultScopesPanel(declared as McpServer, isChangeable)}
-!${isChangeable ? changeForm(kind, declared) : ''}
+!${isChangeable ? changeForm(kind, declared, refused?.of === 'change' ? refused.sent : null) : ''}
 !${refusals}
 !${history}`
   }
@@ -61,10 +67,10 @@ function ofServer ({ metadataUrl, wwwAuthenticate }: McpServer): [string, string
   ]
 }
 
-function changeForm (kind: Kind, declared: Declared): string {
+function changeForm (kind: Kind, declared: Declared, sent: Submission | null): string {
   return html`<form class="panel" method="post" action="${kind.path}/${declared.id}">
-!${textField({ name: 'name', label: 'Name', value: declared.name, required: true })}
-!${kind === apis ? styleField((declared as Api).style) : ''}
+!${textField({ name: 'name', label: 'Name', value: sent?.field('name') ?? declared.name, required: true })}
+!${kind === apis ? styleField(sent?.field('style') ?? (declared as Api).style) : ''}
 <p class="actions"><button type="submit">Save</button></p></form>`
 }
 

@@ -12,27 +12,35 @@ interface GivenScope { name: string, description: string | null, keyOnly?: boole
 /** Rows for new scopes in a form. */
 const newRows = 3
 
-/** Rows of fields: a scope that there is keeps its name, because to rename it would be to end it. */
-export function scopeFields (kind: Kind, scopes: readonly Scope[], path: string): string {
+/**
+ * Rows of fields. A scope in `known` keeps its name, because to rename it would be to end it. `path`: the page of what
+ * declares them.
+ */
+export function scopeFields (
+  kind: Kind, scopes: readonly Scope[], path: string, known: ReadonlySet<string> = new Set()
+): string {
+  const pathOf = (scope: Scope | null) => scope !== null && known.has(scope.name) ? path : null
   const rows = [...scopes, ...Array.from({ length: newRows }, () => null)]
   return html`<fieldset class="field wide"><legend>Scopes</legend>
 <p class="hint">What a caller may do, such as <code>invoices:read</code>. People that are asked for consent read the
 description. A row without a name counts for nothing.</p>
-!${rows.map((scope, index) => rowOf(kind, scope, index, path))}</fieldset>`
+!${rows.map((scope, index) => rowOf(kind, scope, index, pathOf(scope)))}</fieldset>`
 }
 
-function rowOf (kind: Kind, scope: Scope | null, index: number, path: string): string {
+/** `path`: of the page of a scope that there is; null: the scope is new. */
+function rowOf (kind: Kind, scope: Scope | null, index: number, path: string | null): string {
   const number = index + 1
   return html`<div class="scope-row">
-!${scope === null
-? html`<input type="text" name="scope" aria-label="Name of scope ${number}" placeholder="name">`
+!${scope === null || path === null
+? html`<input type="text" name="scope" aria-label="Name of scope ${number}" placeholder="name" value="${
+  scope?.name ?? ''}">`
 : html`<input type="hidden" name="scope" value="${scope.name}"><code>${scope.name}</code>`}
-<input type="text" name="description" aria-label="Description of ${scope?.name ?? `scope ${number}`}"
+<input type="text" name="description" aria-label="Description of ${path === null ? `scope ${number}` : scope!.name}"
  placeholder="description" value="${scope?.description ?? ''}">
 !${kind === apis
 ? html`<label class="choice"><input type="checkbox" name="key-only" value="${index}"!${
   scope?.keyOnly === true ? ' checked' : ''}> <span>Keys only</span></label>`
-: ''}!${scope === null || path === ''
+: ''}!${scope === null || path === null
 ? ''
 : html`<a href="${path}/scopes/remove?scope=${encodeURIComponent(scope.name)}">Remove<span class="unseen">
 ${scope.name}</span></a>`}</div>
@@ -54,10 +62,13 @@ export function scopesOf (kind: Kind, { fields }: Submission): GivenScope[] {
   })
 }
 
-export function scopesPanel (kind: Kind, { scopes, id }: Declared): string {
+/** `sent`: what was typed and not taken; null: nothing. */
+export function scopesPanel (kind: Kind, { scopes, id }: Declared, sent: Submission | null): string {
   const path = `${kind.path}/${id}`
+  const typed = sent && scopesOf(kind, sent).map(scope => ({ keyOnly: false, ...scope }))
+  const known = new Set(scopes.map(({ name }) => name))
   return html`<form class="panel" method="post" action="${path}/scopes">
-!${scopeFields(kind, scopes, path)}
+!${scopeFields(kind, typed ?? scopes, path, known)}
 <p class="actions"><button type="submit">Save scopes</button></p></form>`
 }
 

@@ -14,8 +14,9 @@ export function clientScreens (app: Dashboard): void {
   formAt(app, '/clients/search', search)
   screenAt(app, '/clients/new', creationScreen)
   formAt(app, '/clients', createClient, mended)
-  screenAt(app, '/clients/:id', clientScreen)
-  formAt(app, '/clients/:id/name', rename)
+  screenAt(app, '/clients/:id', visit => clientScreen(visit))
+  formAt(app, '/clients/:id/name', rename, (sent, { message }) =>
+    clientScreen(sent, { name: sent.field('name'), problem: message }))
   formAt(app, '/clients/:id/claim', claim)
   formAt(app, '/clients/:id/disable', client => disable(client, apiPathOf(client), ownPage(client)))
   formAt(app, '/clients/:id/enable', client => enable(client, apiPathOf(client), ownPage(client)))

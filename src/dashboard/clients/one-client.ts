@@ -16,7 +16,10 @@ const disablingEffect =
   'A disabled client is refused from the next request on, on every server, until it is enabled. Its tokens, and what ' +
   'members have allowed it, end for good.'
 
-export async function clientScreen (visit: Visit): Promise<Screen> {
+/** `refused`: a name that the API did not take, and why; absent: none was sent. */
+export async function clientScreen (
+  visit: Visit, refused?: { name: string, problem: string }
+): Promise<Screen> {
   const { me, now } = visit
   const client = await clientOf(visit)
   const [access, tokens, history] = await Promise.all([
@@ -34,7 +37,13 @@ export async function clientScreen (visit: Visit): Promise<Screen> {
 !${claimForm(client, visit)}
 !${mayWrite && client.status === 'active'
 ? html`<form class="panel" method="post" action="${pageOf(client)}/name">
-!${textField({ name: 'name', label: 'Name', value: client.name, required: true })}
+!${textField({
+  name: 'name',
+  label: 'Name',
+  value: refused?.name ?? client.name,
+  required: true,
+  problem: refused?.problem ?? null,
+})}
 <p class="actions"><button type="submit">Rename</button></p></form>
 !${disablingForm(pageOf(client), 'client', disablingEffect)}`
 : ''}

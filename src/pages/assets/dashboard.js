@@ -1,4 +1,6 @@
-// Makes pages of the dashboard quicker; all of them work without it. Each text to save gets a button that copies it.
+// Makes pages of the dashboard quicker; all of them work without it.
+
+// Each text to save gets a button that copies it.
 for (const text of navigator.clipboard === undefined ? [] : document.querySelectorAll('output.secret')) {
   const name = document.querySelector(`label[for="${text.id}"]`)?.textContent ?? ''
   const button = document.createElement('button')
@@ -22,4 +24,14 @@ for (const text of navigator.clipboard === undefined ? [] : document.querySelect
     }
   })
   text.after(button, told)
+}
+
+// A button that ends something waits for the name, as the server does.
+const asSeen = text => text.normalize('NFC').split(/\s+/).filter(Boolean).join(' ')
+for (const form of document.querySelectorAll('form[data-name]')) {
+  const field = form.elements.namedItem('confirmation')
+  const button = form.querySelector('button.danger')
+  const judge = () => { button.disabled = asSeen(field.value) !== asSeen(form.dataset.name) }
+  field.addEventListener('input', judge)
+  judge()
 }
