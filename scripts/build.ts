@@ -16,6 +16,7 @@ copyQueryCompilers()
 copySwaggerUi()
 copyAssets()
 copyFonts()
+copyGuardReadme()
 copyPrismaRuntime()
 // `exports` of package.json, and what bin/latchkey.js loads.
 const loaded = ['cli/main.js', 'base/file-ownership.js', 'base/node/supported-node.js']
@@ -47,6 +48,11 @@ function copySwaggerUi (): void {
 function copyAssets (): void {
   const folder = join('pages', 'assets')
   cpSync(join(root, 'src', folder), join(dist, folder), { recursive: true })
+}
+
+/** The page that src/dashboard/apis/snippets.ts takes lines from and that is in another package. */
+function copyGuardReadme (): void {
+  cpSync(join(root, 'packages', 'guard', 'README.md'), join(dist, 'dashboard', 'apis', 'guard-readme.md'))
 }
 
 /** What src/pages/assets.ts serves of the packages of fonts, with the licence of each. */

@@ -13,6 +13,8 @@ export type Query = Readonly<Record<string, string | number | undefined>>
 export interface ReadingApi {
   /** The body of the answer. @throws ApiRefusal. */
   get<T> (path: string, query?: Query): Promise<T>
+  /** A record with its ETag. @throws ApiRefusal. */
+  read<T> (path: string): Promise<{ record: T, etag: string }>
 }
 
 export interface Api extends ReadingApi {
@@ -68,11 +70,18 @@ export class ApiRefusal extends Error {
   readonly details: Readonly<Record<string, unknown>>
 
   constructor (status: number, { error, code, details }: Partial<Record<'error' | 'code' | 'details', unknown>>) {
-    super(typeof error === 'string' ? error : 'The API did not answer in its own words.')
+    super(typeof error === 'string' ? withoutPattern(error) : 'The API did not answer in its own words.')
     this.status = status
     this.code = typeof code === 'string' ? code : 'SERVER_ERROR'
     this.details = typeof details === 'object' && details !== null ? { ...details } : {}
   }
+}
+
+/** A sentence of the API for people: what a pattern means is said behind it, and the pattern itself is for programs. */
+function withoutPattern (sentence: string): string {
+  const pattern = sentence.indexOf(' must match pattern "')
+  const meaning = sentence.lastIndexOf('". ')
+  return pattern === -1 || meaning < pattern ? sentence : sentence.slice(meaning + 3)
 }
 
 /** Seconds for which a page that shows a secret may be loaded again. */
@@ -80,14 +89,17 @@ const shownFor = 600
 
 /** The API with the session of a request. */
 export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
-  const call = async <T>(inner: InnerCall): Promise<T> => {
+  const read = async <T>(inner: InnerCall): Promise<{ record: T, etag: string }> => {
     const answer = await callWithin(app, request, { ...inner, path: managementPath + inner.path })
     const body: unknown = answer.payload === '' ? undefined : answer.json()
     if (answer.statusCode >= 300) throw new ApiRefusal(answer.statusCode, (body ?? {}) as object)
-    return body as T
+    const { etag } = answer.headers
+    return { record: body as T, etag: typeof etag === 'string' ? etag : '*' }
   }
+  const call = async <T>(inner: InnerCall): Promise<T> => (await read<T>(inner)).record
   return {
-    get: async (path, query = {}) => await call({ method: 'GET', path: path + queryOf(query) }),
+    get: async (path, query = {}) => await call({ method: 'GET', path: withQuery(path, query) }),
+    read: async path => await read({ method: 'GET', path }),
     change: async (method, path, { body, ifMatch, idempotencyKey } = {}) => await call({
       method,
       path,
@@ -109,8 +121,9 @@ export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
   }
 }
 
-function queryOf (query: Query): string {
+/** A path with the members of a query that are not undefined. */
+export function withQuery (path: string, query: Query): string {
   const members = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) if (value !== undefined) members.set(name, String(value))
-  return members.size === 0 ? '' : `?${String(members)}`
+  return members.size === 0 ? path : `${path}?${String(members)}`
 }

@@ -26,11 +26,9 @@ export interface Confirmation {
 export function confirmationForm (
   { action, keep, name, warning, button, takesReason, problem, reason = '' }: Confirmation
 ): string {
-  return html`<form class="panel" method="post" action="${action}">
+  return html`<form class="panel" method="post" action="${action}" data-name="${name}">
 <p class="warn">!${warning}</p>
-!${textField({
-  name: 'confirmation', label: `Type ${name} to confirm`, required: true, problem, isFocused: true, typed: name
-})}
+!${textField({ name: 'confirmation', label: `Type ${name} to confirm`, required: true, problem, isFocused: true })}
 !${takesReason
 ? textField({ name: 'reason', label: 'Reason (optional)', hint: 'For the audit log.', value: reason })
 : ''}

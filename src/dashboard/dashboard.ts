@@ -7,10 +7,22 @@ import type { FastifyPluginAsync } from 'fastify'
 import { presentPageError } from '../pages/error-page.ts'
 import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
+import { apiScreens } from './apis/apis.ts'
+import { applicationScreens } from './applications/applications.ts'
 import { clientScreens } from './clients/clients.ts'
 import { explainScreens } from './explain/explain.ts'
+import { groupScreens } from './groups/groups.ts'
+import { invitationScreens } from './invitations/invitations.ts'
+import { memberScreens } from './members/members.ts'
+import { organizationScreens } from './organizations/organizations.ts'
 import { overviewScreen } from './overview/overview.ts'
+import { policyScreens } from './policies/policies.ts'
+import { publishableKeyScreens } from './publishable-keys/publishable-keys.ts'
+import { serverScreens } from './servers/servers.ts'
 import { savedForm } from './shown-once.ts'
+import { signInScreens } from './sign-in/sign-in.ts'
+import { signingKeyScreens } from './signing-keys/signing-keys.ts'
+import { webhookTokenScreens } from './webhook-tokens/webhook-tokens.ts'
 import { usageScreen } from './usage/usage.ts'
 
 /** Forms of the dashboard may hold lists of scopes and addresses. */
@@ -29,8 +41,20 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     overviewScreen(context)
     apiKeyScreens(context)
     clientScreens(context)
+    apiScreens(context)
+    applicationScreens(context)
+    publishableKeyScreens(context)
+    webhookTokenScreens(context)
+    memberScreens(context)
+    invitationScreens(context)
+    groupScreens(context)
+    policyScreens(context)
+    organizationScreens(context)
     usageScreen(context)
     auditScreens(context)
     explainScreens(context)
+    signInScreens(context)
+    serverScreens(context)
+    signingKeyScreens(context)
   }
 }

@@ -22,6 +22,14 @@ export function dayOf (text: string): string {
   return html`<time datetime="${text}" title="${text}">${day.format(new Date(text))}</time>`
 }
 
+/** The end of a day, UTC: the same for each attempt on one day, so that a repeated form is the same form. */
+export function endOfDayAfter (now: Date, days: number): string {
+  const end = new Date(now)
+  end.setUTCDate(end.getUTCDate() + days)
+  end.setUTCHours(23, 59, 59, 0)
+  return end.toISOString()
+}
+
 const number = new Intl.NumberFormat('en')
 
 /** A number with separators. */
@@ -42,23 +50,37 @@ export interface TextField {
   placeholder?: string
   /** Whether the page opens in it. */
   isFocused?: boolean
-  /** What has to be typed before the dangerous button of the form works. */
-  typed?: string
 }
 
 export function textField (
-  { name, label, value = '', hint, problem = null, required, type = 'text', placeholder, isFocused = false, typed }:
-  TextField
+  { name, label, value = '', hint, problem = null, required, type = 'text', placeholder, isFocused = false }: TextField
 ): string {
   const described = [hint !== undefined && `${name}-hint`, problem !== null && `${name}-problem`].filter(Boolean)
   return html`<div class="field"><label for="${name}">${label}</label>
 !${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
 <input type="${type}" id="${name}" name="${name}" value="${value}"!${required === true ? ' required' : ''}
 !${problem === null ? '' : ' aria-invalid="true"'}!${problem === null && !isFocused ? '' : ' autofocus'}
-!${typed === undefined ? '' : html` data-typed="${typed}" autocomplete="off"`}
 !${placeholder === undefined ? '' : html` placeholder="${placeholder}"`}
 !${described.length === 0 ? '' : html` aria-describedby="${described.join(' ')}"`}>
 !${problem === null ? '' : html`<p class="problem" id="${name}-problem">${problem}</p>`}</div>`
+}
+
+/** One of several, in a list that opens. */
+export function selectField (
+  { name, label, options, chosen, hint }:
+  { name: string, label: string, options: readonly (readonly [string, string])[], chosen: string, hint?: string }
+): string {
+  return html`<div class="field"><label for="${name}">${label}</label>
+!${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
+<select id="${name}" name="${name}"!${hint === undefined ? '' : html` aria-describedby="${name}-hint"`}>
+!${options.map(([value, text]) =>
+  html`<option value="${value}"!${value === chosen ? ' selected' : ''}>${text}</option>`)}</select></div>`
+}
+
+/** Pages of one place, beside each other. */
+export function tabs (label: string, pages: readonly (readonly [name: string, path: string])[], path: string): string {
+  return html`<nav class="tabs" aria-label="${label}">!${pages.map(([name, href]) =>
+    html`<a href="${href}"!${href === path ? ' aria-current="page"' : ''}>${name}</a>`)}</nav>`
 }
 
 export interface Choice { value: string, label: string, hint?: string }

@@ -17,6 +17,12 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
     places: [
       { name: 'Overview', path: dashboardPath, scope: null },
       { name: 'Clients', path: `${dashboardPath}/clients`, scope: 'clients:read' },
+      { name: 'APIs', path: `${dashboardPath}/apis`, scope: 'resources:read' },
+      { name: 'MCP servers', path: `${dashboardPath}/mcp-servers`, scope: 'mcp-servers:read' },
+      { name: 'Applications', path: `${dashboardPath}/applications`, scope: 'authorizations:read' },
+      { name: 'Members', path: `${dashboardPath}/members`, scope: 'members:read' },
+      { name: 'Policies', path: `${dashboardPath}/policies`, scope: 'policies:read' },
+      { name: 'Organizations', path: `${dashboardPath}/organizations`, scope: 'organizations:read' },
     ]
   },
   {
@@ -31,8 +37,17 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
     name: 'Settings',
     places: [
       { name: 'API keys', path: `${dashboardPath}/api-keys`, scope: 'api-keys:read' },
+      { name: 'Publishable keys', path: `${dashboardPath}/publishable-keys`, scope: 'publishable-keys:read' },
+      { name: 'Webhook tokens', path: `${dashboardPath}/webhook-tokens`, scope: 'webhook-tokens:read' },
       { name: 'Connected applications', path: '/api/v1/auth/applications', scope: null },
-      { name: 'Sign-in', path: '/api/v1/auth/login', scope: null },
+      { name: 'Sign-in', path: `${dashboardPath}/sign-in`, scope: null },
+    ]
+  },
+  {
+    name: 'Deployment',
+    places: [
+      { name: 'Servers', path: `${dashboardPath}/servers`, scope: 'replicas:read', deployment: true },
+      { name: 'Signing keys', path: `${dashboardPath}/signing-keys`, scope: 'signing-keys:read', deployment: true },
     ]
   },
 ]

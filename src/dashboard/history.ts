@@ -14,6 +14,7 @@ export async function historyOf (
   if (!permissions.includes('audit:read')) return ''
   const { data } = await api.get<{ data: readonly Event[] }>('/audit', { subject, names: 'true', limit: 20 })
   return html`<section class="panel"><h2>History</h2>
+!${data.length === 0 ? html`<p class="muted">Nothing has been recorded.</p>` : ''}
 <ul class="records">!${data.map(({ type, actor, actorName, createdAt }) => html`<li>
 <p><strong>${words[type] ?? type}</strong> <code class="bare">${type}</code></p>
 <p class="muted">!${ago(createdAt, now)}, by ${actorName ?? actor}</p></li>

@@ -5,6 +5,7 @@ import { Failure } from '../base/errors.ts'
 import { isFromOwnPages } from '../guard/index.ts'
 import { presentPageError } from '../pages/error-page.ts'
 import { sendPage } from '../pages/page.ts'
+import { signInAgainPath } from '../pages/passkey-page.ts'
 import { apiFor, ApiRefusal, type Api, type Me, type ReadingApi } from './api.ts'
 import { dashboardPath, framed, type Screen } from './frame.ts'
 
@@ -22,6 +23,8 @@ export interface Visit {
   now: Date
   /** The origin of this server. */
   issuer: string
+  /** The path and the query that were asked for. */
+  url: string
 }
 
 /** A form that was sent. */
@@ -82,24 +85,39 @@ async function answering (
     return sendPage(reply, framed(outcome.screen, me), outcome.status)
   } catch (error) {
     if (!(error instanceof ApiRefusal)) return presentPageError(error, request, reply)
-    if (error.status === 401) return await signIn(request, reply)
-    return sendPage(reply, framed(refusalScreen(error, request.id), me), error.status)
+    if (error.status === 401 && !takesNewSignIn(error)) return await signIn(request, reply)
+    return sendPage(reply, framed(refusalScreen(error, request), me), error.status)
   }
 }
 
 /** The API's own sentence, its code, the request, and a way to try again. */
-function refusalScreen (refusal: ApiRefusal, requestId: string): Screen {
+function refusalScreen (refusal: ApiRefusal, request: FastifyRequest): Screen {
   return {
     title: titles[refusal.status] ?? 'That did not work',
     path: [],
     place: '',
     content: html`<p class="alert" role="alert">${refusal.message}</p>
-<p class="muted">Code <code>${refusal.code}</code>, request <code>${requestId}</code>.</p>
-<p><a class="button" href="${dashboardPath}">Go to the overview</a></p>`
+<p class="muted">Code <code>${refusal.code}</code>, request <code>${request.id}</code>.</p>
+<p>!${takesNewSignIn(refusal)
+? html`<a class="button primary" href="${signInAgainPath(pageOf(request))}">Sign in again</a>`
+: html`<a class="button" href="${dashboardPath}">Go to the overview</a>`}</p>`
   }
 }
 
+/** Whether the person is signed in, and for too long a time for what they want. */
+function takesNewSignIn ({ code, details }: ApiRefusal): boolean {
+  return [code.toLowerCase(), details.reason].includes('reauthentication_required')
+}
+
+/** The page of a request; of a form, the one that it stands on: at its own path, or at the one above. */
+function pageOf ({ method, url, routeOptions, server }: FastifyRequest): string {
+  const path = url.split('?', 1)[0]!
+  if (method === 'GET') return url
+  return server.hasRoute({ method: 'GET', url: routeOptions.url! }) ? path : path.slice(0, path.lastIndexOf('/'))
+}
+
 const titles: Readonly<Record<number, string>> = {
+  401: 'Sign in again',
   403: 'Not allowed',
   404: 'Not found',
   409: 'That cannot be done now',
@@ -113,7 +131,13 @@ async function visitOf (app: Dashboard, request: FastifyRequest): Promise<Visit 
   const api = apiFor(app, request)
   const me = await meOf(api)
   return me && {
-    api, me, now: new Date(), issuer: app.issuer, parameter: from(request.params), query: from(request.query)
+    api,
+    me,
+    now: new Date(),
+    issuer: app.issuer,
+    url: request.url,
+    parameter: from(request.params),
+    query: from(request.query)
   }
 }
 
@@ -127,6 +151,7 @@ async function submissionOf (app: Dashboard, request: FastifyRequest): Promise<S
     me,
     now: new Date(),
     issuer: app.issuer,
+    url: request.url,
     parameter: from(request.params),
     query: from(request.query),
     field: from(body),

@@ -97,7 +97,8 @@ tap.test('a member sees the newest row of their chain, and exports its rows alon
   const { page, context } = visitor
   await page.goto(auditPage)
   const href = await page.getByRole('link', { name: 'Export' }).getAttribute('href')
-  const rows = (await (await context.request.get(issuer + href)).text()).trim().split('\n').map(line => JSON.parse(line))
+  const exported = await (await context.request.get(issuer + href)).text()
+  const rows = exported.trim().split('\n').map(line => JSON.parse(line))
   t.ok(rows.length > 0 && rows.every(({ chain }) => chain === organization))
   await page.getByRole('link', { name: 'Chain', exact: true }).click()
   await page.getByText(/The operators of this deployment verify/).waitFor()

@@ -1,7 +1,7 @@
 /** The screens of clients in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { clickTwice, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -18,7 +18,8 @@ const namesOf = async (organization: string): Promise<string[]> =>
   (await admin('GET', `/clients?organization=${organization}`)).json.data.map(({ name }: { name: string }) => name)
 
 tap.test('CD-02: a client is made once, gets a token, a new secret, another name, and ends by its name', browser, async t => {
-  const { page, organization, visit, look, leave } = await visitor(server, chromium)
+  const { page, context, organization, visit, look, leave } = await visitor(server, chromium)
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'])
   await visit('/clients')
   await look(t, 'clients-empty')
   await page.getByRole('link', { name: 'Create client' }).click()
@@ -31,6 +32,9 @@ tap.test('CD-02: a client is made once, gets a token, a new secret, another name
   const secret = (await page.getByLabel('Secret of Nightly export', { exact: true }).textContent())!
   const clientId = (await page.getByLabel('Client id of Nightly export').textContent())!
   t.strictSame(await namesOf(organization), ['Nightly export'], 'a double click makes one')
+  await page.getByRole('button', { name: 'Copy Secret of Nightly export' }).click({ timeout: 5_000 })
+  await page.getByText('Copied', { exact: true }).waitFor()
+  t.equal(await page.evaluate('navigator.clipboard.readText()'), secret)
   await page.getByText('Use it').click()
   await look(t, 'client-once')
   await page.reload()
@@ -65,6 +69,12 @@ tap.test('CD-02: a client is made once, gets a token, a new secret, another name
   await server.tokenFor({ clientId, clientSecret: second })
   t.equal((await admin('GET', `/clients/${clientId}`)).json.secrets.length, 2, 'a double click makes one')
   await page.getByRole('button', { name: 'I have saved it' }).click()
+  await page.getByLabel('Name', { exact: true }).fill('   ')
+  await page.getByRole('button', { name: 'Rename' }).click()
+  t.equal(await page.getByLabel('Name', { exact: true }).getAttribute('aria-invalid'), 'true')
+  await page.getByText('A display name: no control characters').waitFor()
+  t.equal(await page.getByText('must match pattern').count(), 0)
+  await look(t, 'client-rename-refused')
   await page.getByLabel('Name', { exact: true }).fill('Weekly export')
   await page.getByRole('button', { name: 'Rename' }).click()
   await page.getByRole('heading', { name: 'Weekly export', level: 1 }).waitFor()
@@ -81,8 +91,7 @@ tap.test('CD-02: a client is made once, gets a token, a new secret, another name
 
   await visit('/clients')
   await page.getByRole('link', { name: 'Revoke Weekly export' }).click()
-  await page.getByLabel('Type Weekly export to confirm').fill('weekly')
-  t.ok(await page.getByRole('button', { name: 'Revoke client' }).isDisabled())
+  await confirmWrongly(t, page, 'Weekly export', 'Revoke client')
   await look(t, 'client-revoke')
   await page.getByLabel('Type Weekly export to confirm').fill('Weekly export')
   await page.getByRole('button', { name: 'Revoke client' }).click()
@@ -119,6 +128,25 @@ tap.test('the list is searched, narrowed, sorted and paged, and has no way for a
   await page.getByText('3 of 53 clients').waitFor()
   await page.getByRole('link', { name: 'First page' }).click()
   await page.getByText('50 of 53 clients').waitFor()
+  await leave(t)
+})
+
+tap.test('on a phone the places are behind a button, by touch and by keyboard, and Escape closes them', browser, async t => {
+  const { page, visit, look, leave } = await visitor(server, chromium)
+  await visit('/clients')
+  await page.setViewportSize({ width: 390, height: 860 })
+  const place = page.getByRole('link', { name: 'API keys', exact: true })
+  t.equal(await place.isVisible(), false)
+  await page.getByRole('button', { name: 'Menu' }).click()
+  t.equal(await place.isVisible(), true)
+  await look(t, 'menu')
+  await page.setViewportSize({ width: 390, height: 860 })
+  await page.keyboard.press('Escape')
+  t.equal(await place.isVisible(), false)
+  await page.getByRole('button', { name: 'Menu' }).focus()
+  await page.keyboard.press('Enter')
+  await place.click()
+  await page.getByRole('heading', { name: 'API keys', level: 1 }).waitFor()
   await leave(t)
 })
 

@@ -111,6 +111,31 @@ for (const { name, server } of servers) {
     t.match((await admin('GET', '/clients?sort=expiresAt')).json, { code: 'INVALID_REQUEST' })
   })
 
+  tap.test(`[${name}] the tokens of a client are counted by day, within its organization`, async t => {
+    const { id } = await createOrganization()
+    const client = await server.createClient({ organization: id })
+    const [path, day] = [`/clients/${client.clientId}/usage`, () => clock.now().toISOString().slice(0, 10)]
+    const first = day()
+    await server.tokenFor(client)
+    await server.tokenFor(client)
+    clock.advance(86_400)
+    await server.tokenFor(client)
+    t.strictSame((await admin('GET', `${path}?from=${first}&to=${day()}`)).json, {
+      client: client.clientId,
+      organization: id,
+      from: first,
+      to: day(),
+      tokens: 3,
+      days: [{ day: first, tokens: 2 }, { day: day(), tokens: 1 }]
+    })
+    t.strictSame((await admin('GET', `${path}?from=${first}&to=${first}`)).json.days, [{ day: first, tokens: 2 }])
+    const stranger = await createKey({
+      organization: (await createOrganization()).id, resource: `${server.issuer}/api/v1`, scopes: ['usage:read']
+    })
+    const refused = await server.send({ path: `/api/v1${path}`, headers: { 'x-api-key': stranger.key } })
+    t.equal(refused.status, 404)
+  })
+
   tap.test(`[${name}] keys that nobody uses, and keys that end soon, are found`, async t => {
     const { id } = await createOrganization()
     const used = await createKey({ organization: id, name: 'used' })

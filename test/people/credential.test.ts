@@ -183,6 +183,8 @@ tap.test('an operator acts for the deployment, for changes within ten minutes of
   t.equal((await call('DELETE', `/auth/sessions/${other.session}`)).status, 204, 'ending own sessions too')
   const colleague = await createPerson(server, { organization: 'org_operators' })
   t.equal((await asPerson(server, colleague)('POST', '/organizations', { name: 'x' })).status, 403, 'no operator')
+  const says = async (person: typeof operator) => (await asPerson(server, person)('GET', '/auth/me')).json.deployment
+  t.strictSame([await says(operator), await says(colleague)], [true, false])
 })
 
 tap.test('a person ends one of their sessions, and none of somebody else', async t => {

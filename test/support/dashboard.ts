@@ -1,19 +1,14 @@
-/** The dashboard in tests: signed-in browsers, pictures to look at, and what axe finds in light, dark and on a phone. */
-import { mkdirSync } from 'node:fs'
+/** The dashboard for members who exist: their browsers, and what axe and a ruler find in each look. */
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
 import { findingsOfAxe, openPage } from './pages.ts'
 import { signIn } from './people.ts'
+import { strangeNames as allStrangeNames } from './screens.ts'
 import type { TestServer } from './test-server.ts'
 
-/** Where pictures are written for a person to look at; absent: nowhere. */
-const pictures = process.env.LATCHKEY_TEST_PICTURES
-if (pictures !== undefined) mkdirSync(pictures, { recursive: true })
+export { picture } from './screens.ts'
 
-/** The widths at which each screen is looked at, in CSS pixels. */
-const widths = [390, 768, 1280]
-
-/** Names that break what is not made for them. */
-export const strangeNames = ['🦀'.repeat(100), 'שלום עולם', '<b onclick="x">Bold</b> & "quoted"']
+/** 200 emoji, text from right to left, markup. */
+export const strangeNames = allStrangeNames.slice(0, 3)
 
 export interface Visitor {
   context: BrowserContext
@@ -34,20 +29,7 @@ export async function visitorOf (
   return { context, ...await openPage(context) }
 }
 
-/** Writes what a page looks like at each width. */
-export async function picture (page: Page, name: string): Promise<void> {
-  if (pictures === undefined) return
-  for (const width of widths) {
-    await page.setViewportSize({ width, height: 860 })
-    await page.screenshot({ path: `${pictures}/${name}-${width}.png`, fullPage: true })
-  }
-  await page.emulateMedia({ colorScheme: 'dark' })
-  await page.setViewportSize({ width: 1280, height: 860 })
-  await page.screenshot({ path: `${pictures}/${name}-dark.png`, fullPage: true })
-  await page.emulateMedia({ colorScheme: 'light' })
-}
-
-/** What axe finds on a page in light, in dark and on a phone, and whether it scrolls sideways there. */
+/** What axe finds on a page in light, in dark and on a phone, and at which widths it scrolls sideways. */
 export async function findingsOn ({ page, cdp }: Pick<Visitor, 'page' | 'cdp'>): Promise<string[]> {
   const found = await findingsOfAxe(cdp)
   await page.emulateMedia({ colorScheme: 'dark' })
@@ -55,8 +37,11 @@ export async function findingsOn ({ page, cdp }: Pick<Visitor, 'page' | 'cdp'>):
   await page.emulateMedia({ colorScheme: 'light' })
   await page.setViewportSize({ width: 390, height: 860 })
   found.push(...(await findingsOfAxe(cdp)).map(each => `390 px: ${each}`))
-  const { contentSize } = await cdp.send('Page.getLayoutMetrics')
-  if (contentSize.width > 390) found.push(`390 px: ${contentSize.width} px wide`)
+  for (const width of [320, 390, 768, 1280]) {
+    await page.setViewportSize({ width, height: 860 })
+    const { cssContentSize } = await cdp.send('Page.getLayoutMetrics')
+    if (cssContentSize.width > width) found.push(`${width} px: ${cssContentSize.width} px wide`)
+  }
   await page.setViewportSize({ width: 1280, height: 860 })
   return found
 }

@@ -27,16 +27,28 @@ export interface Visitor {
   organization: string
   /** Goes to a path below the dashboard. */
   visit (path: string): Promise<void>
-  /** Takes pictures of the page as it is, and requires that axe finds nothing in light, in dark, and on a phone. */
+  /**
+   * Takes pictures of the page as it is, and requires that axe finds nothing in light, in dark and on a phone, and that
+   * the page does not scroll sideways.
+   */
   look (t: Test, name: string): Promise<void>
   /** Requires that the console had no complaint, and ends. */
   leave (t: Test): Promise<void>
 }
 
+/** `javaScript`: whether scripts run; the rest is of the member. */
+export interface VisitorOptions {
+  javaScript?: boolean
+  role?: string
+  organization?: string
+  name?: string
+  operator?: boolean
+}
+
 /** A new member with a session, in a context of their own. */
 export async function visitor (
   server: TestServer, chromium: Browser,
-  { javaScript = true, ...member }: { javaScript?: boolean, role?: string, organization?: string, name?: string } = {}
+  { javaScript = true, ...member }: VisitorOptions = {}
 ): Promise<Visitor> {
   const { id, organization } = await createMember(server, { role: 'admin', ...member })
   const context = await chromium.newContext({ javaScriptEnabled: javaScript, reducedMotion: 'reduce' })
@@ -56,11 +68,14 @@ export async function visitor (
         t.strictSame(await findingsOfAxe(cdp), [], `${name}, ${colorScheme}`)
       }
       await page.emulateMedia({ colorScheme: 'light' })
-      await page.setViewportSize({ width: 390, height: 860 })
-      t.strictSame(await findingsOfAxe(cdp), [], `${name}, 390 px`)
-      const overhang = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
-      t.equal(overhang, 0, `${name}: nothing scrolls sideways on a phone`)
-      await page.setViewportSize({ width: 1280, height: 860 })
+      for (const width of widths) {
+        await page.setViewportSize({ width, height: 860 })
+        const overhang = await page.evaluate(
+          'document.documentElement.scrollWidth - document.documentElement.clientWidth'
+        )
+        t.equal(overhang, 0, `${name}: the page does not scroll sideways at ${width} px`)
+        if (width === 390) t.strictSame(await findingsOfAxe(cdp), [], `${name}, 390 px`)
+      }
     },
     leave: async t => {
       t.strictSame(complaints, [])
@@ -69,13 +84,23 @@ export async function visitor (
   }
 }
 
-async function picture (page: Page, name: string): Promise<void> {
+/** Writes what a page looks like at each width. */
+export async function picture (page: Page, name: string): Promise<void> {
   if (pictures === undefined) return
   for (const width of widths) {
     await page.setViewportSize({ width, height: 860 })
     await page.screenshot({ path: `${pictures}/${name}-${width}.png`, fullPage: true })
   }
   await page.setViewportSize({ width: 1280, height: 860 })
+}
+
+/** A wrong name ends nothing: the script of the page holds the button, and the server refuses the form all the same. */
+export async function confirmWrongly (t: Test, page: Page, name: string, button: string): Promise<void> {
+  await page.getByLabel(`Type ${name} to confirm`).fill(`not ${name}`)
+  const isHeld = await page.getByRole('button', { name: button, exact: true }).isDisabled()
+  t.equal(isHeld, true, `${button} waits for the name`)
+  await page.evaluate("document.querySelector('form[data-name]').requestSubmit()")
+  await page.getByText(/^Type .* to [a-z]+ it\.$/).waitFor()
 }
 
 /** Sends a form twice at once, as a double click does before the page has changed. */

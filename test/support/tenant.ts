@@ -328,6 +328,7 @@ export function requestsFor (
     },
     'GET /resources': { scope: 'resources:read', path: '/resources', collection: 'list' },
     'GET /resources/:id': { scope: 'resources:read', path: `/resources/${encoded}` },
+    'GET /resources/:id/refusals': { scope: 'resources:read', path: `/resources/${encoded}/refusals` },
     'PATCH /resources/:id': {
       scope: 'resources:write', path: `/resources/${resource.id}`, body: { name: 'taken over', scopes: [] }
     },
@@ -486,6 +487,7 @@ export function requestsFor (
     'GET /audit/counts': {
       scope: 'audit:read', path: `/audit/counts?organization=${organization}`, collection: 'list'
     },
+    'GET /clients/:id/usage': { scope: 'usage:read', path: `/clients/${client.clientId}/usage` },
     'GET /usage/tokens': {
       scope: 'usage:read', path: `/usage/tokens?organization=${organization}`, collection: 'list'
     },

@@ -1,8 +1,9 @@
 /** The screens of API keys: list, creation, one key, and the ways to end it. */
 import { disable, enable } from '../disabling.ts'
+import { endingAt } from '../ending.ts'
 import { screenAt, formAt, type Dashboard, type Submission } from '../visit.ts'
 import { createKey, creationScreen, mended } from './creation.ts'
-import { revocationScreen, revoke, rotate, rotationScreen } from './ending.ts'
+import { revocation, rotate, rotationScreen } from './ending.ts'
 import { keysPath, listScreen, search } from './list.ts'
 import { apiPathOf, keyScreen, rename } from './one-key.ts'
 
@@ -11,14 +12,14 @@ export function apiKeyScreens (app: Dashboard): void {
   formAt(app, '/api-keys/search', search)
   screenAt(app, '/api-keys/new', creationScreen)
   formAt(app, '/api-keys', createKey, mended)
-  screenAt(app, '/api-keys/:id', keyScreen)
-  formAt(app, '/api-keys/:id/name', rename)
+  screenAt(app, '/api-keys/:id', visit => keyScreen(visit))
+  formAt(app, '/api-keys/:id/name', rename, (sent, { message }) =>
+    keyScreen(sent, { name: sent.field('name'), problem: message }))
   formAt(app, '/api-keys/:id/disable', key => disable(key, apiPathOf(key), pathOf(key)))
   formAt(app, '/api-keys/:id/enable', key => enable(key, apiPathOf(key), pathOf(key)))
   screenAt(app, '/api-keys/:id/rotate', rotationScreen)
   formAt(app, '/api-keys/:id/rotate', rotate)
-  screenAt(app, '/api-keys/:id/revoke', revocationScreen)
-  formAt(app, '/api-keys/:id/revoke', revoke)
+  endingAt(app, '/api-keys/:id/revoke', revocation)
 }
 
 function pathOf ({ parameter }: Submission): string {

@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import type { ApiRefusal } from '../api.ts'
-import { choices, textField } from '../elements.ts'
+import { choices, endOfDayAfter, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField } from '../shown-once.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
@@ -88,23 +88,16 @@ export async function createKey (submission: Submission): Promise<Outcome> {
   const made = await submission.api.change<ApiKey & { key: string }>('POST', '/api-keys', {
     idempotencyKey: attempt,
     body: {
+      organization: submission.me.member.organization,
       name,
       resource,
       environment,
       access,
       allowlist: draft.addresses.split(/[\s,]+/).filter(Boolean),
-      ...(days > 0 ? { expiresAt: endAfter(submission, days) } : {}),
+      ...(days > 0 ? { expiresAt: endOfDayAfter(submission.now, days) } : {}),
     }
   })
   return { screen: keyShownOnce(made, attempt), status: 201 }
-}
-
-/** The end of that day, UTC: the same for each attempt on one day, so that a repeated form is the same form. */
-function endAfter ({ now }: Submission, days: number): string {
-  const end = new Date(now)
-  end.setUTCDate(end.getUTCDate() + days)
-  end.setUTCHours(23, 59, 59, 0)
-  return end.toISOString()
 }
 
 function form (resources: readonly Resource[], draft: Draft): Screen {

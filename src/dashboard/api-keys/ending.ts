@@ -1,7 +1,8 @@
 /** The end of an API key: replaced by another one, or revoked. */
 import { html } from 'ghtml'
-import { confirmationForm, problemOf, reasonOf } from '../confirmation.ts'
+import { reasonOf } from '../confirmation.ts'
 import { ago, choices, count } from '../elements.ts'
+import type { Ending } from '../ending.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField } from '../shown-once.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
@@ -49,44 +50,31 @@ export async function rotate (submission: Submission): Promise<Outcome> {
   return { screen: keyShownOnce(made, field('attempt')), status: 201 }
 }
 
-export async function revocationScreen (visit: Visit): Promise<Screen> {
-  return await confirming(visit, null)
-}
+/** A key, and its use, where the person may see that. */
+interface Used { key: ApiKey, usage: Usage | null }
 
-export async function revoke (submission: Submission): Promise<Outcome> {
-  const { name } = await keyOf(submission)
-  const problem = problemOf(submission, name, 'revoke')
-  if (problem !== null) {
-    return { screen: await confirming(submission, problem, submission.field('reason')), status: 422 }
-  }
-  await submission.api.change('POST', `${apiPathOf(submission)}/revoke`, { body: reasonOf(submission) })
-  return { to: keysPath }
-}
-
-async function confirming (
-  visit: Pick<Visit, 'api' | 'parameter' | 'me' | 'now'>, problem: string | null, reason = ''
-): Promise<Screen> {
-  const key = await keyOf(visit)
-  const usage = visit.me.permissions.includes('usage:read')
-    ? await visit.api.get<Usage>(`${apiPathOf(visit)}/usage`)
-    : null
-  return {
+export const revocation: Ending<Used> = {
+  place: keysPath,
+  verb: 'revoke',
+  takesReason: true,
+  load: async asked => ({
+    key: await keyOf(asked),
+    usage: asked.me.permissions.includes('usage:read') ? await asked.api.get<Usage>(`${apiPathOf(asked)}/usage`) : null
+  }),
+  about: ({ key, usage }, { now }) => ({
+    name: key.name,
     title: `Revoke ${key.name}`,
     path: wayTo(key),
-    place: keysPath,
     lead: 'From the next request on, on every server, it is refused. This cannot be undone.',
-    content: confirmationForm({
-      action: `${keysPath}/${key.id}/revoke`,
-      keep: `${keysPath}/${key.id}`,
-      name: key.name,
-      warning: html`!${useOf(key, usage, visit.now)} To replace it without a gap,
+    warning: html`!${useOf(key, usage, now)} To replace it without a gap,
 <a href="${keysPath}/${key.id}/rotate">replace it instead</a>.`,
-      button: 'Revoke key',
-      takesReason: true,
-      problem,
-      reason,
-    })
-  }
+    button: 'Revoke key',
+    keep: `${keysPath}/${key.id}`,
+  }),
+  end: async submission => {
+    await submission.api.change('POST', `${apiPathOf(submission)}/revoke`, { body: reasonOf(submission) })
+    return { to: keysPath }
+  },
 }
 
 function useOf ({ lastUsedAt }: ApiKey, usage: Usage | null, now: Date): string {

@@ -21,7 +21,8 @@ export function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
 
 const days = 30
 
-export async function keyScreen (visit: Visit): Promise<Screen> {
+/** `refused`: a name that the API did not take, and why; absent: none was sent. */
+export async function keyScreen (visit: Visit, refused?: { name: string, problem: string }): Promise<Screen> {
   const { api, me: { permissions }, now } = visit
   const key = await api.get<ApiKey>(apiPathOf(visit))
   const from = new Date(now.getTime() - (days - 1) * 86_400_000).toISOString().slice(0, 10)
@@ -46,7 +47,13 @@ export async function keyScreen (visit: Visit): Promise<Screen> {
 !${barsByDay(everyDay(usage.days, days, now), 'Calls by day')}</section>`}
 !${mayChange
 ? html`<form class="panel" method="post" action="${keysPath}/${key.id}/name">
-!${textField({ name: 'name', label: 'Name', value: key.name, required: true })}
+!${textField({
+  name: 'name',
+  label: 'Name',
+  value: refused?.name ?? key.name,
+  required: true,
+  problem: refused?.problem ?? null,
+})}
 <p class="actions"><button type="submit">Rename</button></p></form>
 !${disablingForm(`${keysPath}/${key.id}`, 'key',
   'A disabled key is refused from the next request on, on every server, until it is enabled.')}`

@@ -30,7 +30,7 @@ export async function chainScreen (visit: Visit): Promise<Screen> {
 }
 
 const forMembers = html`<p class="panel">The operators of this deployment verify every row. What you can do yourself:
-keep the number and the hash of the newest row outside of this server. Whoever shows you the log later has to show you
+keep the number and the hash of the newest row outside of this server. The log that you are shown later has to have
 the row with this number and this hash.</p>`
 
 /** Verifies on from where the page before ended. */
@@ -78,8 +78,9 @@ function headsTable (
 <th scope="col">Its hash</th></tr></thead>
 <tbody>
 !${data.map(({ chain, sequence, hash, pruned, createdAt }) => html`<tr><th scope="row">!${nameOrId(chain, names)}</th>
-<td data-label="Rows">${count(sequence)}!${pruned === 0 ? '' : html`<br><small>up to ${count(pruned)} removed</small>`}
-</td><td data-label="Newest">!${ago(createdAt, now)}</td>
+<td data-label="Rows"><div>${count(sequence)}!${pruned === 0
+? ''
+: html`<br><small>up to ${count(pruned)} removed</small>`}</div></td><td data-label="Newest">!${ago(createdAt, now)}</td>
 <td data-label="Its hash"><code class="bare">${hash}</code></td></tr>
 `)}</tbody></table></div>
 !${nextCursor === undefined

@@ -236,12 +236,13 @@ export const areas: readonly Area[] = [
   },
 ]
 
-const words = new Map(areas.flatMap(({ prefix, events }) =>
+/** By type. */
+export const eventWords: Readonly<Record<string, string>> = Object.fromEntries(areas.flatMap(({ prefix, events }) =>
   Object.entries(events).map(([event, text]) => [prefix + event, text] as const)))
 
 /** A type of event in words; the type itself where there are none. */
 export function wordsOf (type: string): string {
-  return type === 'unreadable' ? 'Unreadable row' : words.get(type) ?? type
+  return type === 'unreadable' ? 'Unreadable row' : eventWords[type] ?? type
 }
 
 /** Whether events of this type say that something was refused. */

@@ -2,12 +2,12 @@
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import type { ApiRefusal } from '../api.ts'
+import { grantFields, grantsOf, guardPreset, presets, resourcesOf, type Resource } from '../apis/grants.ts'
 import { choices, textArea, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField, shownOnce } from '../shown-once.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import { clientsPath, clientsWay, pageOf, type Client } from './client.ts'
-import { grantFields, grantsOf, resourcesOf, type Resource } from './grants.ts'
 import { tokenCommand } from './token-command.ts'
 
 type Made = Client & { clientSecret?: string }
@@ -32,11 +32,11 @@ const methods = [
   { value: 'private_key_jwt', label: 'Its own key', hint: 'You give the public half; nothing secret is shown here.' },
 ]
 
-export async function creationScreen ({ api }: Visit): Promise<Screen> {
+export async function creationScreen ({ api, query }: Visit): Promise<Screen> {
   return form(await resourcesOf(api), {
     name: '',
-    access: 'read',
-    resource: '',
+    access: query('access') || 'read',
+    resource: query('resource'),
     grants: [],
     method: 'client_secret_basic',
     jwks: '',
@@ -71,20 +71,24 @@ export async function mended (submission: Submission, { message, details }: ApiR
 }
 
 export async function createClient (submission: Submission): Promise<Outcome> {
-  const { api } = submission
+  const { api, me } = submission
   const draft = draftOf(submission)
   const resources = await resourcesOf(api)
   const refused = (field: string, message: string): Outcome =>
     ({ screen: form(resources, { ...draft, problem: { field, message } }), status: 422 })
   const grants = grantsOf(resources, draft)
-  if (grants.length === 0) return refused('grants', 'Choose at least one scope: without any, it could get no token.')
+  if (grants.length === 0 && draft.access !== 'guard') {
+    return refused('grants', 'Choose at least one scope: without any, it could get no token.')
+  }
   const jwks = draft.method === 'private_key_jwt' ? readKeys(draft.jwks) : undefined
   if (jwks === null) return refused('jwks', 'Paste a JSON Web Key Set: {"keys": [{"kty": …}]}.')
   const made = await api.change<Made>('POST', '/clients', {
     idempotencyKey: draft.attempt,
     body: {
+      organization: me.member.organization,
       name: draft.name,
       grants,
+      ...(draft.access === 'guard' ? { introspects: [draft.resource] } : {}),
       tokenEndpointAuthMethod: draft.method,
       allowlist: draft.addresses.split(/[\s,]+/).filter(Boolean),
       ...(jwks === undefined ? {} : { jwks }),
@@ -143,7 +147,7 @@ function form (resources: readonly Resource[], draft: Draft): Screen {
   hint: 'The program that will use it.',
   problem: problemOf('name'),
 })}
-!${grantFields(resources, draft)}
+!${grantFields(resources, draft, [...presets, guardPreset])}
 !${choices('It proves itself by', 'method', methods, draft.method)}
 !${textArea({
   name: 'jwks',

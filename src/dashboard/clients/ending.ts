@@ -1,7 +1,8 @@
 /** The end of a secret, which another replaces, and of a client. */
 import { html } from 'ghtml'
-import { confirmationForm, problemOf, reasonOf } from '../confirmation.ts'
+import { reasonOf } from '../confirmation.ts'
 import { ago, choices } from '../elements.ts'
+import type { Ending } from '../ending.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField } from '../shown-once.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
@@ -45,42 +46,31 @@ export async function rotate (submission: Submission): Promise<Outcome> {
   return { screen: clientShownOnce(made, submission.issuer, submission.field('attempt')), status: 200 }
 }
 
-export async function revocationScreen (visit: Visit): Promise<Screen> {
-  return confirming(await clientOf(visit), visit.now, null)
-}
-
-export async function revoke (submission: Submission): Promise<Outcome> {
-  const client = await clientOf(submission)
-  const problem = problemOf(submission, client.name, 'revoke')
-  if (problem !== null) {
-    return { screen: confirming(client, submission.now, problem, submission.field('reason')), status: 422 }
-  }
-  await submission.api.change('POST', `${apiPathOf(submission)}/revoke`, { body: reasonOf(submission) })
-  return { to: clientsPath }
-}
-
-function confirming (client: Client, now: Date, problem: string | null, reason = ''): Screen {
-  const path = pageOf(client)
-  return {
-    title: `Revoke ${client.name}`,
-    path: wayTo(client),
-    place: clientsPath,
-    lead: 'From the next request on, on every server, it and all its tokens are refused. This cannot be undone.',
-    content: confirmationForm({
-      action: `${path}/revoke`,
-      keep: path,
+export const revocation: Ending<Client> = {
+  place: clientsPath,
+  verb: 'revoke',
+  takesReason: true,
+  load: clientOf,
+  about: (client, { now }) => {
+    const path = pageOf(client)
+    return {
       name: client.name,
+      title: `Revoke ${client.name}`,
+      path: wayTo(client),
+      lead: 'From the next request on, on every server, it and all its tokens are refused. This cannot be undone.',
       warning: html`!${useOf(client, now)} !${hasSecret(client) && client.status === 'active'
         ? html`To change the secret without a gap, <a href="${path}/rotate">replace it instead</a>. `
         : ''}!${client.status === 'active'
         ? html`To stop it for a while, <a href="${path}">disable it</a>.`
         : ''}`,
       button: 'Revoke client',
-      takesReason: true,
-      problem,
-      reason,
-    })
-  }
+      keep: path,
+    }
+  },
+  end: async submission => {
+    await submission.api.change('POST', `${apiPathOf(submission)}/revoke`, { body: reasonOf(submission) })
+    return { to: clientsPath }
+  },
 }
 
 function useOf ({ lastUsedAt }: Client, now: Date): string {

@@ -1,6 +1,7 @@
 /** One client: what it may do and why, how it proves itself, what happened to it, and its name. */
 import { html } from 'ghtml'
 import { may } from '../api.ts'
+import { barsByDay, everyDay } from '../chart.ts'
 import { disablingForm, enablingForm } from '../disabling.ts'
 import { ago, codes, dayOf, facts, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
@@ -15,10 +16,15 @@ const disablingEffect =
   'A disabled client is refused from the next request on, on every server, until it is enabled. Its tokens, and what ' +
   'members have allowed it, end for good.'
 
-export async function clientScreen (visit: Visit): Promise<Screen> {
+/** `refused`: a name that the API did not take, and why; absent: none was sent. */
+export async function clientScreen (
+  visit: Visit, refused?: { name: string, problem: string }
+): Promise<Screen> {
   const { me, now } = visit
   const client = await clientOf(visit)
-  const [access, history] = await Promise.all([accessPanel(visit, client), historyOf(visit, client.clientId, words)])
+  const [access, tokens, history] = await Promise.all([
+    accessPanel(visit, client), tokensPanel(visit, client), historyOf(visit, client.clientId, words)
+  ])
   const mayWrite = may(me, 'clients:write', client)
   return {
     title: client.name,
@@ -27,14 +33,54 @@ export async function clientScreen (visit: Visit): Promise<Screen> {
     ...(mayWrite ? actionsOf(client) : {}),
     content: html`!${facts(factsOf(client, now))}
 !${access}
+!${tokens}
+!${claimForm(client, visit)}
 !${mayWrite && client.status === 'active'
 ? html`<form class="panel" method="post" action="${pageOf(client)}/name">
-!${textField({ name: 'name', label: 'Name', value: client.name, required: true })}
+!${textField({
+  name: 'name',
+  label: 'Name',
+  value: refused?.name ?? client.name,
+  required: true,
+  problem: refused?.problem ?? null,
+})}
 <p class="actions"><button type="submit">Rename</button></p></form>
 !${disablingForm(pageOf(client), 'client', disablingEffect)}`
 : ''}
 !${history}`
   }
+}
+
+/** Days of the chart. */
+const shownDays = 30
+
+/** What it got for itself, by day; '': it gets nothing so, or the person may not read it. */
+async function tokensPanel ({ api, me, now }: Visit, client: Client): Promise<string> {
+  if (!actsForItself(client) || !me.permissions.includes('usage:read')) return ''
+  const from = new Date(now.getTime() - (shownDays - 1) * 86_400_000).toISOString().slice(0, 10)
+  const { days } = await api.get<{ days: readonly { day: string, tokens: number }[] }>(
+    `/clients/${encodeURIComponent(client.clientId)}/usage`, { from, to: now.toISOString().slice(0, 10) }
+  )
+  const counted = days.map(({ day, tokens }) => ({ day, calls: tokens }))
+  const chart = barsByDay(everyDay(counted, shownDays, now), 'Tokens by day', { counted: 'Tokens' })
+  return html`<section class="panel">!${chart}</section>`
+}
+
+/** For a client that registered openly: the organization that it belongs to from now on. */
+function claimForm (client: Client, { me }: Visit): string {
+  const isUnclaimed = client.organization === null && client.origin === 'registered'
+  if (!isUnclaimed || client.status !== 'active' || !may(me, 'clients:write', client)) return ''
+  return html`<form class="panel" method="post" action="${pageOf(client)}/claim">
+<p>It registered itself and belongs to no organization, so it may do nothing. A claim cannot be taken back.</p>
+<div class="field"><label for="organization">Organization</label><select id="organization" name="organization">
+!${me.organizations.map(({ id, name }) => html`<option value="${id}">${name}</option>`)}</select></div>
+<p class="actions"><button type="submit">Claim client</button></p></form>`
+}
+
+export async function claim (submission: Submission): Promise<Outcome> {
+  const { api, field } = submission
+  await api.change('PATCH', apiPathOf(submission), { body: { organization: field('organization') } })
+  return { to: ownPage(submission) }
 }
 
 /** Whether it asks for tokens for itself. */

@@ -48,8 +48,8 @@ function asking (client: Client, { issuer }: Pick<Visit, 'issuer'>, problem: str
     title: 'Get a test token',
     path: wayTo(client),
     place: clientsPath,
-    lead: 'Only digests of secrets are kept, so a token takes the secret of the client. It is used for this once, and ' +
-      'not kept.',
+    lead: 'Only the digest of a secret is kept, so a token takes the secret itself. It is used for this once and not ' +
+      'kept.',
     content: html`!${hasSecret(client) ? secretForm(client, problem) : ''}
 <section class="panel"><h2>By a command</h2>
 <pre tabindex="0">${tokenCommand(client, issuer)}</pre></section>`

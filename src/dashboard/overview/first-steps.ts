@@ -44,8 +44,8 @@ function stepsOf (
       name: 'Say which API is protected',
       hint: 'An API or an MCP server, with the scopes that callers may have.',
       done: done.api,
-      href: null,
-      button: ''
+      href: offered('resources:write', `${dashboardPath}/apis/new`),
+      button: 'Declare an API'
     },
     {
       name: 'Create a key for a program',

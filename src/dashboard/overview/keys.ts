@@ -65,7 +65,9 @@ export async function keysInNeed (visit: Visit): Promise<string> {
   : html` <small>used !${ago(lastUsedAt, now)}</small>`)}</div>`
 }
 
-function listed (title: string, { data, pagination: { total } }: Listing<ApiKey>, note: (key: ApiKey) => string): string {
+function listed (
+  title: string, { data, pagination: { total } }: Listing<ApiKey>, note: (key: ApiKey) => string
+): string {
   if (data.length === 0) return ''
   const rest = (total ?? data.length) - data.length
   return html`<section class="panel"><h2>${title}</h2>

@@ -6,7 +6,9 @@ import type { Operation } from '../core/operation.ts'
 import type { Authorization, AuthorizationPort } from '../authorizations/authorization.ts'
 import { getAuthorization } from '../authorizations/end.ts'
 import { type ApiKey, getApiKey } from '../credentials/api-key.ts'
+import { getClient, type Client, type ClientPort } from '../credentials/client.ts'
 import { getOrganization } from '../tenancy/organization.ts'
+import type { DayTokens, TokenUsagePort } from '../tokens/issuance-meter.ts'
 import type { DayRange, DayUsage, UsageOfKey, UsagePort } from './usage-meter.ts'
 import type { ApiKeyPort } from '../credentials/api-key.ts'
 import type { OrganizationPort } from '../tenancy/organization.ts'
@@ -50,6 +52,15 @@ export async function usageOfAuthorization (
   const range = requireRange(asked, operation.clock())
   const authorization = await getAuthorization(operation, id, memberId)
   return { authorization, usage: await usageOf(operation, id, range) }
+}
+
+/** The tokens that a client got for itself, by day. @throws Failure as `getClient` and `requireRange`. */
+export async function tokensOfClient (
+  operation: Operation<ClientPort & TokenUsagePort>, id: string, asked: Partial<DayRange> = {}
+): Promise<{ client: Client, range: DayRange, days: DayTokens[] }> {
+  const range = requireRange(asked, operation.clock())
+  const client = await getClient(operation, id)
+  return { client, range, days: await operation.store.tokenUsage.byDay(client.id, range) }
 }
 
 async function usageOf ({ store, clock }: Operation<UsagePort>, id: string, range: DayRange): Promise<UsageReport> {

@@ -8,7 +8,8 @@ import type { Style } from './style.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 
 /** `mcp`: a server of the Model Context Protocol, with metadata by which its clients find the authorization server. */
-export type ResourceKind = 'api' | 'mcp'
+export const resourceKinds = ['api', 'mcp'] as const
+export type ResourceKind = typeof resourceKinds[number]
 
 /** A protected API, named by its resource indicator (RFC 8707). */
 export interface Resource extends Revised {

@@ -14,6 +14,9 @@ export interface TokenUsage {
   tokens: number
 }
 
+/** The tokens of a day. */
+export interface DayTokens { day: string, tokens: number }
+
 /** Filters of minutes; an absent one matches all. */
 export interface TokenUsageFilter {
   organizationId?: string
@@ -32,6 +35,8 @@ export interface TokenUsageRepository {
   add (usage: readonly TokenUsage[]): Promise<void>
   /** Newest minute first. A position is a minute and a client. */
   page (query: PageQuery, filter: TokenUsageFilter): Promise<Page<TokenUsage>>
+  /** The days, UTC, on which a client got tokens, the first one first. `from` and `to`: 'YYYY-MM-DD', both included. */
+  byDay (clientId: string, range: { from: string, to: string }): Promise<DayTokens[]>
   /** Deletes at most `limit` rows of minutes before an instant; returns how many. */
   prune (before: Date, limit: number): Promise<number>
 }

@@ -2,7 +2,7 @@
 import type { Repositories } from '../../domain/store.ts'
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
-import { findApiKey, getApiKey, statusOf, type ApiKey } from '../../domain/credentials/api-key.ts'
+import { findApiKey, getApiKey, type ApiKey } from '../../domain/credentials/api-key.ts'
 import { rotateApiKey, revokeApiKey, updateApiKey } from '../../domain/credentials/api-key-change.ts'
 import { importApiKey, createApiKey, type ApiKeyInput } from '../../domain/credentials/api-key-creation.ts'
 import { disableApiKey, enableApiKey } from '../../domain/disabling/disable-key.ts'
@@ -15,11 +15,10 @@ import {
 } from '../conventions/operation.ts'
 import { listQuery, searchedText, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
-import { revision } from '../conventions/etags.ts'
-import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
+import { resourcesById } from '../conventions/resource-names.ts'
 import { IdParams, ownPage, pageOf, Reason, Rotation } from '../conventions/schemas.ts'
 import {
-  ApiKeyWithText, ImportedKey, KeyChange, KeyQuerystring, KeyText, ListedKey, NewKey, WireKey
+  ApiKeyWithText, ImportedKey, KeyChange, KeyQuerystring, KeyText, ListedKey, NewKey, WireKey, wireKey
 } from '../schemas/api-keys.ts'
 
 const readAccess = { scopes: ['api-keys:read'] }
@@ -84,8 +83,7 @@ function listApiKeysRoute (app: RouteContext, dependencies: CreationDependencies
     const query = listQuery(request.query)
     const { organization, name, status, environment, resource, creator, externalId, search } = request.query
     const now = dependencies.clock()
-    const names = request.query.names === true
-    const listed = await operation.store.apiKeys.list({ ...query, names }, {
+    const listed = await operation.store.apiKeys.list({ ...query, names: request.query.names === true }, {
       ...organizationFilter(operation, organization),
       ...definedMembers({
         name,
@@ -262,42 +260,4 @@ function readKey (operation: Operation<Repositories>, body: Static<typeof NewKey
  */
 function requireMayLimit (operation: Operation<Repositories>, given: Partial<Limits>): void {
   if (namesLimits(given)) requireDeployment(operation, 'Setting the limits of a key')
-}
-
-function wireKey (key: ApiKey, resources: ResourcesById, now: Date) {
-  const { resource, scopes } = wireScopes(resources, key.resourceId, key.scopes)
-  return {
-    [revision]: key.revision,
-    id: key.id,
-    hint: key.hint,
-    status: statusOf(key, now),
-    organization: key.organizationId,
-    organizations: key.organizations,
-    resource,
-    environment: key.environment,
-    name: key.name,
-    access: key.access,
-    scopes,
-    objects: key.objects,
-    allowlist: key.allowlist,
-    callsPerMonth: key.callsPerMonth,
-    creditsPerMonth: key.creditsPerMonth,
-    callsPerMinute: key.callsPerMinute,
-    createdBy: key.createdBy,
-    creator: key.creatorId,
-    vouchedBy: key.vouchedBy,
-    portal: key.portal && { template: key.portal.templateId, ceiling: key.portal.ceiling },
-    imported: key.imported,
-    rotatedFrom: key.rotatedFrom,
-    rotatedTo: key.rotatedTo,
-    createdAt: key.createdAt,
-    expiresAt: key.expiresAt,
-    revokedAt: key.revokedAt,
-    revokedReason: key.revokedReason,
-    disabledAt: key.disabledAt,
-    disabledReason: key.disabledReason,
-    metadata: key.annotations,
-    externalId: key.externalId,
-    lastUsedAt: key.lastUsedAt,
-  }
 }

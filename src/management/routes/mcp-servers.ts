@@ -53,7 +53,7 @@ const Metadata = Type.Object({}, {
   additionalProperties: true,
   description: 'The metadata document; the server may also serve it at its own well-known path.'
 })
-const WireServer = Type.Object({
+export const WireServer = Type.Object({
   id: as(Type.String(), 'res_9sTuVwXyZaBcDeFgHiJkLm'),
   identifier: as(Type.String(), 'https://mcp.acme.test/mcp'),
   name: as(Type.String(), 'tools'),

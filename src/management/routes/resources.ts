@@ -2,10 +2,7 @@
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { signingAlgorithms, type SigningKeys } from '../../domain/tokens/signing-key.ts'
-import {
-  getResource,
-  type Resource
-} from '../../domain/resources/resource.ts'
+import { getResource, resourceKinds, type Resource } from '../../domain/resources/resource.ts'
 import { checkDeclaration, createResource, type ResourceInput } from '../../domain/declaration/resource-declaration.ts'
 import { revokeResource, updateResource, getChangeableResource } from '../../domain/declaration/resource-change.ts'
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../../domain/resources/style.ts'
@@ -18,6 +15,7 @@ import {
   as, exactly, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason,
   RevocationStatus
 } from '../conventions/schemas.ts'
+import { RefusalExamples, refusalExamples } from '../schemas/refusal-examples.ts'
 import { DeclaredScopes, NewScopes, readScope, wireScope } from '../schemas/declared-scopes.ts'
 
 const readAccess = { scopes: ['resources:read'] }
@@ -51,13 +49,14 @@ const ResourceQuerystring = exactly({
   name: Type.Optional(Name),
   identifier: Type.Optional(Id),
   status: Type.Optional(RevocationStatus),
+  kind: Type.Optional(Type.Enum([...resourceKinds], { description: 'Of an API, or of an MCP server.' })),
 })
 
-interface Dependencies extends CreationDependencies { signingKeys: SigningKeys }
+interface Dependencies extends CreationDependencies { signingKeys: SigningKeys, issuer: string }
 
 export const resourceRoutes = routes<Dependencies>(
-  createResourceRoute, listResourcesRoute, getResourceRoute, updateResourceRoute, revokeResourceRoute,
-  deleteResourceRoute
+  createResourceRoute, listResourcesRoute, getResourceRoute, listRefusalsRoute, updateResourceRoute,
+  revokeResourceRoute, deleteResourceRoute
 )
 
 function createResourceRoute (app: RouteContext, dependencies: Dependencies): void {
@@ -92,12 +91,13 @@ function listResourcesRoute (app: RouteContext, dependencies: Dependencies): voi
   }, async request => {
     const { actor, store } = operationOf(dependencies, request)
     const query = pageQuery(request.query)
-    const { organization, name, identifier, status } = request.query
+    const { organization, name, identifier, status, kind } = request.query
     const filter = definedMembers({
       visibleTo: actor.organizationId ?? undefined,
       organizationId: organization,
       name,
       identifier,
+      kind,
       revoked: isRevoked(status)
     })
     return wirePage(query, await store.resources.page(query, filter), wireResource)
@@ -115,6 +115,24 @@ function getResourceRoute (app: RouteContext, dependencies: Dependencies): void 
     },
   }, async request =>
     wireResource(await getResource(operationOf(dependencies, request), request.params.id)))
+}
+
+function listRefusalsRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/resources/:id/refusals', {
+    config: readAccess,
+    schema: {
+      summary: 'List what refusals of a resource look like',
+      description: 'As its guards answer them, in its style: status, headers and body.',
+      operationId: 'listResourceRefusals',
+      params: IdParams,
+      response: { 200: RefusalExamples },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const resource = await getResource(operation, request.params.id)
+    const occasion = { path: '/example', now: operation.clock(), requestId: request.id }
+    return { data: refusalExamples(resource, occasion, dependencies.issuer) }
+  })
 }
 
 function updateResourceRoute (app: RouteContext, dependencies: Dependencies): void {
@@ -176,7 +194,7 @@ function readStyle (before: Style, name: ErrorStyleName | undefined, keyPrefix: 
   return keyPrefix === undefined ? style : { ...style, keyPrefix }
 }
 
-const WireResource = Type.Object({
+export const WireResource = Type.Object({
   id: as(Type.String(), 'res_krcP3gFsOzRniAsjnDnqaT'),
   identifier: as(Type.String(), 'https://api.acme.test'),
   name: as(Type.String(), 'api.acme.test'),

@@ -5,7 +5,7 @@ import type { Meter } from '../../domain/metering/meter.ts'
 import type { TokenMeter, TokenUsage } from '../../domain/tokens/issuance-meter.ts'
 import type { DayRange, UsageOfKey } from '../../domain/metering/usage-meter.ts'
 import {
-  greatestKeys, usageOfAuthorization, usageOfKey, usageOfKeys, usageOfOrganization, type UsageReport
+  greatestKeys, tokensOfClient, usageOfAuthorization, usageOfKey, usageOfKeys, usageOfOrganization, type UsageReport
 } from '../../domain/metering/usage-report.ts'
 import { Failure } from '../../base/errors.ts'
 import type { CreationDependencies } from '../conventions/idempotent-creation.ts'
@@ -16,7 +16,7 @@ import {
   as, exactly, Id, IdParams, Instant, Moment, nullable, OrganizationId, pageOf, PageQuerystring
 } from '../conventions/schemas.ts'
 import {
-  ADay, aboutRange, AuthorizationUsage, counts, Days, KeysRange, KeyUsage, Range, UsageOfKeys
+  ADay, aboutRange, AuthorizationUsage, ClientUsage, counts, Days, KeysRange, KeyUsage, Range, UsageOfKeys
 } from '../schemas/usage.ts'
 
 const readUsage = { scopes: ['usage:read'] }
@@ -49,7 +49,7 @@ interface Dependencies extends CreationDependencies { meter: Meter, tokens: Toke
 
 export const usageRoutes = routes<Dependencies>(
   getApiKeyUsageRoute, getUsageOfApiKeysRoute, getAuthorizationUsageRoute, getOwnAuthorizationUsageRoute,
-  listTokenUsageRoute, getOrganizationUsageRoute
+  getClientUsageRoute, listTokenUsageRoute, getOrganizationUsageRoute
 )
 
 function getApiKeyUsageRoute (app: RouteContext, dependencies: Dependencies): void {
@@ -143,6 +143,27 @@ async function authorizationUsage (
   const { authorization, usage } = await usageOfAuthorization(operation, id, range, memberId)
   const { organizationId: organization, lastUsedAt } = authorization
   return { authorization: id, organization, environment: 'live' as const, lastUsedAt, ...usage }
+}
+
+function getClientUsageRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/clients/:id/usage', {
+    config: readUsage,
+    schema: {
+      summary: 'Read how many tokens a client got, by day',
+      description: aboutRange,
+      tags: ['usage'],
+      params: IdParams,
+      querystring: Range,
+      response: { 200: ClientUsage },
+    },
+  }, async request => {
+    await dependencies.tokens.flush()
+    const { client, range, days } = await tokensOfClient(
+      operationOf(dependencies, request), request.params.id, request.query
+    )
+    const tokens = days.reduce((sum, each) => sum + each.tokens, 0)
+    return { client: client.id, organization: client.organizationId, ...range, tokens, days }
+  })
 }
 
 function listTokenUsageRoute (app: RouteContext, dependencies: Dependencies): void {

@@ -1,8 +1,10 @@
 /** Schemas of API keys: creation, import, change, and the answers. */
-import { accessLevels, keyStatuses } from '../../domain/credentials/api-key.ts'
+import { accessLevels, keyStatuses, statusOf, type ApiKey } from '../../domain/credentials/api-key.ts'
 import { listOrders } from '../../domain/core/list.ts'
 import { roles } from '../../domain/members/roles.ts'
 import { Type } from '../../http/typebox-lite.ts'
+import { revision } from '../conventions/etags.ts'
+import { wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
   Allowlist, annotations, as, exactly, ExternalId, givenAnnotations, GivenObjects, GivenScopes, Hint, Id, Instant,
   limits, Moment, Name, nullable, Objects, OrganizationId, Owner, PageQuerystring, ResourceName, ScopeNames,
@@ -114,3 +116,42 @@ export const ListedKey = Type.Object({
   })))
 }, { title: 'ListedApiKey' })
 export const ApiKeyWithText = Type.Object({ ...apiKey, key: shownOnce('lb_live_…') }, { title: 'ApiKeyWithText' })
+
+/** An API key as the API answers it. */
+export function wireKey (key: ApiKey, resources: ResourcesById, now: Date) {
+  const { resource, scopes } = wireScopes(resources, key.resourceId, key.scopes)
+  return {
+    [revision]: key.revision,
+    id: key.id,
+    hint: key.hint,
+    status: statusOf(key, now),
+    organization: key.organizationId,
+    organizations: key.organizations,
+    resource,
+    environment: key.environment,
+    name: key.name,
+    access: key.access,
+    scopes,
+    objects: key.objects,
+    allowlist: key.allowlist,
+    callsPerMonth: key.callsPerMonth,
+    creditsPerMonth: key.creditsPerMonth,
+    callsPerMinute: key.callsPerMinute,
+    createdBy: key.createdBy,
+    creator: key.creatorId,
+    vouchedBy: key.vouchedBy,
+    portal: key.portal && { template: key.portal.templateId, ceiling: key.portal.ceiling },
+    imported: key.imported,
+    rotatedFrom: key.rotatedFrom,
+    rotatedTo: key.rotatedTo,
+    createdAt: key.createdAt,
+    expiresAt: key.expiresAt,
+    revokedAt: key.revokedAt,
+    revokedReason: key.revokedReason,
+    disabledAt: key.disabledAt,
+    disabledReason: key.disabledReason,
+    metadata: key.annotations,
+    externalId: key.externalId,
+    lastUsedAt: key.lastUsedAt,
+  }
+}

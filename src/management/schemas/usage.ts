@@ -31,6 +31,16 @@ export const KeyUsage = Type.Object({
   apiKey: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'), ...Usage
 }, { title: 'KeyUsage' })
 export const UsageOfKeys = Type.Object({ data: Type.Array(KeyUsage) }, { title: 'UsageOfKeys' })
+export const ClientUsage = Type.Object({
+  client: as(Type.String(), 'cli_SMFY997Oo6f1bZteLcSAnl'),
+  organization: nullable(OrganizationId),
+  from: ADay,
+  to: ADay,
+  tokens: as(Type.Integer({ description: 'Access tokens issued.' }), 42),
+  days: Type.Array(Type.Object({ day: ADay, tokens: as(Type.Integer(), 42) }), {
+    description: 'Days without tokens are omitted.'
+  }),
+}, { title: 'ClientUsage' })
 export const KeysRange = exactly({
   from: Day,
   to: Day,

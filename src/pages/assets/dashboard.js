@@ -27,6 +27,7 @@ function offerCopying (root) {
   for (const output of root.querySelectorAll('output.secret')) {
     const button = document.createElement('button')
     button.type = 'button'
+    button.className = 'copy'
     button.textContent = 'Copy'
     const of = document.createElement('span')
     of.className = 'unseen'
@@ -41,9 +42,10 @@ function offerCopying (root) {
 const seen = text => text.normalize('NFC').split(/\s+/).filter(Boolean).join(' ')
 
 function awaitNames (root) {
-  for (const field of root.querySelectorAll('input[data-typed]')) {
-    const button = field.form.querySelector('button.danger')
-    const judge = () => { button.disabled = seen(field.value) !== seen(field.dataset.typed) }
+  for (const form of root.querySelectorAll('form[data-name]')) {
+    const field = form.elements.namedItem('confirmation')
+    const button = form.querySelector('button.danger')
+    const judge = () => { button.disabled = seen(field.value) !== seen(form.dataset.name) }
     field.addEventListener('input', judge)
     judge()
   }

@@ -29,6 +29,15 @@ export function tokenUsageRepository (queries: Queries): TokenUsageRepository {
       })
       return toPage(rows, query, row => ({ ...row, tokens: Number(row.tokens) }))
     },
+    async byDay (clientId, { from, to }) {
+      const end = new Date(new Date(to).getTime() + 86_400_000)
+      // Both databases write instants as ISO 8601, which begins with the day.
+      const rows = await queries.$queryRaw<{ day: string, tokens: bigint }[]>`
+        SELECT SUBSTR(CAST("minute" AS TEXT), 1, 10) AS "day", CAST(SUM("tokens") AS BIGINT) AS "tokens"
+        FROM "TokenUsage" WHERE "clientId" = ${clientId} AND "minute" >= ${new Date(from)} AND "minute" < ${end}
+        GROUP BY 1 ORDER BY 1`
+      return rows.map(({ day, tokens }) => ({ day, tokens: Number(tokens) }))
+    },
     async prune (before, limit) {
       return (await table.deleteMany({ where: { minute: { lt: before } }, limit })).count
     },

@@ -1,7 +1,7 @@
-/** What a client may do, as a form asks for it: presets for one API, or single scopes of several. */
+/** What a credential may do, as a form asks for it: presets for one API, or single scopes of several. */
 import { html } from 'ghtml'
 import type { ReadingApi } from '../api.ts'
-import { boxes, choices } from '../elements.ts'
+import { boxes, choices, type Choice } from '../elements.ts'
 
 export interface Resource {
   id: string
@@ -16,11 +16,15 @@ export interface Grant { resource: string, scopes: readonly string[] }
 /** What the form has of it. `grants`: resources and scopes, a space between them. */
 interface Chosen { access: string, resource: string, grants: readonly string[] }
 
-const presets = [
+export const presets: readonly Choice[] = [
   { value: 'read', label: 'Read only', hint: 'All scopes of one API that only read.' },
-  { value: 'all', label: 'Everything', hint: 'All scopes of one API that a client may have.' },
+  { value: 'all', label: 'Everything', hint: 'All scopes of one API but those for API keys alone.' },
   { value: 'custom', label: 'Custom', hint: 'Only the scopes that are ticked below, of one or several APIs.' },
 ]
+
+export const guardPreset: Choice = {
+  value: 'guard', label: 'Guard an API', hint: 'For the API itself: asks whether callers pass, and gets no tokens.'
+}
 
 /** Those that clients can get tokens for, that of management last. */
 export async function resourcesOf (api: ReadingApi): Promise<Resource[]> {
@@ -40,17 +44,20 @@ export function grantsOf (resources: readonly Resource[], { access, resource, gr
     resource: each.identifier,
     scopes: grantable(each).map(({ name }) => name).filter(name => {
       if (access === 'custom') return grants.includes(`${each.identifier} ${name}`)
-      return each.identifier === resource && (access === 'all' || name.endsWith(':read'))
+      if (each.identifier !== resource) return false
+      return access === 'all' || (access === 'read' && name.endsWith(':read'))
     })
   }))
   return chosen.filter(({ scopes }) => scopes.length > 0)
 }
 
-export function grantFields (resources: readonly Resource[], { access, resource, grants }: Chosen): string {
+export function grantFields (
+  resources: readonly Resource[], { access, resource, grants }: Chosen, offered: readonly Choice[]
+): string {
   const chosen = new Set(grants)
-  return html`!${choices('Access', 'access', presets, access)}
+  return html`!${choices('Access', 'access', offered, access)}
 <div class="field"><label for="resource">API</label>
-<p class="hint" id="resource-hint">For read only and everything.</p>
+<p class="hint" id="resource-hint">For all but custom.</p>
 <select id="resource" name="resource" aria-describedby="resource-hint">
 !${resources.map(({ identifier, name }) => html`<option value="${identifier}"!${
   identifier === resource ? ' selected' : ''}>${name} (${identifier})</option>`)}</select></div>

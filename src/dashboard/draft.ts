@@ -1,0 +1,50 @@
+/** Forms that can be mended: what was typed is kept, and what the API has against it stands at its field. */
+import { html } from 'ghtml'
+import type { ApiRefusal } from './api.ts'
+import type { Screen } from './frame.ts'
+
+/** What is wrong with a form; `field`: as the API names it, '' where it names none. */
+export interface Problem { field: string, message: string }
+
+export function problemIn ({ message, details }: ApiRefusal): Problem {
+  return { field: typeof details.field === 'string' ? details.field : '', message }
+}
+
+/** What is wrong with one field; null: nothing. */
+export function problemAt (problem: Problem | null, name: string): string | null {
+  return problem?.field === name ? problem.message : null
+}
+
+/** What is wrong with no field of the form, as markup. `fields`: those that say themselves what is wrong. */
+export function alertOf (problem: Problem | null, fields: readonly string[]): string {
+  return problem === null || fields.includes(problem.field)
+    ? ''
+    : html`<p class="alert" role="alert">${problem.message}</p>`
+}
+
+/** A value that was sent, beside what it is now. */
+export interface Overtaken { name: string, now: string, sent: string }
+
+/** The answer to a form whose record somebody else has changed since the form was shown. Nothing was changed. */
+export function staleScreen (
+  { path, place }: Pick<Screen, 'path' | 'place'>, values: readonly Overtaken[], page: string
+): Screen {
+  return {
+    title: 'It was changed meanwhile',
+    path,
+    place,
+    lead: 'Somebody else was faster. What you sent has changed nothing.',
+    content: html`<div class="scrolling" tabindex="0" role="region" aria-label="Both values"><table>
+<caption class="unseen">What it is now, and what you sent</caption>
+<thead><tr><td></td><th scope="col">Now</th><th scope="col">You sent</th></tr></thead>
+<tbody>!${values.map(({ name, now, sent }) => html`<tr><th scope="row">${name}</th>
+<td data-label="Now">${now}</td><td data-label="You sent">${sent}</td></tr>
+`)}</tbody></table></div>
+<p><a class="button primary" href="${page}">Look at it as it is now</a></p>`
+  }
+}
+
+/** The field by which the API knows which state of a record a form was about. */
+export function stateField (etag: string): string {
+  return html`<input type="hidden" name="etag" value="${etag}">`
+}

@@ -1,0 +1,106 @@
+/** One member: what they may do, how they sign in, and their role. */
+import { html } from 'ghtml'
+import { eventWords } from '../audit/words.ts'
+import type { ApiRefusal, Me } from '../api.ts'
+import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
+import { dayOf, facts, selectField, textField } from '../elements.ts'
+import { dashboardPath, type Screen } from '../frame.ts'
+import { historyOf } from '../history.ts'
+import type { Outcome, Submission, Visit } from '../visit.ts'
+import { mayChange, mayLink, membersPath, membersWay, rolesFor, stateOf, type Member } from './member.ts'
+import { waysIn } from './ways-in.ts'
+
+interface Group { id: string, name: string }
+
+/** The path of the member that a request names, on the API. */
+export function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
+  return `/members/${encodeURIComponent(parameter('id'))}`
+}
+
+export async function memberScreen (visit: Visit): Promise<Screen> {
+  const { api, me } = visit
+  const { record: member, etag } = await api.read<Member>(apiPathOf(visit))
+  const mayWrite = mayChange(me, member)
+  const [groups, ways, history] = await Promise.all([
+    me.permissions.includes('groups:read')
+      ? api.get<{ data: Group[] }>('/groups', { member: member.id, limit: 200 })
+      : null,
+    waysIn(visit, member, mayWrite), historyOf(visit, member.id, eventWords)
+  ])
+  return {
+    title: member.name,
+    path: membersWay,
+    place: membersPath,
+    ...(mayWrite ? { action: actionsOf(member, mayLink(me, member)) } : {}),
+    content: html`!${factsOf(member, groups?.data ?? null)}
+!${mayWrite ? changeForm(me, member, etag) : ''}
+!${ways}
+!${history}`
+  }
+}
+
+function actionsOf ({ id }: Member, mayMakeLink: boolean): string {
+  return html`<div class="actions">!${mayMakeLink
+? html`<a class="button primary" href="${membersPath}/${id}/link">Make a sign-in link</a>`
+: ''}
+<a class="button danger" href="${membersPath}/${id}/remove">Remove</a></div>`
+}
+
+function factsOf (member: Member, groups: readonly Group[] | null): string {
+  const { id, email, role, scopes, createdAt, removedAt } = member
+  return facts([
+    ['Role', html`${role}!${stateOf(member)}`],
+    ['E-mail', html`${email ?? 'none'}`],
+    ...(scopes === null
+      ? []
+      : [['Scopes in place of the role', html`!${scopes.map(scope => html`<code>${scope}</code> `)}`] as const]),
+    ...(groups === null
+      ? []
+      : [['Groups', groups.length === 0
+          ? 'none'
+          : html`!${groups.map(({ id, name }) => html`<a href="${dashboardPath}/groups/${id}"><bdi>
+${name}</bdi></a> `)}`
+        ] as const]),
+    ['Since', dayOf(createdAt)],
+    ...(removedAt === null ? [] : [['Removed', dayOf(removedAt)] as const]),
+    ['Id', html`<code class="bare">${id}</code>`]
+  ])
+}
+
+function changeForm (
+  me: Me, { id, name, role }: Pick<Member, 'id' | 'name'> & { role: string }, etag: string,
+  problem: Problem | null = null
+): string {
+  const roles = rolesFor(me)
+  return html`<form class="panel" method="post" action="${membersPath}/${id}">
+!${stateField(etag)}!${alertOf(problem, ['name'])}
+!${textField({ name: 'name', label: 'Name', value: name, required: true, problem: problemAt(problem, 'name') })}
+!${selectField({
+  name: 'role', label: 'Role', options: roles, chosen: role, hint: 'Their keys and applications follow at once.'
+})}
+<p class="actions"><button type="submit">Save</button></p></form>`
+}
+
+export async function change (submission: Submission): Promise<Outcome> {
+  const { api, field, parameter } = submission
+  await api.change('PATCH', apiPathOf(submission), {
+    ifMatch: field('etag'), body: { name: field('name').trim(), role: field('role') }
+  })
+  return { to: `${membersPath}/${encodeURIComponent(parameter('id'))}` }
+}
+
+/** Somebody was faster: both values; else the form again, with what the API has against it. */
+export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
+  const { api, field, me } = submission
+  const { id, name, role } = await api.get<Member>(apiPathOf(submission))
+  const page = `${membersPath}/${id}`
+  const around = { path: [...membersWay, { name, href: page }], place: membersPath }
+  const sent = { name: field('name').trim(), role: field('role') }
+  if (refusal.status !== 412) {
+    const content = changeForm(me, { id, ...sent }, field('etag'), problemIn(refusal))
+    return { title: 'Change member', ...around, content }
+  }
+  return staleScreen(around, [
+    { name: 'Name', now: name, sent: sent.name }, { name: 'Role', now: role, sent: sent.role }
+  ], page)
+}

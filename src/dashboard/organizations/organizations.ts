@@ -1,0 +1,19 @@
+/** The screens of organizations: operators make, suspend and resume them; others see and name their own. */
+import { formAt, screenAt, type Dashboard } from '../visit.ts'
+import { create, creationScreen, mended } from './creation.ts'
+import { listScreen } from './list.ts'
+import { admitClients, change, mendedChange, organizationScreen, requireProvider } from './one-organization.ts'
+import { resume, suspend, suspensionScreen } from './suspension.ts'
+
+export function organizationScreens (app: Dashboard): void {
+  screenAt(app, '/organizations', listScreen)
+  screenAt(app, '/organizations/new', creationScreen)
+  formAt(app, '/organizations', create, mended)
+  screenAt(app, '/organizations/:id', organizationScreen)
+  formAt(app, '/organizations/:id', change, mendedChange)
+  formAt(app, '/organizations/:id/require-provider', requireProvider)
+  formAt(app, '/organizations/:id/admit-clients', admitClients)
+  screenAt(app, '/organizations/:id/suspend', suspensionScreen)
+  formAt(app, '/organizations/:id/suspend', suspend)
+  formAt(app, '/organizations/:id/resume', resume)
+}

@@ -1,0 +1,96 @@
+/** The form of a policy, with what it would change where that was asked for. */
+import { html } from 'ghtml'
+import { alertOf, problemAt, type Problem } from '../draft.ts'
+import { choices, textField } from '../elements.ts'
+import { impactOf, type Impact } from './impact.ts'
+import { days, kinds, lines, type Draft } from './policy.ts'
+
+export interface PolicyForm {
+  draft: Draft
+  /** The path that it is sent to, and of its dry run. */
+  action: string
+  tryAction: string
+  /** What the button does: `Create policy`. */
+  button: string
+  /** Hidden fields, as markup. */
+  hidden: string
+  cancel: string
+  problem: Problem | null
+  impact: Impact | null
+  deployment: boolean
+}
+
+const effects = [
+  { value: 'deny', label: 'Deny', hint: 'Where it holds, its scopes are taken away; without scopes, all is refused.' },
+  { value: 'allow', label: 'Allow', hint: 'What it is about passes only where one of the allows holds.' }
+]
+
+const hints: Readonly<Record<typeof lines[number], readonly [label: string, hint: string]>> = {
+  organizations: ['Organizations', 'Their ids. Empty: every organization.'],
+  groups: ['Groups', 'Ids of groups: keys of their members. Empty: all.'],
+  resources: ['APIs', 'Their identifiers: https://api.example.com. Empty: all.'],
+  scopes: ['Scopes', 'Names and patterns: invoices:write, *:write. Empty: the request as a whole.'],
+  addresses: ['Addresses', 'Addresses and ranges of the caller: 203.0.113.0/24. Empty: everywhere.'],
+}
+
+export function policyForm (form: PolicyForm): string {
+  const { draft, action, tryAction, button, hidden, cancel, problem, impact } = form
+  return html`<form method="post" action="${action}">!${hidden}
+<div class="panel">!${alertOf(problem, ['name', 'description', ...lines.map(name => `conditions.${name}`)])}
+!${textField({
+  name: 'name', label: 'Name', value: draft.name, required: true, problem: problemAt(problem, 'name')
+})}
+!${textField({
+  name: 'description',
+  label: 'Description (optional)',
+  value: draft.description,
+  problem: problemAt(problem, 'description')
+})}
+!${choices('Effect', 'effect', effects, draft.effect)}
+!${choices('State', 'enabled', [
+  { value: 'yes', label: 'On' }, { value: 'no', label: 'Off', hint: 'Kept for later; it changes nothing.' }
+], draft.enabled ? 'yes' : 'no')}
+!${conditionFields(form)}</div>
+!${impact === null
+? ''
+: impactOf(impact, cursor => html`<p><button type="submit"
+ formaction="${tryAction}?after=${encodeURIComponent(cursor)}#impact">More credentials</button></p>`)}
+<p class="actions"><button type="submit" formaction="${tryAction}#impact">See who loses what</button>
+<button type="submit" class="primary">${button}</button> <a class="button" href="${cancel}">Cancel</a></p></form>`
+}
+
+function conditionFields ({ draft, problem, deployment }: PolicyForm): string {
+  return html`<h2>It holds if</h2>
+!${boxes('Kind of credential', 'kinds', kinds, draft.kinds)}
+!${lines.filter(name => deployment || name !== 'organizations').map(name => textField({
+  name,
+  label: hints[name][0],
+  hint: hints[name][1],
+  value: draft.lines[name],
+  problem: problem?.field.startsWith(`conditions.${name}`) === true ? problem.message : null
+}))}
+<details!${hasTimes(draft) || problem?.field.startsWith('conditions.times') === true ? ' open' : ''}>
+<summary>At certain times</summary>
+!${boxes('Days', 'days', days, draft.days)}
+<div class="fields">!${textField({ name: 'hoursFrom', label: 'Hours from', value: draft.hoursFrom, placeholder: '09:00' })}
+!${textField({ name: 'hoursUntil', label: 'to', value: draft.hoursUntil, placeholder: '17:00' })}
+!${textField({ name: 'zone', label: 'Time zone', value: draft.zone, placeholder: 'UTC' })}</div>
+<div class="fields">!${textField({
+  name: 'from', label: 'From', value: draft.from, placeholder: '2027-01-31T00:00:00Z'
+})}
+!${textField({ name: 'until', label: 'Until', value: draft.until, placeholder: '2027-02-28T00:00:00Z' })}</div></details>`
+}
+
+function hasTimes ({ days: on, from, until, hoursFrom, hoursUntil, zone }: Draft): boolean {
+  return on.length > 0 || from + until + hoursFrom + hoursUntil + zone !== ''
+}
+
+function boxes (
+  legend: string, name: string, options: readonly (readonly [string, string])[], chosen: readonly string[]
+): string {
+  return html`<fieldset class="field"><legend>${legend}</legend>
+<p class="hint">None chosen: all.</p>
+!${options.map(([value, label]) => html`<label class="choice"><input type="checkbox" name="${name}" value="${value}"!${
+  chosen.includes(value) ? ' checked' : ''}> <span>${label}</span></label>
+`)}</fieldset>`
+}

@@ -1,0 +1,162 @@
+/** One policy: what it says, its change, and its end, each after a look at what that would change. */
+import { html } from 'ghtml'
+import { withQuery, type ApiRefusal } from '../api.ts'
+import { eventWords } from '../audit/words.ts'
+import { confirmationForm, problemOf } from '../confirmation.ts'
+import { problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
+import { ago, facts } from '../elements.ts'
+import type { Screen } from '../frame.ts'
+import { historyOf } from '../history.ts'
+import { pageSize } from '../list.ts'
+import type { Outcome, Submission, Visit } from '../visit.ts'
+import { policyForm } from './form.ts'
+import { impactOf, type Impact } from './impact.ts'
+import { conditionsAsList, effectOf, policiesPath, policiesWay } from './list.ts'
+import { bodyOf, draftOf, draftOfPolicy, type Draft, type Policy } from './policy.ts'
+
+type Naming = Pick<Visit, 'parameter'>
+
+function apiPathOf ({ parameter }: Naming): string {
+  return `/policies/${encodeURIComponent(parameter('id'))}`
+}
+
+function pageOf ({ parameter }: Naming): string {
+  return `${policiesPath}/${encodeURIComponent(parameter('id'))}`
+}
+
+/** Whether the API lets a person change it: organizations do not change those of the deployment. */
+function mayWrite ({ permissions, deployment }: Visit['me'], { organization }: Policy): boolean {
+  return permissions.includes('policies:write') && (deployment || organization !== null)
+}
+
+export async function policyScreen (visit: Visit): Promise<Screen> {
+  const { api, me, now } = visit
+  const policy = await api.get<Policy>(apiPathOf(visit))
+  const { id, name, description, organization, conditions, updatedAt } = policy
+  return {
+    title: name,
+    path: policiesWay,
+    place: policiesPath,
+    ...(mayWrite(me, policy)
+      ? {
+          action: html`<div class="actions"><a class="button" href="${pageOf(visit)}/change">Change</a>
+<form method="post" action="${pageOf(visit)}/delete/try"><button type="submit" class="danger">Delete</button></form></div>`
+        }
+      : {}),
+    content: html`!${facts([
+      ['Effect', effectOf(policy)],
+      ['Description', html`${description ?? 'none'}`],
+      ['If', conditionsAsList(conditions)],
+      ['Binds', organization === null ? 'every organization' : html`<code class="bare">${organization}</code>`],
+      ['Changed', ago(updatedAt, now)],
+      ['Id', html`<code class="bare">${id}</code>`]
+    ])}
+!${await historyOf(visit, id, eventWords)}`
+  }
+}
+
+export async function changeScreen (visit: Visit): Promise<Screen> {
+  const { record: policy, etag } = await visit.api.read<Policy>(apiPathOf(visit))
+  return form(visit, { name: policy.name, draft: draftOfPolicy(policy), etag })
+}
+
+export async function change (submission: Submission): Promise<Outcome> {
+  await submission.api.change('PATCH', apiPathOf(submission), {
+    ifMatch: submission.field('etag'), body: bodyOf(draftOf(submission))
+  })
+  return { to: pageOf(submission) }
+}
+
+export async function tryChange (submission: Submission): Promise<Outcome> {
+  const { api, field, query } = submission
+  const draft = draftOf(submission)
+  const impact = await api.change<Impact>(
+    'PATCH', withQuery(apiPathOf(submission), { limit: pageSize, cursor: query('after') || undefined }),
+    { body: { ...bodyOf(draft), dryRun: true } }
+  )
+  return { screen: form(submission, { name: draft.name, draft, etag: field('etag'), impact }), status: 200 }
+}
+
+/** Somebody was faster: both values; else the form again, with what the API has against it. */
+export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
+  const { api, field } = submission
+  const policy = await api.get<Policy>(apiPathOf(submission))
+  const draft = draftOf(submission)
+  if (refusal.status !== 412) {
+    return form(submission, { name: policy.name, draft, etag: field('etag'), problem: problemIn(refusal) })
+  }
+  const [now, sent] = [draftOfPolicy(policy), draft].map(asTexts)
+  return staleScreen(
+    { path: [...policiesWay, { name: policy.name, href: pageOf(submission) }], place: policiesPath },
+    Object.keys(now!).map(name => ({ name, now: now![name]!, sent: sent![name]! })), pageOf(submission)
+  )
+}
+
+function asTexts ({ lines, kinds, days, enabled, ...texts }: Draft): Record<string, string> {
+  return { ...texts, ...lines, enabled: enabled ? 'on' : 'off', kinds: kinds.join(' '), days: days.join(' ') }
+}
+
+interface Change { name: string, draft: Draft, etag: string, impact?: Impact, problem?: Problem }
+
+function form (
+  visit: Pick<Visit, 'parameter' | 'me'>, { name, draft, etag, impact, problem }: Change
+): Screen {
+  const page = pageOf(visit)
+  return {
+    title: `Change ${name}`,
+    path: [...policiesWay, { name, href: page }],
+    place: policiesPath,
+    content: policyForm({
+      draft,
+      action: `${page}/change`,
+      tryAction: `${page}/change/try`,
+      button: 'Change policy',
+      hidden: stateField(etag),
+      cancel: page,
+      problem: problem ?? null,
+      impact: impact ?? null,
+      deployment: visit.me.deployment
+    })
+  }
+}
+
+/** Asks before a policy is deleted, with what that would change. */
+export async function tryDeletion (submission: Submission): Promise<Outcome> {
+  return { screen: await deletion(submission, null), status: 200 }
+}
+
+export async function deletePolicy (submission: Submission): Promise<Outcome> {
+  const { name } = await submission.api.get<Policy>(apiPathOf(submission))
+  const problem = problemOf(submission, name, 'delete')
+  if (problem !== null) return { screen: await deletion(submission, problem), status: 422 }
+  await submission.api.change('DELETE', apiPathOf(submission))
+  return { to: policiesPath }
+}
+
+async function deletion (submission: Submission, problem: string | null): Promise<Screen> {
+  const { api, query } = submission
+  const page = pageOf(submission)
+  const [{ name }, impact] = await Promise.all([
+    api.get<Policy>(apiPathOf(submission)),
+    api.change<Impact>('DELETE', withQuery(apiPathOf(submission), {
+      dryRun: 'true', limit: pageSize, cursor: query('after') || undefined
+    }))
+  ])
+  return {
+    title: `Delete ${name}`,
+    path: [...policiesWay, { name, href: page }],
+    place: policiesPath,
+    lead: 'From the next request on, on every server, it binds nothing. This cannot be undone.',
+    content: html`!${confirmationForm({
+      action: `${page}/delete`,
+      keep: page,
+      name,
+      warning: html`To let it rest for a while, <a href="${page}/change">switch it off</a> instead.`,
+      button: 'Delete policy',
+      takesReason: false,
+      problem
+    })}
+!${impactOf(impact, cursor => html`<form method="post" action="${page}/delete/try?after=${encodeURIComponent(cursor)}">
+<button type="submit">More credentials</button></form>`)}`
+  }
+}

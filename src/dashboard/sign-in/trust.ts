@@ -1,0 +1,175 @@
+/** Trust in an identity provider: given, changed, and taken back. */
+import { html } from 'ghtml'
+import type { ApiRefusal } from '../api.ts'
+import { confirmationForm, problemOf } from '../confirmation.ts'
+import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
+import { selectField, textField } from '../elements.ts'
+import type { Screen } from '../frame.ts'
+import { attemptField } from '../shown-once.ts'
+import type { Outcome, Submission, Visit } from '../visit.ts'
+import { providersPath, signInPath } from './paths.ts'
+
+/** A trusted provider, as the API answers it. */
+export interface Trust {
+  id: string
+  organization: string
+  provider: string
+  joinsAs: string | null
+  groupsClaim: string
+  groupMapping: readonly { value: string, group: string }[]
+  createdAt: string
+}
+
+const way = [{ name: 'Sign-in', href: providersPath }]
+
+const joiners = [
+  ['', 'Only the invited'], ['viewer', 'People of an own e-mail domain, as viewers'],
+  ['member', 'People of an own e-mail domain, as members']
+] as const
+
+/** Who joins by a provider, in words. */
+export function joining (joinsAs: string | null): string {
+  return joiners.find(([role]) => role === (joinsAs ?? ''))?.[1] ?? `People of an own e-mail domain, as ${joinsAs}`
+}
+
+interface Draft { joinsAs: string, groupsClaim: string }
+
+function draftOf ({ field }: Submission): Draft {
+  return { joinsAs: field('joinsAs'), groupsClaim: field('groupsClaim').trim() }
+}
+
+function bodyOf ({ joinsAs, groupsClaim }: Draft) {
+  return { joinsAs: joinsAs === '' ? null : joinsAs, ...(groupsClaim === '' ? {} : { groupsClaim }) }
+}
+
+function fieldsOf ({ joinsAs, groupsClaim }: Draft, problem: Problem | null): string {
+  return html`!${alertOf(problem, ['groupsClaim'])}
+!${selectField({ name: 'joinsAs', label: 'Who joins by it', options: joiners, chosen: joinsAs })}
+!${textField({
+  name: 'groupsClaim',
+  label: 'Claim with groups',
+  value: groupsClaim,
+  hint: 'Its values become groups, where a mapping says so. Empty: groups.',
+  problem: problemAt(problem, 'groupsClaim')
+})}`
+}
+
+export async function trustingScreen (visit: Visit): Promise<Screen> {
+  return await trusting(visit, visit.query('provider'), { joinsAs: '', groupsClaim: 'groups' }, null)
+}
+
+export async function mended (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
+  return await trusting(submission, submission.field('provider'), draftOf(submission), problemIn(refusal))
+}
+
+export async function trust (submission: Submission): Promise<Outcome> {
+  const { api, field, me } = submission
+  await api.change('POST', '/trusted-providers', {
+    idempotencyKey: field('attempt'),
+    body: {
+      ...bodyOf(draftOf(submission)),
+      provider: field('provider'),
+      organization: field('organization') || me.member.organization
+    }
+  })
+  return { to: providersPath }
+}
+
+async function trusting (
+  { api, me }: Pick<Visit, 'api' | 'me'>, provider: string, draft: Draft, problem: Problem | null
+): Promise<Screen> {
+  const organizations = me.deployment
+    ? (await api.get<{ data: readonly { id: string, name: string }[] }>('/organizations', { limit: 200 })).data
+    : []
+  return {
+    title: `Trust ${provider}`,
+    path: way,
+    place: signInPath,
+    lead: 'It may say who the members of the organization are, and sign them in.',
+    content: html`<form class="panel" method="post" action="${providersPath}">!${attemptField()}
+<input type="hidden" name="provider" value="${provider}">
+!${me.deployment
+? selectField({
+  name: 'organization',
+  label: 'Organization',
+  options: organizations.map(({ id, name }) => [id, name] as const),
+  chosen: me.member.organization
+})
+: ''}
+!${fieldsOf(draft, problem)}
+<p class="actions"><button type="submit" class="primary">Trust provider</button>
+<a class="button" href="${providersPath}">Cancel</a></p></form>`
+  }
+}
+
+function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
+  return `/trusted-providers/${encodeURIComponent(parameter('id'))}`
+}
+
+export async function changeScreen (visit: Visit): Promise<Screen> {
+  const { record: { id, provider, joinsAs, groupsClaim }, etag } = await visit.api.read<Trust>(apiPathOf(visit))
+  return changing({ id, provider }, { joinsAs: joinsAs ?? '', groupsClaim }, etag, null)
+}
+
+function changing (
+  { id, provider }: Pick<Trust, 'id' | 'provider'>, draft: Draft, etag: string, problem: Problem | null
+): Screen {
+  return {
+    title: `Trust in ${provider}`,
+    path: way,
+    place: signInPath,
+    content: html`<form class="panel" method="post" action="${providersPath}/${id}">!${stateField(etag)}
+!${fieldsOf(draft, problem)}
+<p class="actions"><button type="submit" class="primary">Save</button>
+<a class="button" href="${providersPath}">Cancel</a></p></form>`
+  }
+}
+
+export async function change (submission: Submission): Promise<Outcome> {
+  await submission.api.change('PATCH', apiPathOf(submission), {
+    ifMatch: submission.field('etag'), body: bodyOf(draftOf(submission))
+  })
+  return { to: providersPath }
+}
+
+/** Somebody was faster: both values; else the form again, with what the API has against it. */
+export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
+  const now = await submission.api.get<Trust>(apiPathOf(submission))
+  const sent = draftOf(submission)
+  if (refusal.status !== 412) return changing(now, sent, submission.field('etag'), problemIn(refusal))
+  return staleScreen({ path: way, place: signInPath }, [
+    { name: 'Who joins by it', now: joining(now.joinsAs), sent: joining(sent.joinsAs) },
+    { name: 'Claim with groups', now: now.groupsClaim, sent: sent.groupsClaim }
+  ], `${providersPath}/${now.id}`)
+}
+
+export async function endScreen (visit: Visit): Promise<Screen> {
+  return await ending(visit, null)
+}
+
+export async function end (submission: Submission): Promise<Outcome> {
+  const { provider } = await submission.api.get<Trust>(apiPathOf(submission))
+  const problem = problemOf(submission, provider, 'take back the trust in')
+  if (problem !== null) return { screen: await ending(submission, problem), status: 422 }
+  await submission.api.change('DELETE', apiPathOf(submission))
+  return { to: providersPath }
+}
+
+async function ending (visit: Pick<Visit, 'api' | 'parameter'>, problem: string | null): Promise<Screen> {
+  const { id, provider } = await visit.api.get<Trust>(apiPathOf(visit))
+  return {
+    title: `Take back the trust in ${provider}`,
+    path: way,
+    place: signInPath,
+    lead: 'From the next request on, on every server, it signs nobody in here.',
+    content: confirmationForm({
+      action: `${providersPath}/${id}/end`,
+      keep: providersPath,
+      name: provider,
+      warning: 'The sessions that it vouched for end, and the groups that its mapping gave are taken away.',
+      button: 'Take back trust',
+      takesReason: false,
+      problem
+    })
+  }
+}
