@@ -94,9 +94,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'CL-13: no key appears in a log, an error body or the audit log',
-    find: 'recordRefusal(dependencies, refused.refusal, recordedRequest(request))',
+    find: 'recordRefusal(dependencies, refused.refusal, recordedRequest(request, requirements, resource))',
     replace: 'recordRefusal(dependencies, { ...refused.refusal, subject: request.headers.authorization ?? null }, ' +
-      'recordedRequest(request))'
+      'recordedRequest(request, requirements, resource))'
   },
   {
     title: 'an address that a stranger puts into a header is none that policies go by [${database}]',

@@ -2,6 +2,7 @@
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import type { ApiRefusal } from '../api.ts'
+import { resourcesOf, scopeFields, type Resource } from '../apis/grants.ts'
 import { choices, endOfDayAfter, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField } from '../shown-once.ts'
@@ -10,14 +11,14 @@ import type { ApiKey } from './api-key.ts'
 import { keysPath } from './list.ts'
 import { keyShownOnce } from './shown-once.ts'
 
-interface Resource { id: string, identifier: string, name: string }
-
 /** What was typed into the form, and what is wrong with it. */
 interface Draft {
   name: string
   resource: string
   environment: string
   access: string
+  /** With custom access: resources and scopes, a space between them. */
+  grants: readonly string[]
   expiry: string
   addresses: string
   /** The same for each attempt to send one form. */
@@ -28,6 +29,7 @@ interface Draft {
 const levels = [
   { value: 'full', label: 'Full', hint: 'Whatever you may do yourself, now and later, and never more.' },
   { value: 'read-only', label: 'Read only', hint: 'Reads everything you may read.' },
+  { value: 'custom', label: 'Custom', hint: 'Only the scopes of the API that are ticked below.' },
 ]
 
 const environments = [
@@ -46,6 +48,7 @@ export async function creationScreen ({ api }: Visit): Promise<Screen> {
     resource: '',
     environment: 'live',
     access: 'read-only',
+    grants: [],
     expiry: '90',
     addresses: '',
     attempt: newSecret(),
@@ -53,19 +56,13 @@ export async function creationScreen ({ api }: Visit): Promise<Screen> {
   })
 }
 
-async function resourcesOf (api: Visit['api']): Promise<Resource[]> {
-  const { data } = await api.get<{ data: Resource[] }>('/resources', { limit: 200 })
-  // No key is for userinfo. Keys of the management API are for automation, and come last.
-  const comesLast = ({ id }: Resource): number => Number(id === 'res_management')
-  return data.filter(({ id }) => id !== 'res_identity').sort((one, other) => comesLast(one) - comesLast(other))
-}
-
-function draftOf ({ field }: Submission): Draft {
+function draftOf ({ field, fields }: Submission): Draft {
   return {
     name: field('name'),
     resource: field('resource'),
     environment: field('environment'),
     access: field('access'),
+    grants: fields('grant'),
     expiry: field('expiry'),
     addresses: field('addresses'),
     attempt: field('attempt'),
@@ -85,6 +82,12 @@ export async function createKey (submission: Submission): Promise<Outcome> {
   const draft = draftOf(submission)
   const { name, resource, environment, access, expiry, attempt } = draft
   const days = Number(expiry)
+  const scopes = scopesFor(draft)
+  if (access === 'custom' && scopes.length === 0) {
+    const message = 'Choose at least one scope of the API above: without any, the key could do nothing.'
+    const screen = form(await resourcesOf(submission.api), { ...draft, problem: { field: 'scopes', message } })
+    return { screen, status: 422 }
+  }
   const made = await submission.api.change<ApiKey & { key: string }>('POST', '/api-keys', {
     idempotencyKey: attempt,
     body: {
@@ -93,11 +96,18 @@ export async function createKey (submission: Submission): Promise<Outcome> {
       resource,
       environment,
       access,
+      ...(access === 'custom' ? { scopes } : {}),
       allowlist: draft.addresses.split(/[\s,]+/).filter(Boolean),
       ...(days > 0 ? { expiresAt: endOfDayAfter(submission.now, days) } : {}),
     }
   })
   return { screen: keyShownOnce(made, attempt), status: 201 }
+}
+
+/** The ticked scopes of the API that was chosen. */
+function scopesFor ({ resource, grants }: Draft): string[] {
+  const start = `${resource} `
+  return grants.filter(grant => grant.startsWith(start)).map(grant => grant.slice(start.length))
 }
 
 function form (resources: readonly Resource[], draft: Draft): Screen {
@@ -126,6 +136,7 @@ hint: 'The program that will use it.',
   identifier === draft.resource ? ' selected' : ''}>${name} (${identifier})</option>`)}</select></div>
 !${choices('Environment', 'environment', environments, draft.environment)}
 !${choices('Access', 'access', levels, draft.access)}
+!${scopeFields(resources, new Set(draft.grants))}
 !${choices('Expires after', 'expiry', expiries, draft.expiry)}
 !${textField({
   name: 'addresses',

@@ -61,12 +61,17 @@ export function grantFields (
 <select id="resource" name="resource" aria-describedby="resource-hint">
 !${resources.map(({ identifier, name }) => html`<option value="${identifier}"!${
   identifier === resource ? ' selected' : ''}>${name} (${identifier})</option>`)}</select></div>
-<fieldset class="field"><legend>Scopes, for custom</legend>
+!${scopeFields(resources.map(each => ({ ...each, scopes: grantable(each) })), chosen)}`
+}
+
+/** The scopes of each API, to be ticked. `chosen`: resources and scopes, a space between them. */
+export function scopeFields (resources: readonly Resource[], chosen: ReadonlySet<string>): string {
+  return html`<fieldset class="field"><legend>Scopes, for custom</legend>
 !${resources.map(each => scopesOf(each, chosen))}</fieldset>`
 }
 
 function scopesOf (resource: Resource, chosen: ReadonlySet<string>): string {
-  const scopes = grantable(resource)
+  const { scopes } = resource
   if (scopes.length === 0) return ''
   const { identifier } = resource
   const isOpen = scopes.some(({ name }) => chosen.has(`${identifier} ${name}`))

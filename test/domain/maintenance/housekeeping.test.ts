@@ -164,7 +164,7 @@ for (const { name, database } of fresh) {
       ['revoked_token', 1], ['used_assertion', 1], ['remembered_answer', 1], ['person_session', 1],
       ['invitation', 3], ['sign_in_link', 1], ['authorization', 0], ['authorization_step', 0], ['signing_key', 1],
       ['idle_client', 0],
-      ['key_usage', 2], ['token_usage', 0], ['allowance', 2]
+      ['key_usage', 2], ['token_usage', 0], ['logged_request', 0], ['allowance', 2]
     ])
     t.strictSame((await store.signingKeys.all()).map(({ kid }) => kid), ['published'])
     t.equal(await store.rememberedAnswers.get('spent'), null)
