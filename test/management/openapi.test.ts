@@ -32,7 +32,8 @@ const operations = operationsOf(document)
  */
 const parts = ['/reference/swagger-ui-bundle.js', '/reference/swagger-ui.css', '/reference/start.js']
 const assets = [
-  'pages.css', 'dashboard.css', 'link.js', 'passkeys.js', 'mark.svg', 'inter.woff2', 'jetbrains-mono.woff2'
+  'pages.css', 'dashboard.css', 'dashboard.js', 'link.js', 'passkeys.js', 'mark.svg', 'inter.woff2',
+  'jetbrains-mono.woff2'
 ].map(name => `/assets/${name}`)
 /** Pages of the dashboard are no operations either. */
 const isScreen = (url: string): boolean => url === '/dashboard' || url.startsWith('/dashboard/')
