@@ -68,10 +68,16 @@ export class ApiRefusal extends Error {
   readonly status: number
   readonly code: string
   readonly details: Readonly<Record<string, unknown>>
+  /** Seconds, as the API says them; null: it does not. */
+  readonly retryAfter: string | null
 
-  constructor (status: number, { error, code, details }: Partial<Record<'error' | 'code' | 'details', unknown>>) {
+  constructor (
+    status: number, { error, code, details }: Partial<Record<'error' | 'code' | 'details', unknown>>,
+    retryAfter: string | null = null
+  ) {
     super(typeof error === 'string' ? withoutPattern(error) : 'The API did not answer in its own words.')
     this.status = status
+    this.retryAfter = retryAfter
     this.code = typeof code === 'string' ? code : 'SERVER_ERROR'
     this.details = typeof details === 'object' && details !== null ? { ...details } : {}
   }
@@ -92,8 +98,11 @@ export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
   const read = async <T>(inner: InnerCall): Promise<{ record: T, etag: string }> => {
     const answer = await callWithin(app, request, { ...inner, path: managementPath + inner.path })
     const body: unknown = answer.payload === '' ? undefined : answer.json()
-    if (answer.statusCode >= 300) throw new ApiRefusal(answer.statusCode, (body ?? {}) as object)
-    const { etag } = answer.headers
+    const { etag, 'retry-after': retryAfter } = answer.headers
+    if (answer.statusCode >= 300) {
+      const wait = retryAfter === undefined ? null : String(retryAfter)
+      throw new ApiRefusal(answer.statusCode, (body ?? {}) as object, wait)
+    }
     return { record: body as T, etag: typeof etag === 'string' ? etag : '*' }
   }
   const call = async <T>(inner: InnerCall): Promise<T> => (await read<T>(inner)).record

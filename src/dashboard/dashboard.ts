@@ -4,7 +4,8 @@
  */
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync } from 'fastify'
-import { presentPageError } from '../pages/error-page.ts'
+import { errorPage } from '../pages/error-page.ts'
+import { dashboardPath, sendPage } from '../pages/page.ts'
 import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
 import { apiScreens } from './apis/apis.ts'
@@ -24,6 +25,7 @@ import { signInScreens } from './sign-in/sign-in.ts'
 import { signingKeyScreens } from './signing-keys/signing-keys.ts'
 import { webhookTokenScreens } from './webhook-tokens/webhook-tokens.ts'
 import { usageScreen } from './usage/usage.ts'
+import { presentDashboardError, type Dashboard } from './visit.ts'
 
 /** Forms of the dashboard may hold lists of scopes and addresses. */
 const bodyLimit = 32_768
@@ -33,7 +35,7 @@ export function dashboard (issuer: string): FastifyPluginAsync {
   return async app => {
     app.removeContentTypeParser('text/plain')
     await app.register(formbody, { bodyLimit })
-    app.setErrorHandler(presentPageError)
+    app.setErrorHandler(presentDashboardError)
     // Redirects, too.
     app.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
     const context = Object.assign(app, { issuer })
@@ -56,5 +58,15 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     signInScreens(context)
     serverScreens(context)
     signingKeyScreens(context)
+    otherPaths(context)
   }
+}
+
+/** A path without a screen, as a person types it. */
+function otherPaths (app: Dashboard): void {
+  app.get(`${dashboardPath}/*`, { schema: { hide: true } }, (request, reply) => {
+    if (request.url.split('?', 1)[0] === `${dashboardPath}/`) return reply.redirect(dashboardPath, 303)
+    const error = { status: 404, code: 'NOT_FOUND', message: 'The dashboard has no such page.', requestId: request.id }
+    return sendPage(reply, errorPage(error), 404)
+  })
 }

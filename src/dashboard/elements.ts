@@ -1,5 +1,6 @@
 /** Small parts of screens: states, instants, numbers, what is shown where there is nothing. */
 import { html } from 'ghtml'
+import { ApiRefusal } from './api.ts'
 import { moment } from '../pages/consent/display.ts'
 
 /** What a colour means; the text says it, too. */
@@ -22,8 +23,15 @@ export function dayOf (text: string): string {
   return html`<time datetime="${text}" title="${text}">${day.format(new Date(text))}</time>`
 }
 
-/** The end of a day, UTC: the same for each attempt on one day, so that a repeated form is the same form. */
+/** Days. */
+const longestExpiry = 3_660
+
+/** The end of a day, UTC: the same for each attempt on one day, so that a repeated form is the same form. @throws
+ * ApiRefusal for days that no form offers. */
 export function endOfDayAfter (now: Date, days: number): string {
+  if (!(days > 0 && days <= longestExpiry)) {
+    throw new ApiRefusal(422, { error: 'Choose one of the times until it expires.' })
+  }
   const end = new Date(now)
   end.setUTCDate(end.getUTCDate() + days)
   end.setUTCHours(23, 59, 59, 0)

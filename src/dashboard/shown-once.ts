@@ -49,7 +49,12 @@ export function savedForm (app: Dashboard): void {
 async function forgetSecret ({ api, field }: Submission): Promise<Outcome> {
   await api.change('POST', '/idempotency-keys/forget', { body: { idempotencyKey: field('attempt') } })
   const next = field('next')
-  return { to: next.startsWith(`${dashboardPath}/`) ? next : dashboardPath }
+  return { to: isOwnPath(next) ? next : dashboardPath }
+}
+
+/** Whether a text is a path below the dashboard, as URLs have it: nothing in it is encoded or left out. */
+function isOwnPath (text: string): boolean {
+  return text.startsWith(`${dashboardPath}/`) && URL.parse(text, 'http://site.invalid')?.pathname === text
 }
 
 /** The field by which the same form, sent twice, makes one secret. */

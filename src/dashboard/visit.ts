@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { Failure } from '../base/errors.ts'
 import { isFromOwnPages } from '../guard/index.ts'
-import { presentPageError } from '../pages/error-page.ts'
+import { errorPage, presentPageError } from '../pages/error-page.ts'
 import { sendPage } from '../pages/page.ts'
 import { signInAgainPath } from '../pages/passkey-page.ts'
 import { apiFor, ApiRefusal, type Api, type Me, type ReadingApi } from './api.ts'
@@ -67,7 +67,9 @@ export function formAt (
       try {
         return await submit(submission)
       } catch (error) {
-        if (!(error instanceof ApiRefusal) || error.status >= 500) throw error
+        if (!(error instanceof ApiRefusal) || error.status >= 500 || error.status === 401) throw error
+        // No other values of the form would do.
+        if (takesNewSignIn(error)) throw error
         const screen = await refused(submission, error)
         if (screen === null) throw error
         return { screen, status: error.status }
@@ -86,8 +88,19 @@ async function answering (
   } catch (error) {
     if (!(error instanceof ApiRefusal)) return presentPageError(error, request, reply)
     if (error.status === 401 && !takesNewSignIn(error)) return await signIn(request, reply)
-    return sendPage(reply, framed(refusalScreen(error, request), me), error.status)
+    return sendPage(waiting(reply, error), framed(refusalScreen(error, request), me), error.status)
   }
+}
+
+/** For `setErrorHandler`: what the API refuses before it is known for whom the page would be is a page, too. */
+export function presentDashboardError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (!(error instanceof ApiRefusal)) return presentPageError(error, request, reply)
+  const { status, code, message } = error
+  return sendPage(waiting(reply, error), errorPage({ status, code, message, requestId: request.id }), status)
+}
+
+function waiting (reply: FastifyReply, { retryAfter }: ApiRefusal): FastifyReply {
+  return retryAfter === null ? reply : reply.header('retry-after', retryAfter)
 }
 
 /** The API's own sentence, its code, the request, and a way to try again. */
@@ -184,8 +197,12 @@ export function daysUntil (now: Date, days: number): { from: string, to: string 
   return { from: day(now.getTime() - (days - 1) * 86_400_000), to: day(now.getTime()) }
 }
 
+/** Characters of a way back from the sign-in page. */
+const longestWayBack = 2_000
+
 /** To the sign-in page, and back to what was asked for; a form is not sent again. */
 async function signIn (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const back = request.method === 'GET' ? request.url : dashboardPath
-  return await reply.redirect(`/api/v1/auth/login?return_to=${encodeURIComponent(back)}`, 303)
+  const { method, url } = request
+  const back = method !== 'GET' ? dashboardPath : url.length > longestWayBack ? url.split('?', 1)[0]! : url
+  return await reply.redirect(`/api/v1/auth/login?return_to=${encodeURIComponent(back.replaceAll('\\', '%5C'))}`, 303)
 }

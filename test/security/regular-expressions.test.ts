@@ -53,7 +53,6 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['cli/commands/usage.ts', '/^[1-9]\\d*$/', 'own'],
   ['cli/command.ts', '/^\\d{1,10}$/', 'own'],
   ['dashboard/confirmation.ts', '/\\s+/', 'body'],
-  ['dashboard/clients/creation.ts', '/[\\s,]+/', 'body'],
   ['dashboard/api-keys/creation.ts', '/[\\s,]+/', 'body'],
   ['dashboard/clients/creation.ts', '/[\\s,]+/', 'body'],
   ['dashboard/groups/creation.ts', '/[\\s,]+/', 'body'],

@@ -81,7 +81,6 @@ export async function mended (submission: Submission, { message, details }: ApiR
 export async function createKey (submission: Submission): Promise<Outcome> {
   const draft = draftOf(submission)
   const { name, resource, environment, access, expiry, attempt } = draft
-  const days = Number(expiry)
   const scopes = scopesFor(draft)
   if (access === 'custom' && scopes.length === 0) {
     const message = 'Choose at least one scope of the API above: without any, the key could do nothing.'
@@ -98,7 +97,7 @@ export async function createKey (submission: Submission): Promise<Outcome> {
       access,
       ...(access === 'custom' ? { scopes } : {}),
       allowlist: draft.addresses.split(/[\s,]+/).filter(Boolean),
-      ...(days > 0 ? { expiresAt: endOfDayAfter(submission.now, days) } : {}),
+      ...(expiry === '' ? {} : { expiresAt: endOfDayAfter(submission.now, Number(expiry)) }),
     }
   })
   return { screen: keyShownOnce(made, attempt), status: 201 }

@@ -1,6 +1,7 @@
 /** The list of API keys, and the search in it. */
 import { html } from 'ghtml'
 import { withoutAnySecrets } from '../../secrets/redaction.ts'
+import { ApiRefusal, may } from '../api.ts'
 import { everyDay, sparkline, type DayCount } from '../chart.ts'
 import { ago, badge, count, dayOf } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
@@ -55,7 +56,7 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
   orders: ['sort'],
   after: query('after'),
   columns: columnsOf(usage, now),
-  ...(mayWrite ? { actions: revocationOf } : {}),
+  ...(mayWrite ? { actions: (key: ListedKey) => may(me, 'api-keys:write', key) ? revocationOf(key) : '' } : {}),
   hasEnded: ({ status }) => status === 'revoked' || status === 'expired',
   empty,
 }, listing)}`
@@ -71,11 +72,23 @@ end one without touching the others.`
  */
 export async function search ({ api, field }: Submission): Promise<Outcome> {
   const [text, status, sort] = [field('search').trim(), field('status'), field('sort')]
-  if (withoutAnySecrets(text) === text) {
-    return { to: narrowed(keysPath, { search: text, status, sort }) }
+  const id = await keyOfText(api, text)
+  return { to: id === null ? narrowed(keysPath, { search: text, status, sort }) : `${keysPath}/${id}` }
+}
+
+/** Characters that a text to search for may have without being asked for as a key: imported ones have any form. */
+const shortestKey = 12
+
+/** The id of the key with this text; null: it is none, and no secret. @throws ApiRefusal for a secret without a key. */
+export async function keyOfText (api: Submission['api'], text: string): Promise<string | null> {
+  const isSecret = withoutAnySecrets(text) !== text
+  if (!isSecret && (text.length < shortestKey || text.includes(' '))) return null
+  try {
+    return (await api.change<ApiKey>('POST', '/api-keys/find', { body: { key: text } })).id
+  } catch (error) {
+    if (isSecret || !(error instanceof ApiRefusal) || ![400, 403, 404].includes(error.status)) throw error
+    return null
   }
-  const { id } = await api.change<ApiKey>('POST', '/api-keys/find', { body: { key: text } })
-  return { to: `${keysPath}/${id}` }
 }
 
 async function usageOf (

@@ -1,5 +1,6 @@
 /** One API key: what it may do and does, and its name. */
 import { html } from 'ghtml'
+import { may } from '../api.ts'
 import { barsByDay, everyDay, type DayCount } from '../chart.ts'
 import { disablingForm, enablingForm } from '../disabling.ts'
 import { ago, count, dayOf, textField } from '../elements.ts'
@@ -23,7 +24,8 @@ const days = 30
 
 /** `refused`: a name that the API did not take, and why; absent: none was sent. */
 export async function keyScreen (visit: Visit, refused?: { name: string, problem: string }): Promise<Screen> {
-  const { api, me: { permissions }, now } = visit
+  const { api, me, now } = visit
+  const { permissions } = me
   const key = await api.get<ApiKey>(apiPathOf(visit))
   const from = new Date(now.getTime() - (days - 1) * 86_400_000).toISOString().slice(0, 10)
   const [usage, history, requests] = await Promise.all([
@@ -33,7 +35,7 @@ export async function keyScreen (visit: Visit, refused?: { name: string, problem
     historyOf(visit, key.id, words),
     lastRequests(visit, key),
   ])
-  const mayWrite = permissions.includes('api-keys:write')
+  const mayWrite = may(me, 'api-keys:write', key)
   const mayChange = mayWrite && key.status === 'active'
   return {
     title: key.name,

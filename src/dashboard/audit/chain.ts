@@ -24,7 +24,7 @@ export async function chainScreen (visit: Visit): Promise<Screen> {
     path: [{ name: 'Audit log', href: auditPath }],
     place: auditPath,
     lead: 'Each row holds the hash of the row before. A row that is altered, taken out or put in breaks the chain.',
-    content: html`!${me.deployment ? resultOf(await verified(visit), query('checked')) : forMembers}
+    content: html`!${me.deployment ? resultOf(await verified(visit), query('cursor') !== '') : forMembers}
 !${headsTable(heads, { names: namesOf(visit), now })}`
   }
 }
@@ -46,8 +46,8 @@ async function verified ({ api, query }: Visit): Promise<Verified> {
   return all
 }
 
-function resultOf ({ checked, fault, recovered, nextCursor }: Verified, before: string): string {
-  const sum = checked + (Number(before) || 0)
+/** `goesOn`: rows before these were verified by another page, or by none. */
+function resultOf ({ checked, fault, recovered, nextCursor }: Verified, goesOn: boolean): string {
   const breaks = recovered.length === 0
     ? ''
     : html`<h2>Recovered earlier</h2><ul>!${recovered.map(({ message }) => html`<li>${message}</li>`)}</ul>`
@@ -56,12 +56,13 @@ function resultOf ({ checked, fault, recovered, nextCursor }: Verified, before: 
 ${count(fault.sequence)}.</strong> ${fault.message}</p>!${breaks}</div>`
   }
   if (nextCursor !== undefined) {
-    const next = String(new URLSearchParams({ cursor: nextCursor, checked: String(sum) }))
-    return html`<div class="panel"><p role="status">${count(sum)} rows and heads are as they were written, so far.</p>
+    const next = String(new URLSearchParams({ cursor: nextCursor }))
+    return html`<div class="panel"><p role="status">${count(checked)} rows and heads are as they were written; there are more.</p>
 <p><a class="button primary" href="${auditPath}/chain?${next}">Verify the next ones</a></p>!${breaks}</div>`
   }
-  return html`<div class="panel"><p class="good" role="status"><strong>Every row is as it was written.</strong>
-${count(sum)} rows and heads were checked just now.</p>!${breaks}</div>`
+  return html`<div class="panel"><p class="good" role="status"><strong>${
+    goesOn ? 'These last rows are as they were written.' : 'Every row is as it was written.'}</strong>
+${count(checked)} rows and heads were checked just now.</p>!${breaks}</div>`
 }
 
 /** Names of the chains that the person knows. */

@@ -30,8 +30,8 @@ export function queryOf ({ from, to, ...same }: Filter): Record<string, string> 
 
 /** The instant after a day. What is no day is left to the API, which says so. */
 function endOf (day: string): string {
-  const start = new Date(`${day}T00:00:00Z`).getTime()
-  return Number.isNaN(start) ? `${day}T00:00:00Z` : new Date(start + 86_400_000).toISOString()
+  const end = new Date(new Date(`${day}T00:00:00Z`).getTime() + 86_400_000)
+  return Number.isNaN(end.getTime()) ? `${day}T00:00:00Z` : end.toISOString()
 }
 
 export interface FilterForm {

@@ -2,6 +2,7 @@
 import { html } from 'ghtml'
 import { withoutAnySecrets } from '../../secrets/redaction.ts'
 import { ApiRefusal } from '../api.ts'
+import { keyOfText } from '../api-keys/list.ts'
 import { barsByDay, everyDay } from '../chart.ts'
 import type { Screen } from '../frame.ts'
 import { listOf, pageSize, type Listing } from '../list.ts'
@@ -22,12 +23,11 @@ export async function listScreen (visit: Visit): Promise<Screen> {
   const organizations = await organizationsOf(visit)
   const query = queryOf(filter)
   try {
-    const [events, counts] = await Promise.all([
-      visit.api.get<Listing<Event>>('/audit', {
-        ...query, names: 'true', limit: pageSize, cursor: visit.query('after') || undefined
-      }),
-      countsOf(visit, filter)
-    ])
+    const events = await visit.api.get<Listing<Event>>('/audit', {
+      ...query, names: 'true', limit: pageSize, cursor: visit.query('after') || undefined
+    })
+    // After the API has judged the days.
+    const counts = await countsOf(visit, filter)
     return screenOf(visit, filter, html`!${filterForm({ filter, organizations, problem: null })}
 !${chartOf(counts)}
 !${listOf({
@@ -52,9 +52,7 @@ export async function listScreen (visit: Visit): Promise<Screen> {
  */
 export async function search ({ api, field }: Submission): Promise<Outcome> {
   const filter = filterOf(field)
-  const idOf = async (text: string): Promise<string> => withoutAnySecrets(text) === text
-    ? text
-    : (await api.change<{ id: string }>('POST', '/api-keys/find', { body: { key: text } })).id
+  const idOf = async (text: string): Promise<string> => await keyOfText(api, text) ?? text
   return { to: listAt({ ...filter, subject: await idOf(filter.subject), actor: await idOf(filter.actor) }) }
 }
 

@@ -41,7 +41,8 @@ function createWebhookTokenRoute (app: RouteContext, dependencies: CreationDepen
     config: {
       ...writeAccess,
       failures: [
-        'not_found', 'organization_not_active', 'unknown_resource', 'credential_revoked', 'credential_superseded',
+        'not_found', 'organization_not_active', 'unknown_resource', 'credential_revoked',
+        'credential_disabled', 'credential_superseded',
         'credential_expired'
       ]
     },
