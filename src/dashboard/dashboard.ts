@@ -3,8 +3,10 @@
  * calls the management API with the session of the person that asks for it.
  */
 import formbody from '@fastify/formbody'
-import type { FastifyPluginAsync } from 'fastify'
-import { presentPageError } from '../pages/error-page.ts'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { errorPage, presentPageError } from '../pages/error-page.ts'
+import { sendPage } from '../pages/page.ts'
+import { ApiRefusal } from './api.ts'
 import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
 import { apiScreens } from './apis/apis.ts'
@@ -28,12 +30,19 @@ import { usageScreen } from './usage/usage.ts'
 /** Forms of the dashboard may hold lists of scopes and addresses. */
 const bodyLimit = 32_768
 
+/** What the API refuses before it is known who asks has no side around it; it is no failure of the server. */
+function presentDashboardError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (!(error instanceof ApiRefusal)) return presentPageError(error, request, reply)
+  const { status, code, message } = error
+  return sendPage(reply, errorPage({ status, code, message, requestId: request.id }), status)
+}
+
 /** `issuer`: the origin of its pages. */
 export function dashboard (issuer: string): FastifyPluginAsync {
   return async app => {
     app.removeContentTypeParser('text/plain')
     await app.register(formbody, { bodyLimit })
-    app.setErrorHandler(presentPageError)
+    app.setErrorHandler(presentDashboardError)
     // Redirects, too.
     app.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
     const context = Object.assign(app, { issuer })
