@@ -151,7 +151,7 @@ export function stateOf ({ status, expiresAt }: Pick<ApiKey, 'status' | 'expires
   if (status === 'expired') return html` !${badge('bad', 'Expired')}`
   if (status === 'rotated') {
     return worksStill({ status, expiresAt }, now)
-      ? html` !${badge('warn', 'Replaced, works still')}`
+      ? html` !${badge('warn', 'Replaced, still works')}`
       : html` !${badge('plain', 'Replaced')}`
   }
   if (expiresAt === null) return ''

@@ -111,7 +111,7 @@ function facts (key: ApiKey, usage: Usage | null, owner: string, now: Date): str
     ['Last used', ago(lastUsedAt, now)],
     ...(usage === null ? [] : [['Calls today', count(usage.callsToday)] as [string, string]]),
     ['Created', dayOf(createdAt)],
-    ['Of', owner],
+    ['Belongs to', owner],
     ['Expires', expiresAt === null ? 'never' : dayOf(expiresAt)],
     ...[['Disabled because', key.disabledReason], ['Revoked because', key.revokedReason]]
       .flatMap(([name, reason]): [string, string][] => reason == null ? [] : [[name!, html`${reason}`]])

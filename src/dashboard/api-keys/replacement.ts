@@ -75,8 +75,8 @@ function useOfOld (old: ApiKey, { createdAt }: ApiKey, now: Date): string {
   const usedSince = old.lastUsedAt !== null && old.lastUsedAt > createdAt
   if (!worksStill(old, now)) return 'The old key works no longer.'
   return usedSince
-    ? html`<strong>The old key is still used</strong>, last !${ago(old.lastUsedAt, now)}. It works!${end}; give the
-new key to whatever uses it before.`
+    ? html`<strong>The old key is still used</strong>: !${ago(old.lastUsedAt, now)}. It works!${end}; what uses
+it needs the new one by then.`
     : html`<strong>Nothing has used the old key since it was replaced.</strong> It works!${end}, and can be revoked
-before.`
+now.`
 }

@@ -17,7 +17,8 @@ export async function lastRequests ({ api, me: { permissions }, now }: Visit, { 
   return html`<section class="apart"><h2>Last requests</h2>
 !${data.length === 0
 ? html`<p class="empty">No request is kept. Refused ones are kept, and of admitted ones a sample, for 30 days.</p>`
-: tableOf(data.slice(0, shown), now)}
+: html`<p class="muted">Refused ones, and of admitted ones a sample, of 30 days: not every call.</p>
+!${tableOf(data.slice(0, shown), now)}`}
 <form method="post" action="${explainPath}"><input type="hidden" name="about" value="${id}">
 <button type="submit">Why is it refused, or not?</button></form></section>`
 }

@@ -64,7 +64,7 @@ function mostRefused (refusals: readonly Refusal[], now: Date): string {
 <ul class="records">!${bySubject.slice(0, shownSubjects).map(({ subject, own, sum }) => html`<li class="line">
 <span><a href="${pageOf(subject)}"><bdi>${own[0]!.subjectName ?? subject}</bdi></a>
 !${[...new Set(own.map(reasonOf))].map(reason => badge('bad', reason))}
-<small>last !${ago(own[0]!.createdAt, now)}</small></span><span class="use">${count(sum)}</span></li>
+<small>latest: !${ago(own[0]!.createdAt, now)}</small></span><span class="use">${count(sum)}</span></li>
 `)}</ul></section>`
 }
 
