@@ -7,8 +7,8 @@ import type { Visit } from './visit.ts'
 interface Event { id: string, createdAt: string, type: string, actor: string, actorName?: string | null }
 
 /**
- * The last events about a subject, as markup; '': the person may not read them. `words`: event names for people. `type`:
- * the prefix of the types that are shown, such as `api_key.`; absent: all are.
+ * The last events about a subject, as markup; '': the person may not read them. `words`: event names for people.
+ * `type`: the prefix of the types that are shown, such as `api_key.`; absent: all are.
  */
 export async function historyOf (
   { api, me: { permissions }, now }: Pick<Visit, 'api' | 'me' | 'now'>,

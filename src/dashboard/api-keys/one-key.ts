@@ -74,8 +74,8 @@ export async function keyScreen (visit: Visit, refused?: { name: string, problem
 }
 
 /**
- * What can be done with a key in its state. A disabled one is neither changed nor replaced until it is enabled; one that
- * was replaced can be ended before its overlap does.
+ * What can be done with a key in its state. A disabled one is neither changed nor replaced until it is enabled; one
+ * that was replaced can be ended before its overlap does.
  */
 function actionsOf (key: ApiKey, me: Visit['me'], now: Date): { action?: string } {
   const { id, status } = key

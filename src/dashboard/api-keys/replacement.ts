@@ -40,8 +40,8 @@ async function found ({ api }: Visit, id: string | null): Promise<ApiKey | null>
 async function panelOf (visit: Visit, { old, successor }: Pair): Promise<string> {
   const { me: { permissions }, now } = visit
   const mayCount = permissions.includes('usage:read')
-  const rows = await Promise.all([['Old', old] as const, ['New', successor] as const].map(async ([name, key]) =>
-    rowOf(name, key, mayCount ? await callsToday(visit, key) : null, now)))
+  const rows = await Promise.all([['old', old] as const, ['new', successor] as const].map(async ([which, key]) =>
+    rowOf(which, key, mayCount ? await callsToday(visit, key) : null, now)))
   return html`<section class="apart"><h2>Replacement</h2>
 <p>!${useOfOld(old, successor, now)}</p>
 <div class="scrolling" tabindex="0" role="region" aria-label="Old and new key"><table>
@@ -56,8 +56,10 @@ async function callsToday ({ api }: Visit, { id }: ApiKey): Promise<number> {
   return (await api.get<Usage>(`/api-keys/${encodeURIComponent(id)}/usage`)).callsToday
 }
 
-function rowOf (which: string, { id, name, hint, lastUsedAt, ...key }: ApiKey, calls: number | null, now: Date): string {
-  return html`<tr><th scope="row"><a href="${keysPath}/${id}"><bdi>${name}</bdi></a> <small>${which.toLowerCase()}</small><br>
+/** `calls`: null: the person may not see how many. */
+function rowOf (which: 'old' | 'new', key: ApiKey, calls: number | null, now: Date): string {
+  const { id, name, hint, lastUsedAt } = key
+  return html`<tr><th scope="row"><a href="${keysPath}/${id}"><bdi>${name}</bdi></a> <small>${which}</small><br>
 <code class="bare">${hint}</code></th>
 <td data-label="State"><div>!${worksStill(key, now) ? badge('ok', 'Works') : badge('plain', 'Ended')}</div></td>
 <td data-label="Last used">!${ago(lastUsedAt, now)}</td>!${calls === null

@@ -51,10 +51,9 @@ async function endOf (
 ): Promise<readonly Row[]> {
   if (subject?.kind !== 'api_key' || !permissions.includes('api-keys:read')) return []
   const { revokedReason, disabledReason, status } = await api.get<ApiKey>(`/api-keys/${subject.id}`)
-  return [
-    ...(status === 'revoked' && revokedReason !== null ? [['Revoked because', html`${revokedReason}`] as const] : []),
-    ...(status === 'disabled' && disabledReason !== null ? [['Disabled because', html`${disabledReason}`] as const] : [])
-  ]
+  if (status === 'revoked' && revokedReason !== null) return [['Revoked because', html`${revokedReason}`]]
+  if (status === 'disabled' && disabledReason !== null) return [['Disabled because', html`${disabledReason}`]]
+  return []
 }
 
 function draftOf ({ field }: Submission): Draft {

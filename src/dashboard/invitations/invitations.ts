@@ -95,7 +95,9 @@ invited e-mail, at a provider that the organization trusts.`,
 /** An invitation waits for a sign-in at a trusted provider: without any, it waits in vain. As markup. */
 async function warningOf (api: Visit['api'], { permissions, member }: Visit['me']): Promise<string> {
   if (!permissions.includes('identity-providers:read')) return ''
-  const { data } = await api.get<Listing<unknown>>('/trusted-providers', { organization: member.organization, limit: 1 })
+  const { data } = await api.get<Listing<unknown>>(
+    '/trusted-providers', { organization: member.organization, limit: 1 }
+  )
   if (data.length > 0) return ''
   return html`<p class="alert">Your organization trusts no provider, so that no invitation can be accepted.
 <a href="${providersPath}">Trust a provider</a>, or <a href="${membersPath}/new">add a member</a> and give them a sign-in
