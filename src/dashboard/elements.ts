@@ -1,7 +1,7 @@
 /** Small parts of screens: states, instants, numbers, what is shown where there is nothing. */
 import { html } from 'ghtml'
+import { dayInWords, moment } from '../pages/consent/display.ts'
 import { ApiRefusal } from './api.ts'
-import { moment } from '../pages/consent/display.ts'
 
 /** What a colour means; the text says it, too. */
 export type Tone = 'ok' | 'brass' | 'warn' | 'bad' | 'plain'
@@ -16,11 +16,9 @@ export function ago (text: string | null, now: Date): string {
   return text === null ? html`<span class="muted">never</span>` : moment(new Date(text), now)
 }
 
-const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' })
-
 /** The day of an instant, UTC, as markup. */
 export function dayOf (text: string): string {
-  return html`<time datetime="${text}" title="${text}">${day.format(new Date(text))}</time>`
+  return html`<time datetime="${text}" title="${text}">${dayInWords(new Date(text))}</time>`
 }
 
 /** Days. */
@@ -93,9 +91,10 @@ export function tabs (label: string, pages: readonly (readonly [name: string, pa
 
 export interface Choice { value: string, label: string, hint?: string }
 
-/** One of several, all in sight. */
+/** One of several, all in sight: beside each other, where none has a hint. */
 export function choices (legend: string, name: string, options: readonly Choice[], chosen: string): string {
-  return html`<fieldset class="field"><legend>${legend}</legend>
+  const isShort = options.every(({ hint }) => hint === undefined)
+  return html`<fieldset class="field!${isShort ? ' beside' : ''}"><legend>${legend}</legend>
 !${options.map(({ value, label, hint }) => html`<label class="choice"><input type="radio" name="${name}"
  value="${value}"!${value === chosen ? ' checked' : ''}> <span>${label}!${hint === undefined
   ? ''

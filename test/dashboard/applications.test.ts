@@ -38,6 +38,7 @@ tap.test('an administrator sees who allowed what, and ends one, a consent, and a
   await look(t, 'applications')
   await page.getByRole('link', { name: 'End Till' }).click()
   await confirmWrongly(t, page, 'Till', 'End access')
+  t.match(await page.getByRole('main').textContent(), /Cid allowed it company:read .*It was never used\./s)
   await look(t, 'application-end')
   await page.getByLabel('Type Till to confirm').fill('Till')
   await page.getByRole('button', { name: 'End access' }).click()

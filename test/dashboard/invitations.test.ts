@@ -24,6 +24,7 @@ tap.test('a person is invited by e-mail, and the invitation is revoked by it', b
   await page.goto(invitationsPage)
   await page.getByText('No invitations yet.').waitFor()
   t.match(await page.getByRole('main').textContent(), `${issuer}/dashboard`, 'where to sign in')
+  await page.getByText('Your organization trusts no provider').waitFor()
   await page.getByRole('link', { name: 'Invite a person' }).click()
   t.equal(await page.getByRole('option', { name: /^Owner/ }).count(), 0, 'owners alone make owners')
   await page.getByLabel('E-mail').fill('grace')

@@ -90,6 +90,8 @@ tap.test('a viewer sees numbers of the API, and no way to make what they may not
     await page.locator('section', { hasText: 'Verdicts by outcome' }).textContent(),
     new RegExp(`Admitted${Number(week.json.live.calls).toLocaleString('en')}\\s*Refused: revoked1`)
   )
+  t.match(await page.locator('section', { hasText: 'Refused most' }).getByRole('listitem').allTextContents(),
+    [/Partner export\s*revoked\s*latest: just now1$/])
   t.equal(await page.getByText('First steps').count(), 0)
   t.equal(await page.getByText('Servers and database').count(), 0)
   await picture(page, 'overview')

@@ -9,6 +9,7 @@ import type { Outcome, Submission, Visit } from '../visit.ts'
 import type { ApiKey } from './api-key.ts'
 import { keysPath } from './list.ts'
 import { apiPathOf, keysWay } from './one-key.ts'
+import { mayReplace } from './replacement.ts'
 import { keyShownOnce } from './shown-once.ts'
 
 interface Usage { callsToday: number }
@@ -61,13 +62,14 @@ export const revocation: Ending<Used> = {
     key: await keyOf(asked),
     usage: asked.me.permissions.includes('usage:read') ? await asked.api.get<Usage>(`${apiPathOf(asked)}/usage`) : null
   }),
-  about: ({ key, usage }, { now }) => ({
+  about: ({ key, usage }, { me, now }) => ({
     name: key.name,
     title: `Revoke ${key.name}`,
     path: wayTo(key),
     lead: 'From the next request on, on every server, it is refused. This cannot be undone.',
-    warning: html`!${useOf(key, usage, now)} To replace it without a gap,
-<a href="${keysPath}/${key.id}/rotate">replace it instead</a>.`,
+    warning: html`!${useOf(key, usage, now)}!${mayReplace(me, key)
+? html` To go on without a gap, <a href="${keysPath}/${key.id}/rotate">replace it instead</a>.`
+: ''}`,
     button: 'Revoke key',
     keep: `${keysPath}/${key.id}`,
   }),

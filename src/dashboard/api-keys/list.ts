@@ -2,6 +2,7 @@
 import { html } from 'ghtml'
 import { withoutAnySecrets } from '../../secrets/redaction.ts'
 import { ApiRefusal, may } from '../api.ts'
+import { actors } from '../audit/words.ts'
 import { everyDay, sparkline, type DayCount } from '../chart.ts'
 import { ago, badge, count, dayOf } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
@@ -56,8 +57,8 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
   orders: ['sort'],
   after: query('after'),
   columns: columnsOf(usage, now),
-  ...(mayWrite ? { actions: (key: ListedKey) => may(me, 'api-keys:write', key) ? revocationOf(key) : '' } : {}),
-  hasEnded: ({ status }) => status === 'revoked' || status === 'expired',
+  ...(mayWrite ? { actions: (key: ListedKey) => may(me, 'api-keys:write', key) ? revocationOf(key, now) : '' } : {}),
+  hasEnded: (key: ListedKey) => key.status !== 'disabled' && !worksStill(key, now),
   empty,
 }, listing)}`
   }
@@ -124,14 +125,21 @@ function columnsOf (usage: Map<string, Usage> | null, now: Date): Column<ListedK
     {
       name: 'Created',
       cell: ({ createdAt, creator, createdBy, creatorName }) => html`!${dayOf(createdAt)}<br><small>by !${
-        typeof creatorName === 'string' ? html`${creatorName}` : html`<code class="bare">${creator ?? createdBy}</code>`
+        makerOf(creatorName, creator ?? createdBy)
       }</small>`
     }
   ]
 }
 
-function revocationOf ({ id, name, status }: ApiKey): string {
-  return status === 'active' || status === 'disabled'
+/** A member by name, else what made the key. */
+function makerOf (name: string | null | undefined, id: string): string {
+  const known = name ?? actors[id]
+  return known === undefined ? html`<code class="bare">${id}</code>` : html`${known}`
+}
+
+function revocationOf (key: ApiKey, now: Date): string {
+  const { id, name, status } = key
+  return status === 'disabled' || worksStill(key, now)
     ? html`<a data-dialog href="${keysPath}/${id}/revoke">Revoke<span class="unseen"> ${name}</span></a>`
     : ''
 }
@@ -143,12 +151,21 @@ export function environmentOf ({ environment }: Pick<ApiKey, 'environment'>): st
 /** Days before its end from which a key says so. */
 const warnedDays = 14
 
+/** Whether a key is admitted at all: one that was replaced is, until its overlap ends. */
+export function worksStill ({ status, expiresAt }: Pick<ApiKey, 'status' | 'expiresAt'>, now: Date): boolean {
+  return (status === 'active' || status === 'rotated') && (expiresAt === null || new Date(expiresAt) > now)
+}
+
 /** What is unusual about a key, as markup; '': nothing. */
-export function stateOf ({ status, expiresAt }: ApiKey, now: Date): string {
+export function stateOf ({ status, expiresAt }: Pick<ApiKey, 'status' | 'expiresAt'>, now: Date): string {
   if (status === 'revoked') return html` !${badge('bad', 'Revoked')}`
   if (status === 'disabled') return html` !${badge('warn', 'Disabled')}`
   if (status === 'expired') return html` !${badge('bad', 'Expired')}`
-  if (status === 'rotated') return html` !${badge('warn', 'Replaced')}`
+  if (status === 'rotated') {
+    return worksStill({ status, expiresAt }, now)
+      ? html` !${badge('warn', 'Replaced, still works')}`
+      : html` !${badge('plain', 'Replaced')}`
+  }
   if (expiresAt === null) return ''
   const days = Math.ceil((new Date(expiresAt).getTime() - now.getTime()) / 86_400_000)
   if (days > warnedDays) return ''

@@ -1,14 +1,17 @@
 /** One API key: what it may do and does, and its name. */
 import { html } from 'ghtml'
 import { may } from '../api.ts'
+import { eventWords } from '../audit/words.ts'
 import { barsByDay, everyDay, type DayCount } from '../chart.ts'
 import { disablingForm, enablingForm } from '../disabling.ts'
-import { ago, count, dayOf, textField } from '../elements.ts'
+import { ago, count, dayOf, nameOrId, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
+import { memberNames } from '../member-names.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import type { ApiKey } from './api-key.ts'
-import { accessOf, environmentOf, keysPath, stateOf } from './list.ts'
+import { accessOf, environmentOf, keysPath, stateOf, worksStill } from './list.ts'
+import { mayReplace, replacementOf } from './replacement.ts'
 import { lastRequests } from './requests.ts'
 
 interface Usage { calls: number, callsToday: number, days: readonly DayCount[] }
@@ -28,12 +31,14 @@ export async function keyScreen (visit: Visit, refused?: { name: string, problem
   const { permissions } = me
   const key = await api.get<ApiKey>(apiPathOf(visit))
   const from = new Date(now.getTime() - (days - 1) * 86_400_000).toISOString().slice(0, 10)
-  const [usage, history, requests] = await Promise.all([
+  const [usage, history, requests, replacement, names] = await Promise.all([
     permissions.includes('usage:read')
       ? api.get<Usage>(`${apiPathOf(visit)}/usage`, { from, to: now.toISOString().slice(0, 10) })
       : null,
-    historyOf(visit, key.id, words),
+    historyOf(visit, key.id, eventWords, 'api_key.'),
     lastRequests(visit, key),
+    replacementOf(visit, key),
+    memberNames(visit, [key.creator]),
   ])
   const mayWrite = may(me, 'api-keys:write', key)
   const mayChange = mayWrite && key.status === 'active'
@@ -41,12 +46,15 @@ export async function keyScreen (visit: Visit, refused?: { name: string, problem
     title: key.name,
     path: keysWay,
     place: keysPath,
-    ...(mayWrite ? actionsOf(key) : {}),
-    content: html`!${facts(key, usage, now)}
+    ...(mayWrite ? actionsOf(key, me, now) : {}),
+    content: html`!${facts(key, usage, ownerOf(key, names, me), now)}
+!${replacement}
 !${usage === null
 ? ''
-: html`<section class="panel">
-!${barsByDay(everyDay(usage.days, days, now), 'Calls by day')}</section>`}
+: html`<section class="panel"><h2>Calls by day</h2>
+!${usage.calls === 0
+? html`<p class="muted">None in ${days} days.</p>`
+: barsByDay(everyDay(usage.days, days, now), 'Calls')}</section>`}
 !${mayChange
 ? html`<form class="panel" method="post" action="${keysPath}/${key.id}/name">
 !${textField({
@@ -65,20 +73,35 @@ export async function keyScreen (visit: Visit, refused?: { name: string, problem
   }
 }
 
-/** What can be done with a key in its state. A disabled one is neither changed nor replaced until it is enabled. */
-function actionsOf ({ id, status }: ApiKey): { action?: string } {
-  if (status !== 'active' && status !== 'disabled') return {}
-  const gentle = status === 'active'
-    ? html`<a class="button" data-dialog href="${keysPath}/${id}/rotate">Replace key</a>`
-    : enablingForm(`${keysPath}/${id}`, 'key')
+/**
+ * What can be done with a key in its state. A disabled one is neither changed nor replaced until it is enabled; one
+ * that was replaced can be ended before its overlap does.
+ */
+function actionsOf (key: ApiKey, me: Visit['me'], now: Date): { action?: string } {
+  const { id, status } = key
+  if (status !== 'disabled' && !worksStill(key, now)) return {}
+  const gentle = status === 'disabled'
+    ? enablingForm(`${keysPath}/${id}`, 'key')
+    : mayReplace(me, key)
+      ? html`<a class="button" data-dialog href="${keysPath}/${id}/rotate">Replace key</a>`
+      : ''
   return {
     action: html`<div class="actions">!${gentle}
 <a class="button danger" data-dialog href="${keysPath}/${id}/revoke">Revoke key</a></div>`
   }
 }
 
-function facts (key: ApiKey, usage: Usage | null, now: Date): string {
-  const { hint, resource, allowlist, lastUsedAt, createdAt, expiresAt, rotatedFrom, rotatedTo } = key
+/** The member whose permissions bound a key, and what follows for others. */
+function ownerOf ({ creator, status }: ApiKey, names: ReadonlyMap<string, string>, me: Visit['me']): string {
+  if (creator === null) return 'no member, made by an operator'
+  const isForeign = status === 'active' && creator !== me.member.id && !me.deployment
+  return html`!${nameOrId(creator, names)}!${isForeign
+? html` <small>Only they can replace it: the new key acts for them.</small>`
+: ''}`
+}
+
+function facts (key: ApiKey, usage: Usage | null, owner: string, now: Date): string {
+  const { hint, resource, allowlist, lastUsedAt, createdAt, expiresAt } = key
   const rows: [string, string][] = [
     ['Key', html`<code class="bare">${hint}</code>!${stateOf(key, now)}`],
     ['Environment', environmentOf(key)],
@@ -88,26 +111,13 @@ function facts (key: ApiKey, usage: Usage | null, now: Date): string {
     ['Last used', ago(lastUsedAt, now)],
     ...(usage === null ? [] : [['Calls today', count(usage.callsToday)] as [string, string]]),
     ['Created', dayOf(createdAt)],
+    ['Belongs to', owner],
     ['Expires', expiresAt === null ? 'never' : dayOf(expiresAt)],
     ...[['Disabled because', key.disabledReason], ['Revoked because', key.revokedReason]]
-      .flatMap(([name, reason]): [string, string][] => reason == null ? [] : [[name!, html`${reason}`]]),
-    ...[['Replaces', rotatedFrom], ['Replaced by', rotatedTo]].flatMap(([name, id]): [string, string][] =>
-      id == null ? [] : [[name!, html`<a href="${keysPath}/${id}">${id}</a>`]])
+      .flatMap(([name, reason]): [string, string][] => reason == null ? [] : [[name!, html`${reason}`]])
   ]
   return html`<dl class="panel">!${rows.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>
 `)}</dl>`
-}
-
-/** Event names for people. */
-const words: Readonly<Record<string, string>> = {
-  'api_key.created': 'Key created',
-  'api_key.imported': 'Key imported',
-  'api_key.updated': 'Key changed',
-  'api_key.rotated': 'Key replaced',
-  'api_key.revoked': 'Key revoked',
-  'api_key.disabled': 'Key disabled',
-  'api_key.enabled': 'Key enabled',
-  'credential.refused': 'Refused',
 }
 
 export async function rename (submission: Submission): Promise<Outcome> {

@@ -17,8 +17,10 @@ export async function lastRequests ({ api, me: { permissions }, now }: Visit, { 
   return html`<section class="apart"><h2>Last requests</h2>
 !${data.length === 0
 ? html`<p class="empty">No request is kept. Refused ones are kept, and of admitted ones a sample, for 30 days.</p>`
-: tableOf(data.slice(0, shown), now)}
-<p><a href="${explainPath}?about=${id}">Why was it refused?</a></p></section>`
+: html`<p class="muted">Refused ones, and of admitted ones a sample, of 30 days: not every call.</p>
+!${tableOf(data.slice(0, shown), now)}`}
+<form method="post" action="${explainPath}"><input type="hidden" name="about" value="${id}">
+<button type="submit">Why is it refused, or not?</button></form></section>`
 }
 
 function tableOf (rows: readonly Wire<LoggedRequest>[], now: Date): string {
@@ -29,9 +31,9 @@ function tableOf (rows: readonly Wire<LoggedRequest>[], now: Date): string {
 <tbody>!${rows.map(({ createdAt, route, status, reason, addressBlock, requestId }) => html`<tr>
 <td data-label="When" class="whole">!${ago(createdAt, now)}</td>
 <td data-label="Route"><code class="bare">${route}</code></td>
-<td data-label="Answer">!${reason === null
+<td data-label="Answer"><div>!${reason === null
 ? html`${status}`
-: html`!${badge('bad', String(status))} <code class="bare">${reason}</code>`}</td>
+: html`!${badge('bad', String(status))} <code class="bare">${reason}</code>`}</div></td>
 <td data-label="From" class="whole"><code class="bare">${addressBlock}</code></td>
 <td data-label="Request"><a href="${explainPath}?about=${requestId}"><code class="bare">${requestId}</code></a></td></tr>
 `)}</tbody></table></div>`

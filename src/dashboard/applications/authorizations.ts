@@ -17,19 +17,28 @@ export type Consent = Wire<Static<typeof WireConsent>>
 const empty = `No application acts for a member. When a member allows one, such as Claude or VS Code at an MCP server,
 it is listed here, with its last use, and can be ended.`
 
+/** What is ended, with the name of the member that allowed it. */
+type Ended = Authorization & { memberName: string }
+
 export function authorizationScreens (app: Dashboard): void {
   screenAt(app, '/applications', listScreen)
-  endingAt<Authorization>(app, '/applications/:id/end', {
+  endingAt<Ended>(app, '/applications/:id/end', {
     place: applicationsPath,
     verb: 'end',
     takesReason: false,
-    load: async ({ api, parameter }) => await api.get(`/authorizations/${encodeURIComponent(parameter('id'))}`),
+    load: async visit => {
+      const record = await visit.api.get<Authorization>(`/authorizations/${encodeURIComponent(visit.parameter('id'))}`)
+      return { ...record, memberName: (await memberNames(visit, [record.member])).get(record.member) ?? record.member }
+    },
     about: (record, { now }) => ({
       name: nameOf(record),
       title: `End ${nameOf(record)}`,
       path: applicationsWay,
       lead: 'Every token of this installation is refused from the next request on, on every server.',
-      warning: html`It was last used !${ago(record.lastUsedAt, now)}. The member can allow it again.`,
+      warning: html`<bdi>${record.memberName}</bdi> allowed it !${codes(record.scopes, 'nothing')} at ${record.resource}.
+!${record.lastUsedAt === null ? 'It was never used.' : html`It was last used !${ago(record.lastUsedAt, now)}.`}
+As long as the consent is remembered, it can come back without a question: end the
+<a href="${applicationsPath}/consents">consent</a> to end both.`,
       button: 'End access',
       keep: applicationsPath,
     }),

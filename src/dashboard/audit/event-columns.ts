@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import { ago, badge } from '../elements.ts'
 import type { Column } from '../list.ts'
 import { listAt } from './filter.ts'
-import { isRefusal, wordsOf } from './words.ts'
+import { actors, isRefusal, wordsOf } from './words.ts'
 
 /** An event, as the API answers it with names. */
 export interface Event {
@@ -43,9 +43,6 @@ export function eventColumns ({ now, deployment }: Shown): Column<Event>[] {
     { name: 'When', class: 'use', cell: ({ createdAt }) => ago(createdAt, now) }
   ]
 }
-
-/** Actors that are no records. */
-const actors: Readonly<Record<string, string>> = { admin: 'Admin token', system: 'Latchkey' }
 
 /** A record of an event, with the way to all its events. */
 function party (id: string, name: string | null | undefined, href: string): string {

@@ -249,3 +249,6 @@ export function wordsOf (type: string): string {
 export function isRefusal (type: string): boolean {
   return type.endsWith('.refused') || type === 'credential.reuse_detected' || type === 'authorization.refresh_repeated'
 }
+
+/** Actors that are no records. */
+export const actors: Readonly<Record<string, string>> = { admin: 'Admin token', system: 'Latchkey' }

@@ -1,6 +1,7 @@
 /** The screen "Why was it refused?": a credential, a request id or an address is pasted, and explained. */
 import { html } from 'ghtml'
 import { subjectIn } from '../../management/explanation/subject-form.ts'
+import type { ApiKey } from '../api-keys/api-key.ts'
 import type { Wire } from '../api.ts'
 import { ago, badge } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
@@ -38,10 +39,21 @@ async function explain (submission: Submission): Promise<Outcome> {
     body: { ...subject, ...(scopes.length === 0 ? {} : { scopes }), ...(from === '' ? {} : { from }) }
   })
   return {
-    screen: screenOf(html`!${answer(explanation, now)}
+    screen: screenOf(html`!${answer(explanation, await endOf(submission, explanation.subject), now)}
 !${form(draftOf(submission))}`),
     status: 200
   }
+}
+
+/** Why somebody has ended or disabled a key, as they said it, for those that may read keys. */
+async function endOf (
+  { api, me: { permissions } }: Submission, subject: Wire<Explanation>['subject']
+): Promise<readonly Row[]> {
+  if (subject?.kind !== 'api_key' || !permissions.includes('api-keys:read')) return []
+  const { revokedReason, disabledReason, status } = await api.get<ApiKey>(`/api-keys/${subject.id}`)
+  if (status === 'revoked' && revokedReason !== null) return [['Revoked because', html`${revokedReason}`]]
+  if (status === 'disabled' && disabledReason !== null) return [['Disabled because', html`${disabledReason}`]]
+  return []
 }
 
 function draftOf ({ field }: Submission): Draft {
@@ -88,12 +100,14 @@ function optional (name: string, label: string, hint: string, value: string): st
  aria-describedby="${name}-hint"></div>`
 }
 
-function answer ({ subject, request, verdict, refusals, remedy }: Wire<Explanation>, now: Date): string {
+function answer (
+  { subject, request, verdict, refusals, remedy }: Wire<Explanation>, end: readonly Row[], now: Date
+): string {
   return html`<section class="panel" role="status" aria-label="Answer">
 !${verdictOf(verdict)}
 !${remedy === null ? '' : html`<p><strong>What to do:</strong> ${remedy}</p>`}
 !${verdict === null && refusals.length === 0 && request === null ? html`<p>No refusal is known.</p>` : ''}
-<dl>!${[...aboutSubject(subject), ...aboutRequest(request, now)].map(([name, value]) => html`<dt>${name}</dt>
+<dl>!${[...aboutSubject(subject), ...end, ...aboutRequest(request, now)].map(([name, value]) => html`<dt>${name}</dt>
 <dd>!${value}</dd>
 `)}</dl></section>
 !${refusals.length === 0 ? '' : refusalsOf(refusals, now)}`
@@ -161,9 +175,9 @@ function refusalsOf (refusals: Wire<Explanation>['refusals'], now: Date): string
 <th scope="col">Request</th></tr></thead>
 <tbody>!${refusals.map(({ createdAt, because, reason, omitted, route, addressBlock, requestId }) => html`<tr>
 <td data-label="When" class="whole">!${ago(createdAt, now)}</td>
-<td data-label="Reason">${because}<br><code class="bare">${reason}</code>!${omitted === 0
+<td data-label="Reason"><div>${because}<br><code class="bare">${reason}</code>!${omitted === 0
 ? ''
-: html` <small>and ${omitted} more</small>`}</td>
+: html` <small>and ${omitted} more</small>`}</div></td>
 <td data-label="Route"><code class="bare">${route ?? '–'}</code></td>
 <td data-label="From" class="whole"><code class="bare">${addressBlock ?? '–'}</code></td>
 <td data-label="Request"><code class="bare">${requestId ?? '–'}</code></td></tr>

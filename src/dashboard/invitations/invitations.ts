@@ -8,6 +8,7 @@ import { dashboardPath, type Screen } from '../frame.ts'
 import { filterForm, given, listOf, pageSize, type Listing, type Options } from '../list.ts'
 import { membersPath, peopleTabs, rolesFor } from '../members/member.ts'
 import { attemptField } from '../shown-once.ts'
+import { providersPath } from '../sign-in/paths.ts'
 import { formAt, screenAt, type Dashboard, type Outcome, type Submission, type Visit } from '../visit.ts'
 
 const invitationsPath = `${dashboardPath}/invitations`
@@ -58,6 +59,7 @@ invited e-mail, at a provider that the organization trusts.`,
       ? { action: html`<a class="button primary" href="${invitationsPath}/new">Invite a person</a>` }
       : {}),
     content: html`!${peopleTabs(me, invitationsPath)}
+!${await warningOf(api, me)}
 !${filterForm(invitationsPath, [{ name: 'status', label: 'State', options: states, chosen: filter.status }])}
 !${listOf({
   caption: 'Invitations',
@@ -88,6 +90,18 @@ invited e-mail, at a provider that the organization trusts.`,
   empty: 'No invitations yet. With one, the first sign-in with its e-mail at a trusted provider makes a member.'
 }, listing)}`
   }
+}
+
+/** An invitation waits for a sign-in at a trusted provider: without any, it waits in vain. As markup. */
+async function warningOf (api: Visit['api'], { permissions, member }: Visit['me']): Promise<string> {
+  if (!permissions.includes('identity-providers:read')) return ''
+  const { data } = await api.get<Listing<unknown>>(
+    '/trusted-providers', { organization: member.organization, limit: 1 }
+  )
+  if (data.length > 0) return ''
+  return html`<p class="alert">Your organization trusts no provider, so that no invitation can be accepted.
+<a href="${providersPath}">Trust a provider</a>, or <a href="${membersPath}/new">add a member</a> and give them a sign-in
+link.</p>`
 }
 
 interface Draft { email: string, role: string }

@@ -42,7 +42,7 @@ export async function mostUsedKeys (used: readonly UsedKey[] | null, { now }: Vi
   if (top.length === 0) return ''
   return html`<section class="panel"><h2>Most used keys, ${days} days</h2>
 <ul class="records">!${top.map(({ key, calls, days: own }) => html`<li class="line">
-<span><a href="${keysPath}/${key.id}"><bdi>${key.name}</bdi></a> <code class="bare">${key.hint}</code></span>
+<span><a href="${keysPath}/${key.id}"><bdi>${key.name}</bdi></a> <code class="bare">${key.hint}</code>!${stateOf(key, now)}</span>
 <span class="use">!${sparkline(everyDay(own, days, now))} ${count(calls)}</span></li>
 `)}</ul></section>`
 }

@@ -2,11 +2,16 @@
 import { html } from 'ghtml'
 import { isRefusal, wordsOf } from '../audit/words.ts'
 import { everyDay } from '../chart.ts'
-import { count, sharesOf } from '../elements.ts'
+import { ago, badge, count, sharesOf } from '../elements.ts'
 import { dashboardPath } from '../frame.ts'
 import { daysUntil, type Visit } from '../visit.ts'
 
-interface Refusal { detail: { reason?: unknown, omitted?: unknown } }
+interface Refusal {
+  createdAt: string
+  subject: string | null
+  subjectName?: string | null
+  detail: { reason?: unknown, omitted?: unknown }
+}
 interface Count { day: string, type: string, count: number }
 
 /** Days whose refusals are compared with each other. */
@@ -14,6 +19,9 @@ const days = 30
 
 /** Days of the reasons. */
 const shownDays = 7
+
+/** Credentials that are listed as refused. */
+const shownSubjects = 5
 
 /** Refusals that are read for their reasons, at most: the API's longest page. */
 const mostRead = 200
@@ -27,7 +35,7 @@ export async function refusalsOf (visit: Visit): Promise<string> {
   if (!permissions.includes('audit:read')) return ''
   const [refusals, counts, admitted] = await Promise.all([
     api.get<{ data: Refusal[], pagination: { hasMore: boolean } }>(
-      '/audit', { type: 'credential.refused', from: startOf(daysUntil(now, shownDays)), limit: mostRead }
+      '/audit', { type: 'credential.refused', from: startOf(daysUntil(now, shownDays)), names: 'true', limit: mostRead }
     ),
     api.get<{ data: Count[] }>('/audit/counts', { from: startOf(daysUntil(now, days)) }),
     admittedOf(visit)
@@ -42,7 +50,38 @@ export async function refusalsOf (visit: Visit): Promise<string> {
 !${refusals.data.length === 0
 ? ''
 : html`<p class="muted">!${refusals.pagination.hasMore ? html`Refusals of the newest ${mostRead} events. ` : ''}<a
- href="${dashboardPath}/audit?type=credential.refused">Show the refusals</a></p>`}</section>`
+ href="${dashboardPath}/audit?type=credential.refused">Show the refusals</a></p>`}</section>
+!${mostRefused(refusals.data, now)}`
+}
+
+/** What is refused, with the way to its own page: `Verdicts` says why, and not whose program it is. */
+function mostRefused (refusals: readonly Refusal[], now: Date): string {
+  const bySubject = [...Map.groupBy(refusals.filter(({ subject }) => subject !== null), ({ subject }) => subject!)]
+    .map(([subject, own]) => ({ subject, own, sum: own.reduce((sum, each) => sum + numberOf(each), 0) }))
+    .toSorted((one, other) => other.sum - one.sum)
+  if (bySubject.length === 0) return ''
+  return html`<section class="panel"><h2>Refused most, ${shownDays} days</h2>
+<ul class="records">!${bySubject.slice(0, shownSubjects).map(({ subject, own, sum }) => html`<li class="line">
+<span><a href="${pageOf(subject)}"><bdi>${own[0]!.subjectName ?? subject}</bdi></a>
+!${[...new Set(own.map(reasonOf))].map(reason => badge('bad', reason))}
+<small>latest: !${ago(own[0]!.createdAt, now)}</small></span><span class="use">${count(sum)}</span></li>
+`)}</ul></section>`
+}
+
+/** The page of a credential; of what has none, its events. */
+function pageOf (subject: string): string {
+  if (subject.startsWith('key_')) return `${dashboardPath}/api-keys/${subject}`
+  if (subject.startsWith('cli_')) return `${dashboardPath}/clients/${subject}`
+  return `${dashboardPath}/audit?${String(new URLSearchParams({ subject }))}`
+}
+
+/** An event stands for itself and for those like it that were counted with it. */
+function numberOf ({ detail: { omitted } }: Refusal): number {
+  return 1 + (typeof omitted === 'number' ? omitted : 0)
+}
+
+function reasonOf ({ detail: { reason } }: Refusal): string {
+  return typeof reason === 'string' ? reason.replaceAll('_', ' ') : 'unknown'
 }
 
 function startOf ({ from }: { from: string }): string {
@@ -57,12 +96,11 @@ async function admittedOf ({ api, me: { deployment, member, permissions }, now }
   return live.calls + test.calls
 }
 
-/** An event stands for itself and for those like it that were counted with it. */
 function byReason (refusals: readonly Refusal[]) {
   const sums = new Map<string, number>()
-  for (const { detail: { reason, omitted } } of refusals) {
-    const name = `Refused: ${typeof reason === 'string' ? reason.replaceAll('_', ' ') : 'unknown'}`
-    sums.set(name, (sums.get(name) ?? 0) + 1 + (typeof omitted === 'number' ? omitted : 0))
+  for (const refusal of refusals) {
+    const name = `Refused: ${reasonOf(refusal)}`
+    sums.set(name, (sums.get(name) ?? 0) + numberOf(refusal))
   }
   return [...sums].toSorted(([, one], [, other]) => other - one)
     .map(([name, value]) => ({ name, value, tone: 'bad' as const }))

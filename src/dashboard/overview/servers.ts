@@ -26,6 +26,6 @@ export async function serversOf ({ api, me: { deployment, permissions }, now }: 
 ? ', all up to date'
 : html` !${badge('warn', `${count(behind.length)} behind`)}`}</dd>
 !${Object.entries(checks).map(([name, { ok, problem, milliseconds }]) => html`<dt>${name.replaceAll('_', ' ')}</dt>
-<dd>!${ok ? badge('ok', 'Answers') : badge('bad', 'Fails')} ${problem ?? `in ${count(milliseconds)} ms`}</dd>
+<dd>!${ok ? badge('ok', 'Passes') : badge('bad', 'Fails')} ${problem ?? `in ${count(milliseconds)} ms`}</dd>
 `)}</dl></section>`
 }

@@ -53,15 +53,16 @@ export function policyForm (form: PolicyForm): string {
 !${conditionFields(form)}</div>
 !${impact === null
 ? ''
-: impactOf(impact, cursor => html`<p><button type="submit"
- formaction="${tryAction}?after=${encodeURIComponent(cursor)}#impact">More credentials</button></p>`)}
+: html`!${bindsPeople(draft) ? peopleWarning : ''}
+!${impactOf(impact, cursor => html`<p><button type="submit"
+ formaction="${tryAction}?after=${encodeURIComponent(cursor)}#impact">More credentials</button></p>`)}`}
 <p class="actions"><button type="submit" formaction="${tryAction}#impact">See who loses what</button>
 <button type="submit" class="primary">${button}</button> <a class="button" href="${cancel}">Cancel</a></p></form>`
 }
 
 function conditionFields ({ draft, problem, deployment }: PolicyForm): string {
   return html`<h2>It holds if</h2>
-!${boxes('Kind of credential', 'kinds', kinds, draft.kinds)}
+!${boxes('Kind of credential', 'kinds', kinds, draft.kinds, 'None chosen: all, members who are signed in here too.')}
 !${lines.filter(name => deployment || name !== 'organizations').map(name => textField({
   name,
   label: hints[name][0],
@@ -81,15 +82,26 @@ function conditionFields ({ draft, problem, deployment }: PolicyForm): string {
 !${textField({ name: 'until', label: 'Until', value: draft.until, placeholder: '2027-02-28T00:00:00Z' })}</div></details>`
 }
 
+/** Whether the sign-ins of people, and so this page, may depend on it by address or by time. */
+function bindsPeople (draft: Draft): boolean {
+  const { enabled, kinds: about, lines: { addresses } } = draft
+  return enabled && (about.length === 0 || about.includes('person')) && (addresses !== '' || hasTimes(draft))
+}
+
+const peopleWarning = html`<p class="alert" role="alert">It binds members who are signed in, too, and so you: from an
+address or at a time that it refuses, this dashboard is refused, and the policy cannot be changed there. To leave people
+out, choose the kinds of credentials that it is about.</p>`
+
 function hasTimes ({ days: on, from, until, hoursFrom, hoursUntil, zone }: Draft): boolean {
   return on.length > 0 || from + until + hoursFrom + hoursUntil + zone !== ''
 }
 
 function boxes (
-  legend: string, name: string, options: readonly (readonly [string, string])[], chosen: readonly string[]
+  legend: string, name: string, options: readonly (readonly [string, string])[], chosen: readonly string[],
+  hint = 'None chosen: all.'
 ): string {
   return html`<fieldset class="field"><legend>${legend}</legend>
-<p class="hint">None chosen: all.</p>
+<p class="hint">${hint}</p>
 !${options.map(([value, label]) => html`<label class="choice"><input type="checkbox" name="${name}" value="${value}"!${
   chosen.includes(value) ? ' checked' : ''}> <span>${label}</span></label>
 `)}</fieldset>`

@@ -32,7 +32,9 @@ export function impactOf (
 <thead><tr><th scope="col">Credential</th><th scope="col">Loses</th><th scope="col">Gains</th>
 <th scope="col">Sometimes</th><th scope="col">At</th></tr></thead>
 <tbody>!${data.flatMap(each => each.resources.map(change => row(each, change)))}</tbody></table></div>`}
-!${nextCursor === undefined ? '' : more(nextCursor)}</section>`
+!${data.some(each => each.resources.some(({ sometimes }) => sometimes.length > 0))
+? html`<p class="muted">“Sometimes”: it depends on the address or the time of the request.</p>`
+: ''}!${nextCursor === undefined ? '' : more(nextCursor)}</section>`
 }
 
 const kinds: Readonly<Record<string, string>> = {

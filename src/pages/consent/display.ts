@@ -24,6 +24,13 @@ export function shownIdentifier (text: string): string {
   return plain.length <= longestIdentifier ? plain : `${plain.slice(0, longestIdentifier)}…`
 }
 
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' })
+
+/** The day of an instant, UTC: `24 Nov 2026`. */
+export function dayInWords (instant: Date): string {
+  return day.format(instant)
+}
+
 /** An instant of the past in words, as markup; the exact one stands in its attributes. */
 export function moment (instant: Date, now: Date): string {
   const text = instant.toISOString()
@@ -38,7 +45,7 @@ function ago (instant: Date, now: Date): string {
   if (hours < 24) return `${hours} h ago`
   const days = Math.floor(hours / 24)
   if (days < 7) return days === 1 ? '1 day ago' : `${days} days ago`
-  return `on ${instant.toISOString().slice(0, 10)}`
+  return `on ${dayInWords(instant)}`
 }
 
 /** A length of time in words. */
