@@ -201,7 +201,7 @@ for (const { name, server } of servers) {
     t.equal(admitted[99]!.status, 260)
   })
 
-  test('rows that cannot be written wait for the next batch, within the room of two, and are counted when lost', async t => {
+  test('rows that cannot be written wait for the next batch, in bounds, and are counted when lost', async t => {
     const id = newKey()
     let broken = true
     let largest = 0
