@@ -91,7 +91,7 @@ export function recordLost (
 
 /**
  * Logs an admitted request with the status of its answer, if there is room: under load there is none, and this costs a
- * comparison. Requests of people and of the admin token are not logged: these are no programs.
+ * look-up. Requests of people and of the admin token are not logged: these are no programs.
  */
 export function logAdmitted (
   requests: Requests,
@@ -102,7 +102,7 @@ export function logAdmitted (
 ): void {
   if (kind === 'person' || kind === 'admin_token') return
   const credentialId = actingFor?.authorizationId ?? id
-  if (!requests.takesAdmitted(credentialId)) return
+  if (!requests.takesAdmitted(credentialId, organizationId)) return
   const resource = guarded.latest()
   requests.note({
     requestId: request.id,

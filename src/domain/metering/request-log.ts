@@ -1,8 +1,8 @@
 /**
  * The log of requests of each credential: the last ones, for people that ask what it does and why it was refused. It is
- * bounded in rows of a second, in rows of a credential in a second and at all, and in days. Requests note in memory; a
- * background job writes. A request that finds no room is not logged, and is not counted here: usage has every call, and
- * the audit log the number of refusals.
+ * bounded in rows of a second, in rows of an organization and of a credential in a second, in rows of a credential at
+ * all, and in days. Requests note in memory; a background job writes. A request that finds no room is not logged, and
+ * is not counted here: usage has every call, and the audit log the number of refusals.
  */
 import { recordedBlock } from '../../base/ip-address.ts'
 import { lru } from '../../base/lru.ts'
@@ -71,8 +71,8 @@ export interface RequestLogRepository {
 export interface RequestLogPort { requestLog: RequestLogRepository }
 
 export interface RequestLog {
-  /** Whether an admitted request of this credential finds room now. Costs a comparison where there is none. */
-  takesAdmitted (credentialId: string): boolean
+  /** Whether an admitted request of this credential finds room now. Costs a look-up or two; reads no clock. */
+  takesAdmitted (credentialId: string, organizationId: string | null): boolean
   /** Notes a request; refused ones as far as there is room. Returns at once and never throws. */
   note (request: NotedRequest): void
   /** Writes what was noted. Rows that cannot be written wait for the next batch. */
@@ -81,13 +81,34 @@ export interface RequestLog {
   stop (until?: number): Promise<number>
 }
 
-/** Rows in an interval, of all credentials and of one. */
-interface Room { all: number, each: number }
+/**
+ * Rows in an interval: of all, of an organization, of a credential. Beyond these, `first` rows, and of an organization
+ * `firstOfOrganization`, are reserved for credentials without a row in the interval, so that the flood of one
+ * credential or one organization does not hide that another was refused.
+ */
+interface Room {
+  all: number
+  organization: number
+  credential: number
+  first: number
+  firstOfOrganization: number
+}
 
 const rooms: Readonly<Record<'admitted' | 'refused', Room>> = {
-  admitted: { all: 50, each: 5 }, refused: { all: 100, each: 25 }
+  admitted: { all: 50, organization: 25, credential: 5, first: 50, firstOfOrganization: 5 },
+  refused: { all: 100, organization: 50, credential: 25, first: 100, firstOfOrganization: 10 },
 }
-const most = rooms.admitted.all + rooms.refused.all
+const noRoom: Room = { all: 0, organization: 0, credential: 0, first: 0, firstOfOrganization: 0 }
+
+/** Intervals whose rows wait at once, at most: a write takes rows of two, and rows that failed take no more. */
+const waitingIntervals = 2
+const most = waitingIntervals * (rowsIn(rooms.admitted) + rowsIn(rooms.refused))
+
+/** Calls `end` once, when the interval that begins now ends. */
+export type Interval = (end: () => void) => void
+
+/** By a timer: a look at the clock costs several times as much as all else that a request without room does. */
+const second: Interval = end => { setTimeout(end, 1_000).unref() }
 
 /** Rows of a credential between two trims, and trims in a batch, at most. */
 const untrimmed = 50
@@ -96,13 +117,13 @@ const trimsAtOnce = 20
 /** Logs whose length is known, at most; another is trimmed when it is met again. */
 const knownLogs = 10_000
 
-/** Writes at most once in `intervalMs`. */
+/** Writes once in `intervalMs`, and when asked to. The room is that of an `interval`, however often it writes. */
 export function requestLog (
   repository: Pick<RequestLogRepository, 'add' | 'trim'>, kept: KeptRequests, clock: Clock, report: Report = warn,
-  intervalMs = 1_000
+  intervalMs = 1_000, interval: Interval = second
 ): RequestLog {
-  const admitted = waitingRows(kept === 'on' ? rooms.admitted : { all: 0, each: 0 })
-  const refused = waitingRows(kept === 'off' ? { all: 0, each: 0 } : rooms.refused)
+  const admitted = waitingRows(kept === 'on' ? rooms.admitted : noRoom, interval)
+  const refused = waitingRows(kept === 'off' ? noRoom : rooms.refused, interval)
   /** Rows since the last trim, by log. */
   const sinceTrim = lru<{ log: TrimmedLog, rows: number }>(knownLogs)
 
@@ -121,8 +142,9 @@ export function requestLog (
       sinceTrim.set(name, { log, rows: 0 })
     }
   }
-  const write = async () => {
-    const [passed, stopped] = [admitted.take(), refused.take()]
+  const write = async (atOnce: number) => {
+    const stopped = refused.take(atOnce)
+    const passed = admitted.take(atOnce - stopped.length)
     const rows = [...passed, ...stopped]
     try {
       await repository.add(rows)
@@ -136,11 +158,12 @@ export function requestLog (
   const size = () => admitted.size() + refused.size()
   const { schedule, flush, stop } = batchWriter({ size, write }, intervalMs, most, report)
   return {
-    takesAdmitted: credentialId => admitted.hasRoom(credentialId),
+    takesAdmitted: (credentialId, organizationId) => admitted.hasRoom(credentialId, organizationId ?? deployment),
     note ({ address, ...request }) {
       const rows = request.reason === null ? admitted : refused
-      if (!rows.hasRoom(request.credentialId ?? '')) return
-      rows.add({ id: newId('lrq'), createdAt: clock(), ...request, block: recordedBlock(address) })
+      const [party, owner] = partyOf(request)
+      if (!rows.hasRoom(party, owner)) return
+      rows.add({ id: newId('lrq'), createdAt: clock(), ...request, block: recordedBlock(address) }, party, owner)
       schedule()
     },
     flush,
@@ -155,26 +178,75 @@ function logOf (credentialId: string | null, refused: boolean): TrimmedLog {
   return { credentialId, refused, kept: credentialId === null ? keptOfUnknown : keptOfCredential }
 }
 
-/** Rows that wait for a batch, within the room of an interval. */
-function waitingRows ({ all, each }: Room) {
+/** Owners that are no organization. Ids have a prefix, so none is equal to these. */
+const deployment = 'deployment'
+const strangers = 'strangers'
+
+/**
+ * Whose row it is, and whose share it takes. Requests without a credential share a room, so that they take none of an
+ * organization; in it they are told apart by the owner of the resource, which sees them.
+ */
+function partyOf (request: Omit<NotedRequest, 'address'>): [party: string, owner: string] {
+  const { credentialId, organizationId, resourceOwner } = request
+  if (credentialId === null) return [resourceOwner ?? deployment, strangers]
+  return [credentialId, organizationId ?? deployment]
+}
+
+function rowsIn ({ all, first }: Room): number {
+  return all + first
+}
+
+/** Rows that wait for a batch. What takes them makes no room: that comes with the next interval. */
+function waitingRows (room: Room, interval: Interval) {
   let rows: LoggedRequest[] = []
-  const ofEach = new Map<string, number>()
+  const mostWaiting = waitingIntervals * rowsIn(room)
+  const { has, take } = roomOf(room, interval)
   return {
     size: () => rows.length,
-    hasRoom: (credentialId: string) => rows.length < all && (ofEach.get(credentialId) ?? 0) < each,
-    add (row: LoggedRequest) {
+    hasRoom: (party: string, owner: string) => rows.length < mostWaiting && has(party, owner),
+    add (row: LoggedRequest, party: string, owner: string) {
       rows.push(row)
-      const party = row.credentialId ?? ''
-      ofEach.set(party, (ofEach.get(party) ?? 0) + 1)
+      take(party, owner)
     },
-    take () {
-      const taken = rows
-      rows = []
-      ofEach.clear()
-      return taken
-    },
+    /** The oldest `count` rows. */
+    take: (count: number) => rows.splice(0, count),
     giveBack (failed: readonly LoggedRequest[]) {
-      rows = [...failed, ...rows].slice(0, all)
+      rows = [...failed, ...rows].slice(0, mostWaiting)
     }
+  }
+}
+
+/** The room of the present interval. Remembers those that took some of it, so never more than there are rows. */
+function roomOf (room: Room, interval: Interval) {
+  let [shared, reserved] = [0, 0]
+  const ofParty = new Map<string, number>()
+  const ofOwner = new Map<string, { shared: number, reserved: number }>()
+  const isShared = (owner: string) => shared < room.all && (ofOwner.get(owner)?.shared ?? 0) < room.organization
+  const isReserved = (owner: string) =>
+    reserved < room.first && (ofOwner.get(owner)?.reserved ?? 0) < room.firstOfOrganization
+  const renew = () => {
+    shared = reserved = 0
+    ofParty.clear()
+    ofOwner.clear()
+  }
+  return {
+    has (party: string, owner: string): boolean {
+      const taken = ofParty.get(party)
+      if (taken === undefined) return isShared(owner) || isReserved(owner)
+      return taken < room.credential && isShared(owner)
+    },
+    take (party: string, owner: string): void {
+      if (ofParty.size === 0) interval(renew)
+      const share = ofOwner.get(owner) ?? { shared: 0, reserved: 0 }
+      if (isShared(owner)) {
+        shared++
+        share.shared++
+      } else {
+        reserved++
+        share.reserved++
+      }
+      ofOwner.set(owner, share)
+      ofParty.set(party, (ofParty.get(party) ?? 0) + 1)
+    },
   }
 }

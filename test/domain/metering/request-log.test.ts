@@ -1,4 +1,5 @@
-/** Bounds of the log of requests: rows in a second, of a credential in a second and at all, and days. */
+/** Bounds of the log of requests: rows in a second, of organizations and credentials in it, rows at all, and days. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
 import { recordedBlock } from '../../../src/base/ip-address.ts'
 import {
@@ -27,8 +28,13 @@ const request: NotedRequest = {
 const refused = { ...request, status: 403, reason: 'insufficient_scope' }
 
 function logOver (repository: Pick<RequestLogRepository, 'add' | 'trim'>, kept: KeptRequests = 'on') {
-  // No batch is due by time: each is asked for.
-  return requestLog(repository, kept, clock.now, () => {}, 86_400_000)
+  // No batch is due by time, and no interval ends by it: each is asked for.
+  return requestLog(repository, kept, clock.now, () => {}, 86_400_000, end => { ends.push(end) })
+}
+
+const ends: (() => void)[] = []
+function endInterval (): void {
+  for (const end of ends.splice(0)) end()
 }
 
 tap.test('a record names a block of addresses: the /24 of IPv4, the /48 of IPv6', async t => {
@@ -50,32 +56,124 @@ for (const { name, server } of servers) {
   test('in one interval a credential has at most 5 admitted and 25 refused rows, and all have 50 and 100', async t => {
     const log = logOver(store.requestLog)
     const many = Array.from({ length: 60 }, newKey)
+    const one = { credentialId: many[0]!, organizationId: 'org_0' }
     for (let i = 0; i < 1_000; i++) {
-      if (log.takesAdmitted(many[0]!)) log.note({ ...request, credentialId: many[0]! })
-      log.note({ ...refused, credentialId: many[0]! })
+      if (log.takesAdmitted(one.credentialId, one.organizationId)) log.note({ ...request, ...one })
+      log.note({ ...refused, ...one })
     }
-    for (const credentialId of many.slice(1)) {
-      log.note({ ...request, credentialId })
-      for (let i = 0; i < 3; i++) log.note({ ...refused, credentialId })
+    for (const [i, credentialId] of many.slice(1).entries()) {
+      const other = { credentialId, organizationId: `org_other_${i}` }
+      for (let n = 0; n < 3; n++) log.note({ ...refused, ...other })
+      log.note({ ...request, ...other })
     }
-    t.notOk(log.takesAdmitted(newKey()), 'there is no room left')
     await log.flush()
-    t.ok(log.takesAdmitted(newKey()), 'until the next interval')
     const reasons = (await rowsOf(many[0]!)).map(({ reason }) => reason)
     t.equal(reasons.filter(reason => reason === null).length, 5)
     t.equal(reasons.filter(reason => reason !== null).length, 25)
     const all = (await Promise.all(many.map(rowsOf))).flat()
-    t.equal(all.filter(({ reason }) => reason === null).length, 50)
-    t.equal(all.filter(({ reason }) => reason !== null).length, 100)
+    t.equal(all.filter(({ reason }) => reason === null).length, 5 + 59, 'beyond 50 the first of each')
+    t.equal(all.filter(({ reason }) => reason !== null).length, 25 + 25 * 3 + 34, 'beyond 100 the first of each')
     t.match(all[0]!, { block: '203.0.113.0/24', route: request.route, requestId: request.requestId })
     t.notMatch(JSON.stringify(all), /203\.0\.113\.77/)
+  })
+
+  test('an organization that floods hides no refusal of another, and no credential the first of another', async t => {
+    const log = logOver(store.requestLog)
+    const flood = (organizationId: string, keys: string[]) => {
+      for (const credentialId of keys) {
+        for (let i = 0; i < 1_000; i++) {
+          log.note({ ...refused, credentialId, organizationId })
+          log.note({ ...request, credentialId, organizationId })
+        }
+      }
+    }
+    const flooding = Array.from({ length: 4 }, newKey)
+    const [mine, alsoMine, latest] = [newKey(), newKey(), newKey()]
+    flood('org_flooding', flooding)
+    for (let i = 0; i < 43; i++) {
+      log.note({ ...refused, credentialId: i % 2 === 0 ? mine : alsoMine, organizationId: 'org_mine' })
+    }
+    for (let i = 0; i < 3; i++) flood(`org_flooding_too_${i}`, Array.from({ length: 50 }, newKey))
+    t.ok(log.takesAdmitted(latest, 'org_latest'))
+    log.note({ ...request, credentialId: latest, organizationId: 'org_latest' })
+    log.note({ ...refused, credentialId: latest, organizationId: 'org_latest' })
+    await log.flush()
+    t.equal([...await rowsOf(mine), ...await rowsOf(alsoMine)].length, 43)
+    t.strictSame((await rowsOf(latest)).map(({ status }) => status).sort(), [200, 403])
+    const refusalsOf = async (key: string) => (await rowsOf(key)).filter(({ reason }) => reason !== null).length
+    t.strictSame(await Promise.all(flooding.map(refusalsOf)), [25, 25, 1, 1], 'its share, and the first of each key')
+  })
+
+  test('strangers take no room of organizations, nor those at one resource that of another', async t => {
+    const log = logOver(store.requestLog)
+    const key = newKey()
+    const stranger = { ...refused, credentialId: null, organizationId: null, address: '192.0.2.1' }
+    for (let i = 0; i < 1_000; i++) log.note({ ...stranger, resourceOwner: 'org_attacked' })
+    log.note({ ...stranger, resourceOwner: 'org_calm' })
+    for (let i = 0; i < 20; i++) log.note({ ...refused, credentialId: key, organizationId: null })
+    await log.flush()
+    const rows = await store.requestLog.of({ block: '192.0.2.0/24' }, null, 1_000)
+    t.equal(rows.length, 26)
+    t.equal(rows.filter(({ resourceOwner }) => resourceOwner === 'org_calm').length, 1)
+    t.equal((await rowsOf(key)).length, 20)
+  })
+
+  test('writing makes no room: the next interval does', async t => {
+    const log = logOver(store.requestLog)
+    const one = { credentialId: newKey(), organizationId: 'org_1' }
+    for (let i = 0; i < 40; i++) {
+      for (let n = 0; n < 25; n++) {
+        log.note({ ...refused, ...one })
+        log.note({ ...request, ...one })
+      }
+      await log.flush()
+    }
+    t.equal((await rowsOf(one.credentialId)).length, 25 + 5)
+    t.notOk(log.takesAdmitted(one.credentialId, one.organizationId))
+    endInterval()
+    t.ok(log.takesAdmitted(one.credentialId, one.organizationId))
+    log.note({ ...refused, ...one })
+    await log.flush()
+    t.equal((await rowsOf(one.credentialId)).length, 25 + 5 + 1)
+  })
+
+  test('credentials and organizations without end take 100 admitted and 200 refused rows of an interval', async t => {
+    const batches: number[][] = []
+    const log = logOver({
+      add: async rows => {
+        const admitted = rows.filter(({ reason }) => reason === null).length
+        batches.push([admitted, rows.length - admitted])
+      },
+      trim: async () => {}
+    })
+    for (let interval = 0; interval < 2; interval++) {
+      for (let i = 0; i < 1_000; i++) {
+        const other = { credentialId: `key_${i}`, organizationId: `org_${i}` }
+        log.note({ ...request, ...other })
+        log.note({ ...refused, ...other })
+      }
+      t.notOk(log.takesAdmitted('key_new', 'org_new'), 'there is no room left')
+      await log.flush()
+      t.notOk(log.takesAdmitted('key_new', 'org_new'), 'nor after it was written')
+      endInterval()
+      t.ok(log.takesAdmitted('key_new', 'org_new'), 'until the next interval')
+    }
+    t.strictSame(batches, [[100, 200], [100, 200]])
+  })
+
+  test('an interval ends by itself', async t => {
+    const log = requestLog(store.requestLog, 'on', clock.now, () => {}, 86_400_000)
+    const key = newKey()
+    for (let i = 0; i < 5; i++) log.note({ ...request, credentialId: key })
+    t.notOk(log.takesAdmitted(key, 'org_1'))
+    while (!log.takesAdmitted(key, 'org_1')) await nextTurn()
   })
 
   test('refused only, and off', async t => {
     const [one, other] = [newKey(), newKey()]
     const some = logOver(store.requestLog, 'refused')
     const none = logOver(store.requestLog, 'off')
-    t.notOk(some.takesAdmitted(one))
+    t.notOk(some.takesAdmitted(one, 'org_1'))
     for (const [log, credentialId] of [[some, one], [none, other]] as const) {
       log.note({ ...request, credentialId })
       log.note({ ...refused, credentialId })
@@ -93,6 +191,7 @@ for (const { name, server } of servers) {
       for (let n = 0; n < 5; n++) log.note({ ...request, credentialId: id, status: 200 + i })
       log.note({ ...refused, credentialId: id })
       await log.flush()
+      endInterval()
     }
     const rows = await rowsOf(id)
     const admitted = rows.filter(({ reason }) => reason === null)
@@ -102,11 +201,13 @@ for (const { name, server } of servers) {
     t.equal(admitted[99]!.status, 260)
   })
 
-  test('rows that cannot be written wait for the next batch, within the room of one, and are counted when lost', async t => {
+  test('rows that cannot be written wait for the next batch, in bounds, and are counted when lost', async t => {
     const id = newKey()
     let broken = true
+    let largest = 0
     const log = logOver({
       add: async rows => {
+        largest = Math.max(largest, rows.length)
         if (broken) throw new Failure('storage_unavailable')
         await store.requestLog.add(rows)
       },
@@ -115,14 +216,17 @@ for (const { name, server } of servers) {
     log.note({ ...refused, credentialId: id })
     await log.flush()
     t.strictSame(await rowsOf(id), [])
-    for (let i = 0; i < 3; i++) {
-      for (let n = 0; n < 200; n++) log.note({ ...refused, credentialId: `${id}_${n}` })
+    for (let i = 0; i < 10; i++) {
+      endInterval()
+      for (let n = 0; n < 200; n++) log.note({ ...refused, credentialId: `${id}_${n}`, organizationId: `org_${n}` })
       await log.flush()
     }
+    t.equal(largest, 400)
     broken = false
     await log.flush()
     t.equal((await rowsOf(id)).length, 1)
     broken = true
+    endInterval()
     log.note({ ...refused, credentialId: id })
     t.equal(await log.stop(), 1)
   })
