@@ -1,5 +1,6 @@
 /** The scopes that an API declares: their table, more of them, their descriptions, and the end of one. */
 import { html } from 'ghtml'
+import { ApiRefusal } from '../api.ts'
 import type { Ending } from '../ending.ts'
 import type { Outcome, Submission } from '../visit.ts'
 import { apiPathOf, apis, ownPage, wayTo, type Declared, type Kind } from './declared-api.ts'
@@ -107,7 +108,11 @@ export function removalOf (kind: Kind): Ending<{ record: Declared, etag: string 
     place: kind.path,
     verb: 'remove',
     takesReason: false,
-    load: async asked => await asked.api.read(apiPathOf(kind, asked)),
+    load: async asked => {
+      const read = await asked.api.read<Declared>(apiPathOf(kind, asked))
+      if (read.record.scopes.some(({ name }) => name === asked.query('scope'))) return read
+      throw new ApiRefusal(404, { code: 'NOT_FOUND', error: `${read.record.name} has no such scope.` })
+    },
     about: ({ record }, { query }) => ({
       name: query('scope'),
       title: `Remove ${query('scope')}`,

@@ -1,7 +1,6 @@
 /** What members allowed applications, remembered so that they are not asked again; and the end of all of one. */
 import { html } from 'ghtml'
-import type { ReadingApi } from '../api.ts'
-import { may } from '../api.ts'
+import { ApiRefusal, may, type Api, type Query, type ReadingApi } from '../api.ts'
 import { codes, count, dayOf, nameOrId } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import type { Screen } from '../frame.ts'
@@ -39,13 +38,14 @@ export function consentScreens (app: Dashboard): void {
     verb: 'end',
     takesReason: false,
     load: async ({ api, query }) => await everythingOf(api, query('client')),
-    about: ({ client, name, consents, authorizations }) => ({
+    about: ({ client, name, inUse, remembered }, { me }) => ({
       name,
       title: `End all of ${name}`,
       path: applicationsWay,
-      lead: 'What members of this organization allowed it ends: its tokens are refused from the next request on.',
-      warning: html`${count(authorizations.length)} in use, ${count(consents.length)} remembered. It has to ask each
-member again. To keep it from asking, disable the client, or take approved applications alone.`,
+      lead: `What members of ${me.deployment ? 'every' : 'this'} organization allowed it ends: its tokens are refused
+from the next request on.`,
+      warning: html`${count(inUse)} in use, ${count(remembered)} remembered. It has to ask each member again. To keep
+it from asking, disable the client, or take approved applications alone.`,
       button: 'End all',
       keep: `${applicationsPath}?client=${encodeURIComponent(client)}`,
     }),
@@ -90,32 +90,67 @@ function endingOf (record: Consent): string {
   return html`<a href="${consentsPath}/${record.id}/end">End<span class="unseen"> ${nameOf(record)}</span></a>`
 }
 
-interface Everything {
-  client: string
-  name: string
-  consents: readonly Consent[]
-  /** Those that are active. */
-  authorizations: readonly Authorization[]
+/** `inUse`: how many installations are active. `remembered`: how many consents there are. */
+interface Everything { client: string, name: string, inUse: number, remembered: number }
+
+/** @throws ApiRefusal 404 for a client of which no record is found. */
+async function everythingOf (api: ReadingApi, client: string): Promise<Everything> {
+  const query = { client, limit: 1, total: 'true' }
+  const [authorizations, active, consents] = await Promise.all([
+    api.get<Listing<Authorization>>('/authorizations', { client, limit: 1 }),
+    api.get<Listing<Authorization>>('/authorizations', { ...query, status: 'active' }),
+    api.get<Listing<Consent>>('/consents', query)
+  ])
+  const [first] = [...authorizations.data, ...consents.data]
+  if (first === undefined) {
+    throw new ApiRefusal(404, {
+      code: 'NOT_FOUND', error: 'No member has allowed an application with this id anything.'
+    })
+  }
+  return { client, name: nameOf(first), inUse: active.pagination.total!, remembered: consents.pagination.total! }
 }
 
-/** Records that one form ends, at most: each is a change of its own. */
-const mostAtOnce = 200
+/** Members may allow it anew while it ends: so often it is looked for again, at most. */
+const mostRounds = 5
 
-async function everythingOf (api: ReadingApi, client: string): Promise<Everything> {
-  const query = { client, limit: mostAtOnce }
-  const [consents, authorizations] = await Promise.all([
-    api.get<Listing<Consent>>('/consents', query), api.get<Listing<Authorization>>('/authorizations', query)
-  ])
-  const active = authorizations.data.filter(({ status }) => status === 'active')
-  const [first = { client, clientName: null }] = [...active, ...consents.data]
-  return { client, name: nameOf(first), consents: consents.data, authorizations: active }
+/** @throws ApiRefusal 409 where some is left. */
+async function endEverything ({ api }: Submission, { client }: Everything) {
+  for (let round = 0; round < mostRounds; round++) {
+    await endRound(api, client)
+    const { inUse, remembered } = await everythingOf(api, client)
+    if (inUse + remembered === 0) return { to: `${applicationsPath}?client=${encodeURIComponent(client)}` }
+  }
+  throw new ApiRefusal(409, {
+    code: 'CONFLICT',
+    error: 'Members allow it anew while it ends, and some of that is left. Disable the client, then end all of it.'
+  })
 }
 
 /** A consent ends with all that stands on it; what has none ends by itself. */
-async function endEverything ({ api }: Submission, { client, consents }: Everything) {
-  for (const { id } of consents) await api.change('DELETE', `/consents/${id}`)
-  for (const { id } of (await everythingOf(api, client)).authorizations) {
-    await api.change('POST', `/authorizations/${id}/revoke`)
+async function endRound (api: Api, client: string): Promise<void> {
+  for await (const { id } of eachOf<Consent>(api, '/consents', { client })) {
+    await unlessGone(api.change('DELETE', `/consents/${id}`))
   }
-  return { to: `${applicationsPath}?client=${encodeURIComponent(client)}` }
+  for await (const { id } of eachOf<Authorization>(api, '/authorizations', { client, status: 'active' })) {
+    await unlessGone(api.change('POST', `/authorizations/${id}/revoke`))
+  }
+}
+
+/** The records of all pages. Those that were read may end meanwhile: a cursor is a position, not a row. */
+async function * eachOf<T> (api: ReadingApi, path: string, filter: Query): AsyncGenerator<T> {
+  let cursor: string | undefined
+  do {
+    const { data, pagination } = await api.get<Listing<T>>(path, { ...filter, limit: 200, cursor })
+    yield * data
+    cursor = pagination.nextCursor
+  } while (cursor !== undefined)
+}
+
+/** Somebody else may have ended it since it was read. */
+async function unlessGone (change: Promise<unknown>): Promise<void> {
+  try {
+    await change
+  } catch (error) {
+    if (!(error instanceof ApiRefusal) || error.status !== 404) throw error
+  }
 }

@@ -1,5 +1,6 @@
 /** How a member signs in: passkeys, accounts at providers, and links. */
 import { html } from 'ghtml'
+import { ApiRefusal } from '../api.ts'
 import { confirmationForm, problemOf } from '../confirmation.ts'
 import { ago, badge, dayOf } from '../elements.ts'
 import type { Screen } from '../frame.ts'
@@ -41,9 +42,10 @@ last used !${ago(lastUsedAt, now)}!${removal(`passkeys/${id}`, 'Remove', name)}<
 `)}</ul></section>`
 }
 
-/** Asks before a passkey or an account is taken away. */
-interface Way { name: string, verb: string, warning: string, apiPath: string }
+/** A passkey or an account that is asked about before it is taken away. */
+interface Way { id: string, name: string, verb: string, warning: string, apiPath: string }
 
+/** @throws ApiRefusal 404. */
 async function wayOf (
   visit: Pick<Visit, 'api' | 'parameter'>, collection: 'passkeys' | 'identities'
 ): Promise<Way & { member: Member }> {
@@ -53,26 +55,30 @@ async function wayOf (
     api.get<Member>(path.slice(0, path.lastIndexOf('/'))), api.get<{ data: (Passkey & Account)[] }>(path)
   ])
   const found = data.find(({ id }) => id === parameter('way'))
-  const name = found === undefined ? parameter('way') : found.name ?? found.provider ?? found.issuer
+  if (found === undefined) {
+    const noun = collection === 'passkeys' ? 'passkey' : 'account'
+    throw new ApiRefusal(404, { code: 'NOT_FOUND', error: `This member has no such ${noun}.` })
+  }
   return {
     member,
-    name,
+    id: found.id,
+    name: found.name ?? found.provider ?? found.issuer,
     verb: collection === 'passkeys' ? 'Remove' : 'Unlink',
     warning: 'Their sessions end, and it does not sign them in any more. A sign-in link lets them in again.',
-    apiPath: `${path}/${encodeURIComponent(parameter('way'))}`
+    apiPath: `${path}/${encodeURIComponent(found.id)}`
   }
 }
 
 export function wayEnding (collection: 'passkeys' | 'identities') {
   const ask = async (visit: Pick<Visit, 'api' | 'parameter'>, problem: string | null): Promise<Screen> => {
-    const { member, name, verb, warning } = await wayOf(visit, collection)
+    const { member, id, name, verb, warning } = await wayOf(visit, collection)
     const keep = `${membersPath}/${member.id}`
     return {
       title: `${verb} ${name}`,
       path: [...membersWay, { name: member.name, href: keep }],
       place: membersPath,
       content: confirmationForm({
-        action: `${keep}/${collection}/${visit.parameter('way')}`,
+        action: `${keep}/${collection}/${encodeURIComponent(id)}`,
         keep,
         name,
         warning: html`${warning}`,

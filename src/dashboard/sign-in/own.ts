@@ -1,5 +1,6 @@
 /** How the person signs in: passkeys, accounts, and the sessions that are open. */
 import { html } from 'ghtml'
+import { ApiRefusal } from '../api.ts'
 import { confirmationForm, problemOf } from '../confirmation.ts'
 import { ago, badge, dayOf } from '../elements.ts'
 import type { Screen } from '../frame.ts'
@@ -79,11 +80,12 @@ export async function endSession ({ api, parameter }: Submission): Promise<Outco
   return { to: signInPath }
 }
 
+/** @throws ApiRefusal 404. */
 async function accountOf ({ api, parameter }: Pick<Visit, 'api' | 'parameter'>): Promise<{ id: string, name: string }> {
   const { data } = await api.get<List<Account>>('/auth/identities')
-  const id = parameter('id')
-  const found = data.find(each => each.id === id)
-  return { id, name: found?.provider ?? found?.issuer ?? id }
+  const found = data.find(({ id }) => id === parameter('id'))
+  if (found === undefined) throw new ApiRefusal(404, { code: 'NOT_FOUND', error: 'You have no such account.' })
+  return { id: found.id, name: found.provider ?? found.issuer }
 }
 
 export async function unlinkingScreen (visit: Visit): Promise<Screen> {

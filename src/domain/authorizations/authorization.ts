@@ -55,6 +55,8 @@ export interface AuthorizationFilter {
   resourceId?: string
   /** Whether it has ended, or has expired at `at`. */
   over?: { is: boolean, at: Date }
+  /** Whether it was ended; one that has expired was not, unless it was ended before. */
+  ended?: boolean
   /** Whether its code was redeemed. */
   redeemed?: boolean
 }
@@ -99,6 +101,8 @@ export interface AuthorizationRepository {
   /** Deletes at most `limit` that expired before `expired`, or were created before `waiting` and never redeemed. */
   prune (before: { expired: Date, waiting: Date }, limit: number): Promise<number>
   page (query: PageQuery, filter: AuthorizationFilter): Promise<Page<Authorization>>
+  /** How many rows all pages have. */
+  count (filter: AuthorizationFilter): Promise<number>
 }
 
 /** An authorization as its calls are counted. Access tokens are live: the live account of the organization pays. */

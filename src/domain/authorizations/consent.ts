@@ -47,6 +47,8 @@ export interface ConsentRepository {
   /** The clients that consents of an organization were given to. */
   clientsOf (organizationId: string): Promise<string[]>
   page (query: PageQuery, filter: ConsentFilter): Promise<Page<Consent>>
+  /** How many rows all pages have. */
+  count (filter: ConsentFilter): Promise<number>
 }
 
 export interface ConsentPort { consents: ConsentRepository }

@@ -1,21 +1,26 @@
 /** What members have allowed clients: administrators see it and end it, and so does each member for themselves. */
 import type { FastifyRequest } from 'fastify'
+import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import {
   endAuthorization, endConsent, getAuthorization, getConsent
 } from '../../domain/authorizations/end.ts'
 import { limitAuthorization } from '../../domain/authorizations/limit.ts'
+import type { AuthorizationFilter } from '../../domain/authorizations/authorization.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import type { Repositories } from '../../domain/store.ts'
 import { ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import {
   definedMembers, operationOf, organizationFilter, requireDeployment, resourceIdOf
 } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
-import { exactly, Id, IdParams, limits, ownPage, pageOf, PageQuerystring, Reason } from '../conventions/schemas.ts'
 import {
-  authorizationAs, consentAs, namesFor, wireAuthorization, WireAuthorization, wireConsent, WireConsent
+  exactly, Id, IdParams, limits, ownPage, pageOf, PageQuerystring, Reason, Total
+} from '../conventions/schemas.ts'
+import {
+  authorizationAs, AuthorizationStatus, consentAs, namesFor, wireAuthorization, WireAuthorization, wireConsent,
+  WireConsent
 } from '../schemas/authorizations.ts'
 
 const readAccess = { scopes: ['authorizations:read'] }
@@ -24,14 +29,21 @@ const writeAccess = { scopes: ['authorizations:write'] }
 const ofPerson = { scopes: [], person: true }
 const tags = ['sign-in']
 
-const Narrowing = { client: Type.Optional(Id), resource: Type.Optional(Id) }
-const Querystring = exactly({
-  ...PageQuerystring, organization: Type.Optional(Id), member: Type.Optional(Id), ...Narrowing
-})
-const OwnQuerystring = exactly({ ...PageQuerystring, ...Narrowing })
+const OwnMembers = { ...PageQuerystring, client: Type.Optional(Id), resource: Type.Optional(Id), total: Total }
+const Members = { ...OwnMembers, organization: Type.Optional(Id), member: Type.Optional(Id) }
+const status = Type.Optional(AuthorizationStatus)
 
 type AnyRequest = FastifyRequest<any>
-interface Narrowed { organization?: string, member?: string, client?: string, resource?: string }
+interface Asked {
+  organization?: string
+  member?: string
+  client?: string
+  resource?: string
+  limit?: number
+  cursor?: string
+  total?: boolean
+}
+type Status = Static<typeof AuthorizationStatus>
 
 export const authorizationRoutes = routes<CreationDependencies>(
   listAuthorizationsRoute, getAuthorizationRoute, limitAuthorizationRoute, endAuthorizationRoute,
@@ -45,7 +57,7 @@ function listAuthorizationsRoute (app: RouteContext, dependencies: CreationDepen
     schema: {
       summary: 'List authorizations',
       description: `${ownPage} One for each installation of a client to which a member has allowed something.`,
-      querystring: Querystring,
+      querystring: exactly({ ...Members, status }),
       response: { 200: pageOf(WireAuthorization) },
     },
   }, async request => await authorizationsPage(dependencies, request, request.query))
@@ -121,7 +133,7 @@ function listConsentsRoute (app: RouteContext, dependencies: CreationDependencie
     schema: {
       summary: 'List consents',
       description: `${ownPage} What members have ever allowed a client at a resource, so that it is not asked again.`,
-      querystring: Querystring,
+      querystring: exactly(Members),
       response: { 200: pageOf(WireConsent) },
     },
   }, async request => await consentsPage(dependencies, request, request.query))
@@ -162,7 +174,7 @@ function listOwnAuthorizationsRoute (app: RouteContext, dependencies: CreationDe
       description: 'One for each installation of a client, newest first.',
       operationId: 'listOwnAuthorizations',
       tags,
-      querystring: OwnQuerystring,
+      querystring: exactly({ ...OwnMembers, status }),
       response: { 200: pageOf(WireAuthorization) },
     },
   }, async request =>
@@ -193,7 +205,7 @@ function listOwnConsentsRoute (app: RouteContext, dependencies: CreationDependen
       description: 'One for each client and resource, newest first.',
       operationId: 'listOwnConsents',
       tags,
-      querystring: OwnQuerystring,
+      querystring: exactly(OwnMembers),
       response: { 200: pageOf(WireConsent) },
     },
   }, async request => await consentsPage(dependencies, request, { ...request.query, member: memberOf(request) }))
@@ -219,29 +231,40 @@ function memberOf ({ personSession }: AnyRequest): string {
   return personSession!.memberId
 }
 
-async function filterOf (operation: Operation<Repositories>, { organization, member, client, resource }: Narrowed) {
+async function filterOf (operation: Operation<Repositories>, { organization, member, client, resource }: Asked) {
   return {
     ...organizationFilter(operation, organization),
     ...definedMembers({ memberId: member, clientId: client, resourceId: await resourceIdOf(operation, resource) })
   }
 }
 
-async function authorizationsPage (
-  dependencies: CreationDependencies, request: AnyRequest, asked: Narrowed & { limit?: number, cursor?: string }
-) {
-  const operation = operationOf(dependencies, request)
-  const query = pageQuery(asked)
-  const page = await operation.store.authorizations.page(query, await filterOf(operation, asked))
-  const names = await namesFor(operation, page.items)
-  return wirePage(query, page, each => authorizationAs(each, names, dependencies.clock()))
+function withStatus (status: Status | undefined, at: Date): Pick<AuthorizationFilter, 'over' | 'ended'> {
+  if (status === undefined) return {}
+  if (status === 'ended') return { ended: true }
+  return status === 'active' ? { over: { is: false, at } } : { ended: false, over: { is: true, at } }
 }
 
-async function consentsPage (
-  dependencies: CreationDependencies, request: AnyRequest, asked: Narrowed & { limit?: number, cursor?: string }
+async function authorizationsPage (
+  dependencies: CreationDependencies, request: AnyRequest, asked: Asked & { status?: Status }
 ) {
   const operation = operationOf(dependencies, request)
-  const query = pageQuery(asked)
-  const page = await operation.store.consents.page(query, await filterOf(operation, asked))
-  const names = await namesFor(operation, page.items)
-  return wirePage(query, page, each => consentAs(each, names))
+  const { authorizations } = operation.store
+  const now = dependencies.clock()
+  const filter = { ...await filterOf(operation, asked), ...withStatus(asked.status, now) }
+  const query = listQuery(asked)
+  const listed = {
+    ...await authorizations.page(query, filter), total: query.counts ? await authorizations.count(filter) : null
+  }
+  const names = await namesFor(operation, listed.items)
+  return wireList(query, listed, each => authorizationAs(each, names, now))
+}
+
+async function consentsPage (dependencies: CreationDependencies, request: AnyRequest, asked: Asked) {
+  const operation = operationOf(dependencies, request)
+  const { consents } = operation.store
+  const filter = await filterOf(operation, asked)
+  const query = listQuery(asked)
+  const listed = { ...await consents.page(query, filter), total: query.counts ? await consents.count(filter) : null }
+  const names = await namesFor(operation, listed.items)
+  return wireList(query, listed, each => consentAs(each, names))
 }

@@ -8,7 +8,7 @@ import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import { as, GivenScopes, Moment, nullable, OrganizationId, ResourceName } from '../conventions/schemas.ts'
 
-const Status = Type.Enum(['active', 'ended', 'expired'])
+export const AuthorizationStatus = Type.Enum(['active', 'ended', 'expired'])
 const About = {
   organization: OrganizationId,
   member: as(Type.String(), 'mem_5yKtQ0rXc2sVb8nLd4wEfG'),
@@ -22,7 +22,7 @@ const About = {
 export const WireAuthorization = Type.Object({
   id: as(Type.String(), 'aut_Vb8nLd4wEfG5yKtQ0rXc2s'),
   ...About,
-  status: Status,
+  status: AuthorizationStatus,
   createdAt: Moment,
   lastUsedAt: nullable(Moment),
   expiresAt: Moment,

@@ -65,14 +65,25 @@ export function authorizationRepository (queries: Queries, note: ChangeReport): 
       const where = { OR: [{ expiresAt: { lt: expired } }, { redeemedAt: null, createdAt: { lt: waiting } }] }
       return (await table.deleteMany({ where, limit })).count
     },
-    async page (query, { over, redeemed, ...exactly }) {
+    async page (query, filter) {
       const { where, ...page } = pageOf(query)
-      const matching = { AND: [where, exactly, over === undefined ? {} : whetherOver(over), whetherRedeemed(redeemed)] }
+      const matching = { AND: [where, matchingOf(filter)] }
       return toPage(
         await table.findMany({ ...page, where: matching }), query, row => readAuthorization(row, prismaColumns)
       )
     },
+    count: filter => table.count({ where: matchingOf(filter) }),
   }
+}
+
+function matchingOf ({ over, ended, redeemed, ...exactly }: AuthorizationFilter): Prisma.AuthorizationWhereInput {
+  return {
+    AND: [exactly, over === undefined ? {} : whetherOver(over), whetherEnded(ended), whetherRedeemed(redeemed)]
+  }
+}
+
+function whetherEnded (ended: boolean | undefined): Prisma.AuthorizationWhereInput {
+  return ended === undefined ? {} : { endedAt: ended ? { not: null } : null }
 }
 
 function whetherOver ({ is, at }: NonNullable<AuthorizationFilter['over']>): Prisma.AuthorizationWhereInput {

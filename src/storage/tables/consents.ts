@@ -41,6 +41,7 @@ export function consentRepository ({ consent: table }: Queries): ConsentReposito
       const { where, ...page } = pageOf(query)
       return toPage(await table.findMany({ ...page, where: { AND: [where, filter] } }), query, read)
     },
+    count: filter => table.count({ where: filter }),
   }
 }
 
