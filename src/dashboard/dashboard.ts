@@ -4,8 +4,8 @@
  */
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync } from 'fastify'
-import { errorPage } from '../pages/error-page.ts'
-import { dashboardPath, sendPage } from '../pages/page.ts'
+import { Failure } from '../base/errors.ts'
+import { dashboardPath } from '../pages/page.ts'
 import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
 import { apiScreens } from './apis/apis.ts'
@@ -64,9 +64,8 @@ export function dashboard (issuer: string): FastifyPluginAsync {
 
 /** A path without a screen, as a person types it. */
 function otherPaths (app: Dashboard): void {
-  app.get(`${dashboardPath}/*`, { schema: { hide: true } }, (request, reply) => {
-    if (request.url.split('?', 1)[0] === `${dashboardPath}/`) return reply.redirect(dashboardPath, 303)
-    const error = { status: 404, code: 'NOT_FOUND', message: 'The dashboard has no such page.', requestId: request.id }
-    return sendPage(reply, errorPage(error), 404)
+  app.get(`${dashboardPath}/*`, { schema: { hide: true } }, async (request, reply) => {
+    if (request.url.split('?', 1)[0] === `${dashboardPath}/`) return await reply.redirect(dashboardPath, 303)
+    throw new Failure('not_found', { message: 'The dashboard has no such page.' })
   })
 }

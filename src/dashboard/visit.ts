@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { Failure } from '../base/errors.ts'
 import { isFromOwnPages } from '../guard/index.ts'
-import { errorPage, presentPageError } from '../pages/error-page.ts'
+import { errorPage, presentPageError, wantsPage } from '../pages/error-page.ts'
 import { sendPage } from '../pages/page.ts'
 import { signInAgainPath } from '../pages/passkey-page.ts'
 import { apiFor, ApiRefusal, type Api, type Me, type ReadingApi } from './api.ts'
@@ -96,6 +96,7 @@ async function answering (
 export function presentDashboardError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (!(error instanceof ApiRefusal)) return presentPageError(error, request, reply)
   const { status, code, message } = error
+  if (!wantsPage(request)) return waiting(reply, error).code(status).send({ error: message, code })
   return sendPage(waiting(reply, error), errorPage({ status, code, message, requestId: request.id }), status)
 }
 

@@ -23,6 +23,9 @@ tap.test('what the API refuses before it is known for whom a page is, is a page 
   const name = person.cookie.split('=', 1)[0]
   const twice = await send({ path: '/dashboard', headers: { accept: 'text/html', cookie: `${name}=a; ${name}=b` } })
   t.equal(twice.status, 400)
+  const program = await send({ path: '/dashboard', headers: { cookie: `${name}=a; ${name}=b` } })
+  t.match(program, { status: 400, headers: { 'content-type': /^application\/json/ } })
+  t.match(await send({ path: '/dashboard/nope' }), { status: 404, json: { code: 'NOT_FOUND' } })
   t.notMatch(server.lines.join(''), '"level":50')
 })
 
