@@ -74,7 +74,8 @@ function useOfOld (old: ApiKey, { createdAt }: ApiKey, now: Date): string {
     ? ''
     : html` until <time datetime="${old.expiresAt}">${
     old.expiresAt.slice(0, 16).replace('T', ' ')} UTC</time>`
-  const usedSince = old.lastUsedAt !== null && old.lastUsedAt > createdAt
+  // Last use is kept in whole seconds: a use in the second of the replacement may have come after it.
+  const usedSince = old.lastUsedAt !== null && old.lastUsedAt.slice(0, 19) >= createdAt.slice(0, 19)
   if (!worksStill(old, now)) return 'The old key works no longer.'
   return usedSince
     ? html`<strong>The old key is still used</strong>: !${ago(old.lastUsedAt, now)}. It works!${end}; what uses
