@@ -25,7 +25,7 @@ export function alertOf (problem: Problem | null, fields: readonly string[]): st
 /** A value that was sent, beside what it is now. */
 export interface Overtaken { name: string, now: string, sent: string }
 
-/** The answer to a form whose record somebody else has changed since the form was shown. Nothing was changed. */
+/** The answer to a form whose record has changed since the form was shown. The form has changed nothing. */
 export function staleScreen (
   { path, place }: Pick<Screen, 'path' | 'place'>, values: readonly Overtaken[], page: string
 ): Screen {

@@ -1,11 +1,10 @@
 /** The dashboard in a real Chromium: the main job of each screen, axe, and pictures to look at. */
-import { mkdirSync } from 'node:fs'
 import tap from 'tap'
-import type { BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext } from 'playwright-core'
 import { browser, startBrowser } from '../support/browser.ts'
 import { findingsOfAxe, openPage } from '../support/pages.ts'
 import { createMember, signIn } from '../support/people.ts'
-import { confirmWrongly } from '../support/screens.ts'
+import { confirmWrongly, picture } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -17,22 +16,6 @@ tap.teardown(async () => {
   await chromium?.close()
   await server.close()
 })
-
-/** Where pictures are written for a person to look at; absent: nowhere. */
-const pictures = process.env.LATCHKEY_TEST_PICTURES
-if (pictures !== undefined) mkdirSync(pictures, { recursive: true })
-
-/** The widths at which each screen is looked at, in CSS pixels. */
-const widths = [390, 768, 1280]
-
-async function picture (page: Page, name: string): Promise<void> {
-  if (pictures === undefined) return
-  for (const width of widths) {
-    await page.setViewportSize({ width, height: 860 })
-    await page.screenshot({ path: `${pictures}/${name}-${width}.png`, fullPage: true })
-  }
-  await page.setViewportSize({ width: 1280, height: 860 })
-}
 
 async function withSession (context: BrowserContext, memberId: string): Promise<void> {
   const [name, value] = (await signIn(server, memberId)).cookie.split('=') as [string, string]

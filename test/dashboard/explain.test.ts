@@ -1,8 +1,8 @@
 /** "Why was it refused?" in a real Chromium: a pasted key is explained and never shown; requests of a key. */
-import { mkdirSync } from 'node:fs'
 import tap from 'tap'
-import type { BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext } from 'playwright-core'
 import { browser, startBrowser } from '../support/browser.ts'
+import { picture } from '../support/screens.ts'
 import { findingsOfAxe, openPage } from '../support/pages.ts'
 import { createMember, createPerson, fromOwnPages, signIn } from '../support/people.ts'
 import { startServer } from '../support/test-server.ts'
@@ -16,19 +16,6 @@ tap.teardown(async () => {
   await chromium?.close()
   await server.close()
 })
-
-/** Where pictures are written for a person to look at; absent: nowhere. */
-const pictures = process.env.LATCHKEY_TEST_PICTURES
-if (pictures !== undefined) mkdirSync(pictures, { recursive: true })
-
-async function picture (page: Page, name: string): Promise<void> {
-  if (pictures === undefined) return
-  for (const width of [390, 1280]) {
-    await page.setViewportSize({ width, height: 860 })
-    await page.screenshot({ path: `${pictures}/${name}-${width}.png`, fullPage: true })
-  }
-  await page.setViewportSize({ width: 1280, height: 860 })
-}
 
 async function withSession (context: BrowserContext, memberId: string): Promise<void> {
   const [name, value] = (await signIn(server, memberId)).cookie.split('=') as [string, string]

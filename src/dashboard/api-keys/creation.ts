@@ -2,7 +2,8 @@
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import type { ApiRefusal } from '../api.ts'
-import { resourcesOf, scopeFields, type Resource } from '../apis/grants.ts'
+import { resourceField, resourcesOf, scopeFields, type Resource } from '../apis/grants.ts'
+import { alertOf, problemAt, type Problem } from '../draft.ts'
 import { choices, endOfDayAfter, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField } from '../shown-once.ts'
@@ -23,7 +24,7 @@ interface Draft {
   addresses: string
   /** The same for each attempt to send one form. */
   attempt: string
-  problem: { field: string, message: string } | null
+  problem: Problem | null
 }
 
 const levels = [
@@ -111,16 +112,13 @@ function scopesFor ({ resource, grants }: Draft): string[] {
 
 function form (resources: readonly Resource[], draft: Draft): Screen {
   const { problem } = draft
-  const problemOf = (name: string) => problem?.field === name ? problem.message : null
   const known = ['name', 'addresses']
   return {
     title: 'Create API key',
     path: [{ name: 'API keys', href: keysPath }],
     place: keysPath,
     content: html`<form class="panel" method="post" action="${keysPath}">
-!${problem === null || known.includes(problem.field)
-  ? ''
-  : html`<p class="alert" role="alert">${problem.message}</p>`}
+!${alertOf(problem, known)}
 !${attemptField(draft.attempt)}
 !${textField({
   name: 'name',
@@ -128,11 +126,9 @@ label: 'Name',
 value: draft.name,
 required: true,
 hint: 'The program that will use it.',
-  problem: problemOf('name')
+  problem: problemAt(problem, 'name')
 })}
-<div class="field"><label for="resource">API</label><select id="resource" name="resource">
-!${resources.map(({ identifier, name }) => html`<option value="${identifier}"!${
-  identifier === draft.resource ? ' selected' : ''}>${name} (${identifier})</option>`)}</select></div>
+!${resourceField(resources, draft.resource)}
 !${choices('Environment', 'environment', environments, draft.environment)}
 !${choices('Access', 'access', levels, draft.access)}
 !${scopeFields(resources, new Set(draft.grants))}
@@ -141,7 +137,7 @@ hint: 'The program that will use it.',
   name: 'addresses',
 label: 'Addresses (optional)',
 value: draft.addresses,
-problem: problemOf('addresses'),
+problem: problemAt(problem, 'addresses'),
   hint: 'From where it may be used: addresses and ranges, such as 203.0.113.0/24. Empty: from everywhere.'
 })}
 <p class="actions"><button type="submit" class="primary">Create API key</button>

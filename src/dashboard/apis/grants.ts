@@ -56,12 +56,17 @@ export function grantFields (
 ): string {
   const chosen = new Set(grants)
   return html`!${choices('Access', 'access', offered, access)}
-<div class="field"><label for="resource">API</label>
-<p class="hint" id="resource-hint">For all but custom.</p>
-<select id="resource" name="resource" aria-describedby="resource-hint">
-!${resources.map(({ identifier, name }) => html`<option value="${identifier}"!${
-  identifier === resource ? ' selected' : ''}>${name} (${identifier})</option>`)}</select></div>
+!${resourceField(resources, resource, 'For all but custom.')}
 !${scopeFields(resources.map(each => ({ ...each, scopes: grantable(each) })), chosen)}`
+}
+
+/** The API to choose. `hint`: what it is for; absent: that is plain. */
+export function resourceField (resources: readonly Resource[], chosen: string, hint?: string): string {
+  return html`<div class="field"><label for="resource">API</label>
+!${hint === undefined ? '' : html`<p class="hint" id="resource-hint">${hint}</p>`}
+<select id="resource" name="resource"!${hint === undefined ? '' : ' aria-describedby="resource-hint"'}>
+!${resources.map(({ identifier, name }) => html`<option value="${identifier}"!${
+  identifier === chosen ? ' selected' : ''}>${name} (${identifier})</option>`)}</select></div>`
 }
 
 /** The scopes of each API, to be ticked. `chosen`: resources and scopes, a space between them. */

@@ -83,8 +83,8 @@ ${description ?? ''}!${keyOnly ? html` <small>API keys only</small>` : ''}</li>
 }
 
 /**
- * Adds scopes and describes them. A scope that somebody else declared meanwhile stays: a list without it would end it
- * for good.
+ * Adds scopes and describes them. A scope that another change has declared meanwhile stays: a list without it would
+ * end it for good.
  */
 export async function saveScopes (kind: Kind, submission: Submission): Promise<Outcome> {
   const { record, etag } = await submission.api.read<Declared>(apiPathOf(kind, submission))

@@ -146,7 +146,7 @@ async function * eachOf<T> (api: ReadingApi, path: string, filter: Query): Async
   } while (cursor !== undefined)
 }
 
-/** Somebody else may have ended it since it was read. */
+/** Ends a record. One that has ended since it was read is no error. */
 async function unlessGone (change: Promise<unknown>): Promise<void> {
   try {
     await change

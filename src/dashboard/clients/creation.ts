@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import type { ApiRefusal } from '../api.ts'
 import { grantFields, grantsOf, guardPreset, presets, resourcesOf, type Resource } from '../apis/grants.ts'
+import { alertOf, problemAt, type Problem } from '../draft.ts'
 import { choices, textArea, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField, shownOnce } from '../shown-once.ts'
@@ -24,7 +25,7 @@ interface Draft {
   addresses: string
   /** The same for each attempt to send one form. */
   attempt: string
-  problem: { field: string, message: string } | null
+  problem: Problem | null
 }
 
 const methods = [
@@ -127,7 +128,6 @@ export function clientShownOnce (client: Made, issuer: string, attempt: string):
 
 function form (resources: readonly Resource[], draft: Draft): Screen {
   const { problem } = draft
-  const problemOf = (name: string) => problem?.field === name ? problem.message : null
   const known = ['name', 'addresses', 'jwks']
   return {
     title: 'Create client',
@@ -135,9 +135,7 @@ function form (resources: readonly Resource[], draft: Draft): Screen {
     place: clientsPath,
     lead: 'For one program that acts for itself. Its secret is shown once, right after this.',
     content: html`<form class="panel" method="post" action="${clientsPath}">
-!${problem === null || known.includes(problem.field)
-? ''
-: html`<p class="alert" role="alert">${problem.message}</p>`}
+!${alertOf(problem, known)}
 !${attemptField(draft.attempt)}
 !${textField({
   name: 'name',
@@ -145,7 +143,7 @@ function form (resources: readonly Resource[], draft: Draft): Screen {
   value: draft.name,
   required: true,
   hint: 'The program that will use it.',
-  problem: problemOf('name'),
+  problem: problemAt(problem, 'name'),
 })}
 !${grantFields(resources, draft, [...presets, guardPreset])}
 !${choices('It proves itself by', 'method', methods, draft.method)}
@@ -154,13 +152,13 @@ function form (resources: readonly Resource[], draft: Draft): Screen {
   label: 'Public keys (only for its own key)',
   value: draft.jwks,
   hint: 'A JSON Web Key Set. The private half stays with the program.',
-  problem: problemOf('jwks'),
+  problem: problemAt(problem, 'jwks'),
 })}
 !${textField({
   name: 'addresses',
   label: 'Addresses (optional)',
   value: draft.addresses,
-  problem: problemOf('addresses'),
+  problem: problemAt(problem, 'addresses'),
   hint: 'From where it may be used: addresses and ranges, such as 203.0.113.0/24. Empty: from everywhere.',
 })}
 <p class="actions"><button type="submit" class="primary">Create client</button>

@@ -1,4 +1,4 @@
-/** The command by which a program, or a person who has its secret, asks for a token. */
+/** The command that asks for a token with the secret of a client. */
 import { paths } from '../../protocol/shared/paths.ts'
 import { hasSecret, type Client } from './client.ts'
 

@@ -45,7 +45,7 @@ async function explain (submission: Submission): Promise<Outcome> {
   }
 }
 
-/** Why somebody has ended or disabled a key, as they said it, for those that may read keys. */
+/** The reason that was given for ending or disabling a key, for those that may read keys. */
 async function endOf (
   { api, me: { permissions } }: Submission, subject: Wire<Explanation>['subject']
 ): Promise<readonly Row[]> {

@@ -99,7 +99,7 @@ export async function change (submission: Submission): Promise<Outcome> {
   return { to: `${groupsPath}/${encodeURIComponent(parameter('id'))}` }
 }
 
-/** Somebody was faster: both values; else the form again, with what the API has against it. */
+/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const group = await submission.api.get<Group>(apiPathOf(submission))
   const [now, sent] = [draftOfGroup(group), draftOf(submission)]

@@ -89,7 +89,7 @@ export async function change (submission: Submission): Promise<Outcome> {
   return { to: `${membersPath}/${encodeURIComponent(parameter('id'))}` }
 }
 
-/** Somebody was faster: both values; else the form again, with what the API has against it. */
+/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const { api, field, me } = submission
   const { id, name, role } = await api.get<Member>(apiPathOf(submission))

@@ -138,7 +138,7 @@ function numberOr (text: string): number | string {
   return Number.isFinite(Number(text)) ? Number(text) : text
 }
 
-/** Somebody was faster: both values; else the form again, with what the API has against it. */
+/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const { api, field, me } = submission
   const organization = await api.get<Organization>(apiPathOf(submission))

@@ -77,7 +77,7 @@ export async function tryChange (submission: Submission): Promise<Outcome> {
   return { screen: form(submission, { name: draft.name, draft, etag: field('etag'), impact }), status: 200 }
 }
 
-/** Somebody was faster: both values; else the form again, with what the API has against it. */
+/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const { api, field } = submission
   const policy = await api.get<Policy>(apiPathOf(submission))

@@ -132,7 +132,7 @@ export async function change (submission: Submission): Promise<Outcome> {
   return { to: providersPath }
 }
 
-/** Somebody was faster: both values; else the form again, with what the API has against it. */
+/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const now = await submission.api.get<Trust>(apiPathOf(submission))
   const sent = draftOf(submission)

@@ -116,8 +116,6 @@ export interface ApiKeyFilter {
 export interface ApiKeyRepository {
   insert (key: ApiKey): Promise<void>
   get (id: string): Promise<ApiKey | null>
-  /** Those that are there, in any order. */
-  some (ids: readonly string[]): Promise<ApiKey[]>
   /** The key of a resource, made here or imported. */
   byDigest (digest: string, resourceId: string): Promise<ApiKey | null>
   /** The keys with that digest: one, or one for each resource that it was imported for. */

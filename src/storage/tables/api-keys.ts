@@ -34,9 +34,6 @@ export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyR
       const row = await table.findUnique({ where: { id } })
       return row && read(row)
     },
-    async some (ids) {
-      return (await table.findMany({ where: { id: { in: [...ids] } } })).map(read)
-    },
     async byDigest (digest, resourceId) {
       const row = await table.findUnique({ where: { digest_resourceId: { digest, resourceId } } })
       return row && read(row)
