@@ -28,8 +28,8 @@ import { dashboard } from './dashboard/dashboard.ts'
 import { oncePerPage } from './http/inner-call.ts'
 import { unknownPaths } from './management/conventions/unknown-path.ts'
 import { documentation } from './management/documentation/documentation.ts'
-import { management } from './management/management.ts'
-import { managementResource, managementScopes } from './management/resource.ts'
+import { management, type ManagementPlace } from './management/management.ts'
+import { managementPath, managementResource, managementScopes } from './management/resource.ts'
 import { watchEventLoop } from './observability/event-loop.ts'
 import { operations } from './observability/operations.ts'
 import { watchRequests } from './observability/request-gate.ts'
@@ -47,6 +47,9 @@ import { openPreparedStorage } from './storage/prepared-storage.ts'
 import { readinessChecks } from './storage/readiness-checks.ts'
 import { inOrder } from './telemetry/service.ts'
 import { newTelemetry } from './telemetry/telemetry.ts'
+
+/** `management`: where its API is served, by default below /api/v1; false: nowhere. */
+export interface RoutesOptions { management?: ManagementPlace }
 
 /** An open authorization server: plugins for Fastify, to be mounted in an application, and their state. */
 export type Latchkey = Awaited<ReturnType<typeof openLatchkey>>
@@ -99,11 +102,33 @@ export async function openLatchkey (
   const server = operations({ ...measured, readiness: readinessChecks(storage, signingKeys) })
   const asking = askingOptions({ secrets, people, store, clock })
   const unknown = unknownPaths(issuer + paths.token)
-  const routes: FastifyPluginAsync = async app => {
+  const managed = (prefix: string): FastifyPluginAsync => async app => {
+    await app.register(management({
+      issuer,
+      prefix,
+      secrets,
+      guard: guarded,
+      ...data,
+      signingKeys,
+      replicas,
+      directory,
+      identityProviders: config.identityProviders,
+      ...recorders,
+      explaining: { judging: { ...judging, people }, routes: judging.routes },
+      server,
+      lifetimes,
+      privateSchemes: config.redirectSchemes
+    }))
+    await app.register(dashboard(issuer, prefix))
+  }
+  const routes: FastifyPluginAsync<RoutesOptions> = async (app, { management: place = { prefix: managementPath } }) => {
     // Schemas describe the answers, and must not change them.
     app.setSerializerCompiler(() => data => JSON.stringify(data))
     unknown.learn(app)
-    await app.register(documentation({ issuer, tokenUrl: issuer + paths.token, scopes: managementScopes }))
+    if (place !== false) {
+      const { prefix } = place
+      await app.register(documentation({ issuer, prefix, tokenUrl: issuer + paths.token, scopes: managementScopes }))
+    }
     await app.register(protocol({
       issuer,
       ...introductionOf(config, { clock, registry, counts, network }),
@@ -120,21 +145,7 @@ export async function openLatchkey (
       upstreams: upstream.clients,
       people: asking
     }))
-    await app.register(management({
-      issuer,
-      secrets,
-      guard: guarded,
-      ...data,
-      signingKeys,
-      replicas,
-      directory,
-      identityProviders: config.identityProviders,
-      ...recorders,
-      explaining: { judging: { ...judging, people }, routes: judging.routes },
-      server,
-      lifetimes,
-      privateSchemes: config.redirectSchemes
-    }))
+    if (place !== false) await app.register(managed(place.prefix))
     await app.register(decision({
       ...judging,
       issuer,
@@ -156,7 +167,6 @@ export async function openLatchkey (
       refusals,
       counts
     }))
-    await app.register(dashboard(issuer))
     server.announce(app)
   }
   return {

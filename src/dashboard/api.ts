@@ -4,7 +4,6 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { callWithin, type InnerCall } from '../http/inner-call.ts'
-import { managementPath } from '../management/resource.ts'
 import { paths } from '../protocol/shared/paths.ts'
 
 /** Members of a query; undefined ones are left out. */
@@ -13,6 +12,8 @@ export type Query = Readonly<Record<string, string | number | undefined>>
 export interface ReadingApi {
   /** The body of the answer. @throws ApiRefusal. */
   get<T> (path: string, query?: Query): Promise<T>
+  /** The address of an operation, for a link. */
+  address (path: string): string
   /** A record with its ETag. @throws ApiRefusal. */
   read<T> (path: string): Promise<{ record: T, etag: string }>
 }
@@ -93,10 +94,10 @@ function withoutPattern (sentence: string): string {
 /** Seconds for which a page that shows a secret may be loaded again. */
 const shownFor = 600
 
-/** The API with the session of a request. */
-export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
+/** The API with the session of a request. `apiPrefix`: the path below which it is served. */
+export function apiFor (app: FastifyInstance & { apiPrefix: string }, request: FastifyRequest): Api {
   const read = async <T>(inner: InnerCall): Promise<{ record: T, etag: string }> => {
-    const answer = await callWithin(app, request, { ...inner, path: managementPath + inner.path })
+    const answer = await callWithin(app, request, { ...inner, path: app.apiPrefix + inner.path })
     const body: unknown = answer.payload === '' ? undefined : answer.json()
     const { etag, 'retry-after': retryAfter } = answer.headers
     if (answer.statusCode >= 300) {
@@ -107,6 +108,7 @@ export function apiFor (app: FastifyInstance, request: FastifyRequest): Api {
   }
   const call = async <T>(inner: InnerCall): Promise<T> => (await read<T>(inner)).record
   return {
+    address: path => app.apiPrefix + path,
     get: async (path, query = {}) => await call({ method: 'GET', path: withQuery(path, query) }),
     read: async path => await read({ method: 'GET', path }),
     change: async (method, path, { body, ifMatch, idempotencyKey } = {}) => await call({

@@ -30,15 +30,15 @@ import { presentDashboardError, type Dashboard } from './visit.ts'
 /** Forms of the dashboard may hold lists of scopes and addresses. */
 const bodyLimit = 32_768
 
-/** `issuer`: the origin of its pages. */
-export function dashboard (issuer: string): FastifyPluginAsync {
+/** `issuer`: the origin of its pages. `apiPrefix`: the path below which the management API is served. */
+export function dashboard (issuer: string, apiPrefix: string): FastifyPluginAsync {
   return async app => {
     app.removeContentTypeParser('text/plain')
     await app.register(formbody, { bodyLimit })
     app.setErrorHandler(presentDashboardError)
     // Redirects, too.
     app.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
-    const context = Object.assign(app, { issuer })
+    const context = Object.assign(app, { issuer, apiPrefix })
     savedForm(context)
     overviewScreen(context)
     apiKeyScreens(context)

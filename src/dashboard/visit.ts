@@ -9,8 +9,8 @@ import { signInAgainPath } from '../pages/passkey-page.ts'
 import { apiFor, ApiRefusal, type Api, type Me, type ReadingApi } from './api.ts'
 import { dashboardPath, framed, type Screen } from './frame.ts'
 
-/** The context of the dashboard's routes, with the origin that its forms come from. */
-export type Dashboard = FastifyInstance & { issuer: string }
+/** The context of the dashboard's routes: the origin that its forms come from, and the place of the API. */
+export type Dashboard = FastifyInstance & { issuer: string, apiPrefix: string }
 
 /** A page that is read. */
 export interface Visit {

@@ -60,8 +60,13 @@ import { trustedProviderRoutes } from './routes/trusted-providers.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { webhookTokenRoutes } from './routes/webhook-tokens.ts'
 
+/** Where the management API is served; false: nowhere, nor its documents and the dashboard, which calls it. */
+export type ManagementPlace = false | { prefix: string }
+
 export interface ManagementOptions extends ExplainDependencies {
   issuer: string
+  /** The path below which it is served. Its identifier as a resource is the same below each. */
+  prefix: string
   /** The guard of this server. */
   guard: FastifyPluginAsync<GuardOptions>
   store: Store
@@ -124,7 +129,7 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
 
 /** The plugin of the whole API: the collections, and the two routes that any credential may call about itself. */
 export function management (options: ManagementOptions): FastifyPluginAsync {
-  const { issuer, guard, secrets } = options
+  const { issuer, prefix, guard, secrets } = options
   const dependencies = { ...options, answers: idempotency(secrets), auditKeys: auditKeys(secrets) }
   return async app => {
     app.setErrorHandler(presentError)
@@ -135,13 +140,13 @@ export function management (options: ManagementOptions): FastifyPluginAsync {
       await api.register(guard, { resource: issuer + managementPath, personSessions: true })
       applyConventions(api, options)
       for (const collection of collections) await api.register(collection(dependencies))
-    }, { prefix: managementPath })
+    }, { prefix })
     await app.register(async self => {
       await self.register(guard, { resource: { any: true, style: selfStyle } })
       refuseUnknownQuery(self)
       self.addHook('preSerialization', presentAsLedgerBee)
       await self.register(selfRoutes)
-    }, { prefix: managementPath })
+    }, { prefix })
   }
 }
 

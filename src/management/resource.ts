@@ -4,7 +4,10 @@ import type { Scope } from '../domain/resources/scope.ts'
 import { portalScopes } from '../domain/resources/portal-scopes.ts'
 import { managementStyle } from '../domain/resources/style.ts'
 
-/** The path below which the management API is served. */
+/**
+ * The path below which the management API is served, unless an application mounts it elsewhere; part of its
+ * identifier in either case.
+ */
 export const managementPath = '/api/v1'
 
 /** Collections with a scope for reading and a scope for writing. */

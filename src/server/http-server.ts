@@ -4,7 +4,7 @@ import Fastify, { LogController, type FastifyHttpOptions, type FastifyInstance, 
 import helmet from 'helmet'
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
-import type { Latchkey } from '../app.ts'
+import type { Latchkey, RoutesOptions } from '../app.ts'
 import { Failure } from '../base/errors.ts'
 import type { Config } from '../config/config.ts'
 import { loggedRequest } from '../guard/index.ts'
@@ -18,11 +18,20 @@ import { isOperational } from '../observability/request-gate.ts'
 /** Where log lines go, one JSON object each. */
 export interface LogDestination { write (line: string): void }
 
+export interface ServerOptions extends RoutesOptions {
+  /** Where the log goes; absent: to standard output. */
+  log?: LogDestination
+}
+
 /**
- * A server with all routes of `latchkey`; more may be registered before it listens. Closing it closes `latchkey`. The
- * log goes to `log`, by default to standard output.
+ * A server with the routes of `latchkey`; more may be registered before it listens. Closing it closes `latchkey`.
+ * `management: { prefix }` serves the management API, its document and the calls of the dashboard below another path,
+ * so that an application has /api/v1 to itself; `management: false` serves none of them. Tokens for the management API
+ * name the same resource in each case.
  */
-export async function buildServer (latchkey: Latchkey, log?: LogDestination): Promise<FastifyInstance> {
+export async function buildServer (
+  latchkey: Latchkey, { log, ...routes }: ServerOptions = {}
+): Promise<FastifyInstance> {
   const { config: { issuer, unknownVariables } } = latchkey
   let warned = false
   const app: FastifyInstance = Fastify(serverOptions(latchkey.config, log, () => {
@@ -45,7 +54,7 @@ export async function buildServer (latchkey: Latchkey, log?: LogDestination): Pr
   limitJsonBodies(app)
   if (issuer.startsWith('https:')) requireTls(app, latchkey.isOwnCommand)
   setSecurityHeaders(app, issuer)
-  await app.register(latchkey.routes)
+  await app.register(latchkey.routes, routes)
   app.addHook('preClose', async () => { closeLingeringConnections(app) })
   app.addHook('onClose', async () => { await latchkey.close() })
   return app

@@ -21,7 +21,7 @@ export async function serve (): Promise<void> {
   const { shutdown: { delay, patience } } = config
   const latchkey = await openLatchkey(config)
   const output = standardOutput(latchkey.telemetry.background.report('log'))
-  const app = await buildServer(latchkey, output)
+  const app = await buildServer(latchkey, { log: output })
   shutDownOnSignal(app, latchkey.telemetry, { delayMs: delay * 1000, timeoutMs: patience * 1000 })
   // The hook runs before the one that announces the server to commands, so that it is complete when they find it.
   app.addHook('onListen', done => {

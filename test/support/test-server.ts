@@ -7,7 +7,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { openLatchkey, type Latchkey } from '../../src/app.ts'
+import { openLatchkey, type Latchkey, type RoutesOptions } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import type { Network } from '../../src/fetch/network.ts'
 import { hostResourceId } from '../../src/domain/resources/resource.ts'
@@ -61,6 +61,8 @@ export interface ServerOptions {
   network?: Network
   /** Leaves out the small protected API; `mount` replaces it. */
   bare?: boolean
+  /** Where the server's own routes are. */
+  routes?: RoutesOptions
   /** Registers more routes before the server listens. */
   mount?: (app: FastifyInstance, latchkey: Latchkey) => Promise<void>
 }
@@ -151,7 +153,7 @@ export async function startServer (options: ServerOptions = {}) {
   if (config.databaseUrl.startsWith(`file:${folder}`)) await copyTemplate(config.databaseUrl.slice('file:'.length))
   const latchkey = await openLatchkey(config, clock.now, options.limits ?? patientLimits, options.network)
   const lines: string[] = []
-  const app = await buildServer(latchkey, { write: line => { lines.push(line) } })
+  const app = await buildServer(latchkey, { log: { write: line => { lines.push(line) } }, ...options.routes })
   if (options.bare !== true) {
     await updateResource(latchkey.operation, hostResourceId, { scopes: apiScopes })
     await app.register(async api => {

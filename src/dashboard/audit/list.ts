@@ -1,7 +1,7 @@
 /** The list of the audit log, with the number of events by day. */
 import { html } from 'ghtml'
 import { withoutAnySecrets } from '../../secrets/redaction.ts'
-import { ApiRefusal } from '../api.ts'
+import { ApiRefusal, type ReadingApi } from '../api.ts'
 import { keyOfText } from '../api-keys/list.ts'
 import { barsByDay, everyDay } from '../chart.ts'
 import type { Screen } from '../frame.ts'
@@ -67,7 +67,7 @@ export async function notFound (submission: Submission, { message }: ApiRefusal)
   return mendable(submission, filter, await organizationsOf(submission), { field, message })
 }
 
-type Asked = Pick<Visit, 'me' | 'now'>
+type Asked = Pick<Visit, 'me' | 'now'> & { api: Pick<ReadingApi, 'address'> }
 
 function mendable (
   visit: Asked, filter: Filter, organizations: readonly Organization[] | null, problem: NonNullable<Problem>
@@ -76,7 +76,7 @@ function mendable (
 !${filterForm({ filter, organizations, problem })}`)
 }
 
-function screenOf ({ me }: Asked, filter: Filter, content: string): Screen {
+function screenOf ({ api, me }: Asked, filter: Filter, content: string): Screen {
   const query = new URLSearchParams(queryOf(filter))
   return {
     title: 'Audit log',
@@ -84,7 +84,7 @@ function screenOf ({ me }: Asked, filter: Filter, content: string): Screen {
     place: auditPath,
     lead: 'Every change and every refusal, in a chain: if somebody alters a row, the next check names it.',
     action: html`<div class="actions">
-<a class="button" href="/api/v1/audit/export?${String(query)}" download="audit.ndjson">Export</a>
+<a class="button" href="${api.address('/audit/export')}?${String(query)}" download="audit.ndjson">Export</a>
 <a class="button" href="${auditPath}/chain">${me.deployment ? 'Verify the chain' : 'Chain'}</a></div>`,
     content
   }

@@ -45,7 +45,7 @@ export async function portalSettings (
   if (templateId === null && names.includes(provisionScope)) {
     throw invalid(
       'portal', 'A key with portal-provision needs `portal.template`, the organization template whose limits its ' +
-        'organizations get. List them: GET /api/v1/organization-templates'
+        'organizations get. List them: GET …/organization-templates'
     )
   }
   if (templateId !== null && given?.template !== undefined) await requireTemplate(tx, templateId)

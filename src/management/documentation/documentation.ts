@@ -9,9 +9,20 @@ import { once } from './once.ts'
 import { openApiDocument, type DescribedRoute, type OpenApiDocument } from './openapi.ts'
 import { referencePage, referenceParts } from './reference.ts'
 
-export const documentPaths = { openapi: '/api/v1/openapi.json', reference: '/reference', llms: '/llms.txt' } as const
+export interface DocumentationOptions {
+  issuer: string
+  /** The path below which the API that it describes is served. */
+  prefix: string
+  tokenUrl: string
+  scopes: readonly Scope[]
+}
 
-export interface DocumentationOptions { issuer: string, tokenUrl: string, scopes: readonly Scope[] }
+/** The paths of the documents, and of what they name. */
+function documentPaths (prefix: string) {
+  return {
+    openapi: `${prefix}/openapi.json`, reference: '/reference', llms: '/llms.txt', principal: `${prefix}/principal`
+  }
+}
 
 /**
  * Adds public routes for the document, the reference page and llms.txt. Register it before the routes that it
@@ -22,7 +33,7 @@ export function documentation (options: DocumentationOptions): FastifyPluginAsyn
     const routes: RouteOptions[] = []
     app.addHook('onRoute', route => { routes.push(route) })
     const document = once(() => openApiDocument({ ...options, version: version() }, routes.flatMap(described)))
-    await app.register(async pages => documentRoutes(pages, options.issuer, document))
+    await app.register(async pages => documentRoutes(pages, options, document))
   }, { name: 'latchkey-documentation', fastify: '5.x' })
 }
 
@@ -39,11 +50,14 @@ const shared = {
 const tags = ['documentation']
 const Text = Type.String()
 
-function documentRoutes (app: FastifyInstance, issuer: string, document: () => OpenApiDocument): void {
+function documentRoutes (
+  app: FastifyInstance, { issuer, prefix }: DocumentationOptions, document: () => OpenApiDocument
+): void {
+  const paths = documentPaths(prefix)
   const openapi = once(() => JSON.stringify(document()))
-  const llms = once(() => llmsText(document(), documentPaths))
+  const llms = once(() => llmsText(document(), paths))
 
-  app.get(documentPaths.openapi, {
+  app.get(paths.openapi, {
     schema: {
       summary: 'Read this document',
       description: 'Generated from the schemas that validate requests and answers.',
@@ -57,7 +71,7 @@ function documentRoutes (app: FastifyInstance, issuer: string, document: () => O
     }
   }, async (_request, reply) => await reply.headers(shared).type('application/json; charset=utf-8').send(openapi()))
 
-  app.get(documentPaths.llms, {
+  app.get(paths.llms, {
     schema: {
       summary: 'Read the documentation for language models',
       description: 'In the format of llmstxt.org: one line per operation, and the error codes.',
@@ -69,7 +83,7 @@ function documentRoutes (app: FastifyInstance, issuer: string, document: () => O
     }
   }, async (_request, reply) => await reply.headers(shared).type('text/plain; charset=utf-8').send(llms()))
 
-  app.get(documentPaths.reference, {
+  app.get(paths.reference, {
     schema: {
       summary: 'Open the interactive reference',
       description: 'Loads nothing from other hosts.',
@@ -79,9 +93,9 @@ function documentRoutes (app: FastifyInstance, issuer: string, document: () => O
     },
   }, async (_request, reply) => await reply.headers(referencePage.headers).send(referencePage.body))
 
-  for (const { name, headers, body } of referenceParts(issuer + documentPaths.openapi)) {
+  for (const { name, headers, body } of referenceParts(issuer + paths.openapi)) {
     app.get(
-      `${documentPaths.reference}/${name}`, { schema: { hide: true } },
+      `${paths.reference}/${name}`, { schema: { hide: true } },
       async (_request, reply) => await reply.headers(headers).send(body())
     )
   }

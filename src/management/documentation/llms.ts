@@ -2,15 +2,17 @@
 import { failures } from '../../base/errors.ts'
 import type { OpenApiDocument, Operation } from './openapi.ts'
 
+export interface DocumentPaths { openapi: string, reference: string, principal: string }
+
 /** Markdown, generated from the OpenAPI document. */
-export function llmsText (document: OpenApiDocument, paths: { openapi: string, reference: string }): string {
+export function llmsText (document: OpenApiDocument, paths: DocumentPaths): string {
   const issuer = document.servers[0]!.url
   return [
     `# ${document.info.title}`,
     '',
     `> ${document.info.summary} ${document.info.description}`,
     '',
-    ...authentication(document),
+    ...authentication(document, paths.principal),
     '',
     '## Documents',
     '',
@@ -28,7 +30,7 @@ export function llmsText (document: OpenApiDocument, paths: { openapi: string, r
   ].join('\n')
 }
 
-function authentication ({ servers, components }: OpenApiDocument): string[] {
+function authentication ({ servers, components }: OpenApiDocument, principal: string): string[] {
   const { tokenUrl } =
     (components.securitySchemes.oauth2 as { flows: { clientCredentials: { tokenUrl: string } } }).flows
       .clientCredentials
@@ -41,7 +43,7 @@ function authentication ({ servers, components }: OpenApiDocument): string[] {
     }/api/v1\``,
     '- the admin token of the deployment in `Authorization: Bearer`',
     '',
-    'An operation that names scopes needs all of them. `GET /api/v1/principal` shows the principal of a credential.',
+    `An operation that names scopes needs all of them. \`GET ${principal}\` shows the principal of a credential.`,
   ]
 }
 

@@ -91,7 +91,7 @@ function listApiKeysRoute (app: RouteContext, dependencies: CreationDependencies
         resourceId: await resourceIdOf(operation, resource),
         creatorId: creator,
         externalId,
-        search: searchedText(search, 'POST it to /api/v1/api-keys/find'),
+        search: searchedText(search, 'POST it to api-keys/find'),
         unusedSince: readInstant(request.query.unusedSince, 'unusedSince') ?? undefined,
         expiresBefore: readInstant(request.query.expiresBefore, 'expiresBefore') ?? undefined
       }),
