@@ -89,17 +89,16 @@ export async function openLatchkey (
   await services.start()
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
-  const { authenticator, reader } = checks
   const data = { store, registry, clock }
   const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
-  const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage }
-  const people = personAuthenticator({ issuer, registry, ...sessions, lifetimes })
+  const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage, lifetimes }
+  const people = personAuthenticator({ issuer, registry, ...sessions })
   const upstream = upstreamSignIn(config, clock, counts)
   const guarded = guard({ ...judging, people })
   const failures = windowLimiter(defaultLimits.failuresPerClient, clock, counts.of('client failures'))
-  const measured = { telemetry, eventLoop, storage, dataFolder }
-  const server = operations({ ...measured, readiness: readinessChecks(storage, signingKeys) })
+  const readiness = readinessChecks(storage, signingKeys)
+  const server = operations({ telemetry, eventLoop, storage, dataFolder, readiness })
   const asking = askingOptions({ secrets, people, store, clock })
   const unknown = unknownPaths(issuer + paths.token)
   const managed = (prefix: string): FastifyPluginAsync => async app => {
@@ -136,8 +135,7 @@ export async function openLatchkey (
       ring,
       catchUp,
       signerFor: algorithm => provideIdTokenKey(signingKeys, operation, algorithm),
-      reader,
-      authenticator,
+      ...checks,
       ...recorders,
       usage: clientUsage,
       clientFailures: failures,
