@@ -42,7 +42,7 @@ const config = loadConfig({
 
 const past = new PastClock(dashboard)
 const latchkey = await openLatchkey(config, past.now)
-const app = await buildServer(latchkey)
+const app = await buildServer(latchkey, example.routes)
 await example.mount(app, latchkey)
 await app.listen({ port, host: config.host })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end)

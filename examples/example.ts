@@ -1,12 +1,14 @@
 /** An example, as the demo runs it. */
 import type { FastifyInstance } from 'fastify'
-import type { Latchkey } from '../src/index.ts'
+import type { Latchkey, ServerOptions } from '../src/index.ts'
 import type { Answer, Transcript } from './transcript.ts'
 
 export interface Example {
   title: string
   /** Further variables of its server. */
   environment: Record<string, string>
+  /** Where the routes of Latchkey are; absent: at their usual paths. */
+  routes?: ServerOptions
   /** Declares its resource and mounts its routes. */
   mount (app: FastifyInstance, latchkey: Latchkey): Promise<void>
   /**

@@ -12,6 +12,9 @@ import type { Example } from './example.ts'
 import { declareLedgerbee, ledgerbee } from './ledgerbee/api.ts'
 import { openBooks } from './ledgerbee/books.ts'
 import { mainJob } from './main-job.ts'
+import { mountOpenCrane } from './opencrane/api.ts'
+import { managementPrefix } from './opencrane/control-plane.ts'
+import { openCraneJob } from './opencrane/main-job.ts'
 
 export const examples: Readonly<Record<string, Example>> = {
   ledgerbee: {
@@ -59,5 +62,12 @@ export const examples: Readonly<Record<string, Example>> = {
       await app.register(craftdesk(latchkey, openDesk()), { prefix: craftdeskPath })
     },
     tell: craftdeskJob,
+  },
+  opencrane: {
+    title: 'OpenCrane',
+    environment: {},
+    routes: { management: { prefix: managementPrefix } },
+    mount: mountOpenCrane,
+    tell: openCraneJob,
   },
 }
