@@ -75,10 +75,11 @@ async function tellJob (): Promise<void> {
 }
 
 function goOn ({ curl, latchkey }: Leftovers): string {
+  const commands = latchkey === undefined ? curl : [...curl, `LATCHKEY_DATA=${folder} npx latchkey ${latchkey}`]
   return `
 It stays up. Go on in another terminal:
 
-${[...curl, `LATCHKEY_DATA=${folder} npx latchkey ${latchkey}`].map(command => `  ${command}`).join('\n')}
+${commands.map(command => `  ${command}`).join('\n')}
 
 ${stopping}`
 }

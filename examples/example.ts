@@ -25,8 +25,11 @@ export interface Stage {
   adminToken: string
 }
 
-/** Commands for the reader to continue with; `latchkey` takes the arguments of the command line. */
-export interface Leftovers { curl: readonly string[], latchkey: string }
+/**
+ * Commands for the reader to continue with. `latchkey`: the arguments of its command line, absent where that reaches no
+ * API.
+ */
+export interface Leftovers { curl: readonly string[], latchkey?: string }
 
 /** The operator of the demo: creates objects by the management API. */
 export interface Operator {

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { Type } from 'typebox'
 import type { Latchkey } from '../../src/index.ts'
 import { accessTokens } from './access-tokens.ts'
+import { aiBudget } from './ai-budget.ts'
 import { audit } from './audit.ts'
 import { auth } from './auth.ts'
 import { planeOf, type Collection, type Context } from './context.ts'
@@ -23,6 +24,7 @@ import { groups } from './groups.ts'
 import { mcpServers } from './mcp-servers.ts'
 import { metrics } from './metrics.ts'
 import { policies } from './policies.ts'
+import { providers } from './providers.ts'
 import { tenants } from './tenants.ts'
 
 /** The path below which the API is served. */
@@ -42,8 +44,8 @@ export async function mountOpenCrane (app: FastifyInstance, latchkey: Latchkey):
 function openCrane ({ config }: Latchkey, declared: Declarations): FastifyPluginAsync {
   const { dataFolder, identityProviders } = config
   const collections: Collection[] = [
-    tenants, contract, policies, drift, mcpServers, groups, accessTokens, audit, metrics(dataFolder),
-    auth(identityProviders.length > 0 ? 'oidc' : 'none')
+    tenants, contract, policies, drift, mcpServers, groups, accessTokens, providers, aiBudget, audit,
+    metrics(dataFolder),    auth(identityProviders.length > 0 ? 'oidc' : 'none')
   ]
   return async app => {
     app.setErrorHandler(presentError)

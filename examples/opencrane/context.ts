@@ -66,7 +66,8 @@ export function pageByName<Item extends { name: string }> (
   const rest = [...items].filter(({ name }) => name > after).toSorted((a, b) => a.name < b.name ? -1 : 1)
   const data = rest.slice(0, limit)
   if (rest.length <= limit) return { data, pagination: { limit, hasMore: false } }
-  return { data, pagination: { limit, hasMore: true, nextCursor: Buffer.from(data.at(-1)!.name).toString('base64url') } }
+  const nextCursor = Buffer.from(data.at(-1)!.name).toString('base64url')
+  return { data, pagination: { limit, hasMore: true, nextCursor } }
 }
 
 /** Refuses every caller but those of the whole deployment, in Latchkey's words. */

@@ -1,4 +1,4 @@
-/** The effective contract of a tenant: what its credentials can do, compiled from declarations and Latchkey's records. */
+/** The effective contract of a tenant: what it can do, compiled from its declaration and Latchkey's records. */
 import { createHash } from 'node:crypto'
 import { Type } from 'typebox'
 import { NameParams, type Collection } from './context.ts'

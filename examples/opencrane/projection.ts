@@ -38,7 +38,30 @@ export async function projectTenant (latchkey: Latchkey, tenant: Tenant): Promis
   if (isSuspended !== tenant.suspended) {
     await latchkey.send('POST', `/organizations/${tenant.organization!}/${tenant.suspended ? 'suspend' : 'resume'}`)
   }
-  return {}
+  await projectBudget(latchkey, tenant)
+  return live === null || tenant.suspended ? {} : await provideKey(latchkey, tenant)
+}
+
+/** Sets the budget of the month as it is declared. */
+async function projectBudget (latchkey: Latchkey, tenant: Tenant): Promise<void> {
+  const path = `/budgets/organizations/${tenant.organization!}`
+  const { month } = await latchkey.get<Budget>(path)
+  const declared = monthlyLimitOf(tenant)
+  if (month.limit !== declared) await setMonthlyLimit(latchkey, path, declared)
+}
+
+/** Micro-dollars; null: unlimited. */
+function monthlyLimitOf ({ monthlyBudgetUsd }: Tenant): number | null {
+  return monthlyBudgetUsd === undefined ? null : microDollars(monthlyBudgetUsd)
+}
+
+/** Makes the virtual key of a tenant, unless there is one that works. */
+async function provideKey (latchkey: Latchkey, { organization }: Tenant): Promise<Made> {
+  const path = `/organizations/${organization!}/virtual-key`
+  const before = await latchkey.find<{ status: string }>(path)
+  if (before?.status === 'active') return {}
+  const { id, key } = await latchkey.send('POST', path, { resource: gateway, scopes: ['models:use'] })
+  return { litellmKey: { id, key } }
 }
 
 /** Null: it was not made yet, or is gone. */
@@ -147,7 +170,8 @@ export async function projectPolicies (plane: Plane, latchkey: Latchkey): Promis
   for (const each of await projections(plane, latchkey)) {
     if (isSame(each.denied, deniedBy(each))) continue
     const { tenant, denied, live } = each
-    const wanted = { effect: 'deny', enabled: true, conditions: { organizations: [tenant.organization], resources: denied } }
+    const conditions = { organizations: [tenant.organization], resources: denied }
+    const wanted = { effect: 'deny', enabled: true, conditions }
     if (live === undefined) {
       await latchkey.send('POST', '/policies', { name: policyName(tenant), ...wanted })
     } else if (denied.length === 0) await latchkey.send('DELETE', `/policies/${live.id}`)
