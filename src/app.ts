@@ -137,6 +137,8 @@ export async function openLatchkey (
     }))
     await app.register(decision({
       ...judging,
+      store,
+      secrets,
       issuer,
       ring,
       guardSessions,

@@ -30,6 +30,7 @@ import { apiKeyRoutes } from './routes/api-keys.ts'
 import { auditChainRoutes, type AuditDependencies } from './routes/audit-chains.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { authorizationRoutes } from './routes/authorizations.ts'
+import { budgetRoutes } from './routes/budgets.ts'
 import { clientApprovalRoutes } from './routes/client-approvals.ts'
 import { clientRoutes, type ClientDependencies } from './routes/clients.ts'
 import { creditRoutes } from './routes/credits.ts'
@@ -112,6 +113,7 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   signingKeyRoutes,
   usageRoutes,
   creditRoutes,
+  budgetRoutes,
   auditRoutes,
   auditChainRoutes,
   explainRoutes,
