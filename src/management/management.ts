@@ -49,6 +49,7 @@ import { passkeyRoutes } from './routes/passkeys.ts'
 import { personRoutes, type PersonDependencies } from './routes/person.ts'
 import { portalRoutes } from './routes/portal.ts'
 import { policyRoutes } from './routes/policies.ts'
+import { providerKeyRoutes } from './routes/provider-keys.ts'
 import { publishableKeyRoutes } from './routes/publishable-keys.ts'
 import { registrationTokenRoutes } from './routes/registration-tokens.ts'
 import { lostChangeRoutes, replicaRoutes } from './routes/replicas.ts'
@@ -57,8 +58,10 @@ import { selfRoutes } from './routes/self.ts'
 import { serverRoutes, type ServerDependencies } from './routes/server.ts'
 import { signInLinkRoutes } from './routes/sign-in-links.ts'
 import { signingKeyRoutes } from './routes/signing-keys.ts'
+import { spendReportRoutes } from './routes/spend.ts'
 import { trustedProviderRoutes } from './routes/trusted-providers.ts'
 import { usageRoutes } from './routes/usage.ts'
+import { virtualKeyRoutes } from './routes/virtual-keys.ts'
 import { webhookTokenRoutes } from './routes/webhook-tokens.ts'
 
 export interface ManagementOptions extends ExplainDependencies {
@@ -113,7 +116,10 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   signingKeyRoutes,
   usageRoutes,
   creditRoutes,
+  providerKeyRoutes,
   budgetRoutes,
+  virtualKeyRoutes,
+  spendReportRoutes,
   auditRoutes,
   auditChainRoutes,
   explainRoutes,

@@ -9,13 +9,12 @@ import { Type } from '../../http/typebox-lite.ts'
 import { routes, type RouteContext } from '../../management/conventions/routes.ts'
 import { as, IdParams, Moment, nullable, OrganizationId, shownOnce } from '../../management/conventions/schemas.ts'
 import { wirePrincipal } from '../../management/schemas/principal.ts'
+import { WireReservation, wireReservation } from '../../management/schemas/reservation.ts'
 import { clientProof } from '../../protocol/shared/descriptions.ts'
 import type { VerifyDependencies } from '../verify.ts'
 import { gatewayActor, requireGateway, type GatewayScope } from './gateway.ts'
 import { reservedCall, type AskedCall, type ReservedCall } from './reserved-call.ts'
-import {
-  EndingBody, ReservationBody, ReservationParams, SettlementBody, WireNewReservation, WireReservation, wireReservation
-} from './schemas.ts'
+import { EndingBody, ReservationBody, ReservationParams, SettlementBody, WireNewReservation } from './schemas.ts'
 
 export interface SpendDependencies extends VerifyDependencies {
   store: Store

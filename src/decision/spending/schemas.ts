@@ -1,12 +1,10 @@
 /** The schemas of reservations and leases. docs/ai-budgets.md has the protocol. */
 import { greatestAmount } from '../../domain/spending/budget.ts'
 import { providerForm } from '../../domain/spending/provider-key.ts'
-import { reservationStatuses, type Reservation } from '../../domain/spending/reservation.ts'
 import { Type } from '../../http/typebox-lite.ts'
-import {
-  as, exactly, IdParams, Moment, nullable, OrganizationId, ResourceName
-} from '../../management/conventions/schemas.ts'
+import { as, exactly, IdParams, ResourceName } from '../../management/conventions/schemas.ts'
 import { WirePrincipal } from '../../management/schemas/principal.ts'
+import { reservationMembers } from '../../management/schemas/reservation.ts'
 import { clientCredentials } from '../client-proof.ts'
 
 const plain = { pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]+$' }
@@ -28,7 +26,9 @@ export const ReservationBody = exactly({
   model: Model,
   reference: as(
     Type.String({
-      minLength: 1, maxLength: 128, pattern: '^[\\x21-\\x7e]+$',
+      minLength: 1,
+      maxLength: 128,
+      pattern: '^[\\x21-\\x7e]+$',
       description: 'Your name of this call: the same one again gets the same reservation.'
     }),
     'chatcmpl-8e03978e'
@@ -63,54 +63,10 @@ export const EndingBody = Type.Union([exactly(clientCredentials, 'ClientCredenti
 
 export const ReservationParams = IdParams
 
-const reservation = {
-  id: as(Type.String(), 'rsv_8nLd4wEfG5yKtQ0rXc2sVb'),
-  status: Type.Enum([...reservationStatuses], {
-    description: '`unsettled`: nothing settled it in time, and its estimate was charged.'
-  }),
-  client: as(Type.String(), 'cli_5tYbN2mKq8RsTuVwXyZ0aB'),
-  reference: as(Type.String(), 'chatcmpl-8e03978e'),
-  organization: OrganizationId,
-  credential: as(Type.String(), 'key_2bNfD7hXk9mQpRsTuVwYzA'),
-  account: nullable(Type.String()),
-  model: as(Type.String(), 'gpt-5'),
-  estimate: as(Type.Integer(), 2_000),
-  amount: Type.Union([Type.Integer(), Type.Null()], {
-    description: 'Micro-dollars that were charged; null: it is open, or was released.'
-  }),
-  usage: Type.Object({ inputTokens: Type.Integer(), outputTokens: Type.Integer() }),
-  day: as(Type.String({ description: 'The day, UTC, that it counts in, with its month.' }), '2026-12-01'),
-  createdAt: Moment,
-  expiresAt: Moment,
-  endedAt: nullable(Moment),
-}
-export const WireReservation = Type.Object(reservation, { title: 'Reservation' })
 export const WireNewReservation = Type.Object({
-  ...reservation,
+  ...reservationMembers,
   principal: WirePrincipal,
   providerKey: Type.Optional(Type.Union([
     Type.Object({ id: Type.String(), fingerprint: Type.String() }), Type.Null()
   ], { description: 'The key to lease for the provider that was named; null: there is none.' })),
 }, { title: 'NewReservation' })
-
-export function wireReservation (kept: Reservation) {
-  const { id, status, clientId, reference, organizationId, credentialId, account, model, estimate, amount } = kept
-  const { inputTokens, outputTokens, day, createdAt, expiresAt, endedAt } = kept
-  return {
-    id,
-    status,
-    client: clientId,
-    reference,
-    organization: organizationId,
-    credential: credentialId,
-    account,
-    model,
-    estimate,
-    amount,
-    usage: { inputTokens, outputTokens },
-    day,
-    createdAt,
-    expiresAt,
-    endedAt
-  }
-}

@@ -105,7 +105,13 @@ export async function setBudget (
     else if (operation.expects !== undefined) throw new Failure('precondition_failed')
     const budget: Budget = before === null
       ? {
-          id: newId('bdg'), kind: holder.kind, holder: holder.id, day, month, createdBy: actor.id, createdAt: now,
+          id: newId('bdg'),
+          kind: holder.kind,
+          holder: holder.id,
+          day,
+          month,
+          createdBy: actor.id,
+          createdAt: now,
           revision: 1
         }
       : await tx.budgets.update({ ...before, day, month })

@@ -77,9 +77,12 @@ export interface SpendLine extends TokenCounts {
 }
 
 export interface SpendFilter {
-  organizationId?: string, credentialId?: string, model?: string
+  organizationId?: string,
+  credentialId?: string,
+  model?: string
   /** First and last day, 'YYYY-MM-DD'. */
-  from?: string, to?: string
+  from?: string,
+  to?: string
 }
 
 /** What lines are added up by. */

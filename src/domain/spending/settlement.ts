@@ -111,7 +111,15 @@ async function addLine (tx: SpendPort, before: Reservation, after: Reservation):
   if (calls === 0 && amount === 0 && after.inputTokens === 0 && after.outputTokens === 0) return
   const { organizationId, day, credentialId, model, inputTokens, outputTokens } = after
   await tx.spendLines.add({
-    id: newId('spl'), organizationId, day, credentialId, model, amount, calls, inputTokens, outputTokens,
+    id: newId('spl'),
+    organizationId,
+    day,
+    credentialId,
+    model,
+    amount,
+    calls,
+    inputTokens,
+    outputTokens,
     createdAt: new Date(day)
   })
 }

@@ -28,9 +28,11 @@ const holders = [
   },
   {
     path: '/budgets/accounts/:id',
-    params: exactly({ id: as(Type.String({
-      minLength: 1, maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]+$'
-    }), 'mem_3kPq8RsTuVwXyZ0aBcDeFg') }),
+    params: exactly({
+      id: as(Type.String({
+        minLength: 1, maxLength: 128, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]+$'
+      }), 'mem_3kPq8RsTuVwXyZ0aBcDeFg')
+    }),
     name: 'AccountBudget',
     of: 'an account',
     holder: (request: FastifyRequest): Holder => ({ kind: 'account', id: (request.params as { id: string }).id })
@@ -61,7 +63,7 @@ const named = {
   account: nullable(Type.String()),
   organization: nullable(OrganizationId),
 }
-const WireState = Type.Object({
+export const WireBudgetState = Type.Object({
   ...named,
   isSet: Type.Boolean({ description: 'Whether a budget is set; without one, nothing is limited.' }),
   day: WirePeriod,
@@ -116,9 +118,9 @@ function getBudgetRoutes (app: RouteContext, dependencies: ManagementDependencie
         operationId: `get${name}`,
         tags: ['budgets'],
         params,
-        response: { 200: WireState },
+        response: { 200: WireBudgetState },
       },
-    }, async request => wireState(await getBudget(operationOf(dependencies, request), holder(request))))
+    }, async request => wireBudgetState(await getBudget(operationOf(dependencies, request), holder(request))))
   }
 }
 
@@ -134,9 +136,9 @@ function setBudgetRoutes (app: RouteContext, dependencies: ManagementDependencie
         tags: ['budgets'],
         params,
         body: Limits,
-        response: { 200: WireState },
+        response: { 200: WireBudgetState },
       },
-    }, async request => wireState(await setBudget(operationOf(dependencies, request), holder(request), request.body)))
+    }, async request => wireBudgetState(await setBudget(operationOf(dependencies, request), holder(request), request.body)))
   }
 }
 
@@ -157,7 +159,7 @@ function removeBudgetRoutes (app: RouteContext, dependencies: ManagementDependen
   }
 }
 
-function wireState ({ holder, budget, day, month }: BudgetState) {
+export function wireBudgetState ({ holder, budget, day, month }: BudgetState) {
   return {
     ...(budget === null ? {} : { [revision]: budget.revision }),
     ...wireHolder(holder),

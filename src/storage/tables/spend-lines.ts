@@ -18,7 +18,15 @@ export function spendLineRepository (queries: Queries): SpendLineRepository {
       await table.upsert({
         where: { organizationId_day_credentialId_model: { organizationId, day, credentialId, model } },
         create: {
-          id, organizationId, day, credentialId, model, createdAt, amount, calls, inputTokens: input,
+          id,
+          organizationId,
+          day,
+          credentialId,
+          model,
+          createdAt,
+          amount,
+          calls,
+          inputTokens: input,
           outputTokens: output
         },
         update: {
