@@ -146,6 +146,8 @@ export async function openLatchkey (
     if (place !== false) await app.register(managed(place.prefix))
     await app.register(decision({
       ...judging,
+      store,
+      secrets,
       issuer,
       ring,
       guardSessions,

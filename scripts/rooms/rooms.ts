@@ -78,6 +78,7 @@ export const strangers: readonly { names: readonly string[], why: string }[] = [
 export const domainRooms: readonly (readonly string[])[] = [
   ['store.ts'],
   ['maintenance'],
+  ['spending'],
   ['providers'],
   ['access', 'disabling', 'metering', 'partners'],
   ['people'],

@@ -9,9 +9,10 @@ import { refuseUnknownQuery } from '../management/documentation/announcements.ts
 import type { AskingClientOptions } from './asking-client.ts'
 import { forwardAuth, type ForwardAuthOptions } from './forward-auth/forward-auth.ts'
 import { guardSessionRoutes, type GuardSessionOptions } from './guard-sessions/routes.ts'
-import { verifyRoute, type VerifyDependencies } from './verify.ts'
+import { spendRoutes, type SpendDependencies } from './spending/routes.ts'
+import { verifyRoute } from './verify.ts'
 
-type RouteOptions = VerifyDependencies & GuardSessionOptions
+type RouteOptions = SpendDependencies & GuardSessionOptions
 
 export interface DecisionOptions extends Omit<RouteOptions, 'asking'> {
   /** What serves the authentication of asking clients alone. */
@@ -46,6 +47,7 @@ export function decision ({ asking, proxies, ...shared }: DecisionOptions): Fast
       refuseUnknownQuery(api)
       await api.register(verifyRoutes(options))
       await api.register(guardSessionRoutes(options))
+      await api.register(spendRoutes(options))
     }, { prefix: decisionPath })
   }
 }

@@ -6,10 +6,14 @@ import { unknownAddress } from '../base/ip-address.ts'
 import type { Verdict as Judged } from '../domain/access/judge.ts'
 import type { Principal } from '../domain/access/principal.ts'
 import type { Client } from '../domain/credentials/client.ts'
-import { admission, verdictOn, type Admission, type AdmissionDependencies } from '../guard/admission.ts'
+import {
+  admission, verdictOn, type Admission, type AdmissionDependencies, type Call, type JudgedCall
+} from '../guard/admission.ts'
 import { challengedBy } from '../guard/guarded-resource.ts'
 import { rateLimitHeaders } from '../http/rate-limit-headers.ts'
-import { failureAnswer, refusalAnswer, type ReadyAnswer, type StyledOccasion } from '../guard/refusal/ready-answer.ts'
+import {
+  failureAnswer, refusalAnswer, type ReadyAnswer, type Refused, type StyledOccasion
+} from '../guard/refusal/ready-answer.ts'
 import {
   noteVerdict, recordLost, recordRefusal, type RecordDependencies, type RecordedRequest
 } from '../guard/verdict-record.ts'
@@ -23,6 +27,8 @@ export interface Asking {
   dependencies: AdmissionDependencies & RecordDependencies
   client: Client
   request: FastifyRequest
+  /** By which it asks, as it is declared; left out: `POST /api/v1/verify`. */
+  route?: string
 }
 
 /** `json`: an object. `isFailure`: it could not be judged, and nothing was taken. */
@@ -46,14 +52,30 @@ async function verdictLater (
   asking: Asking, question: CredentialQuestion, now: Date, admitted: Awaitable<Admission>
 ): Promise<Verdict> {
   try {
-    const first = await admitted
-    const last = isPerhapsKey(question, first)
-      ? found(first, await admission(askedCall(asking.dependencies, question), question.asKey!))
-      : first
-    return answerTo(asking, question, now, last)
+    return answerTo(asking, question, now, await asKeyToo(asking.dependencies, question, await admitted))
   } catch (error) {
     return answerToFailure(asking, question, now, error)
   }
+}
+
+/** What was said of the text as a token, or as a key that was taken over. */
+async function asKeyToo (
+  dependencies: AdmissionDependencies, question: CredentialQuestion, first: Admission
+): Promise<Admission> {
+  return isPerhapsKey(question, first)
+    ? found(first, await admission(askedCall(dependencies, question), question.asKey!))
+    : first
+}
+
+/** Judges the credential of a question, and takes what the call costs. */
+export async function admitted (call: Call, question: CredentialQuestion): Promise<Admission> {
+  return await asKeyToo(call.dependencies, question, await admission(call, question.presented))
+}
+
+/** Judges the credential of a question alone: nothing is noted or taken. */
+export async function standing (call: JudgedCall, question: CredentialQuestion): Promise<Judged> {
+  const now = await verdictOn(call, question.presented)
+  return isPerhapsKey(question, now) ? found(now, await verdictOn(call, question.asKey!)) : now
 }
 
 /** Whether a text that is no token of ours may be a key that was taken over. */
@@ -69,8 +91,7 @@ export async function keptVerdict (asking: Asking, question: CredentialQuestion,
   if (!kept.allowed) return kept
   const call = askedCall(asking.dependencies, question)
   try {
-    const now = await verdictOn(call, question.presented)
-    const last = isPerhapsKey(question, now) ? found(now, await verdictOn(call, question.asKey!)) : now
+    const last = await standing(call, question)
     return last.ok
       ? kept
       : answerTo(asking, question, call.now, { ...last, retryAfterSeconds: null, limits: [] })
@@ -94,11 +115,17 @@ function answerTo (asking: Asking, question: CredentialQuestion, now: Date, admi
       allowed: true, isFailure: false, json: `{"allowed":true,"principal":${described(principal)}${headers}}`
     }
   }
-  const { refusal } = admitted
-  recordRefusal(dependencies, refusal, recorded(asking, question))
+  const answer = refusalTo(asking, question, now, admitted)
+  return refused(disclosedReason(client, question.resource.style.errors, admitted.refusal), answer, false)
+}
+
+/** Records a refusal, and makes the answer to it, in the style of the resource. */
+export function refusalTo (
+  asking: Asking, question: CredentialQuestion, now: Date, refused: Refused
+): ReadyAnswer {
+  recordRefusal(asking.dependencies, refused.refusal, recorded(asking, question))
   const { resource, requirements } = question
-  const answer = refusalAnswer(admitted, occasion(asking, question, now), challengedBy(resource, requirements))
-  return refused(disclosedReason(client, resource.style.errors, refusal), answer, false)
+  return refusalAnswer(refused, occasion(asking, question, now), challengedBy(resource, requirements))
 }
 
 /** A failure is the answer to its own question alone: others of the same call may be judged. */
@@ -125,14 +152,14 @@ const askedRoute = 'POST /api/v1/verify'
 
 /** The address is that of the question; the detail names the client that asks. */
 function recorded (
-  { client, request }: Asking, { address, method, path, resource }: CredentialQuestion
+  { client, request, route = askedRoute }: Asking, { address, method, path, resource }: CredentialQuestion
 ): RecordedRequest {
   return {
     address: address ?? unknownAddress,
     id: request.id,
     log: request.log,
     resource,
-    route: askedRoute,
+    route,
     about: { askedBy: client.id, ...(method === null ? {} : { method }), path }
   }
 }

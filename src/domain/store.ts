@@ -34,6 +34,10 @@ import type { InvitationPort } from './providers/invitation.ts'
 import type { TrustedProviderPort } from './people/provider-trust.ts'
 import type { ResourcePort } from './resources/resource.ts'
 import type { ProvisionPort } from './partners/provision.ts'
+import type { BudgetPort } from './spending/budget.ts'
+import type { ProviderKeyPort } from './spending/provider-key.ts'
+import type { SpendPort } from './spending/reservation.ts'
+import type { VirtualKeyPort } from './spending/virtual-key.ts'
 import type { OrganizationPort } from './tenancy/organization.ts'
 import type { OrganizationTemplatePort } from './tenancy/organization-template.ts'
 import type { RevokedTokenPort } from './tokens/access-token.ts'
@@ -45,7 +49,8 @@ export interface Repositories extends
   OrganizationPort, OrganizationTemplatePort, ProvisionPort, ResourcePort, ClientPort, MemberPort, GroupPort,
   PolicyPort, ApiKeyPort,
   PublishableKeyPort, WebhookTokenPort, RegistrationTokenPort, ManagementTokenPort, RememberedAnswerPort,
-  SigningKeyPort, RevokedTokenPort, UsedAssertionPort, CreditPort, AllowancePort,
+  SigningKeyPort, RevokedTokenPort, UsedAssertionPort, CreditPort, AllowancePort, BudgetPort, SpendPort,
+  ProviderKeyPort, VirtualKeyPort,
   IdentityPort, PasskeyPort, PersonSessionPort, SignInLinkPort, EmailDomainPort, TrustedProviderPort, InvitationPort,
   AuthorizationPort, ConsentPort, ClientApprovalPort, AuthorizationStepPort,
   UsagePort, RequestLogPort, TokenUsagePort, LostChangePort, NamePort, AuditPort {}

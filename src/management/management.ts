@@ -30,6 +30,7 @@ import { apiKeyRoutes } from './routes/api-keys.ts'
 import { auditChainRoutes, type AuditDependencies } from './routes/audit-chains.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { authorizationRoutes } from './routes/authorizations.ts'
+import { budgetRoutes } from './routes/budgets.ts'
 import { clientApprovalRoutes } from './routes/client-approvals.ts'
 import { clientRoutes, type ClientDependencies } from './routes/clients.ts'
 import { creditRoutes } from './routes/credits.ts'
@@ -48,6 +49,7 @@ import { passkeyRoutes } from './routes/passkeys.ts'
 import { personRoutes, type PersonDependencies } from './routes/person.ts'
 import { portalRoutes } from './routes/portal.ts'
 import { policyRoutes } from './routes/policies.ts'
+import { providerKeyRoutes } from './routes/provider-keys.ts'
 import { publishableKeyRoutes } from './routes/publishable-keys.ts'
 import { registrationTokenRoutes } from './routes/registration-tokens.ts'
 import { lostChangeRoutes, replicaRoutes } from './routes/replicas.ts'
@@ -56,8 +58,10 @@ import { selfRoutes } from './routes/self.ts'
 import { serverRoutes, type ServerDependencies } from './routes/server.ts'
 import { signInLinkRoutes } from './routes/sign-in-links.ts'
 import { signingKeyRoutes } from './routes/signing-keys.ts'
+import { spendReportRoutes } from './routes/spend.ts'
 import { trustedProviderRoutes } from './routes/trusted-providers.ts'
 import { usageRoutes } from './routes/usage.ts'
+import { virtualKeyRoutes } from './routes/virtual-keys.ts'
 import { webhookTokenRoutes } from './routes/webhook-tokens.ts'
 
 /** Where the management API is served; false: nowhere, nor its documents and the dashboard, which calls it. */
@@ -117,6 +121,10 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   signingKeyRoutes,
   usageRoutes,
   creditRoutes,
+  providerKeyRoutes,
+  budgetRoutes,
+  virtualKeyRoutes,
+  spendReportRoutes,
   auditRoutes,
   auditChainRoutes,
   explainRoutes,

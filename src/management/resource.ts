@@ -29,7 +29,10 @@ const collections = [
   'registration-tokens',
   'access-tokens',
   'mcp-servers',
-  'signing-keys'
+  'signing-keys',
+  'provider-keys',
+  'budgets',
+  'spend'
 ]
 
 /**
@@ -57,6 +60,9 @@ export const readableForMembers: Readonly<Record<string, string>> = {
   'audit:read': 'Read the audit log, with addresses of people',
   'usage:read': 'Read how much credentials are used',
   'credits:read': 'Read the credits and their use',
+  'provider-keys:read': 'Read which keys of AI providers are set, without their texts',
+  'budgets:read': 'Read the AI budget and what is left of it',
+  'spend:read': 'Read what was spent on AI models',
 }
 
 /** The scopes that a credential may be granted on the management API. */
@@ -67,6 +73,7 @@ export const managementScopes: readonly Scope[] = [...[
   'usage:read',
   'credits:read',
   'credits:write',
+  'provider-keys:lease',
   'server:read',
   'replicas:read',
   'replicas:write'

@@ -4,6 +4,9 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 /** The purpose of sealed signing keys. A key derived for one purpose opens nothing that was sealed for another. */
 export const signingKeySealing = 'signing-key sealing v1'
 
+/** The purpose of sealed keys of AI providers. */
+export const providerKeySealing = 'provider-key sealing v1'
+
 /** A 256-bit key for one purpose, by HKDF. */
 export function derivedKey (master: string, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', master, 'latchkey', purpose, 32))

@@ -2,11 +2,13 @@
 import type { Clock } from '../base/clock.ts'
 import { closeOffOlderRows, openChains } from '../domain/audit/retention.ts'
 import { isBegun } from '../domain/audit/verification.ts'
+import { systemActor } from '../domain/core/actor.ts'
 import { seedResources, type Seed } from '../domain/declaration/built-in-resources.ts'
 import { adoptIdentifiers } from '../domain/declaration/identifier-adoption.ts'
 import { seedOperators } from '../domain/members/operators-organization.ts'
 import { hostResourceId } from '../domain/resources/resource.ts'
 import { styles } from '../domain/resources/style.ts'
+import { resealProviderKeys } from '../domain/spending/provider-key-sealing.ts'
 import { openSigningKeys } from '../domain/tokens/key-ring.ts'
 import type { SigningKeys } from '../domain/tokens/signing-key.ts'
 import { auditKeys } from '../secrets/authentication-code.ts'
@@ -72,6 +74,7 @@ async function prepareDatabase (
   ])
   await seedOperators(store, clock)
   const signingKeys = await openSigningKeys(store, clock, secrets, () => registry.signingKeys())
+  await resealProviderKeys({ store, clock, actor: systemActor }, secrets)
   // A new database has its first audit row now.
   await isBegun(store.audit)
   return signingKeys

@@ -103,6 +103,8 @@ export interface Metrics {
   turnedAway: Counter
   /** Verdicts of the guard, `admitted` or the reason for the refusal, by kind of credential. */
   verdicts: Counter
+  /** Calls of gateways about spending, by outcome; `unsettled`: charged by housekeeping. */
+  spending: Counter
   /** Issued tokens by grant type. */
   tokens: Counter
   /** Look-ups of checks that the cache answered, and that needed the database. */
@@ -148,6 +150,7 @@ export function newMetrics (): Metrics {
     requestsInFlight: 0,
     turnedAway: new Counter(),
     verdicts: new Counter(),
+    spending: new Counter(),
     tokens: new Counter(),
     registry: { hits: 0, misses: 0 },
     statements: new HistogramVec(),

@@ -57,7 +57,12 @@ export type Reason =
   | 'organization_suspended' | 'address_not_allowed' | 'wrong_environment' | 'organization_not_found'
   | 'feature_missing' | 'insufficient_scope' | 'policy_denied' | 'object_not_allowed' | 'api_key_required'
   | 'session_required' | 'person_required' | 'cross_site_request' | 'reauthentication_required' | 'rate_limited'
-  | 'quota_exceeded' | 'insufficient_credits' | 'tls_required'
+  | 'quota_exceeded' | 'insufficient_credits' | 'insufficient_budget' | 'tls_required'
+
+/** The budget that a call does not fit into. `limit`, `left`: micro-dollars; absent: not for the caller. */
+export interface ShortBudget {
+  of: 'global' | 'account' | 'organization', period: 'day' | 'month', limit?: number, left?: number, resetsAt: Date
+}
 
 /** A refusal: the reason, and the credential that was refused, as far as it is known. */
 export interface Refusal {
@@ -71,6 +76,8 @@ export interface Refusal {
   actingFor?: ActingFor
   /** For `insufficient_scope`. */
   requiredScopes?: readonly string[]
+  /** For `insufficient_budget`. */
+  budget?: ShortBudget
   /** For `policy_denied`: the id of the policy. For the log alone. */
   policy?: string
 }

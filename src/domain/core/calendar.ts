@@ -17,6 +17,11 @@ export function monthOf (instant: Date): string {
   return instant.toISOString().slice(0, 7)
 }
 
+/** The first instant of the next day. */
+export function dayEnd (instant: Date): Date {
+  return new Date(Date.UTC(instant.getUTCFullYear(), instant.getUTCMonth(), instant.getUTCDate() + 1))
+}
+
 /** The first instant of the instant's month. */
 export function monthStart (instant: Date): Date {
   return new Date(Date.UTC(instant.getUTCFullYear(), instant.getUTCMonth(), 1))

@@ -20,6 +20,9 @@ import type { UsagePort } from '../metering/usage-meter.ts'
 import { requestLogDays, type RequestLogPort } from '../metering/request-log.ts'
 import type { TokenUsagePort } from '../tokens/issuance-meter.ts'
 import type { AllowancePort } from '../metering/quota-lease.ts'
+import type { BudgetPort } from '../spending/budget.ts'
+import type { SpendPort } from '../spending/reservation.ts'
+import { chargeUnsettled } from '../spending/settlement.ts'
 import type { SigningKeyPort } from '../tokens/signing-key.ts'
 import type { AuthorizationPort } from '../authorizations/authorization.ts'
 import type { AuthorizationStepPort } from '../authorizations/authorization-step.ts'
@@ -32,6 +35,7 @@ type Ports =
   & AuditPort
   & AuthorizationPort
   & AuthorizationStepPort
+  & BudgetPort
   & ClientPort
   & InvitationPort
   & PersonSessionPort
@@ -40,6 +44,7 @@ type Ports =
   & RequestLogPort
   & RevokedTokenPort
   & SigningKeyPort
+  & SpendPort
   & TokenUsagePort
   & UsagePort
   & UsedAssertionPort
@@ -142,11 +147,30 @@ export const jobs: Readonly<Record<string, RetentionJob>> = {
     limit: rows,
     remove: ({ store }, { usageDays }, now, limit) =>
       store.allowances.prune(monthOf(secondsAfter(now, -usageDays * 86_400)), limit)
+  },
+  // Not deleted but charged: it is then no longer open.
+  unsettled_reservation: {
+    limit: auditedRows, remove: (operation, _, now, limit) => chargeUnsettled(operation, now, limit)
+  },
+  spend_reservation: {
+    limit: rows,
+    remove: ({ store }, { usageDays }, now, limit) =>
+      store.reservations.prune(secondsAfter(now, -usageDays * 86_400), limit)
+  },
+  spend_line: {
+    limit: rows,
+    remove: ({ store }, { usageDays }, now, limit) =>
+      store.spendLines.prune(dayOf(secondsAfter(now, -usageDays * 86_400)), limit)
+  },
+  spend_total: {
+    limit: rows,
+    remove: ({ store }, { usageDays }, now, limit) =>
+      store.spendTotals.prune(monthOf(secondsAfter(now, -usageDays * 86_400)), limit)
   }
 }
 
-/** The kinds of rows that a request of a stranger can make, each of which lives for minutes. */
-const shortLived: readonly string[] = ['authorization', 'authorization_step']
+/** The kinds of rows that live for minutes: those that strangers make, and reservations of spending. */
+const shortLived: readonly string[] = ['authorization', 'authorization_step', 'unsettled_reservation']
 
 /**
  * Deletes expired rows once an hour: revoked tokens, used assertions, remembered answers and signing keys past their

@@ -33,6 +33,7 @@ const descriptions: Record<Refusal['reason'], string> = {
   rate_limited: 'Too many requests',
   quota_exceeded: 'The allowance of the month is used up',
   insufficient_credits: 'There are not enough credits left',
+  insufficient_budget: 'The call does not fit into its budget',
   tls_required: 'This API is only spoken to over TLS',
 }
 

@@ -37,6 +37,7 @@ export const statuses: Readonly<Record<Reason, number>> = {
   rate_limited: 429,
   quota_exceeded: 429,
   insufficient_credits: 402,
+  insufficient_budget: 429,
   tls_required: 403,
 }
 
@@ -87,9 +88,21 @@ export function sentence (refusal: Refusal, transports: readonly KeyTransport[])
       return 'The client was changed after this token was issued; ask for a new token.'
     case 'tls_required':
       return 'This API is only spoken to over TLS; use https, and replace the key: it has crossed the network in clear.'
+    case 'insufficient_budget':
+      return budgetSentence(refusal)
     default:
       return `${publicDescription(refusal)}.`
   }
+}
+
+const owners = { global: 'this service', account: 'the account', organization: 'the organization' } as const
+
+function budgetSentence ({ budget }: Refusal): string {
+  if (budget === undefined) return 'The call does not fit into its budget.'
+  const { of, period, left, resetsAt } = budget
+  const rest = left === undefined ? '' : `, which has ${left} micro-dollars left`
+  return `The call does not fit into the budget of ${owners[of]} for the ${period}${rest}; it begins anew at ` +
+    `${resetsAt.toISOString()}.`
 }
 
 /** Where a key belongs: never the URL, though some styles take it there. */
@@ -117,7 +130,9 @@ export function upperCode (refusal: Refusal): string {
 
 export function details (refusal: Refusal): Record<string, unknown> {
   return {
-    reason: publicReason(refusal), ...(refusal.requiredScopes ? { requiredScopes: refusal.requiredScopes } : {})
+    reason: publicReason(refusal),
+    ...(refusal.requiredScopes ? { requiredScopes: refusal.requiredScopes } : {}),
+    ...(refusal.budget ? { budget: refusal.budget } : {})
   }
 }
 

@@ -128,6 +128,10 @@ export const remedies: Readonly<Record<Reason, Explained>> = {
     because: 'There were not enough credits left.',
     remedy: 'Grant credits to the organization, in the environment of the key.',
   },
+  insufficient_budget: {
+    because: 'The estimate of the call did not fit into a budget: its own, its account\'s or the deployment\'s.',
+    remedy: 'Wait for the next day or month, lower max_tokens, or have the budget raised: `latchkey budget list`.',
+  },
   tls_required: {
     because: 'The request came without TLS.',
     remedy: 'Use https, and replace the key: it has crossed the network in clear.',

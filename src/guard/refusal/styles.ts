@@ -139,7 +139,8 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
   },
   'crane-ledger': {
     refusal: (refusal, { transports }) => {
-      const status = statuses[refusal.reason]
+      // A system that bills: a budget is money, as credits are.
+      const status = refusal.reason === 'insufficient_budget' ? 402 : statuses[refusal.reason]
       return answer(
         status,
         {

@@ -15,6 +15,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** It takes an Idempotency-Key (idempotent-creation.ts). Default: true for every route that answers 201. */
     repeatable?: boolean
+    /** It changes a record that its path names without an id. */
+    changes?: boolean
     /** It adds to a record without changing it: no precondition applies. */
     appends?: boolean
   }
@@ -92,5 +94,5 @@ function isRepeatable ({ config, schema }: RouteOptions): boolean {
 
 /** Whether the route changes the record that its path names. */
 function isChange ({ method, url, config }: RouteOptions): boolean {
-  return url.includes('/:id') && config?.appends !== true && ['PATCH', 'PUT', 'DELETE', 'POST'].includes(String(method))
+  return (url.includes('/:id') || config?.changes === true) && config?.appends !== true && ['PATCH', 'PUT', 'DELETE', 'POST'].includes(String(method))
 }

@@ -7,6 +7,7 @@ import { authorizationRepository } from '../tables/authorizations.ts'
 import { authorizationStepRepository } from '../tables/authorization-steps.ts'
 import { auditLog } from '../tables/audit/audit-log.ts'
 import type { ChangeReport } from '../cache/changes.ts'
+import { budgetRepository } from '../tables/budgets.ts'
 import { clientApprovalRepository } from '../tables/client-approvals.ts'
 import { clientRepository } from '../tables/clients.ts'
 import { consentRepository } from '../tables/consents.ts'
@@ -25,6 +26,7 @@ import { provisionRepository } from '../tables/provisions.ts'
 import { passkeyRepository } from '../tables/passkeys.ts'
 import { policyRepository } from '../tables/policies.ts'
 import { personSessionRepository } from '../tables/person-sessions.ts'
+import { providerKeyRepository } from '../tables/provider-keys.ts'
 import type { Queries } from '../engine/prisma.ts'
 import { publishableKeyRepository } from '../tables/publishable-keys.ts'
 import { registrationTokenRepository } from '../tables/registration-tokens.ts'
@@ -34,10 +36,14 @@ import { resourceRepository } from '../tables/resources.ts'
 import { revokedTokenRepository } from '../tables/revoked-tokens.ts'
 import { signingKeyRepository } from '../tables/signing-keys.ts'
 import { signInLinkRepository } from '../tables/sign-in-links.ts'
+import { reservationRepository } from '../tables/spend-reservations.ts'
+import { spendLineRepository } from '../tables/spend-lines.ts'
+import { spendTotalRepository } from '../tables/spend-totals.ts'
 import { tokenUsageRepository } from '../tables/token-usage.ts'
 import { trustedProviderRepository } from '../tables/trusted-providers.ts'
 import { usageRepository } from '../tables/usage.ts'
 import { usedAssertions } from '../tables/used-assertions.ts'
+import { virtualKeyRepository } from '../tables/virtual-keys.ts'
 import { webhookTokenRepository } from '../tables/webhook-tokens.ts'
 
 /** `queries`: those of a transaction, or of none. `note` is called with each change. `keys` seal audit rows. */
@@ -73,6 +79,12 @@ export function repositoriesOver (queries: Queries, note: ChangeReport, keys: Ch
     usedAssertions: usedAssertions(queries),
     credits: creditRepository(queries),
     allowances: allowanceRepository(queries),
+    budgets: budgetRepository(queries),
+    spendTotals: spendTotalRepository(queries),
+    reservations: reservationRepository(queries),
+    spendLines: spendLineRepository(queries),
+    providerKeys: providerKeyRepository(queries),
+    virtualKeys: virtualKeyRepository(queries),
     usage: usageRepository(queries),
     tokenUsage: tokenUsageRepository(queries),
     requestLog: requestLogRepository(queries),

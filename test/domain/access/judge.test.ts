@@ -33,7 +33,7 @@ function requiring (more: Partial<JudgedRequest['requirements']>): Partial<Judge
 type Judged = Exclude<Reason,
   'no_credential' | 'several_credentials' | 'credential_in_query' | 'key_as_bearer' | 'unknown' |
   'foreign_deployment' | 'cross_site_request' | 'reauthentication_required' | 'tls_required' | 'rate_limited' |
-  'quota_exceeded' | 'insufficient_credits'>
+  'quota_exceeded' | 'insufficient_credits' | 'insufficient_budget'>
 
 const other = { organization: { ...organization, id: 'org_other' }, policies: [] }
 const atOther = { organizationId: 'org_other' }

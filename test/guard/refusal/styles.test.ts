@@ -41,7 +41,13 @@ const codes: Readonly<Record<Reason, readonly [string, string]>> = {
   rate_limited: ['rate_limited', 'rate_limited'],
   quota_exceeded: ['quota_exceeded', 'rate_limited'],
   insufficient_credits: ['insufficient_credits', 'insufficient_credits'],
+  insufficient_budget: ['insufficient_budget', 'insufficient_budget'],
   tls_required: ['https_required', 'tls_required'],
+}
+
+/** Where a style has a status of its own. */
+const ownStatuses: Readonly<Record<string, number>> = {
+  'craftkit feature_missing': 401, 'crane-ledger insufficient_budget': 402
 }
 
 tap.test('CL-12, CK-05 to CK-07, CK-14: each reason has its code, and its status', async t => {
@@ -52,7 +58,7 @@ tap.test('CL-12, CK-05 to CK-07, CK-14: each reason has its code, and its status
     for (const [i, style] of (['crane-ledger', 'craftkit'] as const).entries()) {
       const { status, body } = errorStyles[style].refusal(refusal, occasion)
       t.equal((body.error as { code: string }).code, expected[i], `${style}: ${reason}`)
-      const own = style === 'craftkit' && reason === 'feature_missing' ? 401 : statuses[reason]
+      const own = ownStatuses[`${style} ${reason}`] ?? statuses[reason]
       t.equal(status, own, `${style}: ${reason}`)
     }
   }
