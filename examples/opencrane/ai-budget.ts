@@ -67,7 +67,10 @@ export const aiBudget: Collection = (app, plane) => {
 
   app.put('/ai-budget/global', {
     schema: {
-      operationId: 'updateGlobalBudget', summary: 'Set the budget of the platform', tags, body: Limit,
+      operationId: 'updateGlobalBudget',
+      summary: 'Set the budget of the platform',
+      tags,
+      body: Limit,
       response: { 200: WireBudget }
     }
   }, async request => wireBudget(
@@ -84,7 +87,10 @@ const accounts: Collection = (app, plane) => {
   const pathOf = (userId: string) => `/budgets/accounts/${encodeURIComponent(userId)}`
   app.get('/ai-budget/accounts', {
     schema: {
-      operationId: 'listAccountBudgets', summary: 'List the budgets of accounts', tags, querystring: PageQuerystring,
+      operationId: 'listAccountBudgets',
+      summary: 'List the budgets of accounts',
+      tags,
+      querystring: PageQuerystring,
       response: { 200: pageOf(AccountBudget) }
     }
   }, async request => {
@@ -100,7 +106,11 @@ const accounts: Collection = (app, plane) => {
 
   app.put('/ai-budget/accounts/:userId', {
     schema: {
-      operationId: 'upsertAccountBudget', summary: 'Set the budget of an account', tags, params: UserParams, body: Limit,
+      operationId: 'upsertAccountBudget',
+      summary: 'Set the budget of an account',
+      tags,
+      params: UserParams,
+      body: Limit,
       response: { 200: AccountBudget }
     }
   }, async request => {
@@ -111,7 +121,10 @@ const accounts: Collection = (app, plane) => {
 
   app.delete('/ai-budget/accounts/:userId', {
     schema: {
-      operationId: 'deleteAccountBudget', summary: 'Remove the budget of an account', tags, params: UserParams,
+      operationId: 'deleteAccountBudget',
+      summary: 'Remove the budget of an account',
+      tags,
+      params: UserParams,
       response: { 200: Type.Object({ userId: Type.String(), status: Type.String() }) }
     }
   }, async request => {
@@ -125,7 +138,10 @@ const ofTenants: Collection = (app, plane) => {
   const tags = ['AI Budget']
   app.get('/ai-budget/:name/spend', {
     schema: {
-      operationId: 'getTenantSpend', summary: 'Get what a tenant has spent this month', tags, params: NameParams,
+      operationId: 'getTenantSpend',
+      summary: 'Get what a tenant has spent this month',
+      tags,
+      params: NameParams,
       response: { 200: WireBudget }
     }
   }, async request => {
@@ -136,8 +152,11 @@ const ofTenants: Collection = (app, plane) => {
 
   app.get('/ai-budget/:name/litellm-key', {
     schema: {
-      operationId: 'getTenantLiteLlmKey', summary: 'Get the virtual key of a tenant, without its text', tags,
-      params: NameParams, response: { 200: WireKey }
+      operationId: 'getTenantLiteLlmKey',
+      summary: 'Get the virtual key of a tenant, without its text',
+      tags,
+      params: NameParams,
+      response: { 200: WireKey }
     }
   }, async request => {
     const latchkey = plane.latchkey(request)
@@ -147,8 +166,12 @@ const ofTenants: Collection = (app, plane) => {
 
   app.post('/ai-budget/:name/litellm-key/revoke', {
     schema: {
-      operationId: 'revokeTenantLiteLlmKey', summary: 'Revoke the virtual key of a tenant', tags, params: NameParams,
-      description: 'PUT /tenants/{name} makes another.', response: { 200: WireKey }
+      operationId: 'revokeTenantLiteLlmKey',
+      summary: 'Revoke the virtual key of a tenant',
+      tags,
+      params: NameParams,
+      description: 'PUT /tenants/{name} makes another.',
+      response: { 200: WireKey }
     }
   }, async request => {
     const latchkey = plane.latchkey(request)
@@ -164,8 +187,10 @@ function wireKey ({ id, hint, status, budget }: Key): Static<typeof WireKey> {
 const tokenUsage: Collection = (app, plane) => {
   app.get('/token-usage', {
     schema: {
-      operationId: 'listTokenUsage', summary: 'List the tokens of AI models that tenants have used, by day and model',
-      tags: ['Token Usage'], querystring: exactly({ ...pageQuery, tenant: Type.Optional(Text) }),
+      operationId: 'listTokenUsage',
+      summary: 'List the tokens of AI models that tenants have used, by day and model',
+      tags: ['Token Usage'],
+      querystring: exactly({ ...pageQuery, tenant: Type.Optional(Text) }),
       response: { 200: pageOf(WireUsage) }
     }
   }, async request => {

@@ -17,7 +17,7 @@ import { auth } from './auth.ts'
 import { planeOf, type Collection, type Context } from './context.ts'
 import { contract } from './contract.ts'
 import { Refusal } from './control-plane.ts'
-import { datasets, datasetsPath, declareDatasets } from './datasets.ts'
+import { datasets, datasetsPath, declareOpenCrane, gatewayOf } from './datasets.ts'
 import { Declarations } from './declarations.ts'
 import { drift } from './drift.ts'
 import { groups } from './groups.ts'
@@ -32,7 +32,7 @@ export const openCranePath = '/api/v1'
 
 /** Declares the resource of the datasets, and mounts all routes. The management API has to be at `managementPrefix`. */
 export async function mountOpenCrane (app: FastifyInstance, latchkey: Latchkey): Promise<void> {
-  await declareDatasets(latchkey)
+  await declareOpenCrane(latchkey)
   const declared = new Declarations(join(latchkey.config.dataFolder, 'opencrane.json'))
   await app.register(openCrane(latchkey, declared), { prefix: openCranePath })
   await app.register(async api => {
@@ -41,11 +41,12 @@ export async function mountOpenCrane (app: FastifyInstance, latchkey: Latchkey):
   }, { prefix: datasetsPath })
 }
 
-function openCrane ({ config }: Latchkey, declared: Declarations): FastifyPluginAsync {
-  const { dataFolder, identityProviders } = config
+function openCrane (latchkey: Latchkey, declared: Declarations): FastifyPluginAsync {
+  const { dataFolder, identityProviders } = latchkey.config
+  const gateway = gatewayOf(latchkey)
   const collections: Collection[] = [
     tenants, contract, policies, drift, mcpServers, groups, accessTokens, providers, aiBudget, audit,
-    metrics(dataFolder),    auth(identityProviders.length > 0 ? 'oidc' : 'none')
+    metrics(dataFolder), auth(identityProviders.length > 0 ? 'oidc' : 'none')
   ]
   return async app => {
     app.setErrorHandler(presentError)
@@ -54,7 +55,7 @@ function openCrane ({ config }: Latchkey, declared: Declarations): FastifyPlugin
       api.setErrorHandler(presentError)
       api.addHook('onRequest', requireCredential)
       api.setValidatorCompiler(route => (route.httpPart === 'querystring' ? ofTexts : ofJson)(route))
-      for (const collection of collections) collection(api, planeOf(api, declared))
+      for (const collection of collections) collection(api, planeOf(api, { declared, gateway }))
     })
     app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   }

@@ -13,12 +13,14 @@ export type Context = FastifyInstance<
 
 export interface Plane {
   declared: Declarations
+  /** The resource of the AI gateway, for which the virtual keys of tenants are. */
+  gateway: string
   /** Latchkey as the caller of a request may use it. */
   latchkey (request: FastifyRequest): Latchkey
 }
 
-export function planeOf (app: FastifyInstance, declared: Declarations): Plane {
-  return { declared, latchkey: request => latchkeyFor(app, request) }
+export function planeOf (app: FastifyInstance, known: Omit<Plane, 'latchkey'>): Plane {
+  return { ...known, latchkey: request => latchkeyFor(app, request) }
 }
 
 /** The collections of the control plane: each adds its routes. */

@@ -14,7 +14,16 @@ function identifierOf ({ config }: Latchkey): string {
   return `${config.issuer}${datasetsPath}`
 }
 
-export async function declareDatasets (latchkey: Latchkey): Promise<void> {
+/** The identifier of the AI gateway, as its config names it. */
+export function gatewayOf ({ config }: Latchkey): string {
+  return `${config.issuer}${datasetsPath}/models`
+}
+
+/** Declares what programs of tenants use: the datasets, and the models behind the AI gateway. */
+export async function declareOpenCrane (latchkey: Latchkey): Promise<void> {
+  await declare(latchkey, {
+    identifier: gatewayOf(latchkey), name: 'Models', scopes: ['models:use'], style: styles.opencrane
+  })
   await declare(latchkey, {
     identifier: identifierOf(latchkey), name: 'OpenCrane', scopes: ['datasets:read'], style: styles.opencrane
   })

@@ -7,7 +7,7 @@ import { driftOfPolicies, driftOfTenants, projectPolicies, projectTenant, type D
 const WireDrift = Type.Object({
   drifted: Type.Array(Type.Object({
     name: Type.String(),
-    difference: Type.Enum(['missing', 'renamed', 'phase', 'denied_servers', 'undeclared']),
+    difference: Type.Enum(['missing', 'renamed', 'phase', 'budget', 'denied_servers', 'undeclared']),
     declared: Type.Unknown(),
     live: Type.Unknown()
   }))
@@ -32,7 +32,9 @@ async function projectTenants (plane: Plane, latchkey: Latchkey, drifted: readon
   const { declared } = plane
   const names = new Set(drifted.filter(({ difference }) => difference !== 'undeclared').map(({ name }) => name))
   await declared.change(async () => {
-    for (const tenant of declared.tenants.values()) if (names.has(tenant.name)) await projectTenant(latchkey, tenant)
+    for (const tenant of declared.tenants.values()) {
+      if (names.has(tenant.name)) await projectTenant(plane, latchkey, tenant)
+    }
   })
 }
 

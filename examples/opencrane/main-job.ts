@@ -63,7 +63,33 @@ export async function openCraneJob ({ http, origin, adminToken }: Stage): Promis
   const seen = done(await automation('GET', '/tenants'), 200).data
   http.expect('Acme, and no other', seen.length === 1 && seen[0].name === 'acme')
   refused(await automation('GET', '/tenants/globex'), 404, 'TENANT_NOT_FOUND')
-  refused(await automation('POST', '/tenants', { ...acme, name: 'initech' }), 403, 'INSUFFICIENT_PERMISSIONS')
+  refused(await automation('POST', '/tenants', { ...acme, name: 'umbrella' }), 403, 'INSUFFICIENT_PERMISSIONS')
+
+  http.step('The platform and the tenant have AI budgets; the gateway reserves by the virtual key of the tenant')
+  const { litellmKey } = done(await operator('POST', '/tenants', {
+    ...acme, name: 'initech', displayName: 'Initech', monthlyBudgetUsd: 0.5
+  }), 201)
+  http.hide(litellmKey.key)
+  done(await operator('PUT', '/ai-budget/global', { monthlyLimitUsd: 100 }), 200)
+  done(await operator('PUT', '/providers/keys', { provider: 'openai', apiKey: 'sk-proj-of-the-platform' }), 200)
+  const gateway = done(await latchkey('POST', '/clients', {
+    organization: null,
+    name: 'ai gateway',
+    grants: [{ resource: `${origin}/api/v1`, scopes: ['spend:write'] }],
+    introspects: [`${origin}${datasetsPath}/models`]
+  }), 201)
+  const books = async (path: string, json: object) => await http.send('POST', `/api/v1/spend/reservations${path}`, {
+    json: { client_id: gateway.clientId, client_secret: gateway.clientSecret, ...json }
+  })
+  const call = { credential: litellmKey.key, model: 'gpt-5', estimate: 400_000 }
+  const { id: reservation } = done(await books('', { ...call, reference: 'call-1' }), 201)
+  http.expect('nothing is left for a second call', (await books('', { ...call, reference: 'call-2' })).status === 429)
+  const usage = { inputTokens: 1_200, outputTokens: 300 }
+  done(await books(`/${reservation}/settle`, { amount: 250_000, usage }), 200)
+  const spend = done(await operator('GET', '/ai-budget/initech/spend'), 200)
+  http.expect('25 of 50 cents are spent', spend.currentSpendUsd === 0.25 && spend.monthlyLimitUsd === 0.5)
+  done(await operator('POST', '/ai-budget/initech/litellm-key/revoke'), 200)
+  http.expect('the key is refused', (await books('', { ...call, reference: 'call-3' })).status === 401)
 
   http.step('Suspending the tenant ends all of it at once; resuming brings it back')
   done(await operator('POST', '/tenants/acme/suspend'), 200)

@@ -3,14 +3,18 @@
  * key for each tenant; a policy of the deployment for each tenant to which MCP servers are denied.
  */
 import { operatorsId } from '../../src/index.ts'
+import { microDollars, setMonthlyLimit, type Budget } from './ai-budget.ts'
 import type { Latchkey } from './control-plane.ts'
 import type { Plane } from './context.ts'
 import type { Declarations, Tenant } from './declarations.ts'
 
+/** The virtual key that a projection made, with its text, which is told once. */
+export interface Made { litellmKey?: { id: string, key: string } }
+
 /** A difference between what is declared and what Latchkey has. */
 export interface Drift {
   name: string
-  difference: 'missing' | 'renamed' | 'phase' | 'denied_servers' | 'undeclared'
+  difference: 'missing' | 'renamed' | 'phase' | 'budget' | 'denied_servers' | 'undeclared'
   declared: unknown
   live: unknown
 }
@@ -26,7 +30,7 @@ interface LivePolicy {
 }
 
 /** Makes the organization of a tenant as it is declared. Sets `organization` of a new one. */
-export async function projectTenant (latchkey: Latchkey, tenant: Tenant): Promise<object> {
+export async function projectTenant (plane: Plane, latchkey: Latchkey, tenant: Tenant): Promise<Made> {
   const live = await organizationOf(latchkey, tenant)
   if (live === null) {
     const { id } = await latchkey.send<Organization>('POST', '/organizations', { name: tenant.name })
@@ -39,7 +43,7 @@ export async function projectTenant (latchkey: Latchkey, tenant: Tenant): Promis
     await latchkey.send('POST', `/organizations/${tenant.organization!}/${tenant.suspended ? 'suspend' : 'resume'}`)
   }
   await projectBudget(latchkey, tenant)
-  return live === null || tenant.suspended ? {} : await provideKey(latchkey, tenant)
+  return tenant.suspended ? {} : await provideKey(plane, latchkey, tenant)
 }
 
 /** Sets the budget of the month as it is declared. */
@@ -56,7 +60,7 @@ function monthlyLimitOf ({ monthlyBudgetUsd }: Tenant): number | null {
 }
 
 /** Makes the virtual key of a tenant, unless there is one that works. */
-async function provideKey (latchkey: Latchkey, { organization }: Tenant): Promise<Made> {
+async function provideKey ({ gateway }: Plane, latchkey: Latchkey, { organization }: Tenant): Promise<Made> {
   const path = `/organizations/${organization!}/virtual-key`
   const before = await latchkey.find<{ status: string }>(path)
   if (before?.status === 'active') return {}
@@ -78,24 +82,28 @@ export async function driftOfTenants ({ declared }: Plane, latchkey: Latchkey): 
       .map(organization => [organization.id, organization])
   )
   const found: Drift[] = []
-  for (const { name, organization, suspended } of declared.tenants.values()) {
-    const projected = organization === undefined ? undefined : live.get(organization)
-    const phase = suspended ? 'suspended' : 'active'
-    if (projected === undefined) found.push({ name, difference: 'missing', declared: phase, live: null })
-    else {
-      live.delete(projected.id)
-      if (projected.name !== name) {
-        found.push({ name, difference: 'renamed', declared: name, live: projected.name })
-      }
-      if (projected.status !== phase) {
-        found.push({ name, difference: 'phase', declared: phase, live: projected.status })
-      }
-    }
+  for (const tenant of declared.tenants.values()) {
+    const projected = tenant.organization === undefined ? undefined : live.get(tenant.organization)
+    live.delete(projected?.id ?? '')
+    found.push(...await driftOfTenant(latchkey, tenant, projected))
   }
   live.delete(operatorsId)
   return [...found, ...[...live.values()].map(({ name, id }) => (
     { name, difference: 'undeclared' as const, declared: null, live: id }
   ))]
+}
+
+async function driftOfTenant (latchkey: Latchkey, tenant: Tenant, live: Organization | undefined): Promise<Drift[]> {
+  const { name, suspended } = tenant
+  const phase = suspended ? 'suspended' : 'active'
+  if (live === undefined) return [{ name, difference: 'missing', declared: phase, live: null }]
+  const { month: { limit } } = await latchkey.get<Budget>(`/budgets/organizations/${live.id}`)
+  const compared = [
+    { name, difference: 'renamed', declared: name, live: live.name },
+    { name, difference: 'phase', declared: phase, live: live.status },
+    { name, difference: 'budget', declared: monthlyLimitOf(tenant), live: limit }
+  ] as const
+  return compared.filter(each => each.declared !== each.live)
 }
 
 /** The MCP servers that are denied to a tenant, by their address: what no policy or grant lets it use. */

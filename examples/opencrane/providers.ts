@@ -14,8 +14,12 @@ const WireKey = Type.Object({
 })
 
 interface Key {
-  id: string, organization: string | null, provider: string, fingerprint: string
-  createdAt: string, replacedAt: string | null
+  id: string,
+  organization: string | null,
+  provider: string,
+  fingerprint: string
+  createdAt: string,
+  replacedAt: string | null
 }
 
 export const providers: Collection = (app, plane) => {
@@ -31,8 +35,10 @@ export const providers: Collection = (app, plane) => {
   }
   app.get('/providers/keys', {
     schema: {
-      operationId: 'listProviderKeys', summary: 'List the provider keys that are set, without their texts',
-      tags: ['Provider Keys'], querystring: exactly({ ...pageQuery, ...OfTenant.properties }),
+      operationId: 'listProviderKeys',
+      summary: 'List the provider keys that are set, without their texts',
+      tags: ['Provider Keys'],
+      querystring: exactly({ ...pageQuery, ...OfTenant.properties }),
       response: { 200: pageOf(WireKey) }
     }
   }, async request => {
@@ -44,7 +50,9 @@ export const providers: Collection = (app, plane) => {
 
   app.put('/providers/keys', {
     schema: {
-      operationId: 'upsertProviderKey', summary: 'Set a provider key', tags: ['Provider Keys'],
+      operationId: 'upsertProviderKey',
+      summary: 'Set a provider key',
+      tags: ['Provider Keys'],
       body: exactly({ provider: Text, apiKey: Type.String({ minLength: 1, maxLength: 1_000 }), ...OfTenant.properties }),
       response: { 200: WireKey }
     }
@@ -60,8 +68,12 @@ export const providers: Collection = (app, plane) => {
 
   app.delete('/providers/keys/:provider', {
     schema: {
-      operationId: 'deleteProviderKey', summary: 'Remove a provider key', tags: ['Provider Keys'],
-      params: Type.Object({ provider: Text }), querystring: OfTenant, response: { 204: Type.Null() }
+      operationId: 'deleteProviderKey',
+      summary: 'Remove a provider key',
+      tags: ['Provider Keys'],
+      params: Type.Object({ provider: Text }),
+      querystring: OfTenant,
+      response: { 204: Type.Null() }
     }
   }, async (request, reply) => {
     const latchkey = plane.latchkey(request)

@@ -99,7 +99,7 @@ export const tenants: Collection = (app, plane) => {
     const made = await declared.change(async () => {
       declared.requireFree('tenants', tenant.name)
       try {
-        const projected = await projectTenant(latchkey, tenant)
+        const projected = await projectTenant(plane, latchkey, tenant)
         declared.tenants.set(tenant.name, tenant)
         await projectPolicies(plane, latchkey)
         return projected
@@ -139,7 +139,7 @@ export const tenants: Collection = (app, plane) => {
     const made = await plane.declared.change(async () => {
       const changed = { ...tenant, ...request.body }
       plane.declared.tenants.set(tenant.name, changed)
-      const projected = await projectTenant(latchkey, changed)
+      const projected = await projectTenant(plane, latchkey, changed)
       await projectPolicies(plane, latchkey)
       return projected
     })
