@@ -57,6 +57,7 @@ import { serverRoutes, type ServerDependencies } from './routes/server.ts'
 import { signInLinkRoutes } from './routes/sign-in-links.ts'
 import { signingKeyRoutes } from './routes/signing-keys.ts'
 import { trustedProviderRoutes } from './routes/trusted-providers.ts'
+import { skillRoutes } from './routes/skills.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { webhookTokenRoutes } from './routes/webhook-tokens.ts'
 
@@ -109,6 +110,7 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   registrationTokenRoutes,
   accessTokenRoutes,
   mcpServerRoutes,
+  skillRoutes,
   signingKeyRoutes,
   usageRoutes,
   creditRoutes,

@@ -26,6 +26,8 @@ const collections = [
   'registration-tokens',
   'access-tokens',
   'mcp-servers',
+  'skills',
+  'third-party-sources',
   'signing-keys'
 ]
 
@@ -51,6 +53,8 @@ export const readableForMembers: Readonly<Record<string, string>> = {
   'registration-tokens:read': 'Read the registration tokens, without their secrets',
   'access-tokens:read': 'Read the tokens of this API, without their secrets',
   'mcp-servers:read': 'Read the MCP servers',
+  'skills:read': 'Read and download the skills',
+  'third-party-sources:read': 'Read the third-party registries, without their headers',
   'audit:read': 'Read the audit log, with addresses of people',
   'usage:read': 'Read how much credentials are used',
   'credits:read': 'Read the credits and their use',

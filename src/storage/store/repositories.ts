@@ -34,6 +34,8 @@ import { resourceRepository } from '../tables/resources.ts'
 import { revokedTokenRepository } from '../tables/revoked-tokens.ts'
 import { signingKeyRepository } from '../tables/signing-keys.ts'
 import { signInLinkRepository } from '../tables/sign-in-links.ts'
+import { skillBundleRepository } from '../tables/skill-bundles.ts'
+import { thirdPartySourceRepository } from '../tables/third-party-sources.ts'
 import { tokenUsageRepository } from '../tables/token-usage.ts'
 import { trustedProviderRepository } from '../tables/trusted-providers.ts'
 import { usageRepository } from '../tables/usage.ts'
@@ -73,6 +75,8 @@ export function repositoriesOver (queries: Queries, note: ChangeReport, keys: Ch
     usedAssertions: usedAssertions(queries),
     credits: creditRepository(queries),
     allowances: allowanceRepository(queries),
+    skillBundles: skillBundleRepository(queries),
+    thirdPartySources: thirdPartySourceRepository(queries),
     usage: usageRepository(queries),
     tokenUsage: tokenUsageRepository(queries),
     requestLog: requestLogRepository(queries),
