@@ -22,7 +22,7 @@ const files = [{ name: 'pdf-forms/SKILL.md', content: skillFile() }, { name: 'pd
 async function publish (
   server: TestServer, archive: Buffer, query: string, headers: Record<string, string> = {}
 ): Promise<{ status: number, json: Json }> {
-  const credential = 'x-api-key' in headers ? {} : { authorization: `Bearer ${server.adminToken}` }
+  const credential: Record<string, string> = 'x-api-key' in headers ? {} : { authorization: `Bearer ${server.adminToken}` }
   const answer = await server.send({
     method: 'POST', path: `/api/v1/skills?${query}`, body: archive,
     headers: { 'content-type': 'application/octet-stream', ...credential, ...headers }
