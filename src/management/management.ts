@@ -56,6 +56,7 @@ import { selfRoutes } from './routes/self.ts'
 import { serverRoutes, type ServerDependencies } from './routes/server.ts'
 import { signInLinkRoutes } from './routes/sign-in-links.ts'
 import { signingKeyRoutes } from './routes/signing-keys.ts'
+import { thirdPartySourceRoutes, type SourceDependencies } from './routes/third-party-sources.ts'
 import { trustedProviderRoutes } from './routes/trusted-providers.ts'
 import { skillRoutes } from './routes/skills.ts'
 import { usageRoutes } from './routes/usage.ts'
@@ -78,6 +79,8 @@ export interface ManagementOptions extends ExplainDependencies {
   lifetimes: PersonDependencies['lifetimes']
   /** Private schemes without a dot that redirect URIs may have. */
   privateSchemes: ClientDependencies['privateSchemes']
+  /** How third-party sources are asked. */
+  sources: SourceDependencies['sources']
   /** LATCHKEY_SECRET, newest first: for cursors, remembered answers and the seals of the audit log. */
   secrets: readonly string[]
 }
@@ -111,6 +114,7 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   accessTokenRoutes,
   mcpServerRoutes,
   skillRoutes,
+  thirdPartySourceRoutes,
   signingKeyRoutes,
   usageRoutes,
   creditRoutes,

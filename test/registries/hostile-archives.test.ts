@@ -15,7 +15,9 @@ const { id: organization } = await server.createOrganization()
 let published = 0
 async function publish (body: Buffer, type = 'application/octet-stream'): Promise<{ status: number, json: Json }> {
   const { status, json } = await server.send({
-    method: 'POST', path: `/api/v1/skills?organization=${organization}&version=1.0.${published++}`, body,
+    method: 'POST',
+    path: `/api/v1/skills?organization=${organization}&version=1.0.${published++}`,
+    body,
     headers: { authorization: `Bearer ${server.adminToken}`, 'content-type': type }
   })
   return { status, json }
@@ -147,14 +149,18 @@ tap.test('OC-19: bodies that are no archive, or too large, are refused before th
   t.match(await publish(Buffer.alloc(10 * 1024 * 1024 + 1)), { status: 413, json: { code: 'PAYLOAD_TOO_LARGE' } })
   t.match(await publish(Buffer.alloc(0)), { status: 400, json: { error: /archive/ } })
   const version = async (text: string) => (await server.send({
-    method: 'POST', path: `/api/v1/skills?organization=${organization}&version=${text}`, body: zip([skill]),
+    method: 'POST',
+    path: `/api/v1/skills?organization=${organization}&version=${text}`,
+    body: zip([skill]),
     headers: { authorization: `Bearer ${server.adminToken}`, 'content-type': 'application/zip' }
   })).status
   for (const text of ['', 'latest', '1.0', '01.0.0', '1.0.0/..', `1.0.0-${'a'.repeat(64)}`]) t.equal(await version(text), 400, text)
   t.equal(await version('9.0.0-rc.1%2Bbuild.5'), 201, 'SemVer with a build')
   t.match(
     await server.send({
-      method: 'POST', path: `/api/v1/skills?organization=${organization}&version=9.0.1&name=other`, body: zip([skill]),
+      method: 'POST',
+      path: `/api/v1/skills?organization=${organization}&version=9.0.1&name=other`,
+      body: zip([skill]),
       headers: { authorization: `Bearer ${server.adminToken}`, 'content-type': 'application/zip' }
     }), { status: 400, json: { details: { field: 'name' } } }
   )

@@ -24,7 +24,9 @@ async function publish (
 ): Promise<{ status: number, json: Json }> {
   const credential: Record<string, string> = 'x-api-key' in headers ? {} : { authorization: `Bearer ${server.adminToken}` }
   const answer = await server.send({
-    method: 'POST', path: `/api/v1/skills?${query}`, body: archive,
+    method: 'POST',
+    path: `/api/v1/skills?${query}`,
+    body: archive,
     headers: { 'content-type': 'application/octet-stream', ...credential, ...headers }
   })
   return { status: answer.status, json: answer.json }

@@ -47,7 +47,10 @@ export const resource: Resource = {
   signingAlgorithm: 'ES256',
   kind: 'api',
   defaultScopes: [],
-  mostCredits: 0, title: null, description: null, version: '1.0.0',
+  mostCredits: 0,
+  title: null,
+  description: null,
+  version: '1.0.0',
   createdAt: earlier,
   revokedAt: null,
   revision: 1

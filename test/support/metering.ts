@@ -69,7 +69,10 @@ export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>
     signingAlgorithm: 'ES256',
     kind: 'api',
     defaultScopes: [],
-    mostCredits: 0, title: null, description: null, version: '1.0.0',
+    mostCredits: 0,
+    title: null,
+    description: null,
+    version: '1.0.0',
     createdAt: noon,
     revokedAt: null,
     revision: 1
