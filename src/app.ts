@@ -20,7 +20,11 @@ import { housekeeping } from './domain/maintenance/housekeeping.ts'
 import { newRecorders } from './domain/metering/recorders.ts'
 import { windowLimiter } from './domain/metering/window-limiter.ts'
 import { provideIdTokenKey } from './domain/tokens/id-token-key.ts'
+import { resealSkills } from './domain/registries/skill-bundle.ts'
+import { sourceLimit } from './domain/registries/source-refresh.ts'
+import { resealSources } from './domain/registries/third-party-source.ts'
 import { keyRotation } from './domain/tokens/signing-key-schedule.ts'
+import { conditionalFetcher } from './fetch/conditional-fetcher.ts'
 import type { Network } from './fetch/network.ts'
 import { GuardedRoutes } from './guard/guarded-routes.ts'
 import { guard } from './guard/index.ts'
@@ -87,6 +91,8 @@ export async function openLatchkey (
     housekeeping(operation, report('housekeeping'), { usageDays: config.usageDays }, metrics),
   ])
   await services.start()
+  await resealSkills(operation, secrets)
+  await resealSources(operation, secrets)
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
   const data = { store, registry, clock }
@@ -116,6 +122,10 @@ export async function openLatchkey (
       explaining: { judging: { ...judging, people }, routes: judging.routes },
       server,
       lifetimes,
+      sources: {
+        fetch: conditionalFetcher(network),
+        limiter: windowLimiter(sourceLimit, clock, counts.of('third-party sources'))
+      },
       privateSchemes: config.redirectSchemes
     }))
     await app.register(dashboard(issuer, prefix))

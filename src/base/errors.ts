@@ -72,6 +72,10 @@ export const failures = {
       'The audit log was altered outside of this server; operations that it must record are refused until an ' +
         'operator recovers it.'
   },
+  record_altered: {
+    status: 500,
+    message: 'The record was altered outside of this server; it is not handed out until an operator restores it.'
+  },
   internal: { status: 500, message: 'The server failed. Its log has the reason under the request id.' },
   not_ready: { status: 503, message: 'The server is not ready.' },
   overloaded: { status: 503, message: 'The server is overloaded; retry shortly.' },

@@ -32,6 +32,8 @@ import type { PolicyPort } from './policy/policy.ts'
 import type { EmailDomainPort } from './providers/email-domain.ts'
 import type { InvitationPort } from './providers/invitation.ts'
 import type { TrustedProviderPort } from './people/provider-trust.ts'
+import type { SkillBundlePort } from './registries/skill-bundle.ts'
+import type { ThirdPartySourcePort } from './registries/third-party-source.ts'
 import type { ResourcePort } from './resources/resource.ts'
 import type { ProvisionPort } from './partners/provision.ts'
 import type { BudgetPort } from './spending/budget.ts'
@@ -53,6 +55,7 @@ export interface Repositories extends
   ProviderKeyPort, VirtualKeyPort,
   IdentityPort, PasskeyPort, PersonSessionPort, SignInLinkPort, EmailDomainPort, TrustedProviderPort, InvitationPort,
   AuthorizationPort, ConsentPort, ClientApprovalPort, AuthorizationStepPort,
+  SkillBundlePort, ThirdPartySourcePort,
   UsagePort, RequestLogPort, TokenUsagePort, LostChangePort, NamePort, AuditPort {}
 
 /** The whole store: every port, and the transaction that spans them. Implemented by storage/. */

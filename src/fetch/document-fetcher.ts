@@ -101,7 +101,12 @@ async function answerTo (
   fetch: OutboundFetch, url: string, admit: (addresses: readonly string[]) => boolean
 ): Promise<{ text: Uint8Array, headers: Headers }> {
   const answer = await fetch(url, { headers: { accept: 'application/json', 'user-agent': 'latchkey' }, admit })
-  const { status, headers } = answer
+  requireDocument(answer)
+  return { text: new Uint8Array(await answer.arrayBuffer()), headers: answer.headers }
+}
+
+/** @throws DocumentFailure for an answer that is no JSON document. */
+export function requireDocument ({ status, headers }: Response): void {
   if (status >= 500 || status === 429) throw new DocumentFailure('unavailable', `is answered with ${status}`)
   if (status >= 300 && status < 400) {
     throw new DocumentFailure('refused', `is answered with a redirect (${status}), which is not followed`)
@@ -110,7 +115,6 @@ async function answerTo (
   if (!isJson(headers.get('content-type') ?? '')) {
     throw new DocumentFailure('refused', 'is not served as application/json')
   }
-  return { text: new Uint8Array(await answer.arrayBuffer()), headers }
 }
 
 /** RFC 8259 §11, RFC 6839 §3.1: `application/json`, and types that end with `+json`. */
@@ -128,7 +132,7 @@ function parsed (bytes: Uint8Array): unknown {
 }
 
 /** The public sentence tells nothing of the network of this server: its names and ports are no stranger's to know. */
-function asDocumentFailure (error: unknown): DocumentFailure {
+export function asDocumentFailure (error: unknown): DocumentFailure {
   if (error instanceof DocumentFailure) return error
   if (!(error instanceof OutboundFailure)) throw error
   const { reason, message: detail } = error

@@ -11,7 +11,7 @@ const quote = 34
 const backslash = 92
 
 /** @throws Failure `invalid_request` above a limit. Invalid JSON is left to the parser. */
-export function limitJsonBody (text: string): void {
+export function limitJsonBody (text: string, most = mostMembers): void {
   let depth = 0
   let members = 0
   let inString = false
@@ -31,8 +31,8 @@ export function limitJsonBody (text: string): void {
     if (depth > deepest) {
       throw new Failure('invalid_request', { message: `The body is nested deeper than ${deepest} levels.` })
     }
-    if (members > mostMembers) {
-      throw new Failure('invalid_request', { message: `The body has more than ${mostMembers} members.` })
+    if (members > most) {
+      throw new Failure('invalid_request', { message: `The body has more than ${most} members.` })
     }
   }
 }

@@ -59,7 +59,9 @@ import { serverRoutes, type ServerDependencies } from './routes/server.ts'
 import { signInLinkRoutes } from './routes/sign-in-links.ts'
 import { signingKeyRoutes } from './routes/signing-keys.ts'
 import { spendReportRoutes } from './routes/spend.ts'
+import { thirdPartySourceRoutes, type SourceDependencies } from './routes/third-party-sources.ts'
 import { trustedProviderRoutes } from './routes/trusted-providers.ts'
+import { skillRoutes } from './routes/skills.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { virtualKeyRoutes } from './routes/virtual-keys.ts'
 import { webhookTokenRoutes } from './routes/webhook-tokens.ts'
@@ -86,6 +88,8 @@ export interface ManagementOptions extends ExplainDependencies {
   lifetimes: PersonDependencies['lifetimes']
   /** Private schemes without a dot that redirect URIs may have. */
   privateSchemes: ClientDependencies['privateSchemes']
+  /** How third-party sources are asked. */
+  sources: SourceDependencies['sources']
   /** LATCHKEY_SECRET, newest first: for cursors, remembered answers and the seals of the audit log. */
   secrets: readonly string[]
 }
@@ -118,6 +122,8 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   registrationTokenRoutes,
   accessTokenRoutes,
   mcpServerRoutes,
+  skillRoutes,
+  thirdPartySourceRoutes,
   signingKeyRoutes,
   usageRoutes,
   creditRoutes,

@@ -64,3 +64,8 @@ export function commandProofOf (key: string): string {
 export function proofOf (key: string, challenge: string): string {
   return createHmac('sha256', key).update(`server proof v1 ${challenge}`).digest('base64url')
 }
+
+/** Names a secret in rows that are marked or sealed under it. Reveals nothing of it. */
+export function secretId (master: string): string {
+  return Buffer.from(hkdfSync('sha256', master, 'latchkey', 'secret id v1', 6)).toString('base64url')
+}

@@ -48,6 +48,9 @@ export const resource: Resource = {
   kind: 'api',
   defaultScopes: [],
   mostCredits: 0,
+  title: null,
+  description: null,
+  version: '1.0.0',
   createdAt: earlier,
   revokedAt: null,
   revision: 1

@@ -70,6 +70,9 @@ export async function openMetering (t: Test, fresh: () => Promise<FreshDatabase>
     kind: 'api',
     defaultScopes: [],
     mostCredits: 0,
+    title: null,
+    description: null,
+    version: '1.0.0',
     createdAt: noon,
     revokedAt: null,
     revision: 1

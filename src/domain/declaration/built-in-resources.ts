@@ -20,6 +20,9 @@ export const builtInDefaults = {
   kind: 'api',
   defaultScopes: [],
   mostCredits: 0,
+  title: null,
+  description: null,
+  version: '1.0.0',
   revokedAt: null,
   revision: 1
 } as const

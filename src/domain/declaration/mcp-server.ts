@@ -23,6 +23,10 @@ export interface McpServerInput {
   scopes: readonly Scope[]
   /** Scopes of clients that register with the organization's registration token, unless the token names a resource. */
   defaultScopes?: readonly string[]
+  /** As registries show it; left out: none, and 1.0.0. */
+  title?: string | null
+  description?: string | null
+  version?: string
 }
 
 /**
@@ -52,7 +56,14 @@ export async function getMcpServer (
   return requireVisible(actor, found?.kind === 'mcp' ? found : null, 'MCP server', idOrIdentifier)
 }
 
-export interface McpServerChange { name?: string, scopes?: readonly Scope[], defaultScopes?: readonly string[] }
+export interface McpServerChange {
+  name?: string
+  scopes?: readonly Scope[]
+  defaultScopes?: readonly string[]
+  title?: string | null
+  description?: string | null
+  version?: string
+}
 
 /** Changes it as a resource is changed. Default scopes are for clients that register from then on. */
 export async function updateMcpServer (

@@ -24,6 +24,10 @@ export interface ResourceChange {
   /** Left out: those that are still declared. */
   defaultScopes?: readonly string[]
   mostCredits?: number
+  /** Of an MCP server. Null: none. */
+  title?: string | null
+  description?: string | null
+  version?: string
 }
 
 /** As `getResource`, for a change. @throws Failure as `updateResource`. */
@@ -66,6 +70,9 @@ export async function updateResource (
         ? requireDefaults(actor, { ...before, scopes }, change.defaultScopes)
         : stillGrantable(before.defaultScopes, scopes),
       mostCredits: change.mostCredits ?? before.mostCredits,
+      title: change.title === undefined ? before.title : change.title,
+      description: change.description === undefined ? before.description : change.description,
+      version: change.version ?? before.version,
       style: change.style ? restyled(actor, before.style, requireStyle(change.style)) : before.style,
     }
     const kept = await tx.resources.update(after)

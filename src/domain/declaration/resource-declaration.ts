@@ -23,6 +23,9 @@ import type { OrganizationPort } from '../tenancy/organization.ts'
 /** The ports of the operations of this file. */
 type Ports = AuditPort & ClientGenerations & OrganizationPort & ResourcePort & SigningKeyPort
 
+/** The version of an MCP server that names none. */
+export const defaultVersion = '1.0.0'
+
 export interface ResourceInput {
   identifier: string
   name?: string
@@ -35,6 +38,10 @@ export interface ResourceInput {
   defaultScopes?: readonly string[]
   /** 0 unless given. */
   mostCredits?: number
+  /** Of an MCP server; left out: none, and 1.0.0. */
+  title?: string | null
+  description?: string | null
+  version?: string
 }
 
 /**
@@ -82,6 +89,9 @@ export function newResource ({ clock, actor }: Operation<unknown>, input: Resour
       actor, { id: '', identifier: input.identifier, scopes, defaultScopes: [] }, input.defaultScopes ?? []
     ),
     mostCredits: input.mostCredits ?? 0,
+    title: input.title ?? null,
+    description: input.description ?? null,
+    version: input.version ?? defaultVersion,
     createdAt: clock(),
     revokedAt: null,
     revision: 1,

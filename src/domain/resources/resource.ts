@@ -37,6 +37,11 @@ export interface Resource extends Revised {
    * behind a guard in this process declare their own cost.
    */
   mostCredits: number
+  /** Of an MCP server, as registries show it. Null: its name stands for it. */
+  title: string | null
+  /** Null: none. */
+  description: string | null
+  version: string
   createdAt: Date
   revokedAt: Date | null
 }
@@ -151,6 +156,7 @@ export function requireReadable (actor: Actor, found: Resource | null, name: str
 /** The audit detail of a resource. */
 export function auditDetail (resource: Resource) {
   const { identifier, name, kind, scopes, defaultScopes, mostCredits, style, signingAlgorithm } = resource
+  const { title, description, version } = resource
   return {
     organizationId: resource.organizationId,
     subject: resource.id,
@@ -161,6 +167,7 @@ export function auditDetail (resource: Resource) {
       scopes: scopes.map(scope => scope.name),
       defaultScopes,
       mostCredits,
+      ...(kind === 'mcp' ? { title, description, version } : {}),
       style: style.errors,
       signingAlgorithm
     }

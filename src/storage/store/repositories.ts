@@ -39,6 +39,8 @@ import { signInLinkRepository } from '../tables/sign-in-links.ts'
 import { reservationRepository } from '../tables/spend-reservations.ts'
 import { spendLineRepository } from '../tables/spend-lines.ts'
 import { spendTotalRepository } from '../tables/spend-totals.ts'
+import { skillBundleRepository } from '../tables/skill-bundles.ts'
+import { thirdPartySourceRepository } from '../tables/third-party-sources.ts'
 import { tokenUsageRepository } from '../tables/token-usage.ts'
 import { trustedProviderRepository } from '../tables/trusted-providers.ts'
 import { usageRepository } from '../tables/usage.ts'
@@ -85,6 +87,8 @@ export function repositoriesOver (queries: Queries, note: ChangeReport, keys: Ch
     spendLines: spendLineRepository(queries),
     providerKeys: providerKeyRepository(queries),
     virtualKeys: virtualKeyRepository(queries),
+    skillBundles: skillBundleRepository(queries),
+    thirdPartySources: thirdPartySourceRepository(queries),
     usage: usageRepository(queries),
     tokenUsage: tokenUsageRepository(queries),
     requestLog: requestLogRepository(queries),

@@ -55,7 +55,7 @@ const resource: Resource = {
   signingAlgorithm: 'ES256',
   kind: 'mcp',
   defaultScopes: ['z:last-by-name'],
-  mostCredits: 7,
+  mostCredits: 7, title: null, description: null, version: '1.0.0',
   createdAt: start,
   revokedAt: null,
   revision: 1,

@@ -1,0 +1,94 @@
+/** Tar archives in the formats ustar, pax and GNU, read in memory. */
+import { archiveFault, type Budget, type Visit } from './archive-bounds.ts'
+import { EntryNames, entryPath } from './archive-names.ts'
+
+const block = 512
+
+/**
+ * Reads each file of a tar archive.
+ * @throws Failure for one that is damaged or cut off, that holds something else than files and directories, or that
+ * readers may understand differently.
+ */
+export async function readTar (bytes: Buffer, budget: Budget, visit: Visit): Promise<void> {
+  const expected = countEntries(bytes)
+  const { extract } = await import('tar-stream')
+  const parser = extract()
+  const names = new EntryNames()
+  let found = 0
+  try {
+    parser.end(bytes)
+    for await (const entry of parser) {
+      found++
+      const { name, type, pax } = entry.header as typeof entry.header & { pax?: Record<string, string> | null }
+      const isDirectory = type === 'directory'
+      if (!isDirectory && type !== 'file') {
+        throw archiveFault('special_file', `The entry ${shown(name)} is neither a file nor a directory, but a link say.`)
+      }
+      requireKnownRecords(name, pax)
+      budget.takeEntry(isDirectory)
+      const path = entryPath(name)
+      if (path !== '') names.add(path, isDirectory)
+      const chunks: Buffer[] = []
+      for await (const chunk of entry as AsyncIterable<Buffer>) {
+        budget.takeBytes(chunk.length)
+        chunks.push(chunk)
+      }
+      if (!isDirectory) await visit(path, Buffer.concat(chunks))
+    }
+  } catch (error) {
+    throw asFault(error)
+  }
+  if (found !== expected) throw archiveFault('contradictory', 'The tar archive has entries that not every program sees.')
+}
+
+/**
+ * The number of entries by their blocks alone, up to the end mark.
+ * @throws Failure for an archive that ends without one, and for anything behind it.
+ */
+function countEntries (bytes: Buffer): number {
+  let entries = 0
+  let at = 0
+  for (; at + block <= bytes.length && bytes[at] !== 0; at += block) {
+    const flag = String.fromCharCode(bytes[at + 156]!)
+    const size = sizeOf(bytes.subarray(at + 124, at + 136))
+    if (flag === 'g') requireComment(bytes.subarray(at + block, at + block + size))
+    if (!'xgLK'.includes(flag)) entries++
+    at += Math.ceil(size / block) * block
+  }
+  if (bytes.length % block !== 0 || at + 2 * block > bytes.length) {
+    throw archiveFault('damaged', 'The tar archive is cut off: it has no end mark.')
+  }
+  if (bytes.subarray(at).some(byte => byte !== 0)) {
+    throw archiveFault('trailing_bytes', 'The tar archive has bytes behind its end mark.')
+  }
+  return entries
+}
+
+/** A size in octal digits. @throws Failure for any other: it is only needed above 8 GB. */
+function sizeOf (field: Buffer): number {
+  const text = field.toString('latin1').replace(/[ \0]+$/, '').trimStart()
+  if (/^[0-7]{1,11}$/.test(text)) return Number.parseInt(text, 8)
+  throw archiveFault('damaged', 'The tar archive has an entry without a size.')
+}
+
+/** Records for all entries rename or resize them for some programs; only Git's comment is harmless. */
+function requireComment (records: Buffer): void {
+  if (/^[0-9]+ comment=[0-9a-f]{40,64}\n$/.test(records.toString('latin1'))) return
+  throw archiveFault('contradictory', 'The tar archive has records for all of its entries, which programs read differently.')
+}
+
+/** Records that replace the size, or the content, of an entry. */
+function requireKnownRecords (name: string, pax: Record<string, string> | null = null): void {
+  const replaced = Object.keys(pax ?? {}).find(key => key === 'size' || key === 'hdrcharset' || key.startsWith('GNU.sparse'))
+  if (replaced === undefined) return
+  throw archiveFault('contradictory', `The entry ${shown(name)} has a record ${shown(replaced)}, which programs read differently.`)
+}
+
+function shown (name: string): string {
+  return JSON.stringify(name.slice(0, 128))
+}
+
+function asFault (error: unknown): unknown {
+  if (!(error instanceof Error) || 'status' in error) return error
+  return archiveFault('damaged', `The tar archive is damaged or cut off: ${error.message.slice(0, 160)}.`)
+}

@@ -1,0 +1,159 @@
+/** Zip archives, read in memory: what their directory says and what their entries say has to be the same. */
+import { crc32 } from 'node:zlib'
+import type { Entry, LocalFileHeader, ZipFile } from 'yauzl'
+import { archiveFault, type Budget, type Visit } from './archive-bounds.ts'
+import { EntryNames, entryPath } from './archive-names.ts'
+
+const endOfDirectory = 0x06054b50
+const zip64Locator = 0x07064b50
+const endLength = 22
+/** Bytes of a data descriptor (APPNOTE 4.3.9). */
+const shortestDescriptor = 12
+const longestDescriptor = 24
+/** General purpose bits (APPNOTE 4.4.4): encrypted, sizes follow the data, strong encryption, masked headers. */
+const flags = { encrypted: 1 | 64 | 8192, descriptor: 8, utf8: 2048 }
+/** The extra field of another name (APPNOTE 4.6.9). */
+const unicodePath = 0x7075
+
+/**
+ * Reads each file of a zip archive.
+ * @throws Failure for one that is damaged or encrypted, that holds something else than files and directories, or that
+ * readers may understand differently.
+ */
+export async function readZip (bytes: Buffer, budget: Budget, visit: Visit): Promise<void> {
+  const { fromBufferPromise } = await import('yauzl')
+  try {
+    const zip = await fromBufferPromise(bytes, { decodeStrings: false, lazyEntries: true })
+    await readEntries(zip, bytes, budget, visit)
+  } catch (error) {
+    throw asFault(error)
+  }
+}
+
+async function readEntries (zip: ZipFile, bytes: Buffer, budget: Budget, visit: Visit): Promise<void> {
+  const directory = directoryOf(zip, bytes)
+  const names = new EntryNames()
+  const parts: Part[] = []
+  for await (const entry of zip.eachEntry()) {
+    const name = nameOf(entry)
+    const isDirectory = name.endsWith('/')
+    requirePlain(entry, name, isDirectory)
+    budget.takeEntry(isDirectory)
+    const path = entryPath(name)
+    const local = await zip.readLocalFileHeaderPromise(entry, { minimal: false })
+    requireSame(entry, local, name)
+    parts.push({ start: entry.relativeOffsetOfLocalHeader, end: local.fileDataStart + entry.compressedSize, entry })
+    if (path !== '') names.add(path, isDirectory)
+    const content = await contentOf(zip, entry, budget, name)
+    if (isDirectory && content.length > 0) throw archiveFault('contradictory', `The directory ${shown(name)} has data.`)
+    if (!isDirectory) await visit(path, content)
+  }
+  // The types of the library say that it is a boolean.
+  if (Number(zip.readEntryCursor) !== directory.end) {
+    throw archiveFault('contradictory', 'The directory of the zip archive is longer or shorter than it says.')
+  }
+  requireGapless(parts, directory.start)
+}
+
+/** A local header with its data. */
+interface Part { start: number, end: number, entry: Entry }
+
+/** Where the central directory begins and ends. The library has found its end, behind which there is a comment only. */
+function directoryOf ({ comment }: ZipFile, bytes: Buffer): { start: number, end: number } {
+  const end = bytes.length - endLength - comment.length
+  if (end < 0 || bytes.readUInt32LE(end) !== endOfDirectory || bytes.lastIndexOf('PK\x05\x06') !== end) {
+    throw archiveFault('contradictory', 'The zip archive has two ends.')
+  }
+  if (end >= 20 && bytes.readUInt32LE(end - 20) === zip64Locator) {
+    throw archiveFault('unsupported', 'The archive is a zip64 one, which a small archive need not be.')
+  }
+  const [size, start] = [bytes.readUInt32LE(end + 12), bytes.readUInt32LE(end + 16)]
+  if (start + size !== end || bytes.readUInt16LE(end + 8) !== bytes.readUInt16LE(end + 10)) {
+    throw archiveFault('contradictory', 'The directory of the zip archive is not where it says.')
+  }
+  return { start, end }
+}
+
+/** The name as the entry's own bytes say it. */
+function nameOf ({ fileNameRaw, generalPurposeBitFlag, extraFields }: Entry): string {
+  const other = extraFields.find(({ id }) => id === unicodePath)?.data.subarray(5)
+  if (other !== undefined && !other.equals(fileNameRaw)) {
+    throw archiveFault('contradictory', 'An entry of the zip archive has two names.')
+  }
+  const isUtf8 = (generalPurposeBitFlag & flags.utf8) !== 0
+  try {
+    const name = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(fileNameRaw)
+    if (isUtf8 || fileNameRaw.every(byte => byte < 128)) return name
+  } catch { /* Refused below. */ }
+  throw archiveFault('unsafe_name', 'The zip archive has a name that is not in UTF-8.')
+}
+
+function requirePlain (
+  { generalPurposeBitFlag, compressionMethod, externalFileAttributes }: Entry, name: string, isDirectory: boolean
+): void {
+  if ((generalPurposeBitFlag & flags.encrypted) !== 0) {
+    throw archiveFault('encrypted', `The entry ${shown(name)} is encrypted; send an archive without a password.`)
+  }
+  if (compressionMethod !== 0 && compressionMethod !== 8) {
+    throw archiveFault('unsupported', `The entry ${shown(name)} is compressed by another method than Deflate.`)
+  }
+  const type = (externalFileAttributes >>> 16) & 0o170000
+  if (type === 0 || type === (isDirectory ? 0o040000 : 0o100000)) return
+  throw archiveFault('special_file', `The entry ${shown(name)} is neither a file nor a directory, but a link say.`)
+}
+
+/** Programs that stream an archive read the local headers, others the directory: both read the same. */
+function requireSame (entry: Entry, local: LocalFileHeader, name: string): void {
+  const isDescribed = (local.generalPurposeBitFlag & flags.descriptor) !== 0
+  const isSame = local.fileName.equals(entry.fileNameRaw) &&
+    local.generalPurposeBitFlag === entry.generalPurposeBitFlag &&
+    local.compressionMethod === entry.compressionMethod &&
+    (isDescribed || (
+      local.crc32 === entry.crc32 && local.compressedSize === entry.compressedSize &&
+      local.uncompressedSize === entry.uncompressedSize
+    ))
+  if (isSame) return
+  throw archiveFault(
+    'contradictory', `The zip archive says two things of ${shown(name)}: in its directory, and before its data.`
+  )
+}
+
+/** The bytes of one file, which are counted as they come. */
+async function contentOf (zip: ZipFile, entry: Entry, budget: Budget, name: string): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of await zip.openReadStreamPromise(entry) as AsyncIterable<Buffer>) {
+    budget.takeBytes(chunk.length)
+    chunks.push(chunk)
+  }
+  const content = Buffer.concat(chunks)
+  if (content.length === entry.uncompressedSize && crc32(content) === entry.crc32) return content
+  throw archiveFault('damaged', `The entry ${shown(name)} is damaged: its checksum or its size is another one.`)
+}
+
+/** Entries stand one behind the other and hide nothing: none lies within another, and nothing lies between them. */
+function requireGapless (parts: readonly Part[], directoryStart: number): void {
+  const ordered = parts.toSorted((one, other) => one.start - other.start)
+  const starts = [...ordered.map(({ start }) => start), directoryStart]
+  const isGapless = starts[0] === 0 && ordered.every(({ end, entry }, i) => {
+    const gap = starts[i + 1]! - end
+    const isDescribed = (entry.generalPurposeBitFlag & flags.descriptor) !== 0
+    return isDescribed ? gap >= shortestDescriptor && gap <= longestDescriptor : gap === 0
+  })
+  if (isGapless) return
+  throw archiveFault('contradictory', 'The zip archive has entries that overlap, or bytes that belong to none.')
+}
+
+function shown (name: string): string {
+  return JSON.stringify(name.slice(0, 128))
+}
+
+/** What the library and zlib throw are plain errors about the archive. */
+function asFault (error: unknown): unknown {
+  if (!(error instanceof Error) || 'status' in error) return error
+  const { message } = error
+  if (message.includes('extra bytes at the end')) {
+    return archiveFault('trailing_bytes', 'The zip archive has bytes behind its end.')
+  }
+  if (message.includes('encryption')) return archiveFault('encrypted', 'The zip archive is encrypted.')
+  return archiveFault('damaged', `The zip archive is damaged or cut off: ${message.slice(0, 160)}.`)
+}

@@ -1,0 +1,242 @@
+/** Skill bundles: published once as an archive, listed, downloaded with their signature, and yanked. */
+import { Type } from '../../http/typebox-lite.ts'
+import { archiveFormats } from '../../domain/registries/archive.ts'
+import { mostArchiveBytes } from '../../domain/registries/archive-bounds.ts'
+import { skillName } from '../../domain/registries/front-matter.ts'
+import { readBundle } from '../../domain/registries/skill-archive.ts'
+import {
+  archiveOf, getSkill, publishSkill, requireUnaltered, skillVersion, yankSkill, type SkillBundle
+} from '../../domain/registries/skill-bundle.ts'
+import { signatureOf } from '../../domain/registries/skill-signature.ts'
+import type { SigningKeys } from '../../domain/tokens/signing-key.ts'
+import { Failure } from '../../base/errors.ts'
+import { archiveBody, sentArchive, takeArchives } from '../conventions/archive-bodies.ts'
+import { createdAfter, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { definedMembers, operationOf, organizationFilter } from '../conventions/operation.ts'
+import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { routes, type RouteContext } from '../conventions/routes.ts'
+import { revision } from '../conventions/etags.ts'
+import {
+  as, exactly, Id, IdParams, Moment, nullable, OrganizationId, ownPage, pageOf, PageQuerystring, Reason
+} from '../conventions/schemas.ts'
+
+const readAccess = { scopes: ['skills:read'] }
+const writeAccess = { scopes: ['skills:write'] }
+
+interface Dependencies extends CreationDependencies { signingKeys: SigningKeys, secrets: readonly string[] }
+
+const mediaTypes = { zip: 'application/zip', tar: 'application/x-tar', 'tar.gz': 'application/gzip' } as const
+
+const SkillName = as(Type.String({ minLength: 1, ...skillName }), 'pdf-forms')
+const Version = as(Type.String({ minLength: 5, ...skillVersion, description: 'SemVer 2.0.' }), '1.4.0')
+const Organization = Type.Optional(Type.With(OrganizationId, {
+  description: 'A credential of an organization may omit it: the default is its own.'
+}))
+const SkillId = exactly({
+  id: as(Type.String({ minLength: 1, maxLength: 512, description: 'Its id, or its name and version.' }), 'pdf-forms@1.4.0')
+})
+const Archive = Type.Unsafe<Buffer>({
+  content: Object.fromEntries(Object.values(mediaTypes).map(contentMediaType => [
+    contentMediaType, { schema: { contentMediaType, examples: ['PK…'] } }
+  ]))
+})
+const yankStatus = ['active', 'yanked'] as const
+
+const members = {
+  id: as(Type.String(), 'skl_3hTqWnB8vYzKcRxLmPd5Fs'),
+  organization: OrganizationId,
+  name: as(Type.String(), 'pdf-forms'),
+  version: as(Type.String(), '1.4.0'),
+  description: as(Type.String(), 'Fills in PDF forms.'),
+  license: nullable(Type.String()),
+  compatibility: nullable(Type.String()),
+  allowedTools: nullable(Type.String({ description: 'What the skill asks for; it permits nothing.' })),
+  metadata: Type.Unsafe<Readonly<Record<string, string>>>(Type.Record(Type.String(), Type.String())),
+  format: Type.Enum([...archiveFormats]),
+  digest: as(
+    Type.String({ description: 'SHA-256 of the archive as it was sent.' }),
+    'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'
+  ),
+  size: as(Type.Integer({ description: 'Bytes of the archive.' }), 18_211),
+  unpackedSize: as(Type.Integer({ description: 'Bytes of its files together.' }), 60_102),
+  files: as(Type.Integer(), 7),
+  status: Type.Enum([...yankStatus]),
+  yankedAt: nullable(Moment),
+  yankedReason: nullable(Type.String()),
+  publishedBy: as(Type.String(), 'admin'),
+  createdAt: Moment,
+}
+const WireSkill = Type.Object(members, { title: 'Skill' })
+const SignedSkill = Type.Object({
+  ...members,
+  signature: as(Type.String({
+    description: 'A detached JWS (RFC 7515, appendix F) over {"digest", "name", "publisher", "version"} in this order ' +
+      'without spaces; publisher is the organization. Its key is in the published JWKS when this is answered.'
+  }), 'eyJhbGciOiJFUzI1NiIsInR5cCI6InNraWxsLWJ1bmRsZStqd3MiLCJraWQiOiIuLi4ifQ..MEUCIQ')
+}, { title: 'SignedSkill' })
+
+export const skillRoutes = routes<Dependencies>(
+  publishSkillRoute, listSkillsRoute, getSkillRoute, downloadSkillRoute, yankSkillRoute
+)
+
+function publishSkillRoute (app: RouteContext, dependencies: Dependencies): void {
+  // A context of its own: its routes take archives, and the others JSON.
+  app.register(async (archives: RouteContext) => {
+    takeArchives(archives)
+    archives.post('/skills', {
+      bodyLimit: mostArchiveBytes,
+      config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'conflict', 'payload_too_large'] },
+      schema: {
+        operationId: 'publishSkill',
+        summary: 'Publish a version of a skill',
+        description: 'The body is the archive of the skill. A version never changes, and none is overwritten.',
+        querystring: exactly({ organization: Organization, version: Version, name: Type.Optional(SkillName) }),
+        body: archiveBody,
+        response: { 201: SignedSkill },
+      },
+    }, async (request, reply) => {
+      const { version, name } = request.query
+      const organizationId = organizationOf(request.principal.organizationId, request.query.organization)
+      const { secrets } = dependencies
+      return await createdAfter(dependencies, request, reply, async () => {
+        const read = await readBundle(sentArchive(request.body))
+        requireNamed(read.frontMatter.name, name)
+        return read
+      }, async (operation, read) =>
+        await signed(dependencies, await publishSkill(operation, { organizationId, version, read, secrets })))
+    })
+  })
+}
+
+function listSkillsRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/skills', {
+    config: readAccess,
+    schema: {
+      summary: 'List versions of skills',
+      description: ownPage,
+      querystring: exactly({
+        ...PageQuerystring,
+        organization: Type.Optional(Id),
+        name: Type.Optional(SkillName),
+        status: Type.Optional(Type.Enum([...yankStatus]))
+      }),
+      response: { 200: pageOf(WireSkill) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const query = pageQuery(request.query)
+    const { organization, name, status } = request.query
+    const yanked = status === undefined ? undefined : status === 'yanked'
+    const filter = { ...organizationFilter(operation, organization), ...definedMembers({ name, yanked }) }
+    return wirePage(query, await operation.store.skillBundles.page(query, filter), wireSkill)
+  })
+}
+
+function getSkillRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/skills/:id', {
+    config: readAccess,
+    schema: {
+      summary: 'Read a version of a skill',
+      description: 'With its signature, which is made anew by the key that signs at present.',
+      params: SkillId,
+      querystring: exactly({ organization: Organization }),
+      response: { 200: SignedSkill },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    return await signed(dependencies, await getSkill(operation, request.params.id, request.query.organization))
+  })
+}
+
+function downloadSkillRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.get('/skills/:id/archive', {
+    config: { ...readAccess, failures: ['record_altered'] },
+    schema: {
+      operationId: 'downloadSkill',
+      summary: 'Download the archive of a skill',
+      description: 'The bytes that were published, a yanked version included. Repr-Digest has their SHA-256 (RFC 9530).',
+      params: SkillId,
+      querystring: exactly({ organization: Organization }),
+      response: { 200: Archive },
+    },
+  }, async (request, reply) => {
+    const operation = operationOf(dependencies, request)
+    const bundle = await getSkill(operation, request.params.id, request.query.organization)
+    const archive = await archiveOf(operation, bundle, dependencies.secrets)
+    return await reply
+      .header('content-type', mediaTypes[bundle.format])
+      .header('content-disposition', `attachment; filename="${bundle.name}-${bundle.version}.${bundle.format}"`)
+      .header('repr-digest', `sha-256=:${Buffer.from(bundle.digest, 'hex').toString('base64')}:`)
+      .header('latchkey-skill-status', statusOf(bundle))
+      .send(archive)
+  })
+}
+
+function yankSkillRoute (app: RouteContext, dependencies: Dependencies): void {
+  app.post('/skills/:id/yank', {
+    config: writeAccess,
+    schema: {
+      summary: 'Yank a version of a skill',
+      description: 'Marks it as not to be used any more. It stays readable by its exact version. Idempotent, for good.',
+      params: IdParams,
+      body: Reason,
+      response: { 200: WireSkill },
+    },
+  }, async request => wireSkill(
+    await yankSkill(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null)
+  ))
+}
+
+/** @throws Failure `invalid_request` when a deployment-wide credential names none. */
+function organizationOf (own: string | null, asked: string | undefined): string {
+  const organizationId = asked ?? own
+  if (organizationId !== null) return organizationId
+  throw new Failure('invalid_request', {
+    message: 'Name the organization that it should belong to.', details: { field: 'organization' }
+  })
+}
+
+function requireNamed (name: string, expected: string | undefined): void {
+  if (expected === undefined || expected === name) return
+  throw new Failure('invalid_request', {
+    message: `SKILL.md names ${name}, and not ${expected}.`, details: { field: 'name' }
+  })
+}
+
+/** @throws Failure `record_altered`: nothing is signed that was not published here. */
+async function signed ({ signingKeys, secrets }: Dependencies, bundle: SkillBundle) {
+  requireUnaltered(bundle, secrets)
+  await signingKeys.catchUp()
+  return { ...wireSkill(bundle), signature: await signatureOf(signingKeys.ring().signing, bundle) }
+}
+
+function statusOf ({ yankedAt }: SkillBundle): 'active' | 'yanked' {
+  return yankedAt === null ? 'active' : 'yanked'
+}
+
+function wireSkill (bundle: SkillBundle) {
+  const { description, license, compatibility, allowedTools, metadata } = bundle.frontMatter
+  const { id, name, version, format, size, unpackedSize, files, yankedAt, yankedReason, publishedBy, createdAt } = bundle
+  return {
+    [revision]: bundle.revision,
+    id,
+    organization: bundle.organizationId,
+    name,
+    version,
+    description,
+    license,
+    compatibility,
+    allowedTools,
+    metadata,
+    format,
+    digest: `sha256:${bundle.digest}`,
+    size,
+    unpackedSize,
+    files,
+    status: statusOf(bundle),
+    yankedAt,
+    yankedReason,
+    publishedBy,
+    createdAt,
+  }
+}

@@ -1,0 +1,59 @@
+/** Third-party sources, with what they answered in a table of its own. */
+import type { ThirdPartySource, ThirdPartySourceRepository } from '../../domain/registries/third-party-source.ts'
+import type { Prisma, Queries } from '../engine/prisma.ts'
+import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'
+
+export function thirdPartySourceRepository (
+  { thirdPartySource: table, thirdPartyDocument: documents }: Queries
+): ThirdPartySourceRepository {
+  return {
+    async insert (source) {
+      await table.create({ data: { ...source, headerNames: json(source.headerNames) } })
+    },
+    async get (id) {
+      const row = await table.findUnique({ where: { id } })
+      return row && read(row)
+    },
+    async update (after) {
+      const { id, organizationId: _, kind: __, createdAt: ___, ...source } = after
+      const { revision } = await table.update({
+        where: { id },
+        data: { ...source, headerNames: json(source.headerNames), ...nextRevision },
+        select: revisionAlone
+      })
+      return { ...after, revision }
+    },
+    async remove (id) {
+      await table.delete({ where: { id } })
+    },
+    async page (query, filter) {
+      const { where, ...page } = pageOf(query)
+      return toPage(await table.findMany({ ...page, where: { AND: [where, filter] } }), query, read)
+    },
+    async documentOf (sourceId) {
+      const row = await documents.findUnique({ where: { sourceId } })
+      return row && { content: row.content, etag: row.etag }
+    },
+    async recordFetch ({ id, askedAt, status, error, fetchedAt }, document) {
+      await table.update({ where: { id }, data: { askedAt, status, error, fetchedAt }, select: revisionAlone })
+      if (document === null) return
+      await documents.upsert({
+        where: { sourceId: id }, create: { sourceId: id, ...document }, update: document, select: { sourceId: true }
+      })
+    },
+    async forgetDocument (sourceId) {
+      await documents.deleteMany({ where: { sourceId } })
+    },
+    async sealedByOthers (secretId, take) {
+      const where = { sealedHeaders: { not: null }, sealedBy: { not: secretId } }
+      return (await table.findMany({ where, take })).map(read)
+    },
+    async reseal ({ id, sealedHeaders, sealedBy }) {
+      await table.update({ where: { id }, data: { sealedHeaders, sealedBy }, select: revisionAlone })
+    },
+  }
+}
+
+function read (row: Prisma.ThirdPartySourceGetPayload<object>): ThirdPartySource {
+  return { ...row, kind: row.kind as ThirdPartySource['kind'], headerNames: row.headerNames as unknown as string[] }
+}
