@@ -25,6 +25,8 @@ import { mcpServers } from './mcp-servers.ts'
 import { metrics } from './metrics.ts'
 import { policies } from './policies.ts'
 import { providers } from './providers.ts'
+import { skills } from './skills.ts'
+import { sources } from './sources.ts'
 import { tenants } from './tenants.ts'
 
 /** The path below which the API is served. */
@@ -45,7 +47,7 @@ function openCrane (latchkey: Latchkey, declared: Declarations): FastifyPluginAs
   const { dataFolder, identityProviders } = latchkey.config
   const gateway = gatewayOf(latchkey)
   const collections: Collection[] = [
-    tenants, contract, policies, drift, mcpServers, groups, accessTokens, providers, aiBudget, audit,
+    tenants, contract, policies, drift, mcpServers, groups, skills, sources, accessTokens, providers, aiBudget, audit,
     metrics(dataFolder), auth(identityProviders.length > 0 ? 'oidc' : 'none')
   ]
   return async app => {

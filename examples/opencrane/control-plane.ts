@@ -39,7 +39,8 @@ export interface Latchkey {
   get<T = any> (path: string, query?: Query): Promise<T>
   /** Null: there is none, or none that the caller may see. */
   find<T = any> (path: string, query?: Query): Promise<T | null>
-  send<T = any> (method: InnerCall['method'], path: string, body?: object): Promise<T>
+  /** `type`: of a body that is no JSON. */
+  send<T = any> (method: InnerCall['method'], path: string, body?: object, type?: string): Promise<T>
   /** The first items, over as many pages as that takes; `kept` leaves some out. */
   page<T = any> (path: string, asked: PageQuery, query?: Query, kept?: (item: T) => boolean): Promise<Page<T>>
   /** All items. */
@@ -52,11 +53,10 @@ export interface PageQuery { limit?: number, cursor?: string }
 export function latchkeyFor (app: FastifyInstance, request: FastifyRequest): Latchkey {
   const { authorization } = request.headers
   const headers: Record<string, string> = authorization === undefined ? {} : { authorization }
-  const call = async (inner: Omit<InnerCall, 'headers'>): Promise<any> => {
-    const path = managementPrefix + inner.path
-    const { statusCode, payload, headers: { 'retry-after': wait } } = await callWithin(
-      app, request, { ...inner, path, headers }
-    )
+  const call = async (inner: InnerCall): Promise<any> => {
+    const { statusCode, payload, headers: { 'retry-after': wait } } = await callWithin(app, request, {
+      ...inner, path: managementPrefix + inner.path, headers: { ...headers, ...inner.headers }
+    })
     const body = payload === '' ? undefined : JSON.parse(payload)
     if (statusCode < 300) return body
     throw new Refusal(statusCode, body?.code ?? 'INTERNAL_ERROR', body?.error ?? 'No answer.', wait?.toString())
@@ -77,7 +77,12 @@ export function latchkeyFor (app: FastifyInstance, request: FastifyRequest): Lat
     get,
     page,
     find: async (path, query) => await get(path, query).catch(nullIfMissing),
-    send: async (method, path, body) => await call({ method, path, ...(body === undefined ? {} : { body }) }),
+    send: async (method, path, body, type) => await call({
+      method,
+      path,
+      ...(body === undefined ? {} : { body }),
+      ...(type === undefined ? {} : { headers: { 'content-type': type } })
+    }),
     all: async (path, query) => (await page(path, { limit: Infinity }, query)).data,
   }
 }

@@ -47,6 +47,9 @@ export interface Server {
   grants: { tenant: string }[]
 }
 
+/** What is said of a skill bundle besides what the bundle says itself. */
+export interface Skill { scope: string, tags?: string[], sourceName?: string }
+
 /** Names of the API's own paths, which no tenant and no policy has. */
 const reserved = ['drift', 'repair', 'global', 'accounts']
 
@@ -55,6 +58,8 @@ export class Declarations {
   readonly policies = new Map<string, Policy>()
   /** By the id of the resource. */
   readonly servers = new Map<string, Server>()
+  /** By the id of the bundle. */
+  readonly skills = new Map<string, Skill>()
   readonly #file: string
   #changing: Promise<unknown> = Promise.resolve()
 
@@ -102,18 +107,29 @@ export class Declarations {
   }
 
   #kept (): Kept {
-    const { tenants, policies, servers } = this
-    return { tenants: [...tenants.values()], policies: [...policies.values()], servers: [...servers] }
+    const { tenants, policies, servers, skills } = this
+    return {
+      tenants: [...tenants.values()],
+      policies: [...policies.values()],
+      servers: [...servers],
+      skills: [...skills]
+    }
   }
 
-  #load ({ tenants, policies, servers }: Kept): void {
+  #load ({ tenants, policies, servers, skills }: Kept): void {
     refill(this.tenants, tenants.map(tenant => [tenant.name, tenant]))
     refill(this.policies, policies.map(policy => [policy.name, policy]))
     refill(this.servers, servers)
+    refill(this.skills, skills)
   }
 }
 
-interface Kept { tenants: Tenant[], policies: Policy[], servers: [id: string, server: Server][] }
+interface Kept {
+  tenants: Tenant[]
+  policies: Policy[]
+  servers: [id: string, server: Server][]
+  skills: [id: string, skill: Skill][]
+}
 
 function refill<Value> (map: Map<string, Value>, entries: readonly (readonly [string, Value])[]): void {
   map.clear()
@@ -125,6 +141,6 @@ function read (file: string): Kept {
     return JSON.parse(readFileSync(file, 'utf8')) as Kept
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    return { tenants: [], policies: [], servers: [] }
+    return { tenants: [], policies: [], servers: [], skills: [] }
   }
 }
