@@ -16,7 +16,9 @@ export interface Answer {
 }
 
 /** Members of an answer whose value is a secret. */
-const secretMembers = ['access_token', 'client_secret', 'clientSecret', 'key', 'token', 'registration_access_token']
+const secretMembers = [
+  'access_token', 'client_secret', 'clientSecret', 'key', 'token', 'plainTextToken', 'registration_access_token'
+]
 
 /** An expectation failed: the run ends here. */
 export class Unexpected extends Error {
@@ -109,7 +111,7 @@ function readBody (text: string): unknown {
 
 /** The private members of a signing key, in both spellings. */
 function secretsOf (body: any): string[] {
-  const found = [...secretMembers.map(member => body?.[member]), body?.signingKey?.jwk?.d]
+  const found = [...secretMembers.map(member => body?.[member]), body?.litellmKey?.key, body?.signingKey?.jwk?.d]
   const pem = body?.signingKey?.pem
   return [
     ...found.filter(secret => typeof secret === 'string'),

@@ -33,7 +33,7 @@ export const contract: Collection = (app, plane) => {
   }, async request => {
     const latchkey = plane.latchkey(request)
     const { tenant, organization } = await visibleTenant(plane, latchkey, request.params.name)
-    const servers = await latchkey.all<Server>('/mcp-servers', { status: 'active' })
+    const servers = await latchkey.all<Server>('/resources', { kind: 'mcp', status: 'active' })
     const denied = new Set(deniedServers(plane.declared, tenant, servers))
     const named = (isDenied: boolean) =>
       servers.filter(({ identifier }) => denied.has(identifier) === isDenied).map(({ name }) => name).toSorted()

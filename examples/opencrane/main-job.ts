@@ -71,7 +71,9 @@ export async function openCraneJob ({ http, origin, adminToken }: Stage): Promis
   }), 201)
   http.hide(litellmKey.key)
   done(await operator('PUT', '/ai-budget/global', { monthlyLimitUsd: 100 }), 200)
-  done(await operator('PUT', '/providers/keys', { provider: 'openai', apiKey: 'sk-proj-of-the-platform' }), 200)
+  const apiKey = 'sk-proj-of-the-platform'
+  http.hide(apiKey)
+  done(await operator('PUT', '/providers/keys', { provider: 'openai', apiKey }), 200)
   const gateway = done(await latchkey('POST', '/clients', {
     organization: null,
     name: 'ai gateway',

@@ -1,6 +1,5 @@
 /** MCP servers: each is a protected resource of Latchkey, with its transport and the tenants that it is granted to. */
 import { Type, type Static } from 'typebox'
-import { operatorsId } from '../../src/index.ts'
 import { Refusal, type Latchkey } from './control-plane.ts'
 import {
   Ended, exactly, IdParams, pageOf, PageQuerystring, requireOperator, shown, Text, type Collection, type Plane
@@ -33,7 +32,11 @@ const WireServer = Type.Object({
   credentials: Type.Array(Type.Object({}))
 })
 
-interface Server { id: string, name: string, identifier: string, status: string }
+interface Server { id: string, name: string, identifier: string }
+
+/** The servers of the platform are seen by its tenants, too. */
+const allServers = '/resources'
+const ofServers = { kind: 'mcp', status: 'active' }
 
 /** What a token for a server lets its client do. */
 const scopes = [{ name: 'mcp:use', description: 'Use the tools of the server' }]
@@ -53,7 +56,7 @@ export const mcpServers: Collection = (app, plane) => {
       response: { 200: pageOf(WireServer) }
     }
   }, async request =>
-    shown(await plane.latchkey(request).page<Server>('/mcp-servers', request.query, { status: 'active' }), wire))
+    shown(await plane.latchkey(request).page<Server>(allServers, request.query, ofServers), wire))
 
   app.post('/mcp-servers', {
     schema: {
@@ -68,7 +71,7 @@ export const mcpServers: Collection = (app, plane) => {
     await requireOperator(latchkey)
     const { name, endpoint: identifier, transport, tenant, grants = [] } = request.body
     requireTenants(plane, grants)
-    const organization = tenant === undefined ? operatorsId : organizationOf(plane, tenant)
+    const organization = tenant === undefined ? null : organizationOf(plane, tenant)
     const server = await declared.change(async () => {
       const made = await latchkey.send<Server>('POST', '/mcp-servers', { organization, name, identifier, scopes })
       declared.servers.set(made.id, { transport, grants })
@@ -139,8 +142,8 @@ export const mcpServers: Collection = (app, plane) => {
 
 /** @throws Refusal MCP_SERVER_NOT_FOUND. */
 async function serverOf (latchkey: Latchkey, id: string): Promise<Server> {
-  const found = await latchkey.find<Server>(`/mcp-servers/${encodeURIComponent(id)}`)
-  if (found === null || found.status !== 'active') {
+  const found = (await latchkey.all<Server>(allServers, ofServers)).find(server => server.id === id)
+  if (found === undefined) {
     throw new Refusal(404, 'MCP_SERVER_NOT_FOUND', `There is no MCP server ${JSON.stringify(id)}.`)
   }
   return found

@@ -131,7 +131,7 @@ interface Projection { tenant: Tenant, denied: string[], live: LivePolicy | unde
 
 async function projections ({ declared }: Plane, latchkey: Latchkey): Promise<Projection[]> {
   const [servers, policies] = await Promise.all([
-    latchkey.all<Server>('/mcp-servers', { status: 'active' }),
+    latchkey.all<Server>('/resources', { kind: 'mcp', status: 'active' }),
     latchkey.all<LivePolicy>('/policies', { organization: 'deployment' })
   ])
   const byName = new Map(policies.map(policy => [policy.name, policy]))

@@ -8,7 +8,7 @@ const root = resolve(import.meta.dirname, '../..')
 const demo = resolve(root, 'examples/demo.ts')
 const environment = ownEnvironment({})
 
-for (const example of ['crane-ledger', 'craftkit', 'craftdesk']) {
+for (const example of ['crane-ledger', 'craftkit', 'craftdesk', 'opencrane']) {
   tap.test(`--example ${example} --once tells that API's main job, every step holds, and no secret is printed`, async t => {
     const { code, stdout, stderr } = await run(process.execPath, [demo, '--example', example, '--once'], {
       env: environment
@@ -20,7 +20,7 @@ for (const example of ['crane-ledger', 'craftkit', 'craftdesk']) {
     t.notMatch(stdout, '✗')
     for (
       const secret of [
-        /lkadm_[\w-]{10,}/, /c[lkd]_(live|test)_\w{10,}/, /eyJ[\w-]{20,}/, /whk_[\w-]{10,}/, /Basic [\w=]{20,}/,
+        /lkadm_[\w-]{10,}/, /(c[lkd]|oc)_(live|test)_\w{10,}/, /lkmat_\w{10,}/, /sk-proj-of-the/, /eyJ[\w-]{20,}/, /whk_[\w-]{10,}/, /Basic [\w=]{20,}/,
         /"d": "[\w-]{30,}"/, /PRIVATE KEY/
       ]
     ) t.notMatch(stdout, secret)
@@ -31,7 +31,7 @@ for (const example of ['crane-ledger', 'craftkit', 'craftdesk']) {
 tap.test('an example that there is not is named, and so are those that there are', async t => {
   const { code, stderr } = await run(process.execPath, [demo, '--example', 'craftsman', '--once'], { env: environment })
   t.equal(code, 1)
-  t.equal(stderr, 'There is no example "craftsman"; there are: ledgerbee, crane-ledger, craftkit, craftdesk.\n')
+  t.equal(stderr, 'There is no example "craftsman"; there are: ledgerbee, crane-ledger, craftkit, craftdesk, opencrane.\n')
 })
 
 tap.test('CL-10: docs/rotation.md is what a rotation under traffic prints: no call is refused, and the old key ends with its overlap', async t => {

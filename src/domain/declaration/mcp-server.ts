@@ -1,4 +1,4 @@
-/** MCP servers: resources of an organization that clients find by themselves, from a 401 to a token (OC-06). */
+/** MCP servers: resources that clients find by themselves, from a 401 to a token (OC-06). */
 import type { ClientGenerations } from '../resources/resource.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Resource } from '../resources/resource.ts'
@@ -17,7 +17,8 @@ import type { OrganizationPort } from '../tenancy/organization.ts'
 type Ports = AuditPort & ClientGenerations & OrganizationPort & ResourcePort & SigningKeyPort
 
 export interface McpServerInput {
-  organizationId: string
+  /** Null: the deployment's, for every organization. */
+  organizationId: string | null
   identifier: string
   name?: string
   scopes: readonly Scope[]

@@ -13,7 +13,7 @@ import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { wireScope, readScope, DeclaredScopes, NewScopes } from '../schemas/declared-scopes.ts'
 import {
-  as, exactly, Id, IdParams, isRevoked, ownPage, Moment, Name, nullable, OrganizationId, Owner, pageOf,
+  as, exactly, Id, IdParams, isRevoked, ownPage, Moment, Name, nullable, OrganizationId, OwnerOrDeployment, pageOf,
   PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts,
 } from '../conventions/schemas.ts'
 
@@ -28,7 +28,7 @@ const DefaultScopes = Type.Optional(
   })
 )
 const NewServer = exactly({
-  organization: Owner,
+  organization: OwnerOrDeployment,
   identifier: as(
     Type.String({ maxLength: 512, description: 'The URL of the server, as its clients use it (RFC 8707).' }),
     'https://mcp.acme.test/mcp'
