@@ -47,3 +47,12 @@ export async function createTenant (server: TestServer, name?: string): Promise<
   const { key, id: keyId } = await server.createKey({ organization: id })
   return { id, key, keyId }
 }
+
+/** A change by the admin token with If-Match. */
+export async function changeIf (
+  tag: string, server: TestServer, method: string, path: string, body: Json
+): Promise<Answer> {
+  return await server.send({
+    method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${server.adminToken}`, 'if-match': tag }, body
+  })
+}

@@ -57,7 +57,7 @@ export async function reservedCall (
   const { principal } = verdict
   const outcome = await reserve({ store, clock }, { ...asked(body, principal), ...named })
   return outcome.ok
-    ? { ok: true, reservation: outcome.reservation, principal, isNew: true }
+    ? { ...outcome, principal }
     : overBudget(asking, question, call, principal, outcome.shortage)
 }
 
