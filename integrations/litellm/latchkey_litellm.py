@@ -1,11 +1,12 @@
 """LiteLLM's hooks for Latchkey: a call is verified and reserved in one request before it, and settled after it."""
-import asyncio, contextvars, hashlib, json, math, os, time, uuid  # noqa: E401
+import asyncio, hashlib, json, math, os, time, uuid  # noqa: E401
 
 import httpx
 import litellm
 from fastapi import HTTPException
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.proxy._types import UserAPIKeyAuth
+from pydantic import PrivateAttr
 
 latchkey = httpx.AsyncClient(base_url=os.environ["LATCHKEY_URL"] + "/api/v1", timeout=10, auth=(
     os.environ["LATCHKEY_CLIENT_ID"], os.environ["LATCHKEY_CLIENT_SECRET"]))
@@ -19,8 +20,13 @@ parameters = set("""model messages prompt input stream stream_options max_tokens
     top_p stop seed presence_penalty frequency_penalty logit_bias logprobs top_logprobs tools tool_choice
     parallel_tool_calls response_format reasoning_effort metadata user encoding_format dimensions""".split())
 
-caller = contextvars.ContextVar("caller")  # the credential, which no log of LiteLLM's sees, and its address
 leased = {}  # by id of a provider key: fingerprint, text, end
+
+
+class Caller(UserAPIKeyAuth):
+    """With the credential and its address, which are private: LiteLLM neither logs nor serializes them."""
+    _credential: str = PrivateAttr("")
+    _address: str = PrivateAttr("")
 
 
 def refuse(status, body, headers=()):
@@ -44,7 +50,6 @@ async def authenticate(request, api_key):
     """general_settings.custom_auth. Calls are verified with their reservation, below."""
     if request.url.path not in calls | lists:
         refuse(403, "This gateway has no such route.")
-    caller.set((api_key, request.client.host))
     if request.url.path in lists:
         verdict = await ask("/verify", {
             "credential": api_key, "resource": resource, "scopes": [], "address": request.client.host})
@@ -52,7 +57,9 @@ async def authenticate(request, api_key):
             refuse(verdict["refusal"]["status"], json.loads(verdict["refusal"]["body"]))
     elif odd := set(await request.json()) - parameters:
         refuse(400, f"The gateway takes no {', '.join(sorted(odd))}.")
-    return UserAPIKeyAuth(api_key=hashlib.sha256(api_key.encode()).hexdigest())
+    caller = Caller(api_key=hashlib.sha256(api_key.encode()).hexdigest())
+    caller._credential, caller._address = api_key, request.client.host
+    return caller
 
 
 async def provider_key(named):
@@ -90,9 +97,8 @@ class Budgets(CustomLogger):
         model = found[0]["litellm_params"]["model"]
         if "input" not in data and not (data.get("max_tokens") or data.get("max_completion_tokens")):
             data["max_tokens"] = most_tokens
-        credential, address = caller.get()
         reservation = await ask("/spend/reservations", {
-            "credential": credential, "address": address, "resource": resource, "model": data["model"],
+            "credential": user_api_key_dict._credential, "address": user_api_key_dict._address, "resource": resource, "model": data["model"],
             "estimate": estimate(data, found[0]), "reference": str(uuid.uuid4()),
             "provider": litellm.get_llm_provider(model)[1]})
         data["metadata"] = {**(data.get("metadata") or {}), "latchkey_reservation": reservation["id"]}
