@@ -89,6 +89,7 @@ export async function openLatchkey (
   const { authenticator, reader } = checks
   const data = { store, registry, clock }
   const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
+  const deciding = { ...judging, secrets }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
   const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage }
   const people = personAuthenticator({ issuer, registry, ...sessions, lifetimes })
@@ -136,9 +137,7 @@ export async function openLatchkey (
       privateSchemes: config.redirectSchemes
     }))
     await app.register(decision({
-      ...judging,
-      store,
-      secrets,
+      ...deciding,
       issuer,
       ring,
       guardSessions,

@@ -67,7 +67,8 @@ for (const { name, server } of servers) {
     t.strictSame(over.json.details, {
       reason: 'insufficient_budget', budget: { of: 'organization', period: 'month', limit: 400, left: 400, resetsAt }
     }, 'the one that lasts longest')
-    t.equal(over.json.message, 'The call does not fit into the budget of the organization for the month, which has 400 ' +
+    t.equal(over.json.message, 'The call does not fit into the budget of the organization for the month, which has ' +
+      '400 ' +
       `micro-dollars left; it begins anew at ${resetsAt}.`)
     t.equal(over.headers['x-latchkey-refusal'], 'insufficient_budget')
     t.ok(Number(over.headers['retry-after']) > 0)
@@ -124,7 +125,9 @@ for (const { name, server } of servers) {
     t.strictSame(answers.map(({ status }) => status), Array.from({ length: 8 }, () => 200))
     t.match(answers[0]!.json, { status: 'settled', amount: 700, usage, estimate: 1_000 })
     t.match(await budgetOf(id), { day: { spent: 700, reserved: 0 }, month: { spent: 700, reserved: 0 } })
-    t.match(await settle(reserved, { amount: 701 }), { status: 409, json: { details: { field: 'amount', amount: 700 } } })
+    t.match(await settle(reserved, { amount: 701 }), {
+      status: 409, json: { details: { field: 'amount', amount: 700 } }
+    })
     t.match(await release(reserved), { status: 200, json: { status: 'settled', amount: 700 } })
     t.match((await admin('GET', `/spend?organization=${id}`)).json.data, [
       { model: 'gpt-5', amount: 700, calls: 1, inputTokens: 12, outputTokens: 34 }

@@ -10,7 +10,7 @@ import tap, { type Test } from 'tap'
 import { sweepShortLived } from '../../src/domain/maintenance/housekeeping.ts'
 import { newSecret } from '../../src/secrets/random.ts'
 import { pythonTools, run } from '../support/foreign-tools.ts'
-import { createGateway, createTenant, type Gateway } from '../support/gateway.ts'
+import { createGateway, createTenant, type Gateway, type Tenant } from '../support/gateway.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { freePort, ownEnvironment, stop } from '../support/running-server.ts'
 import { startServer, type Json, type TestServer } from '../support/test-server.ts'
@@ -25,7 +25,16 @@ const providerSecret = 'sk-real-provider-key-0123456789'
 tap.setTimeout(1_800_000)
 
 /** What a judge of one database works with. */
-interface World { servers: TestServer[], gateway: Gateway, upstream: Upstream, url: string, said (): string, kill (): Promise<void> }
+interface World {
+  servers: TestServer[]
+  gateway: Gateway
+  upstream: Upstream
+  url: string
+  /** What it has logged. */
+  said (): string
+  /** As a crash: it is started again. */
+  kill (): Promise<void>
+}
 
 /** In front of several servers: every request goes to the next one. */
 async function balancer (t: Test, servers: readonly TestServer[]): Promise<string> {
@@ -131,7 +140,7 @@ async function settledMonth (world: World, id: string): Promise<Json> {
   return await eventually(() => monthOf(world, id), ({ reserved }) => reserved === 0)
 }
 
-async function tenantWith ({ servers: [server] }: World, calls: number): Promise<Awaited<ReturnType<typeof createTenant>>> {
+async function tenantWith ({ servers: [server] }: World, calls: number): Promise<Tenant> {
   const tenant = await createTenant(server!)
   const month = calls * costOfCall
   await server!.admin('PUT', `/budgets/organizations/${tenant.id}`, { day: null, month })
@@ -235,14 +244,16 @@ for (const { name, start } of starts) {
         { output_cost_per_token: 0 }, { mock_response: 'free' }, { fallbacks: ['other'] }, { litellm_metadata: {} }
       ]) {
         const [outcome] = await call(world, key, { body: { max_tokens: 100, extra_body: extra } })
-        t.ok([400, 401].includes(outcome!.status), `${JSON.stringify(extra)}: ${JSON.stringify(outcome)}`)
+        // Some are refused by LiteLLM itself, with 500.
+        t.ok(outcome!.status >= 400, `${JSON.stringify(extra)}: ${JSON.stringify(outcome)}`)
       }
       t.equal(upstream.keys.length, before)
       const forged = { metadata: { latchkey_reservation: 'rsv_of_another' } }
       t.strictSame(statusesOf(await call(world, key, { body: { max_tokens: 100, extra_body: forged } })), [200])
       t.match(await settledMonth(world, id), { spent: costOfCall, reserved: 0 })
       for (const path of ['/key/generate', '/config/yaml', '/v1/files', '/openai/deployments/small/chat/completions']) {
-        const { status } = await fetch(world.url + path, { method: 'POST', headers: { authorization: `Bearer ${key}` } })
+        const headers = { authorization: `Bearer ${key}` }
+        const { status } = await fetch(world.url + path, { method: 'POST', headers })
         t.not(status, 200, path)
       }
     })

@@ -41,8 +41,10 @@ export async function reserveFor (
   })
 }
 
+export interface Tenant { id: string, key: string, keyId: string }
+
 /** An organization with a key for models. */
-export async function createTenant (server: TestServer, name?: string): Promise<{ id: string, key: string, keyId: string }> {
+export async function createTenant (server: TestServer, name?: string): Promise<Tenant> {
   const { id } = await server.createOrganization(name)
   const { key, id: keyId } = await server.createKey({ organization: id })
   return { id, key, keyId }

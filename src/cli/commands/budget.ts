@@ -6,7 +6,12 @@ import { UsageError } from '../failure.ts'
 import { fieldLines, instant, tableLines } from '../print.ts'
 
 interface Budget {
-  id: string, kind: string, account: string | null, organization: string | null, day: number | null, month: number | null
+  id: string,
+  kind: string,
+  account: string | null,
+  organization: string | null,
+  day: number | null,
+  month: number | null
 }
 interface Period { limit: number | null, spent: number, reserved: number, left: number | null, resetsAt: string }
 interface State extends Omit<Budget, 'id' | 'day' | 'month'> { isSet: boolean, day: Period, month: Period }
@@ -54,7 +59,9 @@ export function budgetCommands (): Command {
     .action(calling<{ data: Sum[] }, SpendFlags>(showSums, (api, { by, org: organization, key: credential, ...rest }) =>
       api.get('/spend/sums', { by, organization, credential, model: rest.model, from: rest.from, to: rest.to })))
   withPageFlags(budget.command('reservations').description('list reservations of calls, newest first'), { org: true })
-    .addOption(new Option('--status <name>', 'only in this state').choices(['open', 'settled', 'released', 'unsettled']))
+    .addOption(
+      new Option('--status <name>', 'only in this state').choices(['open', 'settled', 'released', 'unsettled'])
+    )
     .action(calling<Page<Reservation>, ListFlags & { status?: string }>(showReservations, (api, { status, ...flags }) =>
       api.get('/spend/reservations', { ...pageQuery(flags), status })))
   return budget.addCommand(virtualKeyCommands())

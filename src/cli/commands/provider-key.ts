@@ -61,6 +61,8 @@ function showKey (key: ProviderKey): string {
 
 const showKeys = showPage<ProviderKey>(
   ['ID', 'PROVIDER', 'ORGANIZATION', 'FINGERPRINT', 'ENDS IN', 'LAST LEASED'],
-  key => [key.id, key.provider, key.organization ?? 'the deployment', key.fingerprint, key.hint, instant(key.lastLeasedAt)],
+  ({ id, provider, organization, fingerprint, hint, lastLeasedAt }) => [
+    id, provider, organization ?? 'the deployment', fingerprint, hint, instant(lastLeasedAt)
+  ],
   'No provider key is set.'
 )

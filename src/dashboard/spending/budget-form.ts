@@ -40,7 +40,8 @@ async function save (submission: Submission): Promise<Outcome> {
   const { api, field } = submission
   const [day, month] = [microDollars(field('day')), microDollars(field('month'))]
   if (day === undefined || month === undefined) {
-    return { screen: await formScreen(submission, 'Write dollars with at most six decimals, such as 25.50.'), status: 422 }
+    const problem = 'Write dollars with at most six decimals, such as 25.50.'
+    return { screen: await formScreen(submission, problem), status: 422 }
   }
   await api.change('PUT', apiPathOf(field('organization')), { body: { day, month } })
   const query = field('organization') === '' ? '' : `?organization=${encodeURIComponent(field('organization'))}`

@@ -30,7 +30,8 @@ export function spendingScreens (app: Dashboard): void {
 async function spending (visit: Visit): Promise<Screen> {
   const { api, me, now } = visit
   const asked = askedOf(visit)
-  const query = { ...(asked.organization === '' ? {} : { organization: asked.organization }), ...daysUntil(now, asked.days) }
+  const of = asked.organization === '' ? {} : { organization: asked.organization }
+  const query = { ...of, ...daysUntil(now, asked.days) }
   const sums = async (by: string) => (await api.get<{ data: Sum[] }>('/spend/sums', { by, ...query })).data
   const [states, days, models, credentials, unsettled] = await Promise.all([
     statesOf(visit, asked), sums('day'), sums('model'), sums('credential'), unsettledOf(visit, asked)
@@ -99,5 +100,7 @@ function unsettledIn ({ data, pagination }: Listing<Reservation>): string {
 <th scope="row"><code class="bare">${id}</code></th><td><code class="bare">${credential}</code></td><td>${model}</td>
 <td>${dollars(amount)}</td><td>!${dayOf(expiresAt)}</td></tr>
 `)}</tbody></table>
-!${pagination.hasMore ? html`<p class="muted">There are more: <code>latchkey budget reservations</code></p>` : ''}</section>`
+!${pagination.hasMore
+? html`<p class="muted">There are more: <code>latchkey budget reservations</code></p>`
+: ''}</section>`
 }

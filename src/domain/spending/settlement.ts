@@ -160,6 +160,8 @@ function full (): Failure {
 function about (reservation: Reservation) {
   const { id, organizationId, clientId, credentialId, account, model, estimate, amount } = reservation
   return {
-    organizationId, subject: id, detail: { client: clientId, credential: credentialId, account, model, estimate, amount }
+    organizationId,
+    subject: id,
+    detail: { client: clientId, credential: credentialId, account, model, estimate, amount }
   }
 }
