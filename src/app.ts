@@ -86,7 +86,6 @@ export async function openLatchkey (
   await services.start()
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
-  const { authenticator, reader } = checks
   const data = { store, registry, clock }
   const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
   const deciding = { ...judging, secrets }
@@ -112,8 +111,7 @@ export async function openLatchkey (
       ring,
       catchUp,
       signerFor: algorithm => provideIdTokenKey(signingKeys, operation, algorithm),
-      reader,
-      authenticator,
+      ...checks,
       ...recorders,
       usage: clientUsage,
       clientFailures: failures,

@@ -162,7 +162,7 @@ for (const { database, server, victim, attacker } of inhabited) {
         ? 403
         : route === 'POST /resources'
           ? 409
-          : request.collection === 'create' || route.endsWith('/virtual-key') && route.startsWith('POST')
+          : request.collection === 'create' || route === 'POST /organizations/:id/virtual-key'
             ? 201
             : route.startsWith('DELETE')
               ? 204

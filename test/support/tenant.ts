@@ -532,7 +532,9 @@ export function requestsFor (
       scope: 'api-keys:write', path: `/organizations/${organization}/virtual-key/revoke`
     },
     'POST /organizations/:id/virtual-key': {
-      scope: 'api-keys:write', path: `/organizations/${organization}/virtual-key`, body: { resource: issuer, scopes: [] }
+      scope: 'api-keys:write',
+      path: `/organizations/${organization}/virtual-key`,
+      body: { resource: issuer, scopes: [] }
     },
     'GET /spend': { scope: 'spend:read', path: `/spend?organization=${organization}`, collection: 'list' },
     'GET /spend/sums': {

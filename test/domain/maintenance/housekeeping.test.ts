@@ -159,7 +159,8 @@ for (const { name, database } of fresh) {
     }
     await insertInvitations(store)
     const [old, lost] = [
-      await reservedAt(store, new Date('2027-01-10T12:00:00Z')), await reservedAt(store, new Date(now.getTime() - 600_000))
+      await reservedAt(store, new Date('2027-01-10T12:00:00Z')),
+      await reservedAt(store, new Date(now.getTime() - 600_000))
     ]
     const then = { ...operation, clock: () => old.createdAt }
     await settleReservation(then, 'cli_x', old.id, { amount: 5, force: false, inputTokens: 0, outputTokens: 0 })
