@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import { may } from '../api.ts'
 import { barsByDay, everyDay } from '../chart.ts'
 import { dayOf, sharesOf, type Share } from '../elements.ts'
-import { filterForm, type Listing, type Options } from '../list.ts'
+import { filterForm, given, listOf, pageSize, type Column, type Listing, type Options } from '../list.ts'
 import type { Screen } from '../frame.ts'
 import { daysUntil, screenAt, type Dashboard, type Visit } from '../visit.ts'
 import { budgetsOf, dollars, type BudgetState } from './budgets.ts'
@@ -18,9 +18,8 @@ interface Asked { organization: string, days: number }
 
 const ranges: Options = [['7', '7 days'], ['30', '30 days'], ['90', '90 days']]
 
-/** Rows of a table of shares, and unsettled reservations, at most. */
+/** Rows of a table of shares, at most. */
 const mostShares = 10
-const mostUnsettled = 20
 
 export function spendingScreens (app: Dashboard): void {
   screenAt(app, '/spending', spending)
@@ -48,7 +47,7 @@ async function spending (visit: Visit): Promise<Screen> {
 !${barsByDay(everyDay(cents, asked.days, now), 'Cents', { counted: 'Cents' })}</section>
 !${sharesIn('By model', models)}
 !${sharesIn('By key', credentials)}
-!${unsettledIn(unsettled)}`
+!${unsettledIn(visit, asked, unsettled)}`
   }
 }
 
@@ -75,9 +74,9 @@ async function statesOf ({ api, me }: Visit, { organization }: Asked): Promise<B
   )]
 }
 
-async function unsettledOf ({ api }: Visit, { organization }: Asked): Promise<Listing<Reservation>> {
+async function unsettledOf ({ api, query }: Visit, { organization }: Asked): Promise<Listing<Reservation>> {
   return await api.get('/spend/reservations', {
-    status: 'unsettled', limit: mostUnsettled, ...(organization === '' ? {} : { organization })
+    status: 'unsettled', limit: pageSize, ...given({ organization, cursor: query('after') })
   })
 }
 
@@ -89,18 +88,26 @@ function sharesIn (title: string, sums: readonly Sum[]): string {
   return html`<section class="panel"><h2>${title}, in cents</h2>!${sharesOf(title, shares)}</section>`
 }
 
-function unsettledIn ({ data, pagination }: Listing<Reservation>): string {
-  if (data.length === 0) return html`<p class="muted">Every reservation that ended was settled or released.</p>`
+function unsettledIn (visit: Visit, { organization, days }: Asked, listing: Listing<Reservation>): string {
+  const filter = { days: String(days), ...(organization === '' ? {} : { organization }) }
   return html`<section class="panel"><h2>Unsettled reservations</h2>
 <p class="muted">No gateway said in time what these calls have cost, so their estimates were charged.</p>
-<table><caption class="unseen">Unsettled reservations</caption>
-<thead><tr><th scope="col">Reservation</th><th scope="col">Key</th><th scope="col">Model</th>
-<th scope="col">Charged</th><th scope="col">Ended</th></tr></thead>
-<tbody>!${data.map(({ id, credential, model, amount, expiresAt }) => html`<tr>
-<th scope="row"><code class="bare">${id}</code></th><td><code class="bare">${credential}</code></td><td>${model}</td>
-<td>${dollars(amount)}</td><td>!${dayOf(expiresAt)}</td></tr>
-`)}</tbody></table>
-!${pagination.hasMore
-? html`<p class="muted">There are more: <code>latchkey budget reservations</code></p>`
-: ''}</section>`
+!${listOf<Reservation>({
+  caption: 'Unsettled reservations',
+  nouns: ['reservation', 'reservations'],
+  path: spendingPath,
+  filter: visit.me.deployment ? filter : { days: String(days) },
+  orders: ['days', 'organization'],
+  after: visit.query('after'),
+  columns,
+  empty: 'None. Every reservation that ended was settled or released.'
+}, listing)}</section>`
 }
+
+const columns: Column<Reservation>[] = [
+  { name: 'Reservation', cell: ({ id }) => html`<code class="bare">${id}</code>` },
+  { name: 'Key', cell: ({ credential }) => html`<code class="bare">${credential}</code>` },
+  { name: 'Model', cell: ({ model }) => html`${model}` },
+  { name: 'Charged', cell: ({ amount }) => html`${dollars(amount)}` },
+  { name: 'Ended', cell: ({ expiresAt }) => dayOf(expiresAt) },
+]
