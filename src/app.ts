@@ -97,6 +97,7 @@ export async function openLatchkey (
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
   const data = { store, registry, clock }
   const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
+  const deciding = { ...judging, secrets }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
   const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage, lifetimes }
   const people = personAuthenticator({ issuer, registry, ...sessions })
@@ -155,9 +156,7 @@ export async function openLatchkey (
     }))
     if (place !== false) await app.register(managed(place.prefix))
     await app.register(decision({
-      ...judging,
-      store,
-      secrets,
+      ...deciding,
       issuer,
       ring,
       guardSessions,

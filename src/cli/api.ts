@@ -20,7 +20,7 @@ export interface Api {
   /** `timeoutMs`: for requests that take longer than most. */
   post<T> (path: string, body?: object, timeoutMs?: number): Promise<Answer<T>>
   patch<T> (path: string, body: object): Promise<Answer<T>>
-  put<T> (path: string): Promise<Answer<T>>
+  put<T> (path: string, body?: object): Promise<Answer<T>>
   /** The value is null if the answer is empty, and the impact of a dry run otherwise. */
   delete<T> (path: string, query?: Query): Promise<Answer<T>>
   /** A stream of an answer too long for memory. It fails if the answer is truncated. */
@@ -35,7 +35,7 @@ export function managementApi (connection: Connection): Api {
     get: (path, query) => call(connection, 'GET', path + queryString(query)),
     post: (path, body, timeoutMs) => call(connection, 'POST', path, body ?? {}, timeoutMs),
     patch: (path, body) => call(connection, 'PATCH', path, body),
-    put: path => call(connection, 'PUT', path),
+    put: (path, body) => call(connection, 'PUT', path, body),
     delete: (path, query) => call(connection, 'DELETE', path + queryString(query)),
     download: (path, query) => download(connection, path + queryString(query)),
   }

@@ -6,6 +6,7 @@ import { keyCommands } from './commands/api-key.ts'
 import { auditCommands } from './commands/audit.ts'
 import { authorizationCommands } from './commands/authorization.ts'
 import { backupCommand } from './commands/backup.ts'
+import { budgetCommands } from './commands/budget.ts'
 import { clientApprovalCommands } from './commands/client-approval.ts'
 import { clientCommands } from './commands/client.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -20,6 +21,7 @@ import { organizationCommands } from './commands/organization.ts'
 import { organizationTemplateCommands } from './commands/organization-template.ts'
 import { policyCommands } from './commands/policy.ts'
 import { whoamiCommand } from './commands/principal.ts'
+import { providerKeyCommands } from './commands/provider-key.ts'
 import { publishableKeyCommands } from './commands/publishable-key.ts'
 import { registrationTokenCommands } from './commands/registration-token.ts'
 import { replicasCommand } from './commands/replica.ts'
@@ -51,6 +53,8 @@ export function commands (): Command[] {
     accessTokenCommands(),
     mcpServerCommands(),
     signingKeyCommands(),
+    budgetCommands(),
+    providerKeyCommands(),
     auditCommands(),
     explainCommand(),
     replicasCommand(),

@@ -22,6 +22,8 @@ import { publishableKeyScreens } from './publishable-keys/publishable-keys.ts'
 import { serverScreens } from './servers/servers.ts'
 import { savedForm } from './shown-once.ts'
 import { signInScreens } from './sign-in/sign-in.ts'
+import { providerKeyScreens } from './provider-keys/provider-keys.ts'
+import { spendingScreens } from './spending/spending.ts'
 import { signingKeyScreens } from './signing-keys/signing-keys.ts'
 import { webhookTokenScreens } from './webhook-tokens/webhook-tokens.ts'
 import { usageScreen } from './usage/usage.ts'
@@ -53,6 +55,8 @@ export function dashboard (issuer: string, apiPrefix: string): FastifyPluginAsyn
     policyScreens(context)
     organizationScreens(context)
     usageScreen(context)
+    spendingScreens(context)
+    providerKeyScreens(context)
     auditScreens(context)
     explainScreens(context)
     signInScreens(context)

@@ -29,6 +29,7 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
     name: 'Watch',
     places: [
       { name: 'Usage', path: `${dashboardPath}/usage`, scope: 'usage:read' },
+      { name: 'AI spending', path: `${dashboardPath}/spending`, scope: 'spend:read' },
       { name: 'Audit log', path: `${dashboardPath}/audit`, scope: 'audit:read' },
       { name: 'Why was it refused?', path: `${dashboardPath}/explain`, scope: 'audit:read' },
     ]
@@ -39,6 +40,7 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
       { name: 'API keys', path: `${dashboardPath}/api-keys`, scope: 'api-keys:read' },
       { name: 'Publishable keys', path: `${dashboardPath}/publishable-keys`, scope: 'publishable-keys:read' },
       { name: 'Webhook tokens', path: `${dashboardPath}/webhook-tokens`, scope: 'webhook-tokens:read' },
+      { name: 'Provider keys', path: `${dashboardPath}/provider-keys`, scope: 'provider-keys:read' },
       { name: 'Connected applications', path: '/api/v1/auth/applications', scope: null },
       { name: 'Sign-in', path: `${dashboardPath}/sign-in`, scope: null },
     ]

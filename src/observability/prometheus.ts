@@ -60,6 +60,11 @@ export const metrics: readonly Metric[] = [
     ['verdict', 'credential'], ({ metrics }) => metrics.verdicts
   ),
   counter(
+    'latchkey_spend_total',
+    'Calls of gateways about AI spending: `reserved`, `repeated`, `refused`, `settled`, `released`.', ['outcome'],
+    ({ metrics }) => metrics.spending
+  ),
+  counter(
     'latchkey_tokens_issued_total', 'Issued tokens by grant type.', ['grant_type'],
     ({ metrics }) => metrics.tokens
   ),

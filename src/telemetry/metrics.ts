@@ -103,7 +103,7 @@ export interface Metrics {
   turnedAway: Counter
   /** Verdicts of the guard, `admitted` or the reason for the refusal, by kind of credential. */
   verdicts: Counter
-  /** Calls of gateways about spending, by outcome; `unsettled`: charged by housekeeping. */
+  /** Calls of gateways about spending, by outcome. */
   spending: Counter
   /** Issued tokens by grant type. */
   tokens: Counter

@@ -809,4 +809,59 @@ export const mutations: readonly Mutation[] = [
     find: 'resource.id, resource.revision, scopes,',
     replace: 'resource.id, scopes,',
   },
+  {
+    title: 'OC-10: of 200 calls, 40 at once, exactly those that the budget pays for are reserved',
+    find: 'WHERE "SpendTotal"."spent" + "SpendTotal"."reserved" <= ${BigInt(limit - amount)}',
+    replace: 'WHERE "SpendTotal"."spent" <= ${BigInt(limit - amount)}',
+  },
+  {
+    title: 'a reservation is taken from every budget that the call counts in, or from none',
+    find: 'if (!await tx.spendTotals.reserve(total, reservation.estimate, limit)) throw new Exceeded(total)',
+    replace: 'if (!await tx.spendTotals.reserve(total, reservation.estimate, limit)) return',
+  },
+  {
+    title: 'a settlement counts once; the same again is answered, another is refused',
+    find: 'where: { id, status: from }, data: ending',
+    replace: 'where: { id }, data: ending',
+  },
+  {
+    title: 'a settlement wins over a release, and both at once leave no doubt',
+    find: 'if (before.status === \'settled\') return requireSame(before, amount)',
+    replace: 'if (before.status !== \'open\') return requireSame(before, amount)',
+  },
+  {
+    title: 'another client\'s reservation is not found, as one that does not exist',
+    find: 'if (found !== null && found.clientId === clientId) return found',
+    replace: 'if (found !== null) return found',
+  },
+  {
+    title: 'amounts are whole micro-dollars, and an implausible one has to be meant',
+    find: 'if (amount <= plausibleMultiple * estimate) return',
+    replace: 'if (amount <= plausibleMultiple * plausibleMultiple * estimate) return',
+  },
+  {
+    title: 'a call counts in the day of its reservation, whenever it is settled',
+    find: 'holders.flatMap(holder => [day, day.slice(0, 7)]',
+    replace: 'holders.flatMap(holder => [day.slice(0, 7), day.slice(0, 7)]',
+  },
+  {
+    title: 'only a client of the deployment with the scope is a gateway',
+    find: 'if (client.organizationId === null && await holds(registry, client, scope)) return client',
+    replace: 'if (await holds(registry, client, scope)) return client',
+  },
+  {
+    title: 'a lease is for gateways with its scope alone, audited each time, and not kept by caches',
+    find: 'expand(granted!.scopes, resource.scopes).includes(scope)',
+    replace: 'expand(granted!.scopes, resource.scopes).length > 0',
+  },
+  {
+    title: 'OC-09: the store has the text sealed',
+    find: 'sealedKey: seal(text, secrets[0]!, id, providerKeySealing), fingerprint',
+    replace: 'sealedKey: seal(text, secrets[0]!, id), fingerprint',
+  },
+  {
+    title: 'a reference stands for one call: the same again gets its reservation, another is refused',
+    find: 'if (first === null || first.fingerprint === fingerprint) return first',
+    replace: 'if (first === null || first.clientId === clientId) return first',
+  },
 ]

@@ -117,6 +117,16 @@ const memberWith = async ({ made, organization }: World, scopes: string[]) => aw
 const groupWith = async ({ made, organization }: World, scopes: string[]) => await made(
   '/groups', { organization, name: 'target', scopes }
 )
+const providerKeyWith = async ({ made, organization, number }: World) => {
+  const { id } = await made('/provider-keys', { organization, provider: `p${number()}`, key: 'sk-0123456789abcdef' })
+  return `/provider-keys/${id}`
+}
+/** There is one at a time. */
+const virtualKeyRequest = async ({ server, organization }: World, resource: string, scope: string) => {
+  const path = `/organizations/${organization}/virtual-key`
+  await server.admin('POST', `${path}/revoke`)
+  return { path, body: { resource, scopes: [scope] } as Json }
+}
 /** Who is viewed, changed or made a member of a group: what a member gains counts on every resource. */
 const raising = (way: Omit<Way, 'of' | 'by'>): Way[] => [
   ...both(['managed'], ['key', 'member'], way), ...both(['elsewhere', 'reserved'], ['member'], way),
@@ -727,6 +737,45 @@ const operations: Record<string, readonly Way[] | string> = {
   'POST /members/{id}/sign-in-links': plain(
     async world => ({ path: `/members/${(await memberWith(world, [])).id}/sign-in-links` }), 'insufficient_permissions'
   ),
+  'POST /provider-keys': plain(async ({ organization, number }) => (
+    { path: '/provider-keys', body: { organization, provider: `p${number()}`, key: 'sk-0123456789abcdef' } }
+  )),
+  'PATCH /provider-keys/{id}': plain(async world => {
+    const path = await providerKeyWith(world)
+    return { path, body: { key: 'sk-fedcba9876543210' }, read: path }
+  }),
+  'DELETE /provider-keys/{id}': plain(async world => {
+    const path = await providerKeyWith(world)
+    return { path, read: path }
+  }),
+  ...Object.fromEntries(['global', 'accounts/acc_1', 'organizations/'].flatMap(holder => {
+    const path = ({ organization }: World) => `/budgets/${holder}${holder.endsWith('/') ? organization : ''}`
+    const operation = `/budgets/${holder.replace(/(?<=\/).*$/, '{id}')}`
+    return [
+      [`PUT ${operation}`, deploymentOnly(async world => ({ path: path(world), body: { day: 1, month: 1 } }))],
+      [`DELETE ${operation}`, deploymentOnly(async world => ({ path: path(world) }))]
+    ]
+  })),
+  'POST /organizations/{id}/virtual-key': [
+    ...both(['managed'], ['key', 'member'], {
+      make: async (world, scope) => await virtualKeyRequest(world, world.management, scope)
+    }),
+    ...both(['elsewhere', 'reserved'], ['member'], {
+      outcome: { weaker: 'bound' },
+      make: async (world, scope) => await virtualKeyRequest(world, world.resource, scope)
+    })
+  ],
+  'POST /organizations/{id}/virtual-key/revoke': plain(async world => {
+    const { path, body } = await virtualKeyRequest(world, world.resource, scopeOf.elsewhere)
+    await world.made(path, body)
+    return { path: `${path}/revoke` }
+  }),
+  ...Object.fromEntries([
+    'POST /spend/reservations',
+    'POST /spend/reservations/{id}/settle',
+    'POST /spend/reservations/{id}/release',
+    'POST /provider-keys/{id}/lease'
+  ].map(operation => [operation, 'takes clients of the deployment alone, with a scope of their own: test/decision'])),
   'POST /signing-keys/rotate': deploymentOnly(async () => (
     { path: '/signing-keys/rotate', body: {}, read: '/signing-keys' }
   )),

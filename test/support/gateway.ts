@@ -41,9 +41,20 @@ export async function reserveFor (
   })
 }
 
+export interface Tenant { id: string, key: string, keyId: string }
+
 /** An organization with a key for models. */
-export async function createTenant (server: TestServer, name?: string): Promise<{ id: string, key: string, keyId: string }> {
+export async function createTenant (server: TestServer, name?: string): Promise<Tenant> {
   const { id } = await server.createOrganization(name)
   const { key, id: keyId } = await server.createKey({ organization: id })
   return { id, key, keyId }
+}
+
+/** A change by the admin token with If-Match. */
+export async function changeIf (
+  tag: string, server: TestServer, method: string, path: string, body: Json
+): Promise<Answer> {
+  return await server.send({
+    method, path: `/api/v1${path}`, headers: { authorization: `Bearer ${server.adminToken}`, 'if-match': tag }, body
+  })
 }

@@ -2,22 +2,29 @@
 import { digestOf } from '../../src/secrets/digest.ts'
 import { newSecret } from '../../src/secrets/random.ts'
 import { allowedBy } from './authorizing.ts'
+import { asGateway, createGateway, reserveFor } from './gateway.ts'
 import { createAccount, createPasskey } from './people.ts'
 import type { Json, TestServer } from './test-server.ts'
 
 export const collections = [
   'organizations', 'members', 'groups', 'policies', 'resources', 'clients', 'api-keys', 'publishable-keys',
   'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers', 'invitations', 'trusted-providers',
-  'email-domains', 'client-approvals'
+  'email-domains', 'client-approvals', 'provider-keys'
 ]
 const scoped = [
   'authorizations',
   ...collections.filter(each => !['trusted-providers', 'email-domains'].includes(each)), 'identity-providers',
-  'effective-access', 'credits', 'signing-keys'
+  'effective-access', 'credits', 'signing-keys', 'budgets', 'spend'
 ]
 export const managementScopes = [
   ...scoped.flatMap(each => [`${each}:read`, `${each}:write`]),
-  'audit:read', 'audit:write', 'usage:read', 'server:read', 'replicas:read', 'replicas:write'
+  'audit:read', 'audit:write', 'usage:read', 'server:read', 'replicas:read', 'replicas:write', 'provider-keys:lease'
+]
+
+/** Routes of gateways, which authenticate as clients: test/decision has them. */
+export const ofGateways = [
+  'POST /spend/reservations', 'POST /spend/reservations/:id/settle', 'POST /spend/reservations/:id/release',
+  'POST /provider-keys/:id/lease'
 ]
 
 /** Two identity providers, for the servers of tenants. Neither is asked. */
@@ -38,6 +45,14 @@ export const deploymentOnly = [
   'GET /organization-templates/:id',
   'DELETE /organization-templates/:id',
   'POST /organizations/:id/credits',
+  'GET /budgets/global',
+  'PUT /budgets/global',
+  'DELETE /budgets/global',
+  'GET /budgets/accounts/:id',
+  'PUT /budgets/accounts/:id',
+  'DELETE /budgets/accounts/:id',
+  'PUT /budgets/organizations/:id',
+  'DELETE /budgets/organizations/:id',
   'POST /organizations/:id/suspend',
   'POST /organizations/:id/resume',
   'DELETE /organizations/:id',
@@ -96,6 +111,8 @@ export async function tenant (server: TestServer, name: string) {
   const clientApproval = await made('/client-approvals', {
     organization, client: `https://${name}.example/client.json`
   })
+  const providerKey = await made('/provider-keys', { organization, provider: 'openai', key: `sk-${newSecret()}` })
+  const reservation = await reservedBy(server, organization, name)
   const { authorization, consent } = await allowedBy(server, member.id, client.clientId, ['invoices:read'])
   const managementKey = async (scopes: readonly string[]) =>
     await server.createKey({ organization, resource: management, scopes, name: `${name} management` })
@@ -122,11 +139,24 @@ export async function tenant (server: TestServer, name: string) {
     trustedProvider,
     emailDomain,
     clientApproval,
+    providerKey,
+    reservation,
     authorization,
     consent,
     managementKey,
     managementClient
   }
+}
+
+/** The id of a reservation that is settled, with the virtual key of the organization. */
+async function reservedBy (server: TestServer, organization: string, name: string): Promise<string> {
+  const { json: { key } } = await server.admin('POST', `/organizations/${organization}/virtual-key`, {
+    resource: server.issuer, name: `${name} virtual key`, scopes: []
+  })
+  const gateway = await createGateway(server)
+  const { json: { id } } = await reserveFor(server, gateway, key)
+  await asGateway(server, gateway, `/spend/reservations/${id}/settle`, { amount: 1_000 })
+  return id
 }
 
 export type Tenant = Awaited<ReturnType<typeof tenant>>
@@ -152,6 +182,8 @@ export function requestsFor (
     trustedProvider,
     emailDomain,
     clientApproval,
+    providerKey,
+    reservation,
     authorization,
     consent
   }: Tenant,
@@ -465,6 +497,53 @@ export function requestsFor (
       scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}`, body: { name: 'taken over', scopes: [] }
     },
     'POST /mcp-servers/:id/revoke': { scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}/revoke` },
+    'POST /provider-keys': {
+      scope: 'provider-keys:write',
+      path: '/provider-keys',
+      body: { organization, provider: 'another', key: 'sk-0123456789abcdef' },
+      collection: 'create'
+    },
+    'GET /provider-keys': {
+      scope: 'provider-keys:read', path: `/provider-keys?organization=${organization}`, collection: 'list'
+    },
+    'GET /provider-keys/:id': { scope: 'provider-keys:read', path: `/provider-keys/${providerKey.id}` },
+    'PATCH /provider-keys/:id': {
+      scope: 'provider-keys:write', path: `/provider-keys/${providerKey.id}`, body: { key: 'sk-fedcba9876543210' }
+    },
+    'DELETE /provider-keys/:id': { scope: 'provider-keys:write', path: `/provider-keys/${providerKey.id}` },
+    'GET /budgets': { scope: 'budgets:read', path: `/budgets?organization=${organization}`, collection: 'list' },
+    'GET /budgets/global': { scope: 'budgets:read', path: '/budgets/global' },
+    'PUT /budgets/global': { scope: 'budgets:write', path: '/budgets/global', body: { day: null, month: null } },
+    'DELETE /budgets/global': { scope: 'budgets:write', path: '/budgets/global' },
+    'GET /budgets/accounts/:id': { scope: 'budgets:read', path: `/budgets/accounts/${member.id}` },
+    'PUT /budgets/accounts/:id': {
+      scope: 'budgets:write', path: `/budgets/accounts/${member.id}`, body: { day: null, month: null }
+    },
+    'DELETE /budgets/accounts/:id': { scope: 'budgets:write', path: `/budgets/accounts/${member.id}` },
+    'GET /budgets/organizations/:id': { scope: 'budgets:read', path: `/budgets/organizations/${organization}` },
+    'PUT /budgets/organizations/:id': {
+      scope: 'budgets:write', path: `/budgets/organizations/${organization}`, body: { day: null, month: null }
+    },
+    'DELETE /budgets/organizations/:id': { scope: 'budgets:write', path: `/budgets/organizations/${organization}` },
+    'GET /organizations/:id/virtual-key': {
+      scope: 'api-keys:read', path: `/organizations/${organization}/virtual-key`
+    },
+    'POST /organizations/:id/virtual-key/revoke': {
+      scope: 'api-keys:write', path: `/organizations/${organization}/virtual-key/revoke`
+    },
+    'POST /organizations/:id/virtual-key': {
+      scope: 'api-keys:write',
+      path: `/organizations/${organization}/virtual-key`,
+      body: { resource: issuer, scopes: [] }
+    },
+    'GET /spend': { scope: 'spend:read', path: `/spend?organization=${organization}`, collection: 'list' },
+    'GET /spend/sums': {
+      scope: 'spend:read', path: `/spend/sums?by=day&organization=${organization}`, collection: 'list'
+    },
+    'GET /spend/reservations': {
+      scope: 'spend:read', path: `/spend/reservations?organization=${organization}`, collection: 'list'
+    },
+    'GET /spend/reservations/:id': { scope: 'spend:read', path: `/spend/reservations/${reservation}` },
     'GET /signing-keys': { scope: 'signing-keys:read', path: '/signing-keys' },
     'GET /signing-keys/:id': { scope: 'signing-keys:read', path: '/signing-keys/x' },
     'POST /signing-keys/rotate': { scope: 'signing-keys:write', path: '/signing-keys/rotate' },

@@ -38,7 +38,8 @@ export type ReservedCall =
 const route = 'POST /api/v1/spend/reservations'
 
 /**
- * Reserves for a credential that passes. A repeated reference takes nothing again, and its credential has to pass still.
+ * Reserves for a credential that passes. A repeated reference takes nothing again, and its credential has to pass
+ * still.
  * @throws Failure `conflict` for a reference of another call, `invalid_request`, and as `questionsOf`.
  */
 export async function reservedCall (
@@ -57,7 +58,7 @@ export async function reservedCall (
   const { principal } = verdict
   const outcome = await reserve({ store, clock }, { ...asked(body, principal), ...named })
   return outcome.ok
-    ? { ok: true, reservation: outcome.reservation, principal, isNew: true }
+    ? { ...outcome, principal }
     : overBudget(asking, question, call, principal, outcome.shortage)
 }
 
@@ -87,7 +88,8 @@ function onlyOne (identifiers: readonly string[]): string {
   if (identifiers.length === 1) return identifiers[0]!
   throw new Failure('invalid_request', {
     message: identifiers.length === 0
-      ? 'This client introspects no resource, so no credential can be verified for it: `latchkey client update CLIENT ' +
+      ? 'This client introspects no resource, so no credential can be verified for it: `latchkey client update ' +
+        'CLIENT ' +
         '--introspect RESOURCE`.'
       : 'This client introspects several resources: name the one of the credential as resource.',
     details: { field: 'resource' }
@@ -100,7 +102,8 @@ function asked (
   const { id, organizationId, creator } = principal
   if (organizationId === null) {
     throw new Failure('invalid_request', {
-      message: 'The credential belongs to no organization, so there is none to charge.', details: { field: 'credential' }
+      message: 'The credential belongs to no organization, so there is none to charge.',
+      details: { field: 'credential' }
     })
   }
   return { organizationId, credentialId: id, account: account ?? creator?.id ?? null, model, estimate }

@@ -36,12 +36,14 @@ function reserveRoute (app: RouteContext, dependencies: SpendDependencies): void
     config: { failures: [...proofFailures, 'conflict'] },
     schema: {
       summary: 'Verify a credential, and reserve what its call may cost',
-      description: 'Reserves against the budgets of the deployment, the account and the organization, or against none. ' +
+      description: 'Reserves against the budgets of the deployment, the account and the organization, or against ' +
+        'none. ' +
         'A credential that is refused, and a call that is over budget, are answered with the refusal in the style of ' +
-        'the resource, ready to be passed on, and the header X-Latchkey-Refusal with the reason. The client needs the ' +
+        'the resource, ready to be passed on, and the header X-Latchkey-Refusal with the reason. The client needs ' +
+        'the ' +
         'scope spend:write of the management API, and `introspects` for the resource.',
       operationId: 'reserveSpending',
-      tags: ['spending'],
+      tags: ['spend'],
       security: clientProof,
       body: ReservationBody,
       response: { 200: WireNewReservation, 201: WireNewReservation },
@@ -81,10 +83,11 @@ function settleRoute (app: RouteContext, dependencies: SpendDependencies): void 
     config: { failures: [...proofFailures, 'not_found', 'conflict'] },
     schema: {
       summary: 'Settle a reservation with what the call has cost',
-      description: 'Counts in the day and month of the reservation, whatever its budgets are by now, and whether or not ' +
+      description: 'Counts in the day and month of the reservation, whatever its budgets are by now, and whether ' +
+        'or not ' +
         'it was released or charged meanwhile. The same settlement again is answered with the first.',
       operationId: 'settleReservation',
-      tags: ['spending'],
+      tags: ['spend'],
       security: clientProof,
       params: ReservationParams,
       body: SettlementBody,
@@ -108,7 +111,7 @@ function releaseRoute (app: RouteContext, dependencies: SpendDependencies): void
       summary: 'Release a reservation: the call cost nothing',
       description: 'One that was settled stays settled. A released one can still be settled.',
       operationId: 'releaseReservation',
-      tags: ['spending'],
+      tags: ['spend'],
       security: clientProof,
       params: ReservationParams,
       body: EndingBody,
@@ -127,10 +130,11 @@ function leaseRoute (app: RouteContext, dependencies: SpendDependencies): void {
     config: { failures: [...proofFailures, 'not_found', 'not_ready'] },
     schema: {
       summary: 'Lease a provider key: its text, for a gateway',
-      description: 'The one answer with the text. The client needs the scope provider-keys:lease of the management API. ' +
+      description: 'The one answer with the text. The client needs the scope provider-keys:lease of the management ' +
+        'API. ' +
         'Each lease is in the audit log.',
       operationId: 'leaseProviderKey',
-      tags: ['spending'],
+      tags: ['spend'],
       security: clientProof,
       params: IdParams,
       body: EndingBody,

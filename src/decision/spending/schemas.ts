@@ -34,7 +34,8 @@ export const ReservationBody = exactly({
     'chatcmpl-8e03978e'
   ),
   account: Type.Optional(Type.With(Account, {
-    description: 'Whose budget it counts in beside that of the organization. Left out: the member that the credential ' +
+    description: 'Whose budget it counts in beside that of the organization. Left out: the member that the ' +
+      'credential ' +
       'is bound to.'
   })),
   resource: Type.Optional(Type.With(ResourceName, {

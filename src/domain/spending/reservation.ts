@@ -92,7 +92,10 @@ export type Grouping = typeof groupings[number]
 export interface SpendSum extends TokenCounts { name: string, amount: number, calls: number }
 
 export interface SpendLineRepository {
-  /** Adds to the line of that day, organization, credential and model, or makes it. The total of the organization is locked. */
+  /**
+   * Adds to the line of that day, organization, credential and model, or makes it. The total of the organization is
+   * locked, so no other transaction makes it meanwhile.
+   */
   add (line: SpendLine): Promise<void>
   page (query: PageQuery, filter: SpendFilter): Promise<Page<SpendLine>>
   /** The sums of at most `limit` groups: days newest first, others by amount. */

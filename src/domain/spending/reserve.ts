@@ -22,7 +22,10 @@ export type AskedReservation = Pick<
 /** The budget that a call does not fit into. `left`: micro-dollars. */
 export interface Shortage { holder: Holder, period: Period, limit: number, left: number, resetsAt: Date }
 
-export type ReserveVerdict = { ok: true, reservation: Reservation } | { ok: false, shortage: Shortage }
+/** `isNew`: this call made the reservation; an earlier one by the same reference did not. */
+export type ReserveVerdict =
+  | { ok: true, reservation: Reservation, isNew: boolean }
+  | { ok: false, shortage: Shortage }
 
 /** Rolls the transaction back. */
 class Exceeded extends Error {
@@ -61,13 +64,13 @@ export async function reserve (
       await tx.reservations.insert(reservation)
       await reserveTotals(tx, reservation)
     }, 'read committed')
-    return { ok: true, reservation }
+    return { ok: true, reservation, isNew: true }
   } catch (error) {
     if (error instanceof Exceeded) return { ok: false, shortage: await shortageOf(store, reservation, error, now) }
     if (!(error instanceof Failure && error.code === 'conflict')) throw error
     const first = await reservationOf(store, asked)
     if (first === null) throw error
-    return { ok: true, reservation: first }
+    return { ok: true, reservation: first, isNew: false }
   }
 }
 

@@ -66,23 +66,22 @@ export async function releaseReservation (
 }
 
 /**
- * Charges open reservations whose end passed with their estimates, at most `limit`; returns how many. Two servers may
- * do so at once: each reservation is charged once.
+ * Charges open reservations whose end passed with their estimates, at most `limit`; returns how many it found. Two
+ * servers may do so at once: each reservation is charged once, and one that the other server has charged counts as
+ * found, so that neither takes a batch for the last one.
  */
 export async function chargeUnsettled (operation: Operation<Ports>, now: Date, limit: number): Promise<number> {
   const { store, actor } = operation
-  let charged = 0
-  for (const before of await store.reservations.expired(now, limit)) {
-    const done = await store.transaction(async tx => {
+  const due = await store.reservations.expired(now, limit)
+  for (const before of due) {
+    await store.transaction(async tx => {
       const ending: Ending = { ...noTokens, status: 'unsettled', amount: before.estimate, endedAt: now }
       const after = await end(tx, before, ending)
-      if (after === null) return false
+      if (after === null) return
       await tx.audit.append(auditEvent(actor, now, 'spend_reservation.unsettled', about(after)))
-      return true
     }, 'read committed')
-    if (done) charged++
   }
-  return charged
+  return due.length
 }
 
 const noTokens: TokenCounts = { inputTokens: 0, outputTokens: 0 }
@@ -160,6 +159,8 @@ function full (): Failure {
 function about (reservation: Reservation) {
   const { id, organizationId, clientId, credentialId, account, model, estimate, amount } = reservation
   return {
-    organizationId, subject: id, detail: { client: clientId, credential: credentialId, account, model, estimate, amount }
+    organizationId,
+    subject: id,
+    detail: { client: clientId, credential: credentialId, account, model, estimate, amount }
   }
 }

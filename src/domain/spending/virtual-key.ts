@@ -3,6 +3,7 @@ import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { Operation } from '../core/operation.ts'
+import { requireAllRecords } from '../core/own-records.ts'
 import { createApiKey, type ApiKeyInput } from '../credentials/api-key-creation.ts'
 import { revokeApiKey } from '../credentials/api-key-change.ts'
 import { statusOf, type ApiKey, type ApiKeyPort } from '../credentials/api-key.ts'
@@ -51,6 +52,7 @@ export async function createVirtualKey (
 ): Promise<{ key: ApiKey, text: string }> {
   const { store, clock, actor } = operation
   const { organizationId } = input
+  requireAllRecords(actor, 'api-keys:write', 'Creating the virtual key of an organization')
   return await store.transaction(async tx => {
     requireVisibleOrganization(actor, await tx.organizations.get(organizationId), organizationId)
     const marked = await tx.virtualKeys.of(organizationId)
@@ -76,6 +78,7 @@ export async function revokeVirtualKey (
   operation: Operation<Ports>, organizationId: string, reason: string | null
 ): Promise<ApiKey> {
   const { store, clock, actor } = operation
+  requireAllRecords(actor, 'api-keys:write', 'Revoking the virtual key of an organization')
   return await store.transaction(async tx => {
     const inside = { ...operation, store: within(tx) }
     const before = await getVirtualKey(inside, organizationId)

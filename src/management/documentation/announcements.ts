@@ -94,5 +94,6 @@ function isRepeatable ({ config, schema }: RouteOptions): boolean {
 
 /** Whether the route changes the record that its path names. */
 function isChange ({ method, url, config }: RouteOptions): boolean {
-  return (url.includes('/:id') || config?.changes === true) && config?.appends !== true && ['PATCH', 'PUT', 'DELETE', 'POST'].includes(String(method))
+  const isNamed = url.includes('/:id') || config?.changes === true
+  return isNamed && config?.appends !== true && ['PATCH', 'PUT', 'DELETE', 'POST'].includes(String(method))
 }

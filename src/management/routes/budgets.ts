@@ -2,17 +2,14 @@
 import type { FastifyRequest } from 'fastify'
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  budgetKinds, getBudget, greatestAmount, globalHolder, removeBudget, setBudget, type Budget, type BudgetState,
-  type Holder, type PeriodState
+  budgetKinds, getBudget, greatestAmount, globalHolder, removeBudget, setBudget, type Budget, type Holder
 } from '../../domain/spending/budget.ts'
 import { ended } from '../conventions/idempotent-creation.ts'
-import { revision } from '../conventions/etags.ts'
 import { definedMembers, operationOf, type ManagementDependencies } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
-import {
-  as, exactly, Id, IdParams, Moment, nullable, OrganizationId, pageOf, PageQuerystring
-} from '../conventions/schemas.ts'
+import { as, exactly, Id, IdParams, Moment, nullable, pageOf, PageQuerystring } from '../conventions/schemas.ts'
+import { holderMembers, WireBudgetState, wireBudgetState, wireHolder } from '../schemas/budget.ts'
 
 const readAccess = { scopes: ['budgets:read'] }
 const writeAccess = { scopes: ['budgets:write'], changes: true }
@@ -51,27 +48,9 @@ const Limits = exactly({
   day: Type.With(Amount, { description: 'Micro-dollars in a day, UTC; null: unlimited.' }),
   month: Type.With(Amount, { description: 'Micro-dollars in a calendar month, UTC; null: unlimited.' })
 })
-const WirePeriod = Type.Object({
-  limit: nullable(as(Type.Integer(), 50_000_000)),
-  spent: as(Type.Integer(), 1_250_000),
-  reserved: as(Type.Integer({ description: 'The estimates of open reservations.' }), 4_000),
-  left: Type.Union([Type.Integer(), Type.Null()], { description: 'Null: unlimited.' }),
-  resetsAt: Moment,
-})
-const named = {
-  kind: Type.Enum([...budgetKinds]),
-  account: nullable(Type.String()),
-  organization: nullable(OrganizationId),
-}
-export const WireBudgetState = Type.Object({
-  ...named,
-  isSet: Type.Boolean({ description: 'Whether a budget is set; without one, nothing is limited.' }),
-  day: WirePeriod,
-  month: WirePeriod,
-}, { title: 'BudgetState' })
 const WireBudget = Type.Object({
   id: as(Type.String(), 'bdg_8nLd4wEfG5yKtQ0rXc2sVb'),
-  ...named,
+  ...holderMembers,
   day: nullable(Type.Integer()),
   month: nullable(Type.Integer()),
   createdBy: as(Type.String(), 'admin'),
@@ -130,7 +109,8 @@ function setBudgetRoutes (app: RouteContext, dependencies: ManagementDependencie
       config: writeAccess,
       schema: {
         summary: `Set the budget of ${of}`,
-        description: 'Requires a deployment-wide credential. Holds for the next reservation; what was reserved before is ' +
+        description: 'Requires a deployment-wide credential. Holds for the next reservation; what was reserved ' +
+          'before is ' +
           'settled all the same.',
         operationId: `set${name}`,
         tags: ['budgets'],
@@ -138,7 +118,10 @@ function setBudgetRoutes (app: RouteContext, dependencies: ManagementDependencie
         body: Limits,
         response: { 200: WireBudgetState },
       },
-    }, async request => wireBudgetState(await setBudget(operationOf(dependencies, request), holder(request), request.body)))
+    }, async request => {
+      const operation = operationOf(dependencies, request)
+      return wireBudgetState(await setBudget(operation, holder(request), request.body))
+    })
   }
 }
 
@@ -159,26 +142,6 @@ function removeBudgetRoutes (app: RouteContext, dependencies: ManagementDependen
   }
 }
 
-export function wireBudgetState ({ holder, budget, day, month }: BudgetState) {
-  return {
-    ...(budget === null ? {} : { [revision]: budget.revision }),
-    ...wireHolder(holder),
-    isSet: budget !== null,
-    day: wirePeriod(day),
-    month: wirePeriod(month)
-  }
-}
-
-function wirePeriod ({ limit, spent, reserved, left, resetsAt }: PeriodState) {
-  return { limit, spent, reserved, left, resetsAt }
-}
-
 function wireBudget ({ id, kind, holder, day, month, createdBy, createdAt }: Budget) {
   return { id, ...wireHolder({ kind, id: holder }), day, month, createdBy, createdAt }
-}
-
-function wireHolder ({ kind, id }: Holder) {
-  return {
-    kind, account: kind === 'account' ? id : null, organization: kind === 'organization' ? id : null
-  }
 }

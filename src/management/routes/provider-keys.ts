@@ -20,14 +20,19 @@ const readAccess = { scopes: ['provider-keys:read'] }
 const writeAccess = { scopes: ['provider-keys:write'] }
 
 const Provider = as(Type.String({ ...providerForm, description: 'The name of the provider.' }), 'openai')
-const Text = Type.String({ ...providerKeyForm, description: 'The key itself. No answer of this API contains it.' })
+const Text = as(
+  Type.String({ ...providerKeyForm, description: 'The key itself. No answer of this API contains it.' }),
+  'sk-0123456789abcdef'
+)
 const WireKey = Type.Object({
   id: as(Type.String(), 'pvk_8nLd4wEfG5yKtQ0rXc2sVb'),
   organization: Type.Union([OrganizationId, Type.Null()], {
     description: 'Null: the deployment\'s, for organizations without one of their own.'
   }),
   provider: Provider,
-  fingerprint: as(Type.String({ description: 'The first 16 hex digits of the SHA-256 of the key.' }), '9f86d081884c7d65'),
+  fingerprint: as(
+    Type.String({ description: 'The first 16 hex digits of the SHA-256 of the key.' }), '9f86d081884c7d65'
+  ),
   hint: as(Type.String({ description: 'The last four characters.' }), '4f2a'),
   createdBy: as(Type.String(), 'admin'),
   createdAt: Moment,
@@ -44,7 +49,8 @@ function createProviderKeyRoute (app: RouteContext, dependencies: Dependencies):
     config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'conflict'] },
     schema: {
       summary: 'Set a key of an AI provider',
-      description: 'One for each organization and provider. It is sealed, and only a gateway of the deployment gets its ' +
+      description: 'One for each organization and provider. It is sealed, and only a gateway of the deployment ' +
+        'gets its ' +
         'text.',
       body: exactly({ organization: OwnerOrDeployment, provider: Provider, key: Text }),
       response: { 201: WireKey },

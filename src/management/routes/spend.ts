@@ -4,7 +4,9 @@ import { requireVisible } from '../../domain/core/operation.ts'
 import {
   groupings, reservationStatuses, type SpendFilter, type SpendLine, type SpendSum
 } from '../../domain/spending/reservation.ts'
-import { definedMembers, operationOf, organizationFilter, type ManagementDependencies } from '../conventions/operation.ts'
+import {
+  definedMembers, operationOf, organizationFilter, type ManagementDependencies
+} from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import {
@@ -17,7 +19,7 @@ const readAccess = { scopes: ['spend:read'] }
 /** Groups of one answer, at most. */
 const mostGroups = 500
 
-const Day = as(Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' }), '2026-12-01')
+const Day = as(Type.String({ maxLength: 10, format: 'date' }), '2026-12-01')
 const filters = {
   organization: Type.Optional(Id),
   credential: Type.Optional(Type.With(Id, { description: 'The id of an API key, or of the client of a token.' })),
@@ -68,7 +70,8 @@ function sumSpendRoute (app: RouteContext, dependencies: ManagementDependencies)
     config: readAccess,
     schema: {
       summary: 'Add up what was spent on AI models',
-      description: `By day (newest first), or by model, credential or organization (the most expensive first); at most ${mostGroups} groups. ` +
+      description: 'By day (newest first), or by model, credential or organization (the most expensive first); at ' +
+        `most ${mostGroups} groups. ` +
         'Of the caller\'s organization, or of all for a deployment-wide credential.',
       querystring: exactly({ by: Type.Enum([...groupings]), ...filters }),
       response: { 200: Type.Object({ data: list(Sum) }) },

@@ -6,13 +6,14 @@ import { getBudget } from '../../domain/spending/budget.ts'
 import { createVirtualKey, getVirtualKey, revokeVirtualKey } from '../../domain/spending/virtual-key.ts'
 import type { Repositories } from '../../domain/store.ts'
 import { created, type CreationDependencies } from '../conventions/idempotent-creation.ts'
+import { revision } from '../conventions/etags.ts'
 import { operationOf, readInstant } from '../conventions/operation.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import {
   Allowlist, as, exactly, IdParams, Instant, Moment, Name, nullable, OrganizationId, Reason, ResourceName, ScopeNames,
   shownOnce
 } from '../conventions/schemas.ts'
-import { WireBudgetState, wireBudgetState } from './budgets.ts'
+import { WireBudgetState, wireBudgetState } from '../schemas/budget.ts'
 
 const readAccess = { scopes: ['api-keys:read'] }
 const writeAccess = { scopes: ['api-keys:write'] }
@@ -46,7 +47,8 @@ function getVirtualKeyRoute (app: RouteContext, dependencies: CreationDependenci
     config: readAccess,
     schema: {
       summary: 'Read the virtual key of an organization',
-      description: 'The API key by which it calls AI models, with the budget of the organization; never the key itself.',
+      description: 'The API key by which it calls AI models, with the budget of the organization; never the key ' +
+        'itself.',
       operationId: 'getVirtualKey',
       tags: ['budgets'],
       params: IdParams,
@@ -70,7 +72,8 @@ function createVirtualKeyRoute (app: RouteContext, dependencies: CreationDepende
     },
     schema: {
       summary: 'Create the virtual key of an organization',
-      description: 'An API key for the gateway\'s resource. While it works, there is no second one: rotate or revoke it.',
+      description: 'An API key for the gateway\'s resource. While it works, there is no second one: rotate or ' +
+        'revoke it.',
       operationId: 'createVirtualKey',
       tags: ['budgets'],
       params: IdParams,
@@ -88,7 +91,7 @@ function createVirtualKeyRoute (app: RouteContext, dependencies: CreationDepende
 
 function revokeVirtualKeyRoute (app: RouteContext, dependencies: CreationDependencies): void {
   app.post('/organizations/:id/virtual-key/revoke', {
-    config: { ...writeAccess, appends: true },
+    config: writeAccess,
     schema: {
       summary: 'Revoke the virtual key of an organization',
       description: 'The next call with it is refused. Idempotent.',
@@ -109,6 +112,7 @@ async function wireVirtualKey (operation: Operation<Repositories>, key: ApiKey) 
   const { id, organizationId, hint, createdAt, lastUsedAt } = key
   const budget = await getBudget(operation, { kind: 'organization', id: organizationId })
   return {
+    [revision]: key.revision,
     id,
     organization: organizationId,
     hint,

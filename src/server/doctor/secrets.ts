@@ -1,7 +1,8 @@
 /** Checks that LATCHKEY_SECRET opens what is sealed in the database, and which of its secrets are still needed. */
 import type { Config } from '../../config/config.ts'
 import { auditKeys } from '../../secrets/authentication-code.ts'
-import { unseal } from '../../secrets/sealing.ts'
+import { providerKeyUnderOlder } from '../../domain/spending/provider-key-sealing.ts'
+import { providerKeySealing, unseal } from '../../secrets/sealing.ts'
 import type { Inspection } from '../../storage/migrations/inspection.ts'
 import { failed, ok, skipped, type Finding } from './finding.ts'
 
@@ -37,6 +38,14 @@ export function checkOlderSecrets (inspection: Inspection | null, { secrets }: C
       'List that secret behind the present one, LATCHKEY_SECRET=present,former, and start a server with it.'
     )
   }
+  const closed = inspection.providerKeys.filter(({ id, sealedKey }) =>
+    unseal(sealedKey, secrets, id, providerKeySealing) === null)
+  if (closed.length > 0) {
+    return failed(
+      check, `${closed.length} provider keys are sealed under another secret`,
+      'List that secret behind the present one, LATCHKEY_SECRET=present,former, or set those keys anew.'
+    )
+  }
   const sealed = sealedUnderOlder(inspection, newest, older)
   if (sealed.length > 0) {
     return failed(
@@ -59,5 +68,10 @@ function sealedUnderOlder (inspection: Inspection, newest: string, older: readon
   const heads = inspection.auditKeys.filter(key =>
     auditKeys(older).some(({ id }) => id === key) && key !== auditKeys([newest])[0]!.id
   )
-  return [...(keys.length > 0 ? [`${keys.length} signing keys`] : []), ...(heads.length > 0 ? ['audit chains'] : [])]
+  const providers = inspection.providerKeys.filter(key => providerKeyUnderOlder(key, [newest, ...older]) !== null)
+  return [
+    ...(keys.length > 0 ? [`${keys.length} signing keys`] : []),
+    ...(providers.length > 0 ? [`${providers.length} provider keys`] : []),
+    ...(heads.length > 0 ? ['audit chains'] : [])
+  ]
 }

@@ -83,6 +83,8 @@ export interface Inspection extends MigrationState {
   version: string
   /** The keys that a server of this version has to open; with pending migrations, all of them. */
   signingKeys: { kid: string, sealedPrivateKey: string }[]
+  /** All keys of AI providers. */
+  providerKeys: { id: string, sealedKey: string }[]
   /** The distinct ids of the keys that seal the heads of audit chains. */
   auditKeys: string[]
   /** Standbys of the database; null: SQLite, or the database does not report them. */
@@ -143,6 +145,7 @@ async function inspect (
     const signingKeys = tables.includes('SigningKey')
       ? await rows(`SELECT "kid", "sealedPrivateKey" FROM "SigningKey"${inUseOnly}`)
       : []
+    const providerKeys = tables.includes('ProviderKey') ? await rows('SELECT "id", "sealedKey" FROM "ProviderKey"') : []
     const lost = tables.includes('LostChange')
       ? await rows('SELECT "id" FROM "LostChange" WHERE "decision" IS NULL')
       : []
@@ -154,6 +157,7 @@ async function inspect (
       now: new Date(facts!.now!),
       ...state,
       signingKeys: signingKeys as Inspection['signingKeys'],
+      providerKeys: providerKeys as Inspection['providerKeys'],
       auditKeys: auditKeys.map(({ key }) => key!),
       replication: provider === 'sqlite' ? null : await replicationOf(run),
       undecided: lost.length,

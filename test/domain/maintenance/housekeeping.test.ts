@@ -2,6 +2,9 @@
 import tap from 'tap'
 import { systemActor } from '../../../src/domain/core/actor.ts'
 import { runHousekeeping } from '../../../src/domain/maintenance/housekeeping.ts'
+import { reserve } from '../../../src/domain/spending/reserve.ts'
+import type { Reservation } from '../../../src/domain/spending/reservation.ts'
+import { settleReservation } from '../../../src/domain/spending/settlement.ts'
 import type { Store } from '../../../src/domain/store.ts'
 import { noLimits } from '../../../src/domain/tenancy/limits.ts'
 import { newMetrics } from '../../../src/telemetry/metrics.ts'
@@ -13,6 +16,22 @@ const fresh = await Promise.all(databases.map(async ({ name, fresh }) => ({ name
 tap.teardown(async () => { for (const { database } of fresh) await database.drop() })
 
 const now = new Date('2027-03-15T12:00:00Z')
+
+/** An open reservation. */
+async function reservedAt (store: Store, at: Date): Promise<Reservation> {
+  const verdict = await reserve({ store, clock: () => at }, {
+    clientId: 'cli_x',
+    reference: at.toISOString(),
+    fingerprint: 'x',
+    organizationId: 'org_x',
+    credentialId: 'key_x',
+    account: null,
+    model: 'm',
+    estimate: 7
+  })
+  if (!verdict.ok) throw new Error('over budget')
+  return verdict.reservation
+}
 
 /** Invitations that ended more than thirty days ago, and lately, in each way; and one that is open. */
 async function insertInvitations (store: Pick<Store, 'invitations'>): Promise<void> {
@@ -139,6 +158,12 @@ for (const { name, database } of fresh) {
       })
     }
     await insertInvitations(store)
+    const [old, lost] = [
+      await reservedAt(store, new Date('2027-01-10T12:00:00Z')),
+      await reservedAt(store, new Date(now.getTime() - 600_000))
+    ]
+    const then = { ...operation, clock: () => old.createdAt }
+    await settleReservation(then, 'cli_x', old.id, { amount: 5, force: false, inputTokens: 0, outputTokens: 0 })
     const metrics = newMetrics()
     await runHousekeeping(operation, { usageDays: 30 }, metrics)
     const { items } = await store.invitations.page({ limit: 200, after: null }, {})
@@ -158,20 +183,23 @@ for (const { name, database } of fresh) {
       )
     )
     t.strictSame(months, [1, 1, 0, 0], 'a month goes as a whole')
+    t.equal(await store.reservations.get(old.id), null)
+    t.match(await store.reservations.get(lost.id), { status: 'unsettled', amount: 7 })
     t.ok(await store.revokedTokens.has('alive'))
     t.notOk(await store.revokedTokens.has('dead'))
     t.strictSame(metrics.pruned.entries().map(([kind, , count]) => [kind, count]), [
       ['revoked_token', 1], ['used_assertion', 1], ['remembered_answer', 1], ['person_session', 1],
       ['invitation', 3], ['sign_in_link', 1], ['authorization', 0], ['authorization_step', 0], ['signing_key', 1],
       ['idle_client', 0],
-      ['key_usage', 2], ['token_usage', 0], ['logged_request', 0], ['allowance', 2]
+      ['key_usage', 2], ['token_usage', 0], ['logged_request', 0], ['allowance', 2], ['unsettled_reservation', 1],
+      ['spend_reservation', 1], ['spend_line', 1], ['spend_total', 4]
     ])
     t.strictSame((await store.signingKeys.all()).map(({ kid }) => kid), ['published'])
     t.equal(await store.rememberedAnswers.get('spent'), null)
     t.ok(await store.rememberedAnswers.get('fresh'))
     t.equal(metrics.prunedAt, now.getTime())
     await runHousekeeping(operation, { usageDays: 30 }, metrics)
-    t.equal(metrics.pruned.total, 13, 'a second round finds nothing')
+    t.equal(metrics.pruned.total, 20, 'a second round finds nothing')
   })
 
   tap.test(`one chore that fails is reported and keeps none of the others from its work [${name}]`, async t => {

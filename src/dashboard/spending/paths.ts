@@ -1,0 +1,4 @@
+/** The paths of AI spending. */
+import { dashboardPath } from '../frame.ts'
+
+export const spendingPath = `${dashboardPath}/spending`
