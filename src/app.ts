@@ -139,6 +139,7 @@ export async function openLatchkey (
       explaining: { judging: { ...judging, people }, routes: judging.routes },
       server,
       lifetimes,
+      registrationEndpoint: config.registration === 'closed' ? null : issuer + paths.registration,
       sources: {
         fetch: conditionalFetcher(network),
         limiter: windowLimiter(sourceLimit, clock, counts.of('third-party sources'))
