@@ -94,7 +94,7 @@ $ latchkey source update {source} --address https://other.example/
 [1]
 $ latchkey source update {source}
 ! latchkey: Nothing to change: give at least one of --name, --address and --headers-file.
-[1]
+[2]
 $ latchkey source remove {source}
 Removed.
 `))
