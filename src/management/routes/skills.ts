@@ -10,7 +10,7 @@ import {
 import { signatureOf } from '../../domain/registries/skill-signature.ts'
 import type { SigningKeys } from '../../domain/tokens/signing-key.ts'
 import { Failure } from '../../base/errors.ts'
-import { archiveBody, sentArchive, takeArchives } from '../conventions/archive-bodies.ts'
+import { archiveAs, archiveBody, sentArchive, takeArchives } from '../conventions/archive-bodies.ts'
 import { createdAfter, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
@@ -35,11 +35,7 @@ const Organization = Type.Optional(Type.With(OrganizationId, {
 const SkillId = exactly({
   id: as(Type.String({ minLength: 1, maxLength: 512, description: 'Its id, or its name and version.' }), 'pdf-forms@1.4.0')
 })
-const Archive = Type.Unsafe<Buffer>({
-  content: Object.fromEntries(Object.values(mediaTypes).map(contentMediaType => [
-    contentMediaType, { schema: { contentMediaType, examples: ['PK…'] } }
-  ]))
-})
+const Archive = Type.Unsafe<Buffer>(archiveAs(Object.values(mediaTypes)))
 const yankStatus = ['active', 'yanked'] as const
 
 const members = {
