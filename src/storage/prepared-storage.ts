@@ -7,6 +7,8 @@ import { adoptIdentifiers } from '../domain/declaration/identifier-adoption.ts'
 import { seedOperators } from '../domain/members/operators-organization.ts'
 import { hostResourceId } from '../domain/resources/resource.ts'
 import { styles } from '../domain/resources/style.ts'
+import { resealSkills } from '../domain/registries/skill-bundle.ts'
+import { resealSources } from '../domain/registries/third-party-source.ts'
 import { openSigningKeys } from '../domain/tokens/key-ring.ts'
 import type { SigningKeys } from '../domain/tokens/signing-key.ts'
 import { auditKeys } from '../secrets/authentication-code.ts'
@@ -71,6 +73,8 @@ async function prepareDatabase (
     ...resources,
   ])
   await seedOperators(store, clock)
+  await resealSkills(store, secrets)
+  await resealSources(store, secrets)
   const signingKeys = await openSigningKeys(store, clock, secrets, () => registry.signingKeys())
   // A new database has its first audit row now.
   await isBegun(store.audit)

@@ -19,15 +19,18 @@ const { servers, close } = await startOnEachDatabase({ clock })
 tap.teardown(close)
 
 function officialSchema (): ValidateFunction {
-  const { Dir } = JSON.parse(execFileSync(go.path, ['mod', 'download', '-json', module], { encoding: 'utf8' })) as { Dir: string }
+  const told = execFileSync(go.path, ['mod', 'download', '-json', module], { encoding: 'utf8' })
+  const { Dir } = JSON.parse(told) as { Dir: string }
   const ajv = new Ajv({ strict: false })
   addFormats.default(ajv)
-  return ajv.compile(JSON.parse(readFileSync(join(Dir, 'internal/validators/schemas/2025-12-11.json'), 'utf8')) as object)
+  const schema = readFileSync(join(Dir, 'internal/validators/schemas/2025-12-11.json'), 'utf8')
+  return ajv.compile(JSON.parse(schema) as object)
 }
 
 /** Requests as VS Code sends them to the registry of `chat.mcp.gallery.serviceUrl`. */
 const requestsOfVsCode = {
-  first: (text: string) => `/v0.1/servers?limit=50&version=latest${text === '' ? '' : `&search=${encodeURIComponent(text)}`}`,
+  first: (text: string) =>
+    `/v0.1/servers?limit=50&version=latest${text === '' ? '' : `&search=${encodeURIComponent(text)}`}`,
   next: (cursor: string, limit = 50) => `/v0.1/servers?limit=${limit}&version=latest&cursor=${cursor}`,
   one: (name: string) => `/v0.1/servers/${encodeURIComponent(name)}/versions/latest`,
 }
@@ -37,8 +40,12 @@ async function organizationWith (server: TestServer, host: string, paths: string
   const made: Json[] = []
   for (const path of paths) {
     const { status, json } = await server.admin('POST', '/mcp-servers', {
-      organization, identifier: `https://${host}${path}`, name: `tools ${path}`.slice(0, 200).trim(),
-      scopes: [{ name: 'orders:read' }, { name: 'orders:admin', keyOnly: true }], defaultScopes: ['orders:read'], ...more
+      organization,
+      identifier: `https://${host}${path}`,
+      name: `tools ${path}`.slice(0, 200).trim(),
+      scopes: [{ name: 'orders:read' }, { name: 'orders:admin', keyOnly: true }],
+      defaultScopes: ['orders:read'],
+      ...more
     })
     if (status !== 201) throw new Error(JSON.stringify(json))
     made.push(json)
@@ -108,7 +115,8 @@ for (const { name: database, server } of servers) {
     }
     t.strictSame(valid(await get(requestsOfVsCode.first(''))), names)
     t.strictSame(
-      valid(await get(requestsOfVsCode.first('TEAMS'))), names.filter(name => name.includes('teams')), 'search in any case'
+      valid(await get(requestsOfVsCode.first('TEAMS'))), names.filter(name => name.includes('teams')),
+      'search in any case'
     )
     const seen: string[] = []
     for (let path = '/v0.1/servers?limit=3&version=latest'; path !== '';) {

@@ -102,7 +102,11 @@ export async function tenant (server: TestServer, name: string) {
   })
   const skill = await made(`/skills?organization=${organization}&version=1.0.0`, skillArchive)
   const source = await made('/third-party-sources', {
-    organization, name: `${name} source`, kind: 'skills', url: 'https://127.0.0.1/', headers: { 'x-api-key': `${name} key` }
+    organization,
+    name: `${name} source`,
+    kind: 'skills',
+    url: 'https://127.0.0.1/',
+    headers: { 'x-api-key': `${name} key` }
   })
   const { thirdPartySources } = server.latchkey.operation.store
   const now = server.clock.now()
@@ -177,7 +181,8 @@ export function requestsFor (
 ): Record<string, { scope: string, path: string, body?: Json, collection?: 'list' | 'create' }> {
   const grants = [{ resource: issuer, scopes: ['invoices:read'] }]
   const encoded = encodeURIComponent(resource.identifier)
-  const registryPath = `/organizations/${organization}/mcp-registry/v0.1/servers/${encodeURIComponent(mcpServer.registryName)}`
+  const registryName = encodeURIComponent(mcpServer.registryName)
+  const registryPath = `/organizations/${organization}/mcp-registry/v0.1/servers/${registryName}`
   return {
     'POST /organizations': { scope: 'organizations:write', path: '/organizations', body: { name: 'x' } },
     'POST /organization-templates': {

@@ -42,20 +42,21 @@ export function mcpServerCommands (): Command {
   const server = new Command('mcp-server').description(
     'MCP servers: resources that agents discover and register for'
   )
-  const create = server.command('create').description('declare an MCP server').argument('<url>', 'the URL that its clients use')
+  const create = server.command('create').description('declare an MCP server')
+    .argument('<url>', 'the URL that its clients use')
     .requiredOption('--org <id>', 'the organization that it belongs to')
     .option('--name <text>', 'a display name')
     .addOption(declaredScopeOption())
     .addOption(defaultScopeOption())
   withListingFlags(create)
     .action(
-      calling<McpServer, ServerFlags>(showServer, (api, { org, name, scope = [], defaultScope, ...flags }, identifier) =>
+      calling<McpServer, ServerFlags>(showServer, (api, { org, name, scope = [], ...flags }, identifier) =>
         api.post('/mcp-servers', {
           organization: org,
           identifier,
           name,
           scopes: scope.map(readDeclaredScope),
-          defaultScopes: defaultScope,
+          defaultScopes: flags.defaultScope,
           ...listingOf(flags)
         }))
     )

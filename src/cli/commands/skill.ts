@@ -1,5 +1,4 @@
 /** `latchkey skill …`: versions of skills, published as archives. */
-import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { managementApi, segment } from '../api.ts'
@@ -7,6 +6,7 @@ import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page 
 import { findConnection, type GlobalOptions } from '../connection.ts'
 import { CommandError } from '../failure.ts'
 import { fieldLines, instant } from '../print.ts'
+import { fileDigest } from '../../secrets/digest.ts'
 
 interface Skill {
   id: string
@@ -45,7 +45,8 @@ export function skillCommands (): Command {
     .action(calling<Page<Skill>, ListFlags & { name?: string }>(showSkills, (api, { name, ...flags }) =>
       api.get('/skills', { ...pageQuery(flags), name })))
   withOrganization(skill.command('show').description('show a version, with its signature'))
-    .action(calling<Skill, OrganizationFlag>(showSkill, (api, { org }, id) => api.get(pathOf(id), { organization: org })))
+    .action(calling<Skill, OrganizationFlag>(showSkill, (api, { org }, id) =>
+      api.get(pathOf(id), { organization: org })))
   withOrganization(skill.command('download').description('download the archive of a version, and check its digest'))
     .option('--out <file>', 'the file to write; by default the name and the version of the skill')
     .action(download)
@@ -80,8 +81,8 @@ async function download (this: Command): Promise<void> {
   const chunks: Buffer[] = []
   for await (const chunk of await api.download(`${pathOf(id)}/archive`, query, archiveTypes)) chunks.push(chunk)
   const archive = Buffer.concat(chunks)
-  if (skill.digest !== `sha256:${createHash('sha256').update(archive).digest('hex')}`) {
-    throw new CommandError('The archive that came is not the one of the record: its digest is another one. Nothing was written.')
+  if (skill.digest !== `sha256:${fileDigest(archive)}`) {
+    throw new CommandError('The archive that came has another digest than its record. Nothing was written.')
   }
   const file = out ?? `${skill.name}-${skill.version}.${skill.format}`
   // What is there already is not overwritten.

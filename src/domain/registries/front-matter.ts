@@ -30,7 +30,7 @@ export async function frontMatterOf (content: Buffer): Promise<FrontMatter> {
   const fields = await fieldsOf(textBetweenLines(content))
   const unknown = Object.keys(fields).find(field => !known.includes(field))
   if (unknown !== undefined) {
-    refuse(`has the field ${JSON.stringify(unknown.slice(0, 64))}, which the format does not know; put it into metadata`)
+    refuse(`has the unknown field ${JSON.stringify(unknown.slice(0, 64))}; put it into metadata`)
   }
   const name = fields.name
   if (typeof name !== 'string' || name.length > skillName.maxLength || !nameForm.test(name)) {

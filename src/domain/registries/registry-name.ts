@@ -1,7 +1,7 @@
 /**
  * Names of MCP servers in a registry: the reversed host and a slug, `com.acme.tools/mcp` for
- * `https://tools.acme.com/mcp`. The name follows from the identifier and leads back to it, so that it never changes, and
- * no two servers share one.
+ * `https://tools.acme.com/mcp`. The name follows from the identifier and leads back to it, so that it never changes,
+ * and no two servers share one.
  */
 import type { Resource } from '../resources/resource.ts'
 

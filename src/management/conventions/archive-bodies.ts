@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from '../../http/typebox-lite.ts'
 import { Failure } from '../../base/errors.ts'
-import { archiveDigest } from '../../domain/registries/skill-archive.ts'
+import { fileDigest } from '../../secrets/digest.ts'
 
 const types = ['application/zip', 'application/x-tar', 'application/gzip', 'application/octet-stream'] as const
 
@@ -32,7 +32,7 @@ export function takeArchives (app: FastifyInstance): void {
       done(new Failure('unsupported_media_type', { message: `Send an archive, as ${types.join(', ')}.` }))
       return
     }
-    const body = { digest: archiveDigest(bytes) }
+    const body = { digest: fileDigest(bytes) }
     archives.set(body, bytes)
     done(null, body)
   })

@@ -3,8 +3,9 @@ import { Type } from '../../http/typebox-lite.ts'
 import { listRegistry, registryEntry } from '../../domain/registries/mcp-registry.ts'
 import { registryAnswer, type Authorizing } from '../../domain/registries/server-json.ts'
 import { operationOf, type ManagementDependencies } from '../conventions/operation.ts'
+import { defaultLimit } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
-import { as, cursor, exactly, Flag, Moment, OrganizationId, Texts } from '../conventions/schemas.ts'
+import { as, cursor, exactly, Flag, Moment, OrganizationId, PageQuerystring, Texts } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['mcp-servers:read'] }
 const base = '/organizations/:id/mcp-registry/v0.1/servers'
@@ -70,13 +71,14 @@ function listRegistryServersRoute (app: RouteContext, dependencies: Dependencies
         search: Type.Optional(as(Type.String({ maxLength: 200, description: 'A part of the name.' }), 'tools')),
         version: Type.Optional(Version),
         ...deleted,
-        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 30, description: 'Servers per page.' })),
+        limit: PageQuerystring.limit,
         cursor: cursor(512, '`metadata.nextCursor` of the previous page.'),
       }),
       response: { 200: ServerList },
     },
   }, async request => {
-    const { search, version, include_deleted: includeDeleted = false, limit = 30, cursor: after } = request.query
+    const { search, version, include_deleted: includeDeleted = false } = request.query
+    const { limit = defaultLimit, cursor: after } = request.query
     const { entries, hasMore } = await listRegistry(operationOf(dependencies, request), {
       organizationId: request.params.id,
       ...(search === undefined ? {} : { search }),

@@ -37,7 +37,9 @@ const listing = {
   description: Type.Optional(Type.With(nullable(Type.String({ ...Name, maxLength: longestListingText })), {
     description: 'As registries show it. Null: none.'
   })),
-  version: Type.Optional(as(Type.String({ ...skillVersion, description: 'As registries show it: SemVer 2.0.' }), '1.0.0')),
+  version: Type.Optional(
+    as(Type.String({ ...skillVersion, description: 'As registries show it: SemVer 2.0.' }), '1.0.0')
+  ),
 }
 const NewServer = exactly({
   organization: Owner,
@@ -74,7 +76,9 @@ export const WireServer = Type.Object({
   title: nullable(as(Type.String(), 'Acme tools')),
   description: nullable(as(Type.String(), 'Looks up orders.')),
   version: as(Type.String(), '1.0.0'),
-  registryName: as(Type.String({ description: 'Its name in the MCP registry of its organization.' }), 'test.acme.mcp/mcp'),
+  registryName: as(
+    Type.String({ description: 'Its name in the MCP registry of its organization.' }), 'test.acme.mcp/mcp'
+  ),
   organization: nullable(OrganizationId),
   status: RevocationStatus,
   scopes: DeclaredScopes,
