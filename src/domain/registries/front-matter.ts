@@ -15,7 +15,7 @@ export interface FrontMatter {
 }
 
 /** The most bytes of SKILL.md, and the most characters of its front matter. */
-const mostBytes = 1024 * 1024
+const mostBytes = 512 * 1024
 const mostCharacters = 16 * 1024
 
 export const skillName = { pattern: '^[a-z0-9]+(-[a-z0-9]+)*$', maxLength: 64 } as const

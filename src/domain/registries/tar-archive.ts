@@ -69,8 +69,8 @@ function countEntries (bytes: Buffer): number {
 
 /** A size in octal digits. @throws Failure for any other: it is only needed above 8 GB. */
 function sizeOf (field: Buffer): number {
-  const text = field.toString('latin1').replace(/[ \0]+$/, '').trimStart()
-  if (/^[0-7]{1,11}$/.test(text)) return Number.parseInt(text, 8)
+  const [, digits] = /^ *([0-7]{1,11})[ \0]*$/.exec(field.toString('latin1')) ?? []
+  if (digits !== undefined) return Number.parseInt(digits, 8)
   throw archiveFault('damaged', 'The tar archive has an entry without a size.')
 }
 
