@@ -20,9 +20,7 @@ import { housekeeping } from './domain/maintenance/housekeeping.ts'
 import { newRecorders } from './domain/metering/recorders.ts'
 import { windowLimiter } from './domain/metering/window-limiter.ts'
 import { provideIdTokenKey } from './domain/tokens/id-token-key.ts'
-import { resealSkills } from './domain/registries/skill-bundle.ts'
 import { sourceLimit } from './domain/registries/source-refresh.ts'
-import { resealSources } from './domain/registries/third-party-source.ts'
 import { keyRotation } from './domain/tokens/signing-key-schedule.ts'
 import { conditionalFetcher } from './fetch/conditional-fetcher.ts'
 import type { Network } from './fetch/network.ts'
@@ -32,7 +30,7 @@ import { dashboard } from './dashboard/dashboard.ts'
 import { oncePerPage } from './http/inner-call.ts'
 import { unknownPaths } from './management/conventions/unknown-path.ts'
 import { documentation } from './management/documentation/documentation.ts'
-import { management, type ManagementPlace } from './management/management.ts'
+import { management, type ManagementOptions, type ManagementPlace } from './management/management.ts'
 import { managementPath, managementResource, managementScopes } from './management/resource.ts'
 import { watchEventLoop } from './observability/event-loop.ts'
 import { operations } from './observability/operations.ts'
@@ -91,8 +89,6 @@ export async function openLatchkey (
     housekeeping(operation, report('housekeeping'), { usageDays: config.usageDays }, metrics),
   ])
   await services.start()
-  await resealSkills(operation, secrets)
-  await resealSources(operation, secrets)
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
   const data = { store, registry, clock }
@@ -123,10 +119,7 @@ export async function openLatchkey (
       explaining: { judging: { ...judging, people }, routes: judging.routes },
       server,
       lifetimes,
-      sources: {
-        fetch: conditionalFetcher(network),
-        limiter: windowLimiter(sourceLimit, clock, counts.of('third-party sources'))
-      },
+      ...registriesOf(config, { clock, counts, network }),
       privateSchemes: config.redirectSchemes
     }))
     await app.register(dashboard(issuer, prefix))
@@ -219,6 +212,18 @@ function withSessionsReadOnce ({ personSessions, managementTokens }: Store): Per
 /** The resources of Latchkey's own endpoints. */
 function ownResources ({ issuer, authorizeManagement }: Config) {
   return [managementResource(issuer, authorizeManagement === 'read'), identityResource(issuer)]
+}
+
+/** What registries show of this server, and how those of others are asked. */
+function registriesOf (
+  { registration, issuer }: Config,
+  { clock, counts, network }: Pick<HostedClientOptions, 'clock' | 'counts' | 'network'>
+): Pick<ManagementOptions, 'registrationEndpoint' | 'sources'> {
+  const limiter = windowLimiter(sourceLimit, clock, counts.of('third-party sources'))
+  return {
+    registrationEndpoint: registration === 'closed' ? null : issuer + paths.registration,
+    sources: { fetch: conditionalFetcher(network), limiter }
+  }
 }
 
 /** How clients introduce themselves: by registration, or by a document, unless none is taken from any domain. */

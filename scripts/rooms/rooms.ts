@@ -106,6 +106,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'dashboard/api-keys': 'API keys: the list, creation, one key, and the ways to disable, replace and revoke it.',
   'dashboard/clients': 'Clients: the list, creation, one client, a test token, and the ways to end it or its secret.',
   'dashboard/apis': 'APIs and MCP servers: the lists, their scopes and refusals, and the lines that protect them.',
+  'dashboard/registries': 'Skills with their versions, and third-party sources.',
   'dashboard/applications': 'Applications that act for members: in use, remembered, approved, and their registration.',
   'dashboard/publishable-keys': 'Publishable keys: the list, creation, and revoking.',
   'dashboard/webhook-tokens': 'Webhook tokens: the list, creation, and revoking.',

@@ -23,8 +23,10 @@ export interface Api {
   put<T> (path: string, body?: object): Promise<Answer<T>>
   /** The value is null if the answer is empty, and the impact of a dry run otherwise. */
   delete<T> (path: string, query?: Query): Promise<Answer<T>>
-  /** A stream of an answer too long for memory. It fails if the answer is truncated. */
-  download (path: string, query?: Query): Promise<Readable>
+  /** Sends a file as the body. */
+  upload<T> (path: string, query: Query, file: Buffer): Promise<Answer<T>>
+  /** A stream of an answer too long for memory, of one of these media types. It fails if the answer is truncated. */
+  download (path: string, query?: Query, types?: readonly string[]): Promise<Readable>
 }
 
 const defaultTimeoutMs = 30_000
@@ -37,7 +39,8 @@ export function managementApi (connection: Connection): Api {
     patch: (path, body) => call(connection, 'PATCH', path, body),
     put: (path, body) => call(connection, 'PUT', path, body),
     delete: (path, query) => call(connection, 'DELETE', path + queryString(query)),
-    download: (path, query) => download(connection, path + queryString(query)),
+    upload: (path, query, file) => call(connection, 'POST', path + queryString(query), file),
+    download: (path, query, types) => download(connection, path + queryString(query), types),
   }
 }
 
@@ -69,18 +72,19 @@ async function requireOwnServer ({ url, local }: Connection): Promise<void> {
 }
 
 async function call<T> (
-  connection: Connection, method: Method, path: string, body?: object, timeoutMs = defaultTimeoutMs
+  connection: Connection, method: Method, path: string, body?: object | Buffer, timeoutMs = defaultTimeoutMs
 ): Promise<Answer<T>> {
   await requireOwnServer(connection)
   const { url } = connection
+  const isFile = Buffer.isBuffer(body)
   const response = await fetchFrom(url, `${url}/api/v1${path}`, {
     method,
     headers: {
       ...credentialHeaders(connection),
       accept: 'application/json',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(body === undefined ? {} : { 'content-type': isFile ? 'application/octet-stream' : 'application/json' }),
     },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: isFile ? new Uint8Array(body) : JSON.stringify(body) }),
     // Redirects are not followed: the token is for this server only.
     redirect: 'manual',
     signal: AbortSignal.timeout(timeoutMs),
@@ -96,7 +100,9 @@ function credentialHeaders ({ token, local }: Connection): Record<string, string
   }
 }
 
-async function download (connection: Connection, path: string): Promise<Readable> {
+async function download (
+  connection: Connection, path: string, types: readonly string[] = ['application/x-ndjson']
+): Promise<Readable> {
   await requireOwnServer(connection)
   const { url } = connection
   const start = new AbortController()
@@ -108,9 +114,8 @@ async function download (connection: Connection, path: string): Promise<Readable
   })
   clearTimeout(timer)
   if (!response.ok || response.body === null) await readAnswer(url, response)
-  if (response.headers.get('content-type')?.startsWith('application/x-ndjson') !== true) {
-    throw notOurs(url, response, 'NDJSON')
-  }
+  const type = response.headers.get('content-type') ?? ''
+  if (!types.some(each => type.startsWith(each))) throw notOurs(url, response, types.join(' or '))
   return Readable.fromWeb(response.body as never)
 }
 

@@ -27,6 +27,8 @@ import { registrationTokenCommands } from './commands/registration-token.ts'
 import { replicasCommand } from './commands/replica.ts'
 import { resourceCommands } from './commands/resource.ts'
 import { signingKeyCommands } from './commands/signing-key.ts'
+import { skillCommands } from './commands/skill.ts'
+import { sourceCommands } from './commands/third-party-source.ts'
 import { authorizationUsageCommand, creditsCommand, keyUsageCommand } from './commands/usage.ts'
 import { webhookTokenCommands } from './commands/webhook-token.ts'
 
@@ -52,6 +54,8 @@ export function commands (): Command[] {
     registrationTokenCommands(),
     accessTokenCommands(),
     mcpServerCommands(),
+    skillCommands(),
+    sourceCommands(),
     signingKeyCommands(),
     budgetCommands(),
     providerKeyCommands(),

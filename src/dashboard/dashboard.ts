@@ -19,6 +19,8 @@ import { organizationScreens } from './organizations/organizations.ts'
 import { overviewScreen } from './overview/overview.ts'
 import { policyScreens } from './policies/policies.ts'
 import { publishableKeyScreens } from './publishable-keys/publishable-keys.ts'
+import { skillScreens } from './registries/skills.ts'
+import { thirdPartySourceScreens } from './registries/third-party-sources.ts'
 import { serverScreens } from './servers/servers.ts'
 import { savedForm } from './shown-once.ts'
 import { signInScreens } from './sign-in/sign-in.ts'
@@ -49,6 +51,8 @@ export function dashboard (issuer: string, apiPrefix: string): FastifyPluginAsyn
     applicationScreens(context)
     publishableKeyScreens(context)
     webhookTokenScreens(context)
+    skillScreens(context)
+    thirdPartySourceScreens(context)
     memberScreens(context)
     invitationScreens(context)
     groupScreens(context)

@@ -19,6 +19,12 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
       { name: 'Clients', path: `${dashboardPath}/clients`, scope: 'clients:read' },
       { name: 'APIs', path: `${dashboardPath}/apis`, scope: 'resources:read' },
       { name: 'MCP servers', path: `${dashboardPath}/mcp-servers`, scope: 'mcp-servers:read' },
+      { name: 'Skills', path: `${dashboardPath}/skills`, scope: 'skills:read' },
+      {
+        name: 'Third-party sources',
+        path: `${dashboardPath}/third-party-sources`,
+        scope: 'third-party-sources:read'
+      },
       { name: 'Applications', path: `${dashboardPath}/applications`, scope: 'authorizations:read' },
       { name: 'Members', path: `${dashboardPath}/members`, scope: 'members:read' },
       { name: 'Policies', path: `${dashboardPath}/policies`, scope: 'policies:read' },

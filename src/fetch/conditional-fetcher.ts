@@ -1,4 +1,4 @@
-/** Fetches one JSON document again and again: with headers of its own, and only if it has changed (RFC 9110 §13.1.2). */
+/** Fetches a JSON document again, with headers of its own, if it has changed since (RFC 9110 §13.1.2). */
 import { limitJsonBody } from '../http/json-limits.ts'
 import { asDocumentFailure, requireDocument } from './document-fetcher.ts'
 import { internet, type Network } from './network.ts'

@@ -41,6 +41,7 @@ import { groupRoutes } from './routes/groups.ts'
 import { identityRoutes } from './routes/identities.ts'
 import { idempotencyKeyRoutes } from './routes/idempotency-keys.ts'
 import { invitationRoutes } from './routes/invitations.ts'
+import { mcpRegistryRoutes } from './routes/mcp-registry.ts'
 import { mcpServerRoutes } from './routes/mcp-servers.ts'
 import { memberRoutes } from './routes/members.ts'
 import { organizationTemplateRoutes } from './routes/organization-templates.ts'
@@ -88,6 +89,8 @@ export interface ManagementOptions extends ExplainDependencies {
   lifetimes: PersonDependencies['lifetimes']
   /** Private schemes without a dot that redirect URIs may have. */
   privateSchemes: ClientDependencies['privateSchemes']
+  /** The URL at which clients register; null: none may. */
+  registrationEndpoint: string | null
   /** How third-party sources are asked. */
   sources: SourceDependencies['sources']
   /** LATCHKEY_SECRET, newest first: for cursors, remembered answers and the seals of the audit log. */
@@ -122,6 +125,7 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   registrationTokenRoutes,
   accessTokenRoutes,
   mcpServerRoutes,
+  mcpRegistryRoutes,
   skillRoutes,
   thirdPartySourceRoutes,
   signingKeyRoutes,

@@ -17,3 +17,8 @@ export function sameDigest (one: string, other: string): boolean {
   const b = Buffer.from(other)
   return a.length === b.length && timingSafeEqual(a, b)
 }
+
+/** SHA-256 of a file, in hexadecimal digits. No secret: it names the content. */
+export function fileDigest (content: Buffer): string {
+  return crypto.createHash('sha256').update(content).digest('hex')
+}

@@ -8,6 +8,8 @@ import { adoptIdentifiers } from '../domain/declaration/identifier-adoption.ts'
 import { seedOperators } from '../domain/members/operators-organization.ts'
 import { hostResourceId } from '../domain/resources/resource.ts'
 import { styles } from '../domain/resources/style.ts'
+import { resealSkills } from '../domain/registries/skill-bundle.ts'
+import { resealSources } from '../domain/registries/third-party-source.ts'
 import { resealProviderKeys } from '../domain/spending/provider-key-sealing.ts'
 import { openSigningKeys } from '../domain/tokens/key-ring.ts'
 import type { SigningKeys } from '../domain/tokens/signing-key.ts'
@@ -73,6 +75,8 @@ async function prepareDatabase (
     ...resources,
   ])
   await seedOperators(store, clock)
+  await resealSkills(store, secrets)
+  await resealSources(store, secrets)
   const signingKeys = await openSigningKeys(store, clock, secrets, () => registry.signingKeys())
   await resealProviderKeys({ store, clock, actor: systemActor }, secrets)
   // A new database has its first audit row now.

@@ -202,7 +202,7 @@ tap.test('OC-01: the document demands an organization where the admin token has 
   t.strictSame(creations.map(({ operationId }) => operationId).sort(), [
     'createApiKey', 'createClient', 'createClientApproval', 'createEmailDomain', 'createGroup', 'createInvitation',
     'createMcpServer',
-    'createMember', 'createProviderKey', 'createPublishableKey', 'createRegistrationToken',
+    'createMember', 'createProviderKey', 'createPublishableKey', 'createRegistrationToken', 'createThirdPartySource',
     'createTrustedProvider', 'importApiKey'
   ])
   for (const { operationId, requestBody } of creations) {

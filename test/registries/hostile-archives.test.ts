@@ -36,7 +36,8 @@ const record = (text: string) => `${text.length + 3} ${text}\n`
 const bomb = withZip(...Array.from({ length: 6 }, (_, i) => ({
   name: `assets/${i}.zip`, content: zip([{ name: 'zeros', content: zeros(10) }])
 })))
-const doll = (depth: number): Buffer => depth === 0 ? zip([{ name: 'a' }]) : zip([{ name: 'a.zip', content: doll(depth - 1) }])
+const doll = (depth: number): Buffer =>
+  zip([depth === 0 ? { name: 'a' } : { name: 'a.zip', content: doll(depth - 1) }])
 
 const wrongCentral = (() => {
   const bytes = withZip({ name: 'scripts/run.sh', content: 'x' })
@@ -60,10 +61,14 @@ const refused: Record<string, [reason: string, archive: Buffer]> = {
   'zip: strong encryption': ['encrypted', withZip({ name: 'assets/secret', flags: 0x841 })],
   'zip: a name twice': ['duplicate_name', withZip({ name: 'assets/a' }, { name: 'assets/a' })],
   'zip: a name twice, where case does not count': ['duplicate_name', withZip({ name: 'skill.MD' })],
-  'zip: a name twice, composed and not': ['duplicate_name', withZip({ name: 'assets/\u00e9' }, { name: 'assets/e\u0301' })],
+  'zip: a name twice, composed and not': [
+    'duplicate_name', withZip({ name: 'assets/\u00e9' }, { name: 'assets/e\u0301' })
+  ],
   'zip: a file that is a folder, too': ['duplicate_name', withZip({ name: 'assets' }, { name: 'assets/a' })],
   'zip: another name before the data': ['contradictory', withZip({ name: 'assets/a', localName: 'assets/b' })],
-  'zip: two entries of the same bytes': ['contradictory', withZip({ name: 'SKILL.MD2', sameAs: 0, content: skillFile() })],
+  'zip: two entries of the same bytes': [
+    'contradictory', withZip({ name: 'SKILL.MD2', sameAs: 0, content: skillFile() })
+  ],
   'zip: bytes between entries and directory': ['contradictory', zip([skill], { gap: Buffer.from('hidden') })],
   'zip: bytes before it': ['contradictory', Buffer.concat([zip([skill]).subarray(0, 4), zip([skill])])],
   'zip: two ends': ['contradictory', zip([skill], { comment: `PK\x05\x06${'\0'.repeat(4)}` })],
@@ -73,10 +78,14 @@ const refused: Record<string, [reason: string, archive: Buffer]> = {
   'zip: a checksum in its directory alone': ['contradictory', wrongCentral],
   'zip: a size that is too small': ['damaged', withZip({ name: 'assets/a', content: zeros(1), says: { size: 10 } })],
   'zip: more than 50 MiB': ['too_large', withZip({ name: 'assets/a', content: zeros(51) })],
-  'zip: more than 50 MiB together': ['too_large', withZip(...[1, 2, 3].map(i => ({ name: `assets/${i}`, content: zeros(18) })))],
+  'zip: more than 50 MiB together': [
+    'too_large', withZip(...[1, 2, 3].map(i => ({ name: `assets/${i}`, content: zeros(18) })))
+  ],
   'zip: archives inside that unpack to more (42.zip)': ['too_large', bomb],
   'zip: archives within each other': ['nested_too_deep', withZip({ name: 'assets/a.zip', content: doll(4) })],
-  'zip: a gzip file inside that unpacks to more': ['too_large', withZip({ name: 'assets/a.gz', content: gzipSync(zeros(60)) })],
+  'zip: a gzip file inside that unpacks to more': [
+    'too_large', withZip({ name: 'assets/a.gz', content: gzipSync(zeros(60)) })
+  ],
   'zip: more than 1,000 files': ['too_many_files', withZip(...many)],
   'tar: a path out of the folder': ['unsafe_name', withTar({ name: '../x' })],
   'tar: an absolute path': ['unsafe_name', withTar({ name: '/etc/passwd' })],
@@ -90,7 +99,9 @@ const refused: Record<string, [reason: string, archive: Buffer]> = {
   'tar: a block device': ['special_file', withTar({ name: 'assets/a', type: '4' })],
   'tar: a pipe': ['special_file', withTar({ name: 'assets/a', type: '6' })],
   'tar: a name twice, where case does not count': ['duplicate_name', withTar({ name: 'Skill.md' })],
-  'tar: a size in a pax record': ['contradictory', withTar(pax(record('size=0')), { name: 'a', content: 'x'.repeat(512) })],
+  'tar: a size in a pax record': [
+    'contradictory', withTar(pax(record('size=0')), { name: 'a', content: 'x'.repeat(512) })
+  ],
   'tar: records for all entries': ['contradictory', tar([pax(record('path=x'), 'g'), skill])],
   'tar: cut off within a file': ['damaged', cut(withTar({ name: 'a', content: 'x' }), 1_400)],
   'tar: cut off between files': ['damaged', tarEntries([skill])],
@@ -140,7 +151,9 @@ tap.test('OC-19: front matter is checked, and the answer says what is wrong with
     t.match({ status, json }, { status: 400, json: { error: /SKILL\.md/, details: { reason: 'skill_file' } } }, title)
   }
   for (const content of ['# no front matter', '---\nname: a\n', Buffer.from('---\nname: \xff\n---\n', 'latin1')]) {
-    t.match(await publish(zip([{ name: 'SKILL.md', content }])), { status: 400, json: { details: { reason: 'skill_file' } } })
+    t.match(await publish(zip([{ name: 'SKILL.md', content }])), {
+      status: 400, json: { details: { reason: 'skill_file' } }
+    })
   }
 })
 
@@ -154,7 +167,9 @@ tap.test('OC-19: bodies that are no archive, or too large, are refused before th
     body: zip([skill]),
     headers: { authorization: `Bearer ${server.adminToken}`, 'content-type': 'application/zip' }
   })).status
-  for (const text of ['', 'latest', '1.0', '01.0.0', '1.0.0/..', `1.0.0-${'a'.repeat(64)}`]) t.equal(await version(text), 400, text)
+  for (const text of ['', 'latest', '1.0', '01.0.0', '1.0.0/..', `1.0.0-${'a'.repeat(64)}`]) {
+    t.equal(await version(text), 400, text)
+  }
   t.equal(await version('9.0.0-rc.1%2Bbuild.5'), 201, 'SemVer with a build')
   t.match(
     await server.send({
@@ -206,5 +221,6 @@ for name, wrap in (("plain.zip", lambda f: f), ("streamed.zip", Stream)):
 tap.test('OC-19: an archive inside of a bundle is taken, and so is one that only looks like it', async t => {
   const inside = zip([{ name: 'word/document.xml', content: 'x' }, { name: 'word/document.xml', content: 'y' }])
   t.match(await publish(withZip({ name: 'assets/form.docx', content: inside })), { status: 201 })
-  t.match(await publish(withZip({ name: 'assets/odd.gz', content: Buffer.from('\x1f\x8bno gzip at all, truly', 'latin1') })), { status: 201 })
+  const odd = Buffer.from('\x1f\x8bno gzip at all, truly', 'latin1')
+  t.match(await publish(withZip({ name: 'assets/odd.gz', content: odd })), { status: 201 })
 })

@@ -1,4 +1,4 @@
-/** OC-19: skill bundles over HTTP: published, verified by a program that is not ours, listed, yanked; never overwritten. */
+/** OC-19: skill bundles over HTTP: published, verified by a program that is not ours, listed, yanked. */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
@@ -17,12 +17,16 @@ const management = (server: TestServer) => `${server.issuer}/api/v1`
 const python = foreignProgram('python3', 'https://www.python.org')
 const verifier = join(import.meta.dirname, '../judges/skill-verifier.py')
 
-const files = [{ name: 'pdf-forms/SKILL.md', content: skillFile() }, { name: 'pdf-forms/scripts/fill.py', content: 'print(1)\n' }]
+const files = [
+  { name: 'pdf-forms/SKILL.md', content: skillFile() }, { name: 'pdf-forms/scripts/fill.py', content: 'print(1)\n' }
+]
 
 async function publish (
   server: TestServer, archive: Buffer, query: string, headers: Record<string, string> = {}
 ): Promise<{ status: number, json: Json }> {
-  const credential: Record<string, string> = 'x-api-key' in headers ? {} : { authorization: `Bearer ${server.adminToken}` }
+  const credential: Record<string, string> = 'x-api-key' in headers
+    ? {}
+    : { authorization: `Bearer ${server.adminToken}` }
   const answer = await server.send({
     method: 'POST',
     path: `/api/v1/skills?${query}`,
@@ -51,8 +55,9 @@ for (const { name: database, server } of servers) {
 
   tap.test(`OC-19: a bundle is published with its digest and signature, and downloaded as it was sent [${database}]`, async t => {
     const { id: organization } = await server.createOrganization()
-    for (const [i, [format, archive]] of [['zip', zip(files)], ['tar', tar(files)], ['tar.gz', tarGz(files)]].entries()) {
-      const published = await publish(server, archive as Buffer, `organization=${organization}&version=1.${i}.0`)
+    const archives = [['zip', zip(files)], ['tar', tar(files)], ['tar.gz', tarGz(files)]] as const
+    for (const [i, [format, archive]] of archives.entries()) {
+      const published = await publish(server, archive, `organization=${organization}&version=1.${i}.0`)
       t.equal(published.status, 201)
       const { id, signature, ...record } = published.json
       t.strictSame(record, {
@@ -65,8 +70,8 @@ for (const { name: database, server } of servers) {
         allowedTools: null,
         metadata: {},
         format,
-        digest: `sha256:${sha256(archive as Buffer)}`,
-        size: archive!.length,
+        digest: `sha256:${sha256(archive)}`,
+        size: archive.length,
         unpackedSize: skillFile().length + 9,
         files: 2,
         status: 'active',
@@ -79,7 +84,7 @@ for (const { name: database, server } of servers) {
       t.match(signature, /^[\w-]+\.\.[\w-]+$/)
       const { status, bytes, headers } = await download(server, id)
       t.equal(status, 200)
-      t.ok(bytes.equals(archive as Buffer), 'the same bytes')
+      t.ok(bytes.equals(archive), 'the same bytes')
       t.equal(headers.get('repr-digest'), `sha-256=:${Buffer.from(sha256(bytes), 'hex').toString('base64')}:`)
       t.equal(headers.get('content-disposition'), `attachment; filename="pdf-forms-1.${i}.0.${format}"`)
       t.equal(headers.get('x-content-type-options'), 'nosniff')
@@ -114,7 +119,8 @@ for (const { name: database, server } of servers) {
       await judged(path('tampered'), path('good.json'), path('jwks.json')), { code: 1, text: 'refused: digest' }
     )
     for (const change of [
-      { digest: `sha256:${sha256(tampered)}` }, { version: '2.0.1' }, { name: 'pdf-form' }, { organization: 'org_other' }
+      { digest: `sha256:${sha256(tampered)}` }, { version: '2.0.1' }, { name: 'pdf-form' },
+      { organization: 'org_other' }
     ]) {
       await record('changed.json', change)
       const bundle = 'digest' in change ? 'tampered' : 'bundle'

@@ -1,4 +1,4 @@
-/** OC-19: third-party sources over HTTP: asked by the one outbound fetcher, with sealed headers; shown, never granted. */
+/** OC-19: third-party sources over HTTP: asked by the one outbound fetcher with sealed headers; never granted. */
 import tap from 'tap'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { newSecret } from '../../src/secrets/random.ts'
@@ -103,7 +103,9 @@ for (const { name: database, server } of servers) {
     const made = async (input: Json) => await admin('POST', '/third-party-sources', {
       organization, name: 'x', kind: 'skills', url, ...input
     })
-    for (const bad of ['http://a.example/', 'https://u:p@a.example/', 'ftp://a.example/', 'https://a.example/#x', 'nonsense']) {
+    for (const bad of [
+      'http://a.example/', 'https://u:p@a.example/', 'ftp://a.example/', 'https://a.example/#x', 'nonsense'
+    ]) {
       t.match(await made({ url: bad }), { status: 400, json: { details: { field: 'url' } } }, bad)
     }
     for (const headers of [{ host: 'x' }, { 'Content-Length': '1' }, { 'a b': 'x' }, { a: 'x\r\ny: z' }, { a: '' }]) {
@@ -154,7 +156,12 @@ tap.test('OC-19: headers and marks are under the newest secret after a start, an
   const folder = t.testdir()
   const database = `file:${folder}/latchkey.db`
   const start = async (secret: string) =>
-    await startServer({ database, network: host.network, issuer: 'http://127.0.0.1:1', environment: { LATCHKEY_SECRET: secret } })
+    await startServer({
+      database,
+      network: host.network,
+      issuer: 'http://127.0.0.1:1',
+      environment: { LATCHKEY_SECRET: secret }
+    })
   const [one, two] = [newSecret(), newSecret()]
   const first = await start(one)
   const { id: organization } = await first.createOrganization()
@@ -166,14 +173,16 @@ tap.test('OC-19: headers and marks are under the newest secret after a start, an
     organization, name: 'x', kind: 'skills', url: 'https://sealed.example/', headers: { 'x-api-key': 'abcdef-secret' }
   })
   const { json: skill } = await first.send({
-    method: 'POST', path: `/api/v1/skills?organization=${organization}&version=1.0.0`,
+    method: 'POST',
+    path: `/api/v1/skills?organization=${organization}&version=1.0.0`,
     body: zip([{ name: 'SKILL.md', content: skillFile() }]),
     headers: { authorization: `Bearer ${first.adminToken}`, 'content-type': 'application/zip' }
   })
   await first.close()
   for (const secret of [`${two},${one}`, two]) {
     const next = await start(secret)
-    t.match((await next.admin('POST', `/third-party-sources/${source.id}/refresh`)).json, { lastFetch: { status: 200 } })
+    const { json } = await next.admin('POST', `/third-party-sources/${source.id}/refresh`)
+    t.match(json, { lastFetch: { status: 200 } })
     t.equal((await next.admin('GET', `/skills/${skill.id}`)).status, 200)
     await next.close()
   }

@@ -3,6 +3,7 @@
  * The operations are those of the API's document: one without a row fails.
  */
 import { createHash } from 'node:crypto'
+import { skillFile, zip } from '../support/archives.ts'
 import tap from 'tap'
 import { operationsOf } from '../support/openapi-document.ts'
 import { createAccount, createPasskey } from '../support/people.ts'
@@ -157,6 +158,10 @@ const lasting = (way: Omit<Way, 'of' | 'by'>): Way[] => [
 const plain = (make: Way['make'], outcome?: Way['outcome']): Way[] => (['key', 'member'] as const).map(
   by => ({ of: null, by, make, ...(outcome && { outcome }) })
 )
+const skillArchive: Json = zip([{ name: 'SKILL.md', content: skillFile() }])
+const publishedSkill = async ({ made, organization, number }: World): Promise<Json> =>
+  await made(`/skills?organization=${organization}&version=1.0.${number()}`, skillArchive)
+const source = { name: 'x', kind: 'skills', url: 'https://127.0.0.1/' }
 /** Ends a credential or a resource, which gives nothing. */
 const ending = (name: string, target: (world: World) => Promise<string>): Record<string, Way[]> => ({
   [`POST /${name}/{id}/revoke`]: plain(async world => ({ path: `/${name}/${await target(world)}/revoke` })),
@@ -680,6 +685,29 @@ const operations: Record<string, readonly Way[] | string> = {
       },
     }),
   ],
+  // Skills and sources are shown, and give nothing.
+  'POST /skills': plain(async ({ organization, number }) => (
+    { path: `/skills?organization=${organization}&version=1.0.${number()}`, body: skillArchive }
+  )),
+  'POST /skills/{id}/yank': plain(async world => {
+    const { id } = await publishedSkill(world)
+    return { path: `/skills/${id}/yank`, body: {}, read: `/audit?subject=${id}` }
+  }),
+  'POST /third-party-sources': plain(async ({ organization }) => (
+    { path: '/third-party-sources', body: { ...source, organization } }
+  )),
+  'PATCH /third-party-sources/{id}': plain(async ({ made, organization }) => {
+    const { id } = await made('/third-party-sources', { ...source, organization })
+    return { path: `/third-party-sources/${id}`, body: { name: 'y' }, read: `/third-party-sources/${id}` }
+  }),
+  'POST /third-party-sources/{id}/refresh': plain(async ({ made, organization }) => {
+    const { id } = await made('/third-party-sources', { ...source, organization })
+    return { path: `/third-party-sources/${id}/refresh`, read: `/third-party-sources/${id}` }
+  }),
+  'DELETE /third-party-sources/{id}': plain(async ({ made, organization }) => {
+    const { id } = await made('/third-party-sources', { ...source, organization })
+    return { path: `/third-party-sources/${id}`, read: `/third-party-sources/${id}` }
+  }),
   // Policies take away; policies:write is the right to lift each of the organization.
   'POST /policies': plain(async ({ organization }) => ({ path: '/policies', body: { organization, ...policy } })),
   'PATCH /policies/{id}': plain(async ({ made, organization }) => {

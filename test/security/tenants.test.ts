@@ -124,7 +124,7 @@ for (const { database, server, victim, attacker } of inhabited) {
           'victim', victim.client.clientId, victim.member.id, victim.group.id, victim.policy.id, victim.apiKey.id,
           victim.publishableKey.id, victim.webhookToken.id, victim.registrationToken.id, victim.accessToken.id,
           victim.mcpServer.id, victim.invitation.id, victim.trustedProvider.id, victim.emailDomain.id,
-          victim.clientApproval.id, victim.authorization.id, victim.consent.id
+          victim.clientApproval.id, victim.skill.id, victim.source.id, victim.authorization.id, victim.consent.id
         ]
       ) t.notOk(answer.text.includes(trace), `${route} has no ${trace}`)
       return
@@ -135,8 +135,8 @@ for (const { database, server, victim, attacker } of inhabited) {
     if (expected !== 404) return
     const nowhere = await ask(method, {
       ...request,
-      path: request.path.replace(/(org|mem|grp|pol|res|cli|key|pbk|wht|rgt|mat|inv|trp|dom|cap|aut|cns)_\w+|https%3A%2F%2F[^/]*/, '$1_nowhere'),
-      ...(request.body
+      path: request.path.replace(/(org|mem|grp|pol|res|cli|key|pbk|wht|rgt|mat|inv|trp|dom|cap|aut|cns|skl|tps)_\w+|https%3A%2F%2F[^/]*/, '$1_nowhere'),
+      ...(request.body && !Buffer.isBuffer(request.body)
         ? {
             body: {
               ...request.body,

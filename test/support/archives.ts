@@ -68,7 +68,8 @@ export function zip (entries: readonly ZipEntry[], { comment = '', gap = Buffer.
   const offsets: number[] = []
   let at = 0
   for (const entry of entries) {
-    const { name, content = '', localName = name, mode = 0o100644, flags = 0x800, method = 8, says = {}, sameAs } = entry
+    const { name, content = '', localName = name, mode = 0o100644, sameAs } = entry
+    const { flags = 0x800, method = 8, says = {} } = entry
     const body = Buffer.from(content)
     const data = method === 8 ? deflateRawSync(body) : body
     const shared = Buffer.alloc(26)

@@ -1,6 +1,7 @@
 /** An organization with one of everything, and a request for every route of the management API about it. */
 import { digestOf } from '../../src/secrets/digest.ts'
 import { newSecret } from '../../src/secrets/random.ts'
+import { skillFile, zip } from './archives.ts'
 import { allowedBy } from './authorizing.ts'
 import { asGateway, createGateway, reserveFor } from './gateway.ts'
 import { createAccount, createPasskey } from './people.ts'
@@ -9,7 +10,7 @@ import type { Json, TestServer } from './test-server.ts'
 export const collections = [
   'organizations', 'members', 'groups', 'policies', 'resources', 'clients', 'api-keys', 'publishable-keys',
   'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers', 'invitations', 'trusted-providers',
-  'email-domains', 'client-approvals', 'provider-keys'
+  'email-domains', 'client-approvals', 'provider-keys', 'skills', 'third-party-sources'
 ]
 const scoped = [
   'authorizations',
@@ -26,6 +27,9 @@ export const ofGateways = [
   'POST /spend/reservations', 'POST /spend/reservations/:id/settle', 'POST /spend/reservations/:id/release',
   'POST /provider-keys/:id/lease'
 ]
+
+/** An archive of a skill, which is a body as it is. */
+const skillArchive: Json = zip([{ name: 'SKILL.md', content: skillFile() }])
 
 /** Two identity providers, for the servers of tenants. Neither is asked. */
 export const identityProviders = Object.fromEntries(['UP', 'SECOND'].flatMap(id => [
@@ -113,6 +117,20 @@ export async function tenant (server: TestServer, name: string) {
   })
   const providerKey = await made('/provider-keys', { organization, provider: 'openai', key: `sk-${newSecret()}` })
   const reservation = await reservedBy(server, organization, name)
+  const skill = await made(`/skills?organization=${organization}&version=1.0.0`, skillArchive)
+  const source = await made('/third-party-sources', {
+    organization,
+    name: `${name} source`,
+    kind: 'skills',
+    url: 'https://127.0.0.1/',
+    headers: { 'x-api-key': `${name} key` }
+  })
+  const { thirdPartySources } = server.latchkey.operation.store
+  const now = server.clock.now()
+  await thirdPartySources.recordFetch(
+    { ...(await thirdPartySources.get(source.id))!, askedAt: now, status: 200, fetchedAt: now },
+    { content: '[]', etag: null }
+  )
   const { authorization, consent } = await allowedBy(server, member.id, client.clientId, ['invoices:read'])
   const managementKey = async (scopes: readonly string[]) =>
     await server.createKey({ organization, resource: management, scopes, name: `${name} management` })
@@ -141,6 +159,8 @@ export async function tenant (server: TestServer, name: string) {
     clientApproval,
     providerKey,
     reservation,
+    skill,
+    source,
     authorization,
     consent,
     managementKey,
@@ -184,6 +204,8 @@ export function requestsFor (
     clientApproval,
     providerKey,
     reservation,
+    skill,
+    source,
     authorization,
     consent
   }: Tenant,
@@ -191,6 +213,8 @@ export function requestsFor (
 ): Record<string, { scope: string, path: string, body?: Json, collection?: 'list' | 'create' }> {
   const grants = [{ resource: issuer, scopes: ['invoices:read'] }]
   const encoded = encodeURIComponent(resource.identifier)
+  const registryName = encodeURIComponent(mcpServer.registryName)
+  const registryPath = `/organizations/${organization}/mcp-registry/v0.1/servers/${registryName}`
   return {
     'POST /organizations': { scope: 'organizations:write', path: '/organizations', body: { name: 'x' } },
     'POST /organization-templates': {
@@ -481,6 +505,15 @@ export function requestsFor (
       scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}`, body: { name: 'taken over', scopes: [] }
     },
     'POST /access-tokens/:id/revoke': { scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}/revoke` },
+    'GET /organizations/:id/mcp-registry/v0.1/servers': {
+      scope: 'mcp-servers:read', path: `/organizations/${organization}/mcp-registry/v0.1/servers`
+    },
+    'GET /organizations/:id/mcp-registry/v0.1/servers/:name/versions': {
+      scope: 'mcp-servers:read', path: `${registryPath}/versions`
+    },
+    'GET /organizations/:id/mcp-registry/v0.1/servers/:name/versions/:version': {
+      scope: 'mcp-servers:read', path: `${registryPath}/versions/latest`
+    },
     'POST /mcp-servers': {
       scope: 'mcp-servers:write',
       path: '/mcp-servers',
@@ -544,6 +577,35 @@ export function requestsFor (
       scope: 'spend:read', path: `/spend/reservations?organization=${organization}`, collection: 'list'
     },
     'GET /spend/reservations/:id': { scope: 'spend:read', path: `/spend/reservations/${reservation}` },
+    'POST /skills': {
+      scope: 'skills:write',
+      path: `/skills?organization=${organization}&version=1.0.1`,
+      body: skillArchive,
+      collection: 'create'
+    },
+    'GET /skills': { scope: 'skills:read', path: `/skills?organization=${organization}`, collection: 'list' },
+    'GET /skills/:id': { scope: 'skills:read', path: `/skills/${skill.id}` },
+    'GET /skills/:id/archive': { scope: 'skills:read', path: `/skills/${skill.id}/archive` },
+    'POST /skills/:id/yank': { scope: 'skills:write', path: `/skills/${skill.id}/yank`, body: { reason: 'x' } },
+    'POST /third-party-sources': {
+      scope: 'third-party-sources:write',
+      path: '/third-party-sources',
+      body: { organization, name: 'x', kind: 'skills', url: 'https://127.0.0.1/' },
+      collection: 'create'
+    },
+    'GET /third-party-sources': {
+      scope: 'third-party-sources:read', path: `/third-party-sources?organization=${organization}`, collection: 'list'
+    },
+    'GET /third-party-sources/:id': { scope: 'third-party-sources:read', path: `/third-party-sources/${source.id}` },
+    'PATCH /third-party-sources/:id': {
+      scope: 'third-party-sources:write', path: `/third-party-sources/${source.id}`, body: { name: 'taken over' }
+    },
+    'POST /third-party-sources/:id/refresh': {
+      scope: 'third-party-sources:write', path: `/third-party-sources/${source.id}/refresh`
+    },
+    'GET /third-party-sources/:id/content': {
+      scope: 'third-party-sources:read', path: `/third-party-sources/${source.id}/content`
+    },
     'GET /signing-keys': { scope: 'signing-keys:read', path: '/signing-keys' },
     'GET /signing-keys/:id': { scope: 'signing-keys:read', path: '/signing-keys/x' },
     'POST /signing-keys/rotate': { scope: 'signing-keys:write', path: '/signing-keys/rotate' },
@@ -561,6 +623,9 @@ export function requestsFor (
       scope: 'registration-tokens:write', path: `/registration-tokens/${registrationToken.id}`
     },
     'DELETE /access-tokens/:id': { scope: 'access-tokens:write', path: `/access-tokens/${accessToken.id}` },
+    'DELETE /third-party-sources/:id': {
+      scope: 'third-party-sources:write', path: `/third-party-sources/${source.id}`
+    },
     'DELETE /mcp-servers/:id': { scope: 'mcp-servers:write', path: `/mcp-servers/${mcpServer.id}` },
     'GET /usage/api-keys': { scope: 'usage:read', path: `/usage/api-keys?keys=${apiKey.id}`, collection: 'list' },
     'GET /audit/counts': {

@@ -14,7 +14,7 @@ const unprintable = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffd]/
  * @throws Failure for a name that leads elsewhere, or to different places on different systems.
  */
 export function entryPath (name: string): string {
-  const path = name.replace(/^(\.\/)+/, '').replace(/\/$/, '')
+  const path = name.slice(0, longestPath + 2).replace(/^(\.\/)+/, '').replace(/\/$/, '')
   if (path === '' || path === '.') return ''
   const fault = faultOf(path)
   if (fault === null) return path

@@ -52,7 +52,8 @@ async function requireBoundedInside (content: Buffer, outer: Budget): Promise<vo
 const headers = 4 * 1024 * 1024
 
 async function unzipped (bytes: Buffer, budget: Budget): Promise<Buffer> {
-  const { buffer, engine } = await inflated(bytes, budget.bytesLeft() + headers).catch((error: NodeJS.ErrnoException) => {
+  const most = budget.bytesLeft() + headers
+  const { buffer, engine } = await inflated(bytes, most).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ERR_BUFFER_TOO_LARGE') budget.takeBytes(budget.bytesLeft() + 1)
     throw archiveFault('damaged', `The gzip archive is damaged or cut off: ${error.message.slice(0, 160)}.`)
   })

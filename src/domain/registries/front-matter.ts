@@ -15,7 +15,7 @@ export interface FrontMatter {
 }
 
 /** The most bytes of SKILL.md, and the most characters of its front matter. */
-const mostBytes = 1024 * 1024
+const mostBytes = 512 * 1024
 const mostCharacters = 16 * 1024
 
 export const skillName = { pattern: '^[a-z0-9]+(-[a-z0-9]+)*$', maxLength: 64 } as const
@@ -30,7 +30,7 @@ export async function frontMatterOf (content: Buffer): Promise<FrontMatter> {
   const fields = await fieldsOf(textBetweenLines(content))
   const unknown = Object.keys(fields).find(field => !known.includes(field))
   if (unknown !== undefined) {
-    refuse(`has the field ${JSON.stringify(unknown.slice(0, 64))}, which the format does not know; put it into metadata`)
+    refuse(`has the unknown field ${JSON.stringify(unknown.slice(0, 64))}; put it into metadata`)
   }
   const name = fields.name
   if (typeof name !== 'string' || name.length > skillName.maxLength || !nameForm.test(name)) {

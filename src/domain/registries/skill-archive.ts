@@ -1,5 +1,5 @@
 /** The archive of a skill: the folder of the skill with SKILL.md, read once when it is published. */
-import { createHash } from 'node:crypto'
+import { fileDigest } from '../../secrets/digest.ts'
 import { archiveFault, mostArchiveBytes } from './archive-bounds.ts'
 import { readArchive, type ArchiveFormat } from './archive.ts'
 import { frontMatterOf, type FrontMatter } from './front-matter.ts'
@@ -13,11 +13,6 @@ export interface ReadBundle {
   unpackedSize: number
   files: number
   frontMatter: FrontMatter
-}
-
-/** SHA-256, in hexadecimal digits. */
-export function archiveDigest (archive: Buffer): string {
-  return createHash('sha256').update(archive).digest('hex')
 }
 
 /**
@@ -45,13 +40,12 @@ export async function readBundle (archive: Buffer): Promise<ReadBundle> {
   if (folder !== '' && folder !== `${frontMatter.name}/`) {
     throw archiveFault(
       'skill_file',
-      `The folder of the archive is ${JSON.stringify(folder.slice(0, 64))} and its SKILL.md names ${frontMatter.name}; ` +
-        'give both one name.'
+      `The folder of the archive is ${JSON.stringify(folder.slice(0, 64))}, and its SKILL.md names ` +
+        `${frontMatter.name}; give both one name.`
     )
   }
-  return {
-    archive, digest: archiveDigest(archive), format, size: archive.length, unpackedSize, files: paths.length, frontMatter
-  }
+  const measured = { size: archive.length, unpackedSize, files: paths.length }
+  return { archive, digest: fileDigest(archive), format, ...measured, frontMatter }
 }
 
 /** The one folder that all files lie in, with its slash; empty: there is none, or SKILL.md stands at the top. */

@@ -1,6 +1,7 @@
 /** Skill bundles: versions of skills that organizations publish. None is ever overwritten; one can be yanked. */
 import { Failure } from '../../base/errors.ts'
 import { readMarked, secretId, withMark } from '../../secrets/authentication-code.ts'
+import { fileDigest } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
 import { change, type RecordKind } from '../audit/change.ts'
 import { auditEvent } from '../audit/event.ts'
@@ -10,7 +11,7 @@ import type { Page, PageQuery } from '../core/page.ts'
 import { requireActiveOrganization, type OrganizationPort } from '../tenancy/organization.ts'
 import type { ArchiveFormat } from './archive.ts'
 import type { FrontMatter } from './front-matter.ts'
-import { archiveDigest, type ReadBundle } from './skill-archive.ts'
+import type { ReadBundle } from './skill-archive.ts'
 
 /** One version of a skill. All but its yanking stays as it was published. */
 export interface SkillBundle extends Revised {
@@ -138,23 +139,21 @@ export async function archiveOf (
 ): Promise<Buffer> {
   requireUnaltered(bundle, secrets)
   const archive = await store.skillBundles.archiveOf(bundle.id)
-  if (archive !== null && archiveDigest(archive) === bundle.digest) return archive
+  if (archive !== null && fileDigest(archive) === bundle.digest) return archive
   throw new Failure('record_altered', { detail: `the archive of ${bundle.id} is not the one that was published` })
 }
 
 /** @throws Failure `record_altered` if the row says another digest than was published. */
 export function requireUnaltered (bundle: SkillBundle, secrets: readonly string[]): void {
   if (readMarked(bundle.seal, secrets, purposeOf(bundle)) === bundle.digest) return
-  throw new Failure('record_altered', { detail: `skill bundle ${bundle.id}: its digest is not the one that was sealed` })
+  throw new Failure('record_altered', { detail: `the digest of ${bundle.id} is not the one that was sealed` })
 }
 
 /**
  * Marks the bundles anew whose mark is under an older one of `secrets`; returns how many. One whose mark none of them
  * made stays as it is, and is not signed.
  */
-export async function resealSkills (
-  { store }: Operation<SkillBundlePort>, secrets: readonly string[]
-): Promise<number> {
+export async function resealSkills (store: SkillBundlePort, secrets: readonly string[]): Promise<number> {
   const bundles = await store.skillBundles.sealedByOthers(secretId(secrets[0]!), mostResealed)
   const good = bundles.filter(bundle => readMarked(bundle.seal, secrets, purposeOf(bundle)) === bundle.digest)
   for (const bundle of good) await store.skillBundles.reseal({ id: bundle.id, ...sealOf(bundle, secrets) })

@@ -15,7 +15,9 @@ export interface SourceAnswer { status: number | null, error: string | null, doc
 export const sourceLimit = { max: 30, windowSeconds: 60 }
 
 export interface Asking {
-  fetch (request: { url: string, headers: Readonly<Record<string, string>>, etag: string | null }): Promise<SourceAnswer>
+  fetch (
+    request: { url: string, headers: Readonly<Record<string, string>>, etag: string | null }
+  ): Promise<SourceAnswer>
   /** Bounds the requests of an organization. */
   limiter: { exhausted (key: string): number | null, count (key: string): void }
   secrets: readonly string[]
@@ -33,7 +35,9 @@ export async function refreshSource (
   const source = await getSource(operation, id)
   await requireActiveOrganization(store, actor, source.organizationId)
   if (asking.limiter.exhausted(source.organizationId) !== null) {
-    throw new Failure('too_many_requests', { message: 'The sources of this organization were asked too often; wait a minute.' })
+    throw new Failure('too_many_requests', {
+      message: 'The sources of this organization were asked too often; wait a minute.'
+    })
   }
   asking.limiter.count(source.organizationId)
   const answer = await ask(operation, source, asking)

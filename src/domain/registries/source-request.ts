@@ -14,8 +14,8 @@ const visible = /^[\u0021-\u007e]([\u0020-\u007e\t]*[\u0021-\u007e])?$/
 /** Headers that the connection, or the fetcher, sets itself. */
 const ownHeaders = new Set([
   'accept', 'accept-encoding', 'connection', 'content-length', 'content-type', 'expect', 'host', 'if-none-match',
-  'keep-alive', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'user-agent',
-  'via', 'forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'
+  'keep-alive', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+  'user-agent', 'via', 'forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'
 ])
 
 /** @throws Failure `invalid_request` for another URL than https without name, password and fragment. */

@@ -22,7 +22,9 @@ export async function readTar (bytes: Buffer, budget: Budget, visit: Visit): Pro
       const { name, type, pax } = entry.header as typeof entry.header & { pax?: Record<string, string> | null }
       const isDirectory = type === 'directory'
       if (!isDirectory && type !== 'file') {
-        throw archiveFault('special_file', `The entry ${shown(name)} is neither a file nor a directory, but a link say.`)
+        throw archiveFault(
+          'special_file', `The entry ${shown(name)} is neither a file nor a directory, but a link say.`
+        )
       }
       requireKnownRecords(name, pax)
       budget.takeEntry(isDirectory)
@@ -38,7 +40,8 @@ export async function readTar (bytes: Buffer, budget: Budget, visit: Visit): Pro
   } catch (error) {
     throw asFault(error)
   }
-  if (found !== expected) throw archiveFault('contradictory', 'The tar archive has entries that not every program sees.')
+  if (found === expected) return
+  throw archiveFault('contradictory', 'The tar archive has entries that not every program sees.')
 }
 
 /**
@@ -66,22 +69,28 @@ function countEntries (bytes: Buffer): number {
 
 /** A size in octal digits. @throws Failure for any other: it is only needed above 8 GB. */
 function sizeOf (field: Buffer): number {
-  const text = field.toString('latin1').replace(/[ \0]+$/, '').trimStart()
-  if (/^[0-7]{1,11}$/.test(text)) return Number.parseInt(text, 8)
+  const [, digits] = /^ *([0-7]{1,11})[ \0]*$/.exec(field.toString('latin1')) ?? []
+  if (digits !== undefined) return Number.parseInt(digits, 8)
   throw archiveFault('damaged', 'The tar archive has an entry without a size.')
 }
 
 /** Records for all entries rename or resize them for some programs; only Git's comment is harmless. */
 function requireComment (records: Buffer): void {
   if (/^[0-9]+ comment=[0-9a-f]{40,64}\n$/.test(records.toString('latin1'))) return
-  throw archiveFault('contradictory', 'The tar archive has records for all of its entries, which programs read differently.')
+  throw archiveFault(
+    'contradictory', 'The tar archive has records for all of its entries, which programs read differently.'
+  )
 }
 
 /** Records that replace the size, or the content, of an entry. */
 function requireKnownRecords (name: string, pax: Record<string, string> | null = null): void {
-  const replaced = Object.keys(pax ?? {}).find(key => key === 'size' || key === 'hdrcharset' || key.startsWith('GNU.sparse'))
+  const replaced = Object.keys(pax ?? {}).find(key =>
+    key === 'size' || key === 'hdrcharset' || key.startsWith('GNU.sparse')
+  )
   if (replaced === undefined) return
-  throw archiveFault('contradictory', `The entry ${shown(name)} has a record ${shown(replaced)}, which programs read differently.`)
+  throw archiveFault(
+    'contradictory', `The entry ${shown(name)} has a record ${shown(replaced)}, which programs read differently.`
+  )
 }
 
 function shown (name: string): string {

@@ -154,9 +154,7 @@ export function headersOf (
 }
 
 /** Seals headers under the first of `secrets` that are under an older one; returns how many. */
-export async function resealSources (
-  { store }: Operation<ThirdPartySourcePort>, secrets: readonly string[]
-): Promise<number> {
+export async function resealSources (store: ThirdPartySourcePort, secrets: readonly string[]): Promise<number> {
   const found = await store.thirdPartySources.sealedByOthers(secretId(secrets[0]!), 1_000)
   let resealed = 0
   for (const source of found) {

@@ -2,16 +2,22 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from '../../http/typebox-lite.ts'
 import { Failure } from '../../base/errors.ts'
-import { archiveDigest } from '../../domain/registries/skill-archive.ts'
+import { fileDigest } from '../../secrets/digest.ts'
 
 const types = ['application/zip', 'application/x-tar', 'application/gzip', 'application/octet-stream'] as const
 
 /** The schema of such a body: the document has each media type, and nothing is validated. */
-export const archiveBody = Type.Unsafe<unknown>({
-  content: Object.fromEntries(types.map(contentMediaType => [contentMediaType, {
-    schema: { contentMediaType, description: 'At most 10 MiB. Its bytes say which format it has.', examples: ['PK…'] }
-  }]))
-})
+export const archiveBody = Type.Unsafe<unknown>(archiveAs(types))
+
+/** An archive in the document, as one of these media types. */
+export function archiveAs (mediaTypes: readonly string[]) {
+  const schema = {
+    contentMediaType: 'application/octet-stream',
+    description: 'At most 10 MiB. Its bytes say which format it has.',
+    examples: ['PK…']
+  }
+  return { content: Object.fromEntries(mediaTypes.map(type => [type, { schema }])) }
+}
 
 /** Archives by the bodies that stand for them: an object with the digest alone is hashed, and compared, cheaply. */
 const archives = new WeakMap<object, Buffer>()
@@ -19,13 +25,16 @@ const archives = new WeakMap<object, Buffer>()
 /** Lets the routes of a context take archives, and nothing else. */
 export function takeArchives (app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser([...types], { parseAs: 'buffer' }, (_request, bytes: Buffer, done) => {
-    const body = { digest: archiveDigest(bytes) }
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, ({ headers }, bytes: Buffer, done) => {
+    // Without a type the bytes say what they are (RFC 9110 §8.3).
+    const type = headers['content-type']?.split(';', 1)[0]!.trim().toLowerCase()
+    if (type !== undefined && !types.some(each => each === type)) {
+      done(new Failure('unsupported_media_type', { message: `Send an archive, as ${types.join(', ')}.` }))
+      return
+    }
+    const body = { digest: fileDigest(bytes) }
     archives.set(body, bytes)
     done(null, body)
-  })
-  app.addContentTypeParser('*', (_request, _payload, done) => {
-    done(new Failure('unsupported_media_type', { message: `Send an archive, as ${types.join(', ')}.` }))
   })
 }
 

@@ -21,8 +21,12 @@ export function markCursors (app: FastifyInstance, secrets: readonly string[]): 
     if (typeof query.cursor === 'string') query.cursor = query.cursor.split('.', 1)[0]
   })
   app.addHook('preSerialization', async (request, _reply, payload) => {
-    const { pagination } = (payload ?? {}) as { pagination?: { nextCursor?: string } }
-    const holder = pagination ?? (payload ?? {}) as { nextCursor?: string }
+    const { pagination, servers, metadata } = (payload ?? {}) as {
+      pagination?: { nextCursor?: string }, servers?: unknown, metadata?: { nextCursor?: string }
+    }
+    // Of an MCP registry; the metadata of a record are its operator's.
+    const ofRegistry = servers === undefined ? undefined : metadata
+    const holder = pagination ?? ofRegistry ?? (payload ?? {}) as { nextCursor?: string }
     if (typeof holder.nextCursor === 'string') {
       holder.nextCursor = withMark(holder.nextCursor, secrets[0]!, purposeOf(request))
     }

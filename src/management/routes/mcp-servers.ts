@@ -1,6 +1,9 @@
 /** MCP servers as resources. A path names one by its id or, URL-encoded, by its identifier. */
 import { Type } from '../../http/typebox-lite.ts'
 import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../../domain/declaration/mcp-server.ts'
+import { registryName } from '../../domain/registries/registry-name.ts'
+import { longestListingText } from '../../domain/registries/server-json.ts'
+import { skillVersion } from '../../domain/registries/skill-bundle.ts'
 import { hostedMetadataUrl, resourceMetadata, type ResourceMetadata } from '../../domain/resources/resource-metadata.ts'
 import { tokenScopesOf } from '../../domain/resources/token-scopes.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
@@ -27,6 +30,17 @@ const DefaultScopes = Type.Optional(
         'token of the organization, unless the token names a resource.'
   })
 )
+const listing = {
+  title: Type.Optional(Type.With(nullable(Type.String({ ...Name, maxLength: longestListingText })), {
+    description: 'As registries show it. Null: its name stands for it.'
+  })),
+  description: Type.Optional(Type.With(nullable(Type.String({ ...Name, maxLength: longestListingText })), {
+    description: 'As registries show it. Null: none.'
+  })),
+  version: Type.Optional(
+    as(Type.String({ ...skillVersion, description: 'As registries show it: SemVer 2.0.' }), '1.0.0')
+  ),
+}
 const NewServer = exactly({
   organization: OwnerOrDeployment,
   identifier: as(
@@ -35,12 +49,14 @@ const NewServer = exactly({
   ),
   name: Type.Optional(Name),
   scopes: NewScopes,
-  defaultScopes: DefaultScopes
+  defaultScopes: DefaultScopes,
+  ...listing
 })
 const ServerChange = exactly({
   name: Type.Optional(Name),
   scopes: Type.Optional(NewScopes),
-  defaultScopes: DefaultScopes
+  defaultScopes: DefaultScopes,
+  ...listing
 })
 const ServerQuerystring = exactly({
   ...PageQuerystring,
@@ -57,6 +73,12 @@ export const WireServer = Type.Object({
   id: as(Type.String(), 'res_9sTuVwXyZaBcDeFgHiJkLm'),
   identifier: as(Type.String(), 'https://mcp.acme.test/mcp'),
   name: as(Type.String(), 'tools'),
+  title: nullable(as(Type.String(), 'Acme tools')),
+  description: nullable(as(Type.String(), 'Looks up orders.')),
+  version: as(Type.String(), '1.0.0'),
+  registryName: as(
+    Type.String({ description: 'Its name in the MCP registry of its organization.' }), 'test.acme.mcp/mcp'
+  ),
   organization: nullable(OrganizationId),
   status: RevocationStatus,
   scopes: DeclaredScopes,
@@ -187,12 +209,17 @@ function revokeMcpServerRoute (app: RouteContext, dependencies: Dependencies): v
 
 function wireServer (server: Resource, issuer: string) {
   const { id, identifier, name, organizationId, scopes, defaultScopes, tokenLifetime, createdAt, revokedAt } = server
+  const { title, description, version } = server
   const metadataUrl = hostedMetadataUrl(server, issuer)
   return {
     [revision]: server.revision,
     id,
     identifier,
     name,
+    title,
+    description,
+    version,
+    registryName: registryName(server),
     organization: organizationId,
     status: revokedAt === null ? 'active' as const : 'revoked' as const,
     scopes: scopes.map(wireScope),

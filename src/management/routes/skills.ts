@@ -10,7 +10,7 @@ import {
 import { signatureOf } from '../../domain/registries/skill-signature.ts'
 import type { SigningKeys } from '../../domain/tokens/signing-key.ts'
 import { Failure } from '../../base/errors.ts'
-import { archiveBody, sentArchive, takeArchives } from '../conventions/archive-bodies.ts'
+import { archiveAs, archiveBody, sentArchive, takeArchives } from '../conventions/archive-bodies.ts'
 import { createdAfter, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
@@ -33,13 +33,11 @@ const Organization = Type.Optional(Type.With(OrganizationId, {
   description: 'A credential of an organization may omit it: the default is its own.'
 }))
 const SkillId = exactly({
-  id: as(Type.String({ minLength: 1, maxLength: 512, description: 'Its id, or its name and version.' }), 'pdf-forms@1.4.0')
+  id: as(
+    Type.String({ minLength: 1, maxLength: 512, description: 'Its id, or its name and version.' }), 'pdf-forms@1.4.0'
+  )
 })
-const Archive = Type.Unsafe<Buffer>({
-  content: Object.fromEntries(Object.values(mediaTypes).map(contentMediaType => [
-    contentMediaType, { schema: { contentMediaType, examples: ['PK…'] } }
-  ]))
-})
+const Archive = Type.Unsafe<Buffer>(archiveAs(Object.values(mediaTypes)))
 const yankStatus = ['active', 'yanked'] as const
 
 const members = {
@@ -70,8 +68,9 @@ const WireSkill = Type.Object(members, { title: 'Skill' })
 const SignedSkill = Type.Object({
   ...members,
   signature: as(Type.String({
-    description: 'A detached JWS (RFC 7515, appendix F) over {"digest", "name", "publisher", "version"} in this order ' +
-      'without spaces; publisher is the organization. Its key is in the published JWKS when this is answered.'
+    description:
+      'A detached JWS (RFC 7515, appendix F) over {"digest", "name", "publisher", "version"} in this order, without ' +
+        'spaces; publisher is the organization. Its key is in the published JWKS when this is answered.'
   }), 'eyJhbGciOiJFUzI1NiIsInR5cCI6InNraWxsLWJ1bmRsZStqd3MiLCJraWQiOiIuLi4ifQ..MEUCIQ')
 }, { title: 'SignedSkill' })
 
@@ -154,7 +153,7 @@ function downloadSkillRoute (app: RouteContext, dependencies: Dependencies): voi
     schema: {
       operationId: 'downloadSkill',
       summary: 'Download the archive of a skill',
-      description: 'The bytes that were published, a yanked version included. Repr-Digest has their SHA-256 (RFC 9530).',
+      description: 'The bytes that were published, also of a yanked version. Repr-Digest has their SHA-256 (RFC 9530).',
       params: SkillId,
       querystring: exactly({ organization: Organization }),
       response: { 200: Archive },
@@ -216,7 +215,8 @@ function statusOf ({ yankedAt }: SkillBundle): 'active' | 'yanked' {
 
 function wireSkill (bundle: SkillBundle) {
   const { description, license, compatibility, allowedTools, metadata } = bundle.frontMatter
-  const { id, name, version, format, size, unpackedSize, files, yankedAt, yankedReason, publishedBy, createdAt } = bundle
+  const { id, name, version, format, size, unpackedSize, files } = bundle
+  const { yankedAt, yankedReason, publishedBy, createdAt } = bundle
   return {
     [revision]: bundle.revision,
     id,
