@@ -25,10 +25,12 @@ const repeatable: ReadonlySet<string> = new Set(['resource', 'audience'])
  * Null, and all is as it was: it is no form, empty, too long for any grant, or the connection broke off.
  */
 export async function takeForm (request: IncomingMessage): Promise<Buffer | null> {
-  if (!formType.test(request.headers['content-type'] ?? '')) return null
+  const { 'content-type': type = '', 'content-length': stated } = request.headers
+  // A request without a socket may not know when it is complete.
+  if (!formType.test(type) || (stated === undefined && typeof request.complete !== 'boolean')) return null
   const pieces: Buffer[] = []
   let length = 0
-  while (length <= longestOfProvider && !request.destroyed) {
+  while (length <= longestOfProvider && length !== Number(stated) && !request.destroyed) {
     // By its exact length: a shorter read would end the stream, and nothing could be given back.
     const piece = request.readableLength === 0 ? null : request.read(request.readableLength) as Buffer | null
     if (piece !== null) {
@@ -37,10 +39,10 @@ export async function takeForm (request: IncomingMessage): Promise<Buffer | null
     } else if (request.complete) break
     else await arrival(request)
   }
-  if (length === 0) return null
+  if (length === 0 || request.destroyed) return null
   const body = Buffer.concat(pieces, length)
-  if (length <= longestOfProvider && !request.destroyed) return body
-  if (!request.destroyed) request.unshift(body)
+  if (length <= longestOfProvider) return body
+  request.unshift(body)
   return null
 }
 
