@@ -98,7 +98,11 @@ function decoded (text: string): string {
  * neither was sent. @throws OAuthError `invalid_target` for more than one.
  */
 export function requestedResource (form: TokenForm): string | null {
-  const asked = [...form.all('resource'), ...form.all('audience')]
+  return oneResource([...form.all('resource'), ...form.all('audience')])
+}
+
+/** The one resource among these identifiers, in whatever spelling. @throws as `requestedResource` says. */
+export function oneResource (asked: readonly string[]): string | null {
   const wanted = asked.length < 2 ? asked : [...new Set(asked.map(normalIdentifier))]
   if (wanted.length < 2) return wanted[0] ?? null
   throw new OAuthError(400, 'invalid_target', 'A token is for one resource: send one resource.')
