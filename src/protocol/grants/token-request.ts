@@ -56,10 +56,9 @@ function arrival (request: IncomingMessage): Promise<void> {
   })
 }
 
-/** The grant that a body asks for; null: none, or more than one. */
-export function grantTypeOf (body: Buffer): string | null {
-  const [type, ...more] = new URLSearchParams(body.toString('latin1')).getAll('grant_type')
-  return type === undefined || more.length > 0 ? null : type
+/** The grants that a body asks for: one, unless it is at fault. */
+export function grantTypesOf (body: Buffer): readonly string[] {
+  return new URLSearchParams(body.toString('latin1')).getAll('grant_type')
 }
 
 /** @throws OAuthError `invalid_request` for what can be read in more than one way. */
