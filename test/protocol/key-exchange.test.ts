@@ -89,10 +89,11 @@ for (const { name, server } of servers) {
       sub_kind: 'api_key',
       client_id: key.id,
       org_id: key.organization,
-      scope: 'invoices:read'
+      scope: 'invoices:read',
+      env: 'live'
     })
     t.strictSame(Object.keys(payload).sort(), [
-      'aud', 'client_id', 'exp', 'iat', 'iss', 'jti', 'org_id', 'scope', 'sub', 'sub_kind'
+      'aud', 'client_id', 'env', 'exp', 'iat', 'iss', 'jti', 'org_id', 'scope', 'sub', 'sub_kind'
     ])
     t.equal(payload.exp - payload.iat, 300)
     const seen = await server.bearer(token as string)
