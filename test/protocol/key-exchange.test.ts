@@ -407,7 +407,9 @@ for (const { name, server } of servers) {
     t.equal((await server.bearer(token)).status, 200)
     t.equal((await server.bearer(token, '/api/v1/company')).status, 403)
     const explained = (await server.admin('POST', '/explain', { credential: token })).json
-    t.match(explained.subject, { kind: 'access_token', idKind: 'api_key', id: key.id, name: 'nightly', status: 'active' })
+    t.match(explained.subject, {
+      kind: 'access_token', idKind: 'api_key', id: key.id, name: 'nightly', status: 'active'
+    })
     const reasons = async () => (await server.admin('POST', '/explain', { credential: token })).json.refusals as Json[]
     t.match(await eventually(reasons, rows => rows.length > 0), [{ reason: 'insufficient_scope', credential: key.id }])
     const verified = await server.send({
