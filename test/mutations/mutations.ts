@@ -897,4 +897,9 @@ async function answerTo (
     find: 'if (this.clientAuthMethod !== \'none\') return true',
     replace: 'return true',
   },
+  {
+    title: 'LK-10: what a token makes on the management API does not outlive it [${name}]',
+    find: 'kind === \'access_token\' && !isExchanged ? null : expiresAt',
+    replace: 'kind === \'access_token\' ? null : expiresAt',
+  },
 ]

@@ -427,4 +427,24 @@ for (const { name, server } of servers) {
     t.strictSame(await introspected(), { active: false })
     t.match((await server.admin('POST', '/explain', { credential: token })).json.subject, { status: 'revoked' })
   })
+
+  tap.test(`LK-10: what a token makes on the management API does not outlive it [${name}]`, async t => {
+    const management = `${issuer}/api/v1`
+    const { id: organization } = await server.createOrganization()
+    const scopes = ['api-keys:read', 'api-keys:write']
+    const key = await server.createKey({ organization, resource: management, scopes })
+    const token = await tokenOf(server, key.key, { expires_in: '600' })
+    const make = async (authority: Record<string, string>, more: Json = {}) => await server.send({
+      method: 'POST',
+      path: '/api/v1/api-keys',
+      headers: authority,
+      body: { organization, resource: management, environment: 'live', name: 'x', scopes: ['api-keys:read'], ...more }
+    })
+    const at = (seconds: number) => new Date(clock.now().getTime() + seconds * 1_000).toISOString()
+    const bearer = { authorization: `Bearer ${token}` }
+    t.equal((await make({ 'x-api-key': key.key })).status, 201, 'the key itself has no end')
+    t.equal((await make(bearer)).status, 403)
+    t.equal((await make(bearer, { expiresAt: at(601) })).status, 403)
+    t.equal((await make(bearer, { expiresAt: at(599) })).status, 201)
+  })
 }
