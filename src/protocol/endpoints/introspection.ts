@@ -4,16 +4,18 @@ import type { Awaitable } from '../../base/awaitable.ts'
 import { isManagementTokenText } from '../../secrets/credential-text.ts'
 import { epochSeconds, type Clock } from '../../base/clock.ts'
 import type { Client } from '../../domain/credentials/client.ts'
-import { evaluate } from '../../domain/policy/policy-evaluation.ts'
+import { evaluateFor } from '../../domain/access/policy-lookup.ts'
 import type { Authenticator } from '../../domain/access/authenticator.ts'
 import {
-  principalOf, type CredentialFacts, type KeyFacts, type ManagementTokenFacts, type TokenFacts
+  keyFactsOf, principalOf, type CredentialFacts, type KeyFacts, type KeyTokenFacts, type ManagementTokenFacts,
+  type TokenFacts
 } from '../../domain/access/facts.ts'
-import { judgeCredential } from '../../domain/access/judge.ts'
+import { judgeCredential } from '../../domain/access/judge-credential.ts'
 import type { Presentation, Principal } from '../../domain/access/principal.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
-import type { AccessTokenClaims, Signed, TokenReader } from '../../domain/tokens/access-token.ts'
+import type { Signed, TokenReader } from '../../domain/tokens/access-token.ts'
+import type { AccessTokenClaims } from '../../domain/tokens/token-claims.ts'
 import { OAuthError } from '../shared/oauth-error.ts'
 
 export interface IntrospectionOptions {
@@ -39,10 +41,11 @@ const tokenStart = 'eyJ'
 const inactive = '{"active":false}'
 
 /**
- * The answer to `asker` about a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment` and `org_id` are
- * extensions). A token is described to its own client and to clients that introspect for its resource, an API key to
- * the latter only; all others, and all about a credential that does not pass, get `{"active":false}`. Null: a client
- * that introspects for no resource asks about something else than a token of its own, whatever the text is.
+ * The answer to `asker` about a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment`, `org_id` and
+ * `sub_kind` are extensions). A token is described to its own client and to clients that introspect for its resource,
+ * an API key to the latter only; all others, and all about a credential that does not pass, get `{"active":false}`.
+ * Null: a client that introspects for no resource asks about something else than a token of its own, whatever the text
+ * is.
  */
 export function introspect (
   options: IntrospectionOptions, asker: Client, text: string, question: Question
@@ -130,17 +133,22 @@ function answerBy (
   return inactive
 }
 
-/** Notes the use of a key that was described: it was presented to the asking server. Counts no call. */
+/** Notes the use of a key that was described, or of its token: the asking server has it. Counts no call. */
 function used ({ keyUsage }: IntrospectionOptions, facts: Described, { now }: Presentation, answered: string): string {
-  if (facts.kind === 'api_key' && answered !== inactive) keyUsage.touch(facts.key.id, now)
+  const key = keyFactsOf(facts)?.key
+  if (key !== undefined && answered !== inactive) keyUsage.touch(key.id, now)
   return answered
 }
 
 /** What introspection has an answer for. */
-type Described = TokenFacts | KeyFacts | ManagementTokenFacts
+type Described = TokenFacts | KeyTokenFacts | KeyFacts | ManagementTokenFacts
+
+const describedKinds: ReadonlySet<CredentialFacts['kind']> = new Set<Described['kind']>([
+  'access_token', 'key_token', 'api_key', 'management_token'
+])
 
 function isDescribed (facts: CredentialFacts): facts is Described {
-  return facts.kind === 'access_token' || facts.kind === 'api_key' || facts.kind === 'management_token'
+  return describedKinds.has(facts.kind)
 }
 
 function mayKnow (asker: Client, facts: Described): boolean {
@@ -177,10 +185,7 @@ function underPolicies (facts: Described, { address, now }: Presentation): strin
   const { kind, policies } = facts
   const principal = principalOf(facts)
   if (policies.length === 0) return described.get(principal) ?? describeOnce(facts, principal)
-  const { organizationId, groups, resourceId } = principal
-  const { refusedBy, scopes } = evaluate(policies, { kind, organizationId, groups, resourceId }, principal.scopes, {
-    address, now
-  })
+  const { refusedBy, scopes } = evaluateFor(kind, policies, principal, { address, now })
   return refusedBy === null ? describe(facts, { ...principal, scopes }) : inactive
 }
 
@@ -193,6 +198,9 @@ function describeOnce (facts: Described, principal: Principal): string {
 function describe (facts: Described, principal: Principal): string {
   switch (facts.kind) {
     case 'access_token': return answer(principal, aboutToken(principal, facts.claims))
+    case 'key_token': return answer(principal, {
+      ...aboutToken(principal, facts.claims), sub_kind: facts.claims.sub_kind, environment: principal.environment
+    })
     case 'management_token': return answer(principal, aboutSecret(principal, 'Bearer', facts.token.createdAt))
     case 'api_key': return answer(principal, {
       ...aboutSecret(principal, 'api_key', facts.key.createdAt), environment: principal.environment

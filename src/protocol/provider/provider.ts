@@ -19,9 +19,10 @@ import { organizationOf } from '../authorization/member-account.ts'
 import { nothing } from '../authorization/stored-models.ts'
 import { registerClientCredentials, type GrantOptions } from '../grants/client-credentials.ts'
 import { ownClaims } from '../grants/own-claims.ts'
+import { registerTokenExchange, type TokenExchangeOptions } from '../grants/token-exchange.ts'
 import { contextOf } from './request-context.ts'
 
-export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptions {
+export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptions, TokenExchangeOptions {
   /** Absent: there is no authorization endpoint. */
   people?: CodeFlowOptions['people'] | undefined
   signerFor?: CodeFlowOptions['signerFor']
@@ -44,6 +45,7 @@ export function buildProvider (options: ProviderOptions, ring: KeyRing): Provide
   useRegistry(provider, options)
   if (options.people !== undefined) useCodeFlow(provider, { ...options, people: options.people })
   registerClientCredentials(provider, options, ring)
+  registerTokenExchange(provider, options, ring)
   provider.on('grant.success', ctx => { countIssued(options, ctx) })
   provider.on('grant.error', options.onRefusal)
   provider.on('introspection.error', options.onRefusal)
