@@ -38,6 +38,7 @@ const members: Record<string, [method: string, path: string, member: string]> = 
   'key import --env': ['post', '/api/v1/api-keys/import', 'environment'],
   'key import --access': ['post', '/api/v1/api-keys/import', 'access'],
   'publishable-key create --env': ['post', '/api/v1/publishable-keys', 'environment'],
+  'source add --kind': ['post', '/api/v1/third-party-sources', 'kind'],
   'access-token list --status': ['get', '/api/v1/access-tokens', 'status'],
   'signing-key list --state': ['get', '/api/v1/signing-keys', 'state'],
   'signing-key list --algorithm': ['get', '/api/v1/signing-keys', 'algorithm'],

@@ -64,7 +64,9 @@ tap.test('S4: an unknown parameter of the query is refused by name on every mana
         '__proto__=x', '__proto__'
       ], ['token=x', 'token']]
     ) {
-      const answer = await ask(call, query!, headers)
+      // What is missing is named first.
+      const needed = call.method === 'POST' && call.path === '/api/v1/skills' ? 'version=1.0.0&' : ''
+      const answer = await ask(call, needed + query!, headers)
       t.match(answer, { status: 400 }, `${call.method} ${call.path}?${query}: ${answer.text.slice(0, 200)}`)
       t.match(answer.json, { code: 'INVALID_REQUEST', details: { field } }, `${call.method} ${call.path}?${query}`)
     }
