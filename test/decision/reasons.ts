@@ -50,10 +50,13 @@ export interface Answered { status: number, headers: Record<string, string>, bod
 /** A way of asking whether a caller may pass. */
 export type Ask = (situation: Situation) => Promise<Answered>
 
-/** Reasons that speak of the form of a request or of its route, of which no way but the guard is asked. */
+/**
+ * Reasons that speak of the form of a request or of its route, of which no way but the guard is asked, and the one of
+ * budgets, which only reservations find: test/decision/spending.test.ts.
+ */
 export const reasonsOfRequests: readonly Reason[] = [
   'no_credential', 'several_credentials', 'credential_in_query', 'key_as_bearer', 'tls_required', 'session_required',
-  'person_required', 'cross_site_request', 'reauthentication_required'
+  'person_required', 'cross_site_request', 'reauthentication_required', 'insufficient_budget'
 ]
 
 /** The headers of a decision; those that a server adds to every answer are its own. */

@@ -24,8 +24,8 @@ tap.test('the file is what `npm run vectors` makes', async t => {
 
 /** The server alone counts by the month; end users, webhooks and people have no place in another process. */
 const elsewhere = new Set([
-  'quota_exceeded', 'insufficient_credits', 'session_required', 'person_required', 'cross_site_request',
-  'reauthentication_required'
+  'quota_exceeded', 'insufficient_credits', 'insufficient_budget', 'session_required', 'person_required',
+  'cross_site_request', 'reauthentication_required'
 ])
 
 tap.test('there is a case for every reason that a guard can find, in every style', async t => {

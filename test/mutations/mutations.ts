@@ -820,7 +820,7 @@ export const mutations: readonly Mutation[] = [
     replace: 'if (!await tx.spendTotals.reserve(total, reservation.estimate, limit)) return',
   },
   {
-    title: 'a settlement counts once; the same again is answered, another is refused',
+    title: 'two servers that charge what was not settled charge it once, and a settlement among them counts [postgresql]',
     find: 'where: { id, status: from }, data: ending',
     replace: 'where: { id }, data: ending',
   },
