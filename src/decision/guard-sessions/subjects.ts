@@ -21,6 +21,7 @@ export function subjectsOf (change: Change, keySubject: (digest: string) => Subj
     case 'resources': return change.organizationId === undefined ? [everything] : [resourcesOf(change.organizationId)]
     case 'authorization': return [`authorization:${change.id}`]
     case 'authorizations': return change.ids?.map(id => `authorization:${id}`) ?? ['authorizations']
+    case 'trustedIssuers': return change.ids.map(id => `trust:${id}`)
     case 'client': return [`client:${change.id}`]
     case 'clients': return ['client']
     case 'member': return [`member:${change.id}`]
