@@ -9,9 +9,8 @@ import type { Authenticator } from '../domain/access/authenticator.ts'
 import type { WebhookAuthenticator } from '../domain/access/checks/check-webhook-token.ts'
 import type { SessionAuthenticator } from '../domain/access/checks/end-user-session.ts'
 import { consumerIn, notFound, refusalByLimit, type CredentialFacts, type PlaceFacts } from '../domain/access/facts.ts'
-import {
-  judge, judgeCredential, type JudgedRequest, type Verdict
-} from '../domain/access/judge.ts'
+import { judgeCredential } from '../domain/access/judge-credential.ts'
+import { judge, type JudgedRequest, type Verdict } from '../domain/access/judge.ts'
 import { policiesFor } from '../domain/access/policy-lookup.ts'
 import type { Principal, Refusal } from '../domain/access/principal.ts'
 import type { Registry } from '../domain/access/registry.ts'

@@ -4,7 +4,8 @@ import { randomUUID, sign } from 'node:crypto'
 import tap, { type Test } from 'tap'
 import { systemActor } from '../../src/domain/core/actor.ts'
 import { updateOrganization, createOrganization } from '../../src/domain/tenancy/organization.ts'
-import { judgeCredential, type Verdict } from '../../src/domain/access/judge.ts'
+import { judgeCredential } from '../../src/domain/access/judge-credential.ts'
+import { type Verdict } from '../../src/domain/access/judge.ts'
 import { principalOf } from '../../src/domain/access/facts.ts'
 import {
   createPublishableKey, getPublishableKey, revokePublishableKey, type PrivateSigningKey, type PublishableKey

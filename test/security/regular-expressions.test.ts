@@ -222,6 +222,8 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['protocol/registration/metadata-members.ts', '/[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]/gu', 'body'],
   ['protocol/registration/metadata-members.ts', '/[\\s\\p{Cc}]/u', 'body'],
   ['protocol/shared/schemas.ts', 'format uri', 'own'],
+  ['protocol/grants/token-request.ts', '/^application\\/x-www-form-urlencoded *(?:;|$)/i', 'headers'],
+  ['protocol/grants/token-request.ts', '/^[\\x20-\\x7e]*$/', 'session'],
   ['protocol/fast-path/plain-request.ts', '/^([A-Za-z0-9_.-]+):([A-Za-z0-9_.-]+)$/', 'headers'],
   ['protocol/fast-path/plain-request.ts', '/^[1-9]\\d{0,3}$/', 'headers'],
   ['protocol/fast-path/plain-request.ts', '/^application\\/x-www-form-urlencoded(?:; ?charset=utf-8)?$/i', 'headers'],

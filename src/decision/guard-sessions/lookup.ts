@@ -1,6 +1,6 @@
 /** What a guard may keep of a credential: an entry, gathered so that no change went unheard meanwhile, or a refusal. */
 import { consumerIn, type CredentialFacts } from '../../domain/access/facts.ts'
-import { judgeCredential } from '../../domain/access/judge.ts'
+import { judgeCredential } from '../../domain/access/judge-credential.ts'
 import type { Credential, Presentation, Refusal } from '../../domain/access/principal.ts'
 import type { Meter } from '../../domain/metering/meter.ts'
 import type { Totals } from '../../domain/metering/told-counts.ts'

@@ -8,16 +8,17 @@ import { isManagementTokenText, resemblesManagementToken } from '../../secrets/c
 import { scopesOfManagementToken, type ManagementToken } from '../credentials/management-token.ts'
 import { creatorOf, groupsOf, type Member } from '../members/permissions.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
-import { tokenReader, type AccessTokenClaims, type Signed, type TokenReader } from '../tokens/access-token.ts'
+import { tokenReader, type Signed, type TokenReader } from '../tokens/access-token.ts'
 import type { SigningKeys } from '../tokens/signing-key.ts'
-import { gatherAccessToken, tokenFactsIn } from './checks/check-access-token.ts'
+import type { AccessTokenClaims } from '../tokens/token-claims.ts'
+import { factsOfClaims, gatherAccessToken, type AccessTokenFacts } from './checks/check-access-token.ts'
 import { gatherApiKey } from './checks/check-api-key.ts'
 import { webhookAuthenticator, type WebhookAuthenticator } from './checks/check-webhook-token.ts'
 import { sessionAuthenticator, type SessionAuthenticator } from './checks/end-user-session.ts'
 import {
-  notFound, type AdminTokenFacts, type CredentialFacts, type ManagementTokenFacts, type NotFound, type TokenFacts
+  notFound, type AdminTokenFacts, type CredentialFacts, type ManagementTokenFacts, type NotFound
 } from './facts.ts'
-import { judgeCredential } from './judge.ts'
+import { judgeCredential } from './judge-credential.ts'
 import { policiesFor } from './policy-lookup.ts'
 import type { Credential, Presentation, Principal } from './principal.ts'
 import type { Registry } from './registry.ts'
@@ -26,7 +27,7 @@ import type { Registry } from './registry.ts'
 export interface Authenticator {
   gather (credential: Credential, presentation: Presentation): Awaitable<CredentialFacts>
   /** As `gather`, for an access token that was read already. */
-  gatherClaims (claims: AccessTokenClaims & Signed, presentation: Presentation): Awaitable<TokenFacts>
+  gatherClaims (claims: AccessTokenClaims & Signed, presentation: Presentation): Awaitable<AccessTokenFacts>
   /** Whether a text is the break-glass token of the management API. Nothing that is stored can keep it out. */
   isAdminToken (text: string): boolean
 }
@@ -49,7 +50,7 @@ export function authenticator (options: AuthenticatorOptions): Authenticator {
       if (resemblesManagementToken(text)) return gatherManagementToken(registry, text, presentation)
       return gatherAccessToken(options, text, presentation)
     },
-    gatherClaims: (claims, presentation) => tokenFactsIn(registry, claims, presentation),
+    gatherClaims: (claims, presentation) => factsOfClaims(registry, claims, presentation),
     isAdminToken,
   }
 }

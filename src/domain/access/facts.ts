@@ -16,14 +16,15 @@ import type { PolicySet } from '../policy/policy-evaluation.ts'
 import type { Resource } from '../resources/resource.ts'
 import type { Consumer } from '../tenancy/limits.ts'
 import type { Organization } from '../tenancy/organization.ts'
-import type { AccessTokenClaims, Signed } from '../tokens/access-token.ts'
+import type { Signed } from '../tokens/access-token.ts'
 import type { SessionClaims } from '../tokens/session-token.ts'
+import type { ClientTokenClaims, KeyTokenClaims } from '../tokens/token-claims.ts'
 import type { Principal, Reason, Refusal } from './principal.ts'
 
 /** What was found of the credential that a request presents: plain records. */
 export type CredentialFacts =
-  | NotFound | KeyFacts | TokenFacts | ManagementTokenFacts | SessionFacts | WebhookFacts | PersonFacts
-  | AdminTokenFacts
+  | NotFound | KeyFacts | TokenFacts | KeyTokenFacts | ManagementTokenFacts | SessionFacts | WebhookFacts
+  | PersonFacts | AdminTokenFacts
 
 interface Found {
   /** Its own; null: it has none, or that is missing. */
@@ -50,7 +51,7 @@ export interface KeyFacts extends Found {
 
 export interface TokenFacts extends Found {
   kind: 'access_token'
-  claims: AccessTokenClaims & Signed
+  claims: ClientTokenClaims & Signed
   client: Client | null
   /** What a member has allowed the client; null: it acts for itself, or that is missing. */
   authorization: Authorization | null
@@ -63,6 +64,18 @@ export interface TokenFacts extends Found {
   /** The resource that it was presented for; null: any. */
   presentedFor: Resource | null
   /** That resource, or the one of its audience; null: it is missing. */
+  resource: Resource | null
+}
+
+/** A token that an API key was exchanged for acts in the name of the key, which is judged as it is now. */
+export interface KeyTokenFacts extends Found {
+  kind: 'key_token'
+  claims: KeyTokenClaims & Signed
+  /** The key of its subject; null: it is missing, or not looked up as the token itself is refused. */
+  keyFacts: KeyFacts | null
+  /** The token, or the key that signed it. */
+  isRevoked: boolean
+  /** The key's; null: it is missing, or not looked up. */
   resource: Resource | null
 }
 
@@ -123,7 +136,8 @@ export function principalOf ({ kind, principal }: CredentialFacts): Principal {
 
 /** What was found of the API key that answers for a request; null: none does. */
 export function keyFactsOf (facts: CredentialFacts): KeyFacts | null {
-  return facts.kind === 'api_key' ? facts : facts.kind === 'webhook_token' ? facts.keyFacts : null
+  if (facts.kind === 'api_key') return facts
+  return facts.kind === 'webhook_token' || facts.kind === 'key_token' ? facts.keyFacts : null
 }
 
 /** By what the calls of a credential are counted and limited; null: they are not. */

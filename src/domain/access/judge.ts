@@ -4,22 +4,13 @@
  * fixed: found → state → organization and its plan → address → environment → place → kind → scope → policies → object;
  * the first that fails is the reason. The limits of a key are taken afterwards, and only from what passed.
  */
-import { isAllowed } from '../../base/ip-address.ts'
-import { actsForMember, isForMember } from '../authorizations/allow.ts'
-import { mayTouch, planLacks } from '../credentials/api-key.ts'
-import type { Client } from '../credentials/client.ts'
-import { reasonAgainstPublishableKey } from '../credentials/publishable-key.ts'
-import { reasonAgainstVoucher } from '../credentials/voucher.ts'
-import type { WebhookToken } from '../credentials/webhook-token.ts'
-import { isSessionOver } from '../people/session-lifetime.ts'
-import { evaluate, type PolicySet } from '../policy/policy-evaluation.ts'
+import { mayTouch } from '../credentials/api-key.ts'
+import type { PolicySet } from '../policy/policy-evaluation.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
-import { reasonAgainstOrganization, type Organization } from '../tenancy/organization.ts'
-import { isExpired, isFromTheFuture } from '../tokens/access-token.ts'
-import {
-  keyFactsOf, principalOf, refusal, type CredentialFacts, type KeyFacts, type ManagementTokenFacts, type PersonFacts,
-  type PlaceFacts, type SessionFacts, type TokenFacts, type WebhookFacts
-} from './facts.ts'
+import type { Organization } from '../tenancy/organization.ts'
+import { consumerIn, principalOf, refusal, type CredentialFacts, type PlaceFacts } from './facts.ts'
+import { judgeCredential } from './judge-credential.ts'
+import { evaluateFor } from './policy-lookup.ts'
 import type { Presentation, Principal, Reason, Refusal } from './principal.ts'
 
 /** What a route requires of a credential. */
@@ -64,7 +55,7 @@ export function judge (facts: CredentialFacts, place: PlaceFacts | null, request
   if (facts.kind === 'person' && facts.authority === 'sign_in_again') {
     return refuse(facts, principal, 'reauthentication_required')
   }
-  const reason = reasonAgainstPrincipal(principal, (place ?? facts).organization, request)
+  const reason = reasonAgainstPrincipal(facts, principal, (place ?? facts).organization, request)
   if (reason !== null) {
     return refuse(facts, principal, reason, reason === 'insufficient_scope' ? { requiredScopes: scopes } : undefined)
   }
@@ -76,176 +67,25 @@ export function judge (facts: CredentialFacts, place: PlaceFacts | null, request
   return { ok: true, principal: left }
 }
 
-/** Judges a credential by itself, wherever it is used: up to its address. Null: nothing speaks against it. */
-export function judgeCredential (facts: CredentialFacts, presentation: Presentation): Refusal | null {
-  switch (facts.kind) {
-    case 'not_found': return facts.refusal
-    case 'api_key': return refusalOfKey(facts, reasonAgainstKey(facts, presentation))
-    case 'access_token': return refusalOfClaims(facts.claims, reasonAgainstToken(facts, presentation))
-    case 'management_token': {
-      const reason = reasonAgainstManagementToken(facts, presentation)
-      return reason && refusal(reason, 'access_token', facts.token.id, facts.token.organizationId)
-    }
-    case 'session': return refusalOfClaims(facts.claims, reasonAgainstSession(facts, presentation))
-    case 'webhook_token': return judgeWebhookToken(facts, presentation)
-    case 'person': {
-      const reason = reasonAgainstPerson(facts, presentation)
-      return reason && refusal(reason, 'person_session', facts.session.id, facts.member?.organizationId ?? null)
-    }
-    case 'admin_token': return null
-  }
-}
-
 function refuse (
-  facts: CredentialFacts, { id, organizationId, actingFor }: Principal, reason: Reason,
+  facts: CredentialFacts, { kind, id, organizationId, actingFor }: Principal, reason: Reason,
   more?: Pick<Refusal, 'requiredScopes' | 'policy'>
 ): Verdict {
-  const presented = facts.kind === 'person'
-    ? 'person_session'
-    : keyFactsOf(facts) === null ? 'access_token' : 'api_key'
+  const presented = facts.kind === 'person' ? 'person_session' : kind === 'api_key' ? kind : 'access_token'
   const named = { ...refusal(reason, presented, id, organizationId), ...(actingFor != null && { actingFor }) }
   return { ok: false, refusal: { ...named, ...more } }
 }
 
-function refusalOfKey ({ key }: KeyFacts, reason: Reason | null): Refusal | null {
-  return reason && refusal(reason, 'api_key', key.id, key.organizationId)
-}
-
-function reasonAgainstKey (facts: KeyFacts, presentation: Presentation): Reason | null {
-  const { key, resource: own, organization, voucher } = facts
-  const { resource, now } = presentation
-  if (own === null || own.revokedAt !== null || (resource !== null && resource.id !== own.id)) return 'wrong_resource'
-  if (key.revokedAt !== null) return 'revoked'
-  if (key.expiresAt !== null && key.expiresAt <= now) return key.rotatedTo === null ? 'expired' : 'rotated'
-  if (key.disabledAt !== null) return 'disabled'
-  const against = (key.vouchedBy === null ? null : reasonAgainstVoucher(voucher, now)) ??
-    reasonAgainstOrganization(organization)
-  if (against !== null) return against
-  if (planLacks(key, own, organization)) return 'feature_missing'
-  return isFromAllowed(key, presentation) ? null : 'address_not_allowed'
-}
-
-/** Whether a credential may be used from where it was presented; the address is read only if it matters. */
-function isFromAllowed ({ allowlist }: { allowlist: readonly string[] }, presentation: Presentation): boolean {
-  return allowlist.length === 0 || presentation.leavesAllowlist === true || isAllowed(presentation.address, allowlist)
-}
-
-/** A token that claims to come from the future says nothing that could be believed, not even whose it is. */
-function refusalOfClaims (
-  claims: { client_id: string, org_id?: string, sub?: string, gnt?: string }, reason: Reason | null
-): Refusal | null {
-  if (reason === null) return null
-  if (reason === 'malformed') return refusal(reason, 'access_token')
-  const { client_id: clientId, org_id: organizationId = null, sub, gnt } = claims
-  if (gnt === undefined || sub === undefined) return refusal(reason, 'access_token', clientId, organizationId)
-  return { ...refusal(reason, 'access_token', sub, organizationId), actingFor: { clientId, authorizationId: gnt } }
-}
-
-/** What speaks against the claims of a token themselves, before anything is looked up. */
-export function reasonAgainstClaims (
-  claims: { aud: string, iat: number, nbf?: number, exp: number }, { resource, now }: Presentation
-): Reason | null {
-  if (isFromTheFuture(claims, now)) return 'malformed'
-  if (resource !== null && resource.identifier !== claims.aud) return 'wrong_resource'
-  return isExpired(claims, now) ? 'expired' : null
-}
-
-function reasonAgainstToken (facts: TokenFacts, presentation: Presentation): Reason | null {
-  const { claims, client, isRevoked, resource, organization } = facts
-  const reason = reasonAgainstClaims(claims, presentation)
-  if (reason !== null) return reason
-  if (client === null || client.revokedAt !== null || isRevoked) return 'revoked'
-  if (client.disabledAt !== null) return 'disabled'
-  if (client.generation !== claims.gen) return 'superseded'
-  if (claims.gnt !== undefined && !isAuthorized(facts, client)) return 'revoked'
-  if (resource === null || resource.revokedAt !== null) return 'wrong_resource'
-  const { member } = facts
-  if (member !== null && !isForMember(resource, member)) return 'wrong_resource'
-  const against = (member ?? client).organizationId === null ? null : reasonAgainstOrganization(organization)
-  if (against !== null) return against
-  return isFromAllowed(client, presentation) ? null : 'address_not_allowed'
-}
-
-/** Whether the member for whom a client acts still allows it: the token ends with them, and with the authorization. */
-function isAuthorized ({ claims, authorization, member }: TokenFacts, client: Pick<Client, 'organizationId'>): boolean {
-  return authorization !== null && authorization.endedAt === null &&
-    authorization.memberId === claims.sub && authorization.clientId === claims.client_id &&
-    member !== null && member.removedAt === null && actsForMember(client, member)
-}
-
-function reasonAgainstManagementToken (facts: ManagementTokenFacts, presentation: Presentation): Reason | null {
-  const { token, resource: own, organization } = facts
-  const { resource, now } = presentation
-  if (own === null || (resource !== null && resource.id !== own.id)) return 'wrong_resource'
-  if (token.revokedAt !== null) return 'revoked'
-  if (token.expiresAt !== null && token.expiresAt <= now) return 'expired'
-  const against = token.organizationId === null ? null : reasonAgainstOrganization(organization)
-  if (against !== null) return against
-  return isFromAllowed(token, presentation) ? null : 'address_not_allowed'
-}
-
-/** A session ends with its member, and with the key that vouched for it. */
-function reasonAgainstPerson (facts: PersonFacts, presentation: Presentation): Reason | null {
-  const { session, idle, member, voucher, resource: own, organization } = facts
-  const { resource, now } = presentation
-  if (own === null || own.revokedAt !== null || (resource !== null && resource.id !== own.id)) return 'wrong_resource'
-  if (session.endedAt !== null || member === null || member.removedAt !== null) return 'revoked'
-  const against = session.vouchedBy === null ? null : reasonAgainstVoucher(voucher, now)
-  if (against !== null) return against
-  if (isSessionOver(session, { idle }, now)) return 'expired'
-  // What an organization protects is for its own people.
-  if (own.organizationId !== null && own.organizationId !== member.organizationId) return 'wrong_resource'
-  return reasonAgainstOrganization(organization)
-}
-
-function reasonAgainstSession (facts: SessionFacts, presentation: Presentation): Reason | null {
-  const { claims, key, isRevoked, resource, organization } = facts
-  const reason = reasonAgainstClaims(claims, presentation)
-  if (reason !== null) return reason
-  if (key === null || isRevoked) return 'revoked'
-  const against = reasonAgainstPublishableKey(key, resource, organization)
-  if (against !== null) return against
-  // The resource was renamed after the token was made: it is not what the token is for any more.
-  return resource!.identifier === claims.aud ? null : 'wrong_resource'
-}
-
-/**
- * A webhook's token is refused for itself, or with its key. The key's allowlist does not count: it says from where the
- * key itself may come, and webhooks come from other servers.
- */
-function judgeWebhookToken ({ token, keyFacts }: WebhookFacts, presentation: Presentation): Refusal | null {
-  const reason = reasonAgainstWebhookToken(token, presentation) ?? (keyFacts === null ? 'revoked' : null)
-  if (reason !== null) return refusal(reason, 'api_key', token.id, token.organizationId)
-  const against = reasonAgainstKey(keyFacts!, fromAnywhere(presentation))
-  if (against !== null) return refusalOfKey(keyFacts!, against)
-  return mayTouch(keyFacts!.key, token.object.type, token.object.id)
-    ? null
-    : refusal('object_not_allowed', 'api_key', token.id, token.organizationId)
-}
-
-/** What speaks against a webhook's token itself, before its key is looked up. */
-export function reasonAgainstWebhookToken (
-  { resourceId, revokedAt, object }: WebhookToken, { resource, webhookType }: Presentation
-): Reason | null {
-  if (resource !== null && resource.id !== resourceId) return 'wrong_resource'
-  if (revokedAt !== null) return 'revoked'
-  return object.type === webhookType ? null : 'object_not_allowed'
-}
-
-/** As presented, with no allowlist to apply. */
-export function fromAnywhere ({ resource, now }: Presentation): Presentation {
-  return { resource, now, address: null, leavesAllowlist: true }
-}
-
 /** Environment → place → kind → scope: what a good credential may fail at. `organization`: of the place. */
 function reasonAgainstPrincipal (
-  principal: Principal, organization: Organization | null, request: JudgedRequest
+  facts: CredentialFacts, principal: Principal, organization: Organization | null, request: JudgedRequest
 ): Reason | null {
   const { environment, requirements: { apiKeyOnly, credits, session, person = false, scopes } } = request
   if (environment !== null && principal.environment !== environment) return 'wrong_environment'
   const against = reasonAgainstPlace(principal, organization, request)
   if (against !== null) return against
-  if (principal.kind !== 'api_key' && (apiKeyOnly || (credits > 0 && principal.actingFor == null))) {
+  // Credits are taken from a consumer's account.
+  if (principal.kind !== 'api_key' && (apiKeyOnly || (credits > 0 && consumerIn(facts) === null))) {
     return 'api_key_required'
   }
   if (session && principal.kind !== 'session') return 'session_required'
@@ -273,15 +113,12 @@ function hasAll (scopes: readonly string[], needed: readonly string[]): boolean 
 
 /** What the policies leave of a principal for this request, or the id of the one that refuses it. */
 function underPolicies (
-  sets: readonly PolicySet[], { kind }: CredentialFacts, principal: Principal, request: JudgedRequest
+  sets: readonly PolicySet[], facts: CredentialFacts, principal: Principal,
+  { address, now, requirements }: JudgedRequest
 ): Principal | string {
-  if (sets.length === 0 || kind === 'admin_token' || kind === 'not_found') return principal
-  const { organizationId, groups, resourceId, scopes } = principal
-  const { address, now, requirements } = request
-  const { refusedBy, scopes: left, withheld } = evaluate(sets, { kind, organizationId, groups, resourceId }, scopes, {
-    address, now
-  })
+  if (sets.length === 0 || facts.kind === 'admin_token' || facts.kind === 'not_found') return principal
+  const { refusedBy, scopes, withheld } = evaluateFor(facts, sets, principal, { address, now })
   if (refusedBy !== null) return refusedBy
   for (const scope of requirements.scopes) if (withheld.has(scope)) return withheld.get(scope)!
-  return left === scopes ? principal : { ...principal, scopes: left }
+  return scopes === principal.scopes ? principal : { ...principal, scopes }
 }

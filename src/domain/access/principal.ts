@@ -7,9 +7,11 @@ import type { Environment } from '../../secrets/credential-text.ts'
 /** The outcome of authentication, whatever the proof. */
 export interface Principal {
   kind: 'api_key' | 'access_token' | 'management_token' | 'session' | 'person' | 'admin_token'
+  /** What `id` names in an access token; absent: the client, or the member for whom it acts. */
+  idKind?: 'api_key'
   /**
-   * The key's id, the `client_id`, the management token's id, the publishable key's id, the member's id of a person and
-   * of a token by which a client acts for them, or `admin`.
+   * The id of the key, also in a token that it was exchanged for; the `client_id`, the management token's id, the
+   * publishable key's id, the member's id of a person and of a token by which a client acts for them, or `admin`.
    */
   id: string
   /** The end user of a session; null: the machine acts for itself. */

@@ -1,4 +1,4 @@
-/** Access tokens (RFC 9068): their claims, the readers that verify them, and their revocation. */
+/** Access tokens (RFC 9068): the readers that verify them, and their revocation. */
 import { compactVerify, type CompactVerifyGetKey, type CryptoKey } from 'jose'
 import { lru } from '../../base/lru.ts'
 import type { Awaitable } from '../../base/awaitable.ts'
@@ -7,32 +7,9 @@ import { Failure } from '../../base/errors.ts'
 import { isBase64url } from '../../base/plain-text.ts'
 import { auditEvent } from '../audit/event.ts'
 import { signingAlgorithms, type KeyRing, type SigningKeys } from './signing-key.ts'
+import { readClaims, type AccessTokenClaims } from './token-claims.ts'
 import type { Operation } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
-
-/**
- * The claims of an access token (RFC 9068 §2.2), with Latchkey's own: the organization, the client's generation, and
- * the authorization of the member for whom the client acts.
- */
-export interface AccessTokenClaims {
-  iss: string
-  aud: string
-  /** The client itself; in the token of a person, the member. */
-  sub: string
-  client_id: string
-  jti: string
-  /** Seconds since the epoch, whole. */
-  iat: number
-  exp: number
-  /** Space-delimited; absent when nothing was granted. */
-  scope?: string
-  /** That of the client, or of the member. Absent: the client has none. */
-  org_id?: string
-  /** The generation of the client at issuance. */
-  gen: number
-  /** The id of the authorization. Absent: the client acts for itself. */
-  gnt?: string
-}
 
 export interface RevokedTokenRepository {
   /** Stores a token's `jti` until the token would have expired; idempotent. */
@@ -173,28 +150,6 @@ export function isJwtByForm (text: string): boolean {
  */
 export function bringsItsOwnKey (header: object): boolean {
   return ['jwk', 'jku', 'x5u', 'x5c', 'crit'].some(member => member in header)
-}
-
-/** RFC 9068 §4: every claim must be present with its exact type; else it is not an access token. */
-function readClaims (issuer: string, payload: Record<string, unknown>): AccessTokenClaims | null {
-  const wellFormed =
-    payload.iss === issuer &&
-    typeof payload.aud === 'string' &&
-    typeof payload.sub === 'string' &&
-    typeof payload.client_id === 'string' &&
-    (payload.gnt === undefined ? payload.client_id === payload.sub : typeof payload.gnt === 'string') &&
-    typeof payload.jti === 'string' && payload.jti !== '' &&
-    isNumericDate(payload.iat) && isNumericDate(payload.exp) &&
-    (payload.nbf === undefined || isNumericDate(payload.nbf)) &&
-    (payload.scope === undefined || typeof payload.scope === 'string') &&
-    (payload.org_id === undefined || typeof payload.org_id === 'string') &&
-    Number.isSafeInteger(payload.gen)
-  return wellFormed ? payload as unknown as AccessTokenClaims : null
-}
-
-/** Whether a claim is a whole number of seconds since the epoch (RFC 7519 §2; RFC 9068 has no use for fractions). */
-export function isNumericDate (value: unknown): value is number {
-  return Number.isSafeInteger(value) && value as number > 0
 }
 
 /** Whether the token has expired: at `exp` itself it has (RFC 7519 §4.1.4). */

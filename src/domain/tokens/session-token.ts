@@ -1,6 +1,7 @@
 /** Session tokens: what they claim, how they are told from access tokens, and how long they live. */
 import type { Environment } from '../../secrets/credential-text.ts'
-import { isNumericDate, jwtReader, type JwtReader, type TrustedKeys } from './access-token.ts'
+import { jwtReader, type JwtReader, type TrustedKeys } from './access-token.ts'
+import { isNumericDate } from './token-claims.ts'
 
 /** The claims of a session token. Its type is `session+jwt`: nothing takes it for an access token, and the reverse. */
 export interface SessionClaims {

@@ -5,7 +5,8 @@
 import type { Authenticator } from '../../domain/access/authenticator.ts'
 import { keyFactsIn } from '../../domain/access/checks/check-api-key.ts'
 import { notFound } from '../../domain/access/facts.ts'
-import { judgeCredential, type Verdict } from '../../domain/access/judge.ts'
+import { judgeCredential } from '../../domain/access/judge-credential.ts'
+import { type Verdict } from '../../domain/access/judge.ts'
 import type { Presentation, Reason } from '../../domain/access/principal.ts'
 import type { Actor } from '../../domain/core/actor.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
@@ -164,13 +165,14 @@ async function accessToken ({ store, judging, now }: Recognizing, text: string):
   if (claims === null) return null
   const facts = await judging.authenticator.gatherClaims(claims, anywhere(now))
   const resource = await store.resources.byIdentifier(claims.aud)
-  const client = await store.clients.get(claims.client_id)
+  const isOfKey = claims.sub_kind === 'api_key'
+  const subject = await (isOfKey ? store.apiKeys : store.clients).get(claims.client_id)
   return {
     described: {
       kind: 'access_token',
-      id: claims.gnt === undefined ? claims.client_id : claims.sub,
-      authorizationId: claims.gnt ?? null,
-      name: client?.name ?? null,
+      id: claims.sub,
+      authorizationId: isOfKey ? null : claims.gnt ?? null,
+      name: subject?.name ?? null,
       hint: null,
       organizationId: claims.org_id ?? null,
       status: judgeCredential(facts, anywhere(now))?.reason ?? 'active',

@@ -9,11 +9,12 @@ import type { Authenticator } from '../../domain/access/authenticator.ts'
 import {
   principalOf, type CredentialFacts, type KeyFacts, type ManagementTokenFacts, type TokenFacts
 } from '../../domain/access/facts.ts'
-import { judgeCredential } from '../../domain/access/judge.ts'
+import { judgeCredential } from '../../domain/access/judge-credential.ts'
 import type { Presentation, Principal } from '../../domain/access/principal.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
-import type { AccessTokenClaims, Signed, TokenReader } from '../../domain/tokens/access-token.ts'
+import type { Signed, TokenReader } from '../../domain/tokens/access-token.ts'
+import type { AccessTokenClaims } from '../../domain/tokens/token-claims.ts'
 import { OAuthError } from '../shared/oauth-error.ts'
 
 export interface IntrospectionOptions {

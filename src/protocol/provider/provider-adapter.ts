@@ -9,6 +9,7 @@ import { addressOf, countedAddress } from '../../base/ip-address.ts'
 import { windowLimiter, type WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { authorizationRoutes } from '../authorization/authorization-routes.ts'
 import { tryFastPath } from '../fast-path/fast-path.ts'
+import { ownGrants, type OwnAnswer } from '../grants/own-grants.ts'
 import { descriptions } from '../shared/descriptions.ts'
 import { noStore, OAuthError } from '../shared/oauth-error.ts'
 import { paths } from '../shared/paths.ts'
@@ -29,7 +30,11 @@ export function providerAdapter (
 ): { mount: (app: FastifyInstance) => Promise<void>, provider: () => Provider } {
   const failures = options.clientFailures ??
     windowLimiter(options.limits.failuresPerClient, options.clock, options.counts.of('client failures'))
-  const current = currentProvider(options, failures)
+  const addressFailures = windowLimiter(
+    options.limits.failuresPerAddress, options.clock, options.counts.of('address failures')
+  )
+  const current = currentProvider(options, failures, addressFailures)
+  const tryOwnGrants = ownGrants({ refusals: options.refusals, addressFailures }, [])
   const mount = async (app: FastifyInstance): Promise<void> => {
     const { endIfClosing, endOnceClosing } = closeWithoutWaiting(app)
     // The provider reads the body itself, with its own cap and its own check for repeated parameters.
@@ -49,6 +54,11 @@ export function providerAdapter (
         if (body !== null) {
           endIfClosing(reply.raw)
           return sendFastAnswer(reply.raw, body, context)
+        }
+        const answer = name === 'token' ? await tryOwnGrants(request) : null
+        if (answer !== null) {
+          endIfClosing(reply.raw)
+          return sendOwnAnswer(reply.raw, answer)
         }
         await pass(context, reply, paths[name])
       })
@@ -88,7 +98,7 @@ function passTo (current: () => Current, endOnceClosing: (response: ServerRespon
 
 const parameters = [
   'client_id', 'client_secret', 'client_assertion', 'client_assertion_type', 'grant_type', 'scope', 'resource', 'token',
-  'token_type_hint'
+  'token_type_hint', 'subject_token', 'subject_token_type', 'assertion', 'audience'
 ]
 
 /** RFC 6749 §2.3.1: credentials never travel in the URI. A parameter found there is refused, not read. */
@@ -134,6 +144,16 @@ function sendFastAnswer (response: ServerResponse, body: string, { warning }: Re
   response.end(body)
 }
 
+/** Sends the answer of a grant of our own; it is for no page. */
+function sendOwnAnswer (response: ServerResponse, { status, headers, body }: OwnAnswer): void {
+  for (const name of browserHeaders) response.removeHeader(name)
+  const text = JSON.stringify(body)
+  response.writeHead(status, {
+    ...noStore, ...headers, 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(text)
+  })
+  response.end(text)
+}
+
 /** Fastify waits for keep-alive connections of hijacked replies; while closing these get `Connection: close`. */
 function closeWithoutWaiting (
   app: FastifyInstance
@@ -156,9 +176,9 @@ function closeWithoutWaiting (
 }
 
 /** The provider with the present signing keys, rebuilt when one of them changes. */
-function currentProvider (options: ProviderAdapterOptions, failures: WindowLimiter): () => Current {
-  const { clock, limits, counts } = options
-  const addressFailures = windowLimiter(limits.failuresPerAddress, clock, counts.of('address failures'))
+function currentProvider (
+  options: ProviderAdapterOptions, failures: WindowLimiter, addressFailures: WindowLimiter
+): () => Current {
   let built: Current & { kids: string } | null = null
   return () => {
     const ring = options.ring()

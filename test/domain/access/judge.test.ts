@@ -1,7 +1,8 @@
 /** The judge by itself: facts and a request in, a verdict out, with neither a server nor a registry. */
 import tap from 'tap'
 import { notFound, type CredentialFacts, type PlaceFacts } from '../../../src/domain/access/facts.ts'
-import { judge, judgeCredential, type JudgedRequest } from '../../../src/domain/access/judge.ts'
+import { judgeCredential } from '../../../src/domain/access/judge-credential.ts'
+import { judge, type JudgedRequest } from '../../../src/domain/access/judge.ts'
 import type { Reason } from '../../../src/domain/access/principal.ts'
 import { statuses } from '../../../src/guard/refusal/public-refusal.ts'
 import {

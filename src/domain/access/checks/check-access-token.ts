@@ -7,23 +7,31 @@ import { creatorOf, type Member } from '../../members/permissions.ts'
 import { identityResourceId, type Resource } from '../../resources/resource.ts'
 import { grantableNow, splitScope } from '../../resources/scope.ts'
 import { takesKeysAsBearer } from '../../resources/style.ts'
-import type { AccessTokenClaims, Signed, TokenReader } from '../../tokens/access-token.ts'
+import type { Signed, TokenReader } from '../../tokens/access-token.ts'
 import { isKeyRevoked } from '../../tokens/signing-key.ts'
+import type { AccessTokenClaims, ClientTokenClaims } from '../../tokens/token-claims.ts'
 import { gatherKeyLikeToken } from './check-api-key.ts'
-import { factsMemory, notFound, type KeyFacts, type NotFound, type TokenFacts } from '../facts.ts'
-import { judgeCredential, reasonAgainstClaims } from '../judge.ts'
+import {
+  factsMemory, notFound, type KeyFacts, type KeyTokenFacts, type NotFound, type TokenFacts
+} from '../facts.ts'
+import { judgeCredential, reasonAgainstClaims } from '../judge-credential.ts'
 import { policiesFor } from '../policy-lookup.ts'
 import type { Presentation, Principal } from '../principal.ts'
 import type { Registry } from '../registry.ts'
+import { keyTokenFactsIn } from './check-key-token.ts'
 
-type Claims = AccessTokenClaims & Signed
+type Claims = ClientTokenClaims & Signed
+type AnyClaims = AccessTokenClaims & Signed
+
+/** The facts of an access token, by what its `sub_kind` says. */
+export type AccessTokenFacts = TokenFacts | KeyTokenFacts
 
 const malformedToken = notFound('malformed', 'access_token')
 
 /** The facts of the token with this text. A token that was read before is answered without a promise. */
 export function gatherAccessToken (
   { registry, reader }: { registry: Registry, reader: TokenReader }, text: string, presentation: Presentation
-): Awaitable<TokenFacts | KeyFacts | NotFound> {
+): Awaitable<AccessTokenFacts | KeyFacts | NotFound> {
   const claims = reader.read(text, presentation.now)
   return claims instanceof Promise
     ? gatherLater(registry, text, claims, presentation)
@@ -31,15 +39,15 @@ export function gatherAccessToken (
 }
 
 async function gatherLater (
-  registry: Registry, text: string, claims: Promise<Claims | null>, presentation: Presentation
-): Promise<TokenFacts | KeyFacts | NotFound> {
+  registry: Registry, text: string, claims: Promise<AnyClaims | null>, presentation: Presentation
+): Promise<AccessTokenFacts | KeyFacts | NotFound> {
   return await gatherRead(registry, text, await claims, presentation)
 }
 
 function gatherRead (
-  registry: Registry, text: string, claims: Claims | null, presentation: Presentation
-): Awaitable<TokenFacts | KeyFacts | NotFound> {
-  if (claims !== null) return tokenFactsIn(registry, claims, presentation)
+  registry: Registry, text: string, claims: AnyClaims | null, presentation: Presentation
+): Awaitable<AccessTokenFacts | KeyFacts | NotFound> {
+  if (claims !== null) return factsOfClaims(registry, claims, presentation)
   const { resource } = presentation
   if (resource === null || !takesKeysAsBearer(resource.style)) return malformedToken
   return gatherKeyLikeToken(registry, text, presentation, malformedToken)
@@ -48,7 +56,15 @@ function gatherRead (
 const remembered = factsMemory<Claims, TokenFacts>()
 
 /** The facts of a token that was read. */
-export function tokenFactsIn (registry: Registry, claims: Claims, presentation: Presentation): Awaitable<TokenFacts> {
+export function factsOfClaims (
+  registry: Registry, claims: AnyClaims, presentation: Presentation
+): Awaitable<AccessTokenFacts> {
+  return claims.sub_kind === undefined
+    ? tokenFactsIn(registry, claims, presentation)
+    : keyTokenFactsIn(registry, claims, presentation)
+}
+
+function tokenFactsIn (registry: Registry, claims: Claims, presentation: Presentation): Awaitable<TokenFacts> {
   const known = remembered.current(claims, registry.state)
   // The caller may have found its resource before the registry came into this state: it counts for that one alone.
   if (known !== null && known.presentedFor === presentation.resource) return known
@@ -146,7 +162,7 @@ function ofMember (
   }
 }
 
-function tokenPrincipal (claims: AccessTokenClaims, client: Client, resource: Resource): Principal {
+function tokenPrincipal (claims: ClientTokenClaims, client: Client, resource: Resource): Principal {
   return {
     kind: 'access_token',
     id: client.id,

@@ -5,7 +5,7 @@ import { isWebhookToken } from '../../../secrets/credential-text.ts'
 import type { WebhookToken } from '../../credentials/webhook-token.ts'
 import { isLasting, keyFactsIn } from './check-api-key.ts'
 import { factsMemory, notFound, type KeyFacts, type NotFound, type WebhookFacts } from '../facts.ts'
-import { fromAnywhere, judgeCredential, reasonAgainstWebhookToken } from '../judge.ts'
+import { fromAnywhere, judgeCredential, reasonAgainstWebhookToken } from '../judge-credential.ts'
 import type { Presentation, Principal } from '../principal.ts'
 import type { Registry } from '../registry.ts'
 

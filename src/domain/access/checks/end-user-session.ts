@@ -13,15 +13,16 @@ import {
 import type { Resource } from '../../resources/resource.ts'
 import { grantableNow, splitScope } from '../../resources/scope.ts'
 import type { UsedAssertionPort } from '../../core/used-assertions.ts'
-import { bringsItsOwnKey, isNumericDate, type Signed, type TrustedKeys } from '../../tokens/access-token.ts'
+import { bringsItsOwnKey, type Signed, type TrustedKeys } from '../../tokens/access-token.ts'
 import { assertionTolerance, problemOfTimes } from '../../tokens/assertion.ts'
 import { signJwt } from '../../tokens/jws.ts'
 import {
   sessionLifetime, sessionTokenReader, sessionType, type SessionClaims
 } from '../../tokens/session-token.ts'
+import { isNumericDate } from '../../tokens/token-claims.ts'
 import { isKeyRevoked, type KeyRing } from '../../tokens/signing-key.ts'
 import { factsMemory, notFound, type NotFound, type SessionFacts } from '../facts.ts'
-import { judgeCredential, reasonAgainstClaims } from '../judge.ts'
+import { judgeCredential, reasonAgainstClaims } from '../judge-credential.ts'
 import { policiesFor } from '../policy-lookup.ts'
 import type { Presentation, Principal } from '../principal.ts'
 import type { Registry } from '../registry.ts'

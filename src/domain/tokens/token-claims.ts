@@ -1,0 +1,70 @@
+/** The claims of access tokens (RFC 9068 §2.2): one shape for each kind of subject, and a claim that says which. */
+
+/** The claims of every access token. */
+interface CommonClaims {
+  iss: string
+  aud: string
+  sub: string
+  client_id: string
+  jti: string
+  /** Seconds since the epoch, whole. */
+  iat: number
+  exp: number
+  nbf?: number
+  /** Space-delimited; absent when nothing was granted. */
+  scope?: string
+  /** The organization of the subject. Absent: it has none. */
+  org_id?: string
+}
+
+/**
+ * The token of a client, with Latchkey's own claims: the client's generation, and the authorization of the member for
+ * whom the client acts. `sub` is the client itself; in the token of a person, the member.
+ */
+export interface ClientTokenClaims extends CommonClaims {
+  sub_kind?: never
+  /** The generation of the client at issuance. */
+  gen: number
+  /** The id of the authorization. Absent: the client acts for itself. */
+  gnt?: string
+}
+
+/** The token that an API key was exchanged for (RFC 8693). `sub` and `client_id` are the id of the key. */
+export interface KeyTokenClaims extends CommonClaims {
+  sub_kind: 'api_key'
+  org_id: string
+}
+
+/** `sub_kind` says what `sub` is; absent: a client, or with `gnt` a member. Its form says nothing. */
+export type AccessTokenClaims = ClientTokenClaims | KeyTokenClaims
+
+/** RFC 9068 §4: every claim must be present with its exact type; else it is not an access token, and null. */
+export function readClaims (issuer: string, payload: Record<string, unknown>): AccessTokenClaims | null {
+  const wellFormed =
+    payload.iss === issuer &&
+    typeof payload.aud === 'string' &&
+    typeof payload.sub === 'string' &&
+    typeof payload.client_id === 'string' &&
+    typeof payload.jti === 'string' && payload.jti !== '' &&
+    isNumericDate(payload.iat) && isNumericDate(payload.exp) &&
+    (payload.nbf === undefined || isNumericDate(payload.nbf)) &&
+    (payload.scope === undefined || typeof payload.scope === 'string') &&
+    (payload.org_id === undefined || typeof payload.org_id === 'string') &&
+    isOfKnownSubject(payload)
+  return wellFormed ? payload as unknown as AccessTokenClaims : null
+}
+
+/** A kind of subject that this server does not know is no reason to guess: the token of a newer server is refused. */
+function isOfKnownSubject (payload: Record<string, unknown>): boolean {
+  const { sub_kind: kind, sub, client_id: clientId, gnt, gen, org_id: organizationId } = payload
+  switch (kind) {
+    case undefined: return (gnt === undefined ? clientId === sub : typeof gnt === 'string') && Number.isSafeInteger(gen)
+    case 'api_key': return clientId === sub && organizationId !== undefined && gnt === undefined && gen === undefined
+    default: return false
+  }
+}
+
+/** Whether a claim is a whole number of seconds since the epoch (RFC 7519 §2; RFC 9068 has no use for fractions). */
+export function isNumericDate (value: unknown): value is number {
+  return Number.isSafeInteger(value) && value as number > 0
+}
