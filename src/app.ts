@@ -42,6 +42,7 @@ import { defaultLimits } from './protocol/shared/limits.ts'
 import type { ProtocolOptions } from './protocol/shared/options.ts'
 import { paths } from './protocol/shared/paths.ts'
 import { upstreamSignIn } from './protocol/upstream/begin-sign-in.ts'
+import { issuerKeys } from './protocol/workloads/issuer-keys.ts'
 import type { Limits } from './storage/engine/timeouts.ts'
 import { openPreparedStorage } from './storage/prepared-storage.ts'
 import { readinessChecks } from './storage/readiness-checks.ts'
@@ -97,6 +98,7 @@ export async function openLatchkey (
   const failures = windowLimiter(defaultLimits.failuresPerClient, clock, counts.of('client failures'))
   const measured = { telemetry, eventLoop, storage, dataFolder }
   const server = operations({ ...measured, readiness: readinessChecks(storage, signingKeys) })
+  const keysOfIssuers = issuerKeys({ clock, network })
   const asking = askingOptions({ secrets, people, store, clock })
   const unknown = unknownPaths(issuer + paths.token)
   const routes: FastifyPluginAsync = async app => {
@@ -117,6 +119,7 @@ export async function openLatchkey (
       usage: clientUsage,
       clientFailures: failures,
       telemetry,
+      issuerKeys: keysOfIssuers,
       upstreams: upstream.clients,
       people: asking
     }))
@@ -129,6 +132,8 @@ export async function openLatchkey (
       replicas,
       directory,
       identityProviders: config.identityProviders,
+      issuerKeys: keysOfIssuers,
+      tokenEndpoint: issuer + paths.token,
       ...recorders,
       explaining: { judging: { ...judging, people }, routes: judging.routes },
       server,

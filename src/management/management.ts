@@ -56,9 +56,11 @@ import { selfRoutes } from './routes/self.ts'
 import { serverRoutes, type ServerDependencies } from './routes/server.ts'
 import { signInLinkRoutes } from './routes/sign-in-links.ts'
 import { signingKeyRoutes } from './routes/signing-keys.ts'
+import { trustedIssuerRoutes, type TrustedIssuerDependencies } from './routes/trusted-issuers.ts'
 import { trustedProviderRoutes } from './routes/trusted-providers.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { webhookTokenRoutes } from './routes/webhook-tokens.ts'
+import { workloadRuleRoutes } from './routes/workload-rules.ts'
 
 export interface ManagementOptions extends ExplainDependencies {
   issuer: string
@@ -71,6 +73,10 @@ export interface ManagementOptions extends ExplainDependencies {
   server: ServerDependencies
   signingKeys: SigningKeys
   identityProviders: readonly IdentityProvider[]
+  /** The keys of trusted issuers, for dry runs. */
+  issuerKeys: TrustedIssuerDependencies['issuerKeys']
+  /** Of this server: an assertion may be meant for it. */
+  tokenEndpoint: string
   tokens: TokenMeter
   meter: Meter
   /** Of the sessions of people. */
@@ -109,6 +115,8 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   registrationTokenRoutes,
   accessTokenRoutes,
   mcpServerRoutes,
+  trustedIssuerRoutes,
+  workloadRuleRoutes,
   signingKeyRoutes,
   usageRoutes,
   creditRoutes,

@@ -26,6 +26,7 @@ const collections = [
   'registration-tokens',
   'access-tokens',
   'mcp-servers',
+  'trusted-issuers',
   'signing-keys'
 ]
 
@@ -51,6 +52,7 @@ export const readableForMembers: Readonly<Record<string, string>> = {
   'registration-tokens:read': 'Read the registration tokens, without their secrets',
   'access-tokens:read': 'Read the tokens of this API, without their secrets',
   'mcp-servers:read': 'Read the MCP servers',
+  'trusted-issuers:read': 'Read the issuers whose workloads get tokens, and their rules',
   'audit:read': 'Read the audit log, with addresses of people',
   'usage:read': 'Read how much credentials are used',
   'credits:read': 'Read the credits and their use',

@@ -38,6 +38,7 @@ export function evaluateFor (
 ): Evaluation {
   const as = (boundAs: CredentialKind, left: readonly string[]): Evaluation =>
     evaluate(sets, { kind: boundAs, organizationId, groups, resourceId }, left, circumstances)
+  if (kind === 'workload_token') return as('access_token', scopes)
   if (kind !== 'key_token') return as(kind, scopes)
   // What a key was exchanged for passes only where the key would, too.
   const asKey = as('api_key', scopes)

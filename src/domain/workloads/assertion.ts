@@ -5,8 +5,9 @@
 import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
 import { epochSeconds, type Clock } from '../../base/clock.ts'
 import type { Client } from '../credentials/client.ts'
-import { bringsItsOwnKey, isNumericDate } from '../tokens/access-token.ts'
+import { bringsItsOwnKey } from '../tokens/access-token.ts'
 import { problemOfTimes } from '../tokens/assertion.ts'
+import { isNumericDate } from '../tokens/token-claims.ts'
 import { audiencesOf, type Audiences } from './audience.ts'
 import { holdsAll, problemOfClaim } from './claim-match.ts'
 import { keyFor, type IssuerKeySet } from './key-set.ts'
@@ -67,7 +68,13 @@ export interface AssertionOptions {
 }
 
 /** `client`: the one that the request names, or that was authenticated; null: it names none. */
-export interface AskedAssertion { text: string, profile: IssuerProfile, client: Client | null }
+export interface AskedAssertion {
+  text: string
+  profile: IssuerProfile
+  client: Client | null
+  /** Whose trusts are looked at; absent: all. For a dry run, whose author sees its own alone. */
+  ownedBy?: string
+}
 
 interface ReadAssertion { text: string, alg: string, kid: string | undefined, claims: Record<string, unknown> }
 
@@ -79,6 +86,7 @@ export async function examine (options: AssertionOptions, asked: AskedAssertion)
   const issuers: ExaminedIssuer[] = []
   const audiences = audiencesOf(options, asked.client)
   for (const { issuer, rules } of named) {
+    if (asked.ownedBy !== undefined && issuer.organizationId !== asked.ownedBy) continue
     issuers.push(await examineIssuer(options, { issuer, rules, read, audiences, client: asked.client }))
   }
   return { ...verdictOf(read.claims, subject, issuers), issuers }
@@ -100,6 +108,16 @@ function readAssertion ({ text, profile }: AskedAssertion): ReadAssertion | keyo
     return isOfType(profile, typ) ? { text, alg, kid, claims: decodeJwt(text) } : 'wrong_type'
   } catch {
     return 'malformed'
+  }
+}
+
+/** The profile of an assertion, by the type that its header says; nothing is believed yet. */
+export function profileOf (text: string): IssuerProfile {
+  try {
+    const { typ } = decodeProtectedHeader(text)
+    return typeof typ === 'string' && isOfType('id-jag', typ) ? 'id-jag' : 'workload'
+  } catch {
+    return 'workload'
   }
 }
 

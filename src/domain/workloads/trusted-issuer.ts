@@ -75,6 +75,13 @@ export interface WorkloadTrust {
   rule: WorkloadRule | null
 }
 
+/** The organization that a workload acts for: that of its client, or of the rule. Null: none. */
+export function actsForOrganization (
+  { rule }: WorkloadTrust, client: { organizationId: string | null } | null
+): string | null {
+  return client === null ? rule?.forOrganizationId ?? null : client.organizationId
+}
+
 /** Another one is refused: the issuer or the rule was changed since the token was made. */
 export function revisionOf ({ issuer, rule }: WorkloadTrust): string {
   return `${issuer.revision}.${rule?.revision ?? 0}`

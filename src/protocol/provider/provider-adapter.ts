@@ -10,6 +10,7 @@ import { windowLimiter, type WindowLimiter } from '../../domain/metering/window-
 import { authorizationRoutes } from '../authorization/authorization-routes.ts'
 import { tryFastPath } from '../fast-path/fast-path.ts'
 import { ownGrants, type OwnAnswer } from '../grants/own-grants.ts'
+import { workloadGrant } from '../workloads/workload-grant.ts'
 import { descriptions } from '../shared/descriptions.ts'
 import { noStore, OAuthError } from '../shared/oauth-error.ts'
 import { paths } from '../shared/paths.ts'
@@ -34,7 +35,7 @@ export function providerAdapter (
     options.limits.failuresPerAddress, options.clock, options.counts.of('address failures')
   )
   const current = currentProvider(options, failures, addressFailures)
-  const tryOwnGrants = ownGrants({ refusals: options.refusals, addressFailures }, [])
+  const tryOwnGrants = ownGrants({ refusals: options.refusals, addressFailures }, [workloadGrant(options)])
   const mount = async (app: FastifyInstance): Promise<void> => {
     const { endIfClosing, endOnceClosing } = closeWithoutWaiting(app)
     // The provider reads the body itself, with its own cap and its own check for repeated parameters.
