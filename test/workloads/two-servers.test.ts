@@ -1,0 +1,73 @@
+/** Tokens of workloads on two servers with one database: their end on one is their end on both. */
+import tap from 'tap'
+import { newSecret } from '../../src/secrets/random.ts'
+import { freshDatabase } from '../support/postgres.ts'
+import { startServer, type TestServer } from '../support/test-server.ts'
+import { make, newPlatform, trade } from '../support/workload-platform.ts'
+
+const database = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
+const environment = { LATCHKEY_SECRET: newSecret(), LATCHKEY_ADMIN_TOKEN: `lkadm_${newSecret()}` }
+const a = await startServer({ database: database.url, environment })
+const b = await startServer({ database: database.url, environment, issuer: a.issuer })
+tap.teardown(async () => {
+  await Promise.all([a.close(), b.close()])
+  await database.drop()
+})
+const platform = await newPlatform('https://cluster.acme.test')
+
+/** An organization with a client, a trusted issuer and a rule that leads to the client, and a token by it. */
+async function workload () {
+  const client = await a.createClient()
+  const { organization } = client
+  const issuer = await make(a, '/trusted-issuers', {
+    organization, name: 'cluster', preset: 'kubernetes', issuer: platform.issuer, jwks: platform.jwks,
+    algorithms: ['ES256']
+  })
+  const rule = await make(a, '/workload-rules', {
+    issuer: issuer.id,
+    name: 'web',
+    claims: [{ claim: '/sub', value: 'system:serviceaccount:prod:web' }],
+    client: client.clientId,
+    resource: a.issuer,
+    scopes: ['invoices:read']
+  })
+  const assertion = await platform.token({ sub: 'system:serviceaccount:prod:web', aud: issuer.audience })
+  const answer = await trade(a, assertion)
+  if (answer.status !== 200) throw new Error(answer.text)
+  return { client, issuer, rule, assertion, token: answer.json.access_token as string }
+}
+
+async function statuses (token: string): Promise<number[]> {
+  return await Promise.all([a, b].map(async server => (await server.bearer(token)).status))
+}
+
+const ends: Record<string, (made: Awaited<ReturnType<typeof workload>>, server: TestServer) => Promise<{ status: number }>> = {
+  'the rule is deleted': ({ rule }, server) => server.admin('DELETE', `/workload-rules/${rule.id}`),
+  'the rule is changed': ({ rule }, server) => server.admin('PATCH', `/workload-rules/${rule.id}`, { scopes: [] }),
+  'the issuer is deleted': ({ issuer }, server) => server.admin('DELETE', `/trusted-issuers/${issuer.id}`),
+  'the issuer gets other keys': ({ issuer }, server) =>
+    server.admin('PATCH', `/trusted-issuers/${issuer.id}`, { jwks: platform.jwks }),
+  'the client is revoked': ({ client }, server) => server.admin('POST', `/clients/${client.clientId}/revoke`),
+  'the client is deleted': ({ client }, server) => server.admin('DELETE', `/clients/${client.clientId}`),
+}
+
+for (const [end, by] of Object.entries(ends)) {
+  tap.test(`OC-18 a token is refused by both servers once ${end} [postgresql]`, async t => {
+    for (const server of [a, b]) {
+      const made = await workload()
+      t.strictSame(await statuses(made.token), [200, 200])
+      t.ok((await by(made, server)).status < 300)
+      t.strictSame(await statuses(made.token), [401, 401])
+    }
+  })
+}
+
+tap.test('an assertion that is taken once is taken by one of two servers [postgresql]', async t => {
+  const { issuer } = await workload()
+  await a.admin('PATCH', `/trusted-issuers/${issuer.id}`, { singleUse: true })
+  for (let round = 0; round < 10; round++) {
+    const assertion = await platform.token({ sub: 'system:serviceaccount:prod:web', aud: issuer.audience })
+    const answers = await Promise.all([a, b, a, b].map(server => trade(server, assertion)))
+    t.strictSame(answers.map(({ status }) => status).sort(), [200, 400, 400, 400])
+  }
+})
