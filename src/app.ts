@@ -88,7 +88,7 @@ export async function openLatchkey (
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
   const { authenticator, reader } = checks
-  const data = { store, registry, clock }
+  const data = { store, registry, clock, issuerKeys: issuerKeys({ clock, network }) }
   const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
   const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage }
@@ -98,7 +98,6 @@ export async function openLatchkey (
   const failures = windowLimiter(defaultLimits.failuresPerClient, clock, counts.of('client failures'))
   const measured = { telemetry, eventLoop, storage, dataFolder }
   const server = operations({ ...measured, readiness: readinessChecks(storage, signingKeys) })
-  const keysOfIssuers = issuerKeys({ clock, network })
   const asking = askingOptions({ secrets, people, store, clock })
   const unknown = unknownPaths(issuer + paths.token)
   const routes: FastifyPluginAsync = async app => {
@@ -119,7 +118,6 @@ export async function openLatchkey (
       usage: clientUsage,
       clientFailures: failures,
       telemetry,
-      issuerKeys: keysOfIssuers,
       upstreams: upstream.clients,
       people: asking
     }))
@@ -132,8 +130,6 @@ export async function openLatchkey (
       replicas,
       directory,
       identityProviders: config.identityProviders,
-      issuerKeys: keysOfIssuers,
-      tokenEndpoint: issuer + paths.token,
       ...recorders,
       explaining: { judging: { ...judging, people }, routes: judging.routes },
       server,

@@ -75,8 +75,6 @@ export interface ManagementOptions extends ExplainDependencies {
   identityProviders: readonly IdentityProvider[]
   /** The keys of trusted issuers, for dry runs. */
   issuerKeys: TrustedIssuerDependencies['issuerKeys']
-  /** Of this server: an assertion may be meant for it. */
-  tokenEndpoint: string
   tokens: TokenMeter
   meter: Meter
   /** Of the sessions of people. */

@@ -20,7 +20,11 @@ async function workload () {
   const client = await a.createClient()
   const { organization } = client
   const issuer = await make(a, '/trusted-issuers', {
-    organization, name: 'cluster', preset: 'kubernetes', issuer: platform.issuer, jwks: platform.jwks,
+    organization,
+    name: 'cluster',
+    preset: 'kubernetes',
+    issuer: platform.issuer,
+    jwks: platform.jwks,
     algorithms: ['ES256']
   })
   const rule = await make(a, '/workload-rules', {
@@ -41,7 +45,9 @@ async function statuses (token: string): Promise<number[]> {
   return await Promise.all([a, b].map(async server => (await server.bearer(token)).status))
 }
 
-const ends: Record<string, (made: Awaited<ReturnType<typeof workload>>, server: TestServer) => Promise<{ status: number }>> = {
+type Made = Awaited<ReturnType<typeof workload>>
+
+const ends: Record<string, (made: Made, server: TestServer) => Promise<{ status: number }>> = {
   'the rule is deleted': ({ rule }, server) => server.admin('DELETE', `/workload-rules/${rule.id}`),
   'the rule is changed': ({ rule }, server) => server.admin('PATCH', `/workload-rules/${rule.id}`, { scopes: [] }),
   'the issuer is deleted': ({ issuer }, server) => server.admin('DELETE', `/trusted-issuers/${issuer.id}`),

@@ -183,7 +183,8 @@ type LifeProblem = 'wrong_lifetime' | 'not_yet' | 'expired'
 function problemOfLife ({ maxAge }: TrustedIssuer, claims: Record<string, unknown>, at: Date): LifeProblem | null {
   const { exp, iat, nbf } = claims
   const now = epochSeconds(at)
-  if (!isNumericDate(exp) || [iat, nbf].some(each => each !== undefined && !isNumericDate(each))) return 'wrong_lifetime'
+  const areDates = [iat, nbf].every(each => each === undefined || isNumericDate(each))
+  if (!isNumericDate(exp) || !areDates) return 'wrong_lifetime'
   const problem = problemOfTimes({ exp, iat: iat as number | undefined, nbf: nbf as number | undefined }, now, maxAge)
   // Without the tolerance: a token ends with its assertion.
   return problem ?? (exp <= now ? 'expired' : null)

@@ -1,6 +1,6 @@
 /**
- * Conditions of rules on the claims of an assertion: one claim, by its path, is a text, or begins with one up to a named
- * separator.
+ * Conditions of rules on the claims of an assertion: one claim, by its path, is a text, or begins with one up to a
+ * named separator.
  */
 import { Failure } from '../../base/errors.ts'
 import { isPlainText } from '../../base/plain-text.ts'
@@ -77,13 +77,13 @@ export function requireConditions (
   if (twice !== undefined) throw invalid(`The claim ${shown(twice)} has two conditions; one claim has one value.`)
   if (!paths.some(path => anchors.includes(path))) {
     throw invalid(
-      'At least one condition has to be on a claim that the issuer does not let its tenants choose, or that cannot be ' +
-        `registered again: ${anchors.join(', ')}.`
+      'At least one condition has to be on a claim that the issuer does not let its tenants choose, and gives to no ' +
+        `other later: ${anchors.join(', ')}.`
     )
   }
-  return conditions.map(({ claim, value, separators }) => ({
-    claim, value, ...(separators === undefined ? {} : { separators: claimSeparators.filter(each => separators.includes(each)) })
-  }))
+  return conditions.map(({ claim, value, separators }) => separators === undefined
+    ? { claim, value }
+    : { claim, value, separators: claimSeparators.filter(each => separators.includes(each)) })
 }
 
 function requireCondition ({ claim, value, separators }: ClaimCondition): void {

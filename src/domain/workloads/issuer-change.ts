@@ -80,7 +80,7 @@ export async function trustIssuer (
     else requireDeployment(actor, 'An issuer of the deployment is trusted by a deployment-wide credential.')
     if (await tx.trustedIssuers.count(trusted.organizationId) >= mostIssuers) {
       throw new Failure('conflict', {
-        message: `${trusted.organizationId ?? 'The deployment'} trusts ${mostIssuers} issuers already; delete one first.`
+        message: `${trusted.organizationId ?? 'The deployment'} trusts ${mostIssuers} issuers; delete one first.`
       })
     }
     await tx.trustedIssuers.insert(trusted)
@@ -163,7 +163,7 @@ function isPlainUrl (text: string): boolean {
 
 function requireKeys ({ jwks, jwksUri, ca }: GivenKeys, issuer: string): KeySource {
   if (jwks !== undefined) {
-    if (jwksUri != null || ca != null) throw invalid('jwks', 'Keys are either in jwks, or fetched: leave the other out.')
+    if (jwksUri != null || ca != null) throw invalid('jwks', 'Keys are in jwks, or they are fetched: not both.')
     return { kind: 'inline', jwks: requireKeySet(jwks) }
   }
   const authority = ca == null ? null : requireAuthority(ca)
@@ -213,7 +213,7 @@ function requireSingleUse (profile: IssuerProfile, singleUse: boolean): boolean 
 
 function requireAnchors (anchors: readonly string[]): readonly string[] {
   if (anchors.length === 0 || anchors.length > mostAudiences) {
-    throw invalid('anchors', `anchors has 1 to ${mostAudiences} paths of claims that tenants of the issuer cannot choose.`)
+    throw invalid('anchors', `anchors has 1 to ${mostAudiences} paths of claims that tenants cannot choose.`)
   }
   return [...new Set(anchors.map(requirePath))]
 }

@@ -4,6 +4,7 @@ import { newId } from '../../secrets/random.ts'
 import { change, load, type RecordKind } from '../audit/change.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
+import type { Actor } from '../core/actor.ts'
 import { requireVisible, type Operation } from '../core/operation.ts'
 import type { Client, ClientPort } from '../credentials/client.ts'
 import { requireUsableResource, type Resource, type ResourcePort } from '../resources/resource.ts'
@@ -45,7 +46,7 @@ export async function addRule (
     const issuer = requireVisible(actor, await tx.trustedIssuers.get(input.issuerId), 'trusted issuer', input.issuerId)
     requireRoomFor(issuer, await tx.workloadRules.count(issuer.id))
     const { organizationId } = issuer
-    const forOrganizationId = await actsFor(tx, { actor }, issuer, input)
+    const forOrganizationId = await actsFor(tx, actor, issuer, input)
     const target = { organizationId, clientId: input.clientId, forOrganizationId }
     const client = await requireClientHeld(tx, actor, target)
     const { resource, scopes } = await given(tx, client?.organizationId ?? forOrganizationId, client, input)
@@ -132,12 +133,12 @@ function requireRoomFor ({ id, profile }: TrustedIssuer, count: number): void {
 
 /** The organization that workloads act for as themselves; null: they act as a client. */
 async function actsFor (
-  tx: Ports, { actor }: Pick<Operation<Ports>, 'actor'>, { organizationId }: TrustedIssuer, { clientId, forOrganizationId = null }: RuleInput
+  tx: Ports, actor: Actor, { organizationId }: TrustedIssuer, { clientId, forOrganizationId = null }: RuleInput
 ): Promise<string | null> {
   const chosen = forOrganizationId ?? (clientId === null ? organizationId : null)
   if ((clientId === null) === (chosen === null)) {
     throw new Failure('invalid_request', {
-      message: 'A rule leads to a client, or to an organization for which workloads act as themselves: send one of both.',
+      message: 'A rule leads to a client, or to an organization for which workloads act as themselves: send one.',
       details: { field: 'client' }
     })
   }
@@ -150,7 +151,7 @@ async function actsFor (
 
 /** The resource and the references of scopes, of which a client has each. */
 async function given (
-  tx: ResourcePort, organizationId: string | null, client: Client | null, named: { resource: string, scopes: readonly string[] }
+  tx: ResourcePort, organizationId: string | null, client: Client | null, named: Pick<RuleInput, 'resource' | 'scopes'>
 ): Promise<{ resource: Resource, scopes: string[] }> {
   const resource = await requireUsableResource(tx, organizationId, named.resource)
   const scopes = requireGrantable(named.scopes, resource.scopes, resource.identifier)
@@ -175,4 +176,3 @@ function about (rule: WorkloadRule) {
     detail: { issuer: issuerId, name, claims, clientId, forOrganizationId, resourceId, scopes: namesOf(scopes) }
   }
 }
-

@@ -8,6 +8,7 @@ import {
 } from '../../domain/workloads/issuer-change.ts'
 import { presetNames, presets } from '../../domain/workloads/presets.ts'
 import type { TrustedIssuer } from '../../domain/workloads/trusted-issuer.ts'
+import { paths } from '../../protocol/shared/paths.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { operationOf, organizationFilter } from '../conventions/operation.ts'
 import { pageQuery, wirePage } from '../conventions/pages.ts'
@@ -20,7 +21,6 @@ import {
 
 export interface TrustedIssuerDependencies extends CreationDependencies {
   issuer: string
-  tokenEndpoint: string
   issuerKeys: IssuerKeys
 }
 
@@ -118,9 +118,10 @@ function tryAssertionRoute (app: RouteContext, dependencies: TrustedIssuerDepend
     const operation = operationOf(dependencies, request)
     const { assertion: text, client: clientId } = request.body
     const client = clientId === undefined ? null : await getClient(operation, clientId)
-    const { issuer, tokenEndpoint, issuerKeys: keys, clock } = dependencies
+    const { issuer, issuerKeys: keys, clock } = dependencies
     const { organizationId } = operation.actor
-    return wireAttempt(await examine({ issuer, tokenEndpoint, store: operation.store, keys, clock }, {
+    const options = { issuer, tokenEndpoint: issuer + paths.token, store: operation.store, keys, clock }
+    return wireAttempt(await examine(options, {
       text, profile: profileOf(text), client, ...(organizationId !== null && { ownedBy: organizationId })
     }))
   })

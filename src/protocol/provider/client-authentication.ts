@@ -11,7 +11,7 @@ import { digestOf, sameDigest } from '../../secrets/digest.ts'
 import {
   currentSecrets, idTokenAlgorithmOf, isActive, type Client as ClientRecord, type ClientMetadata
 } from '../../domain/credentials/client.ts'
-import { clientGrantTypes } from '../../domain/client-metadata/grant-types.ts'
+import { clientGrantTypes, jwtBearer } from '../../domain/client-metadata/grant-types.ts'
 import { isRegisteredRedirectUri } from '../../domain/client-metadata/redirect-uri.ts'
 import { reasonAgainstOrganization, type Organization } from '../../domain/tenancy/organization.ts'
 import type { Registry } from '../../domain/access/registry.ts'
@@ -95,7 +95,8 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
       return true
     },
     grantTypeAllowed (this: ProviderClient, type: string): boolean {
-      if (this.grantTypes?.includes(type)) return true
+      // The trust in an issuer lets clients use it, and not what they are registered for.
+      if (this.grantTypes?.includes(type) || type === jwtBearer) return true
       // The provider asks of other grants, too, when it revokes.
       if (Provider.ctx?.oidc.params?.grant_type !== type) return false
       // RFC 6749 §5.2 has a code of its own for this; the provider says invalid_request.

@@ -5,6 +5,7 @@
 import {
   examine, profileOf, type AssertionReason, type Examination, type IssuerKeys
 } from '../../domain/workloads/assertion.ts'
+import { jwtBearer } from '../../domain/client-metadata/grant-types.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import { GrantRefusal, type OwnGrant, type TokenRequest } from '../grants/own-grants.ts'
 import { requestedResource, type TokenForm } from '../grants/token-request.ts'
@@ -12,7 +13,7 @@ import { OAuthError } from '../shared/oauth-error.ts'
 import { paths } from '../shared/paths.ts'
 import { fetchCooldown } from './issuer-keys.ts'
 import {
-  detailOf, isFor, issueToWorkload, jwtBearer, NoToken, type WorkloadTokenOptions
+  detailOf, isFor, issueToWorkload, NoToken, type WorkloadTokenOptions
 } from './workload-token.ts'
 
 export interface WorkloadGrantOptions extends WorkloadTokenOptions { issuerKeys: IssuerKeys }
@@ -72,7 +73,7 @@ async function answerTo (
 function requireNoOtherProof ({ form, http }: TokenRequest): void {
   const hasOther = http.headers.authorization !== undefined || form.one('client_secret') !== undefined ||
     form.one('client_assertion') !== undefined
-  if (hasOther) throw invalid('The assertion is the only proof of a workload: leave the authentication of a client out.')
+  if (hasOther) throw invalid('The assertion is the only proof: leave the authentication of a client out.')
 }
 
 /** The client that the request names, by which the rules of its organization answer; null: it names none. */
@@ -82,6 +83,9 @@ async function namedClient (
   const id = form.one('client_id')
   return id === undefined ? null : await registry.client(id) ?? 'unknown'
 }
+
+/** What the sender of an assertion learns of its refusal. */
+export const publicRefusal = 'The assertion is refused; the audit log of the server has the reason.'
 
 /** Its sender learns nothing but that: the precise reason stands in the audit log of the owner of the trust. */
 function refused (
@@ -96,12 +100,19 @@ function refused (
     organizationId: about?.issuer.organizationId ?? null,
     detail: { ...detailOf(subject), detail }
   }
-  return reason === 'keys_unavailable'
-    ? new GrantRefusal(
-      entry, 'temporarily_unavailable', 'The keys of the issuer of the assertion cannot be had; retry shortly.', 503,
-      { 'retry-after': String(fetchCooldown / 1_000) }
-    )
-    : new GrantRefusal(entry, 'invalid_grant', 'The assertion is refused; the audit log of the server has the reason.')
+  if (reason === 'keys_unavailable') {
+    const { status, error, message, headers } = keysUnavailable()
+    return new GrantRefusal(entry, error, message, status, headers)
+  }
+  return new GrantRefusal(entry, 'invalid_grant', publicRefusal)
+}
+
+/** It may be taken a moment later: the issuer does not answer. */
+export function keysUnavailable (): OAuthError {
+  return new OAuthError(
+    503, 'temporarily_unavailable', 'The keys of the issuer of the assertion cannot be had; retry shortly.',
+    { 'retry-after': String(fetchCooldown / 1_000) }
+  )
 }
 
 function invalid (description: string): OAuthError {

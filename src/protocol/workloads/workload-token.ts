@@ -8,6 +8,7 @@ import { scopesOf } from '../../domain/access/checks/check-workload-token.ts'
 import { policiesFor } from '../../domain/access/policy-lookup.ts'
 import type { Registry } from '../../domain/access/registry.ts'
 import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
+import { jwtBearer } from '../../domain/client-metadata/grant-types.ts'
 import { isActive, type Client } from '../../domain/credentials/client.ts'
 import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
 import { evaluate } from '../../domain/policy/policy-evaluation.ts'
@@ -27,9 +28,6 @@ import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { inSpan } from '../../telemetry/tracing.ts'
 import { longestScope } from '../grants/client-credentials.ts'
 import { OAuthError } from '../shared/oauth-error.ts'
-
-/** RFC 7523 §2.1. */
-export const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 /** The longest life of a token, in seconds: the platform may withdraw the identity without telling. */
 export const workloadTokenLifetime = 900
