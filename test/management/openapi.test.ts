@@ -202,7 +202,8 @@ tap.test('OC-01: the document demands an organization where the admin token has 
   t.strictSame(creations.map(({ operationId }) => operationId).sort(), [
     'createApiKey', 'createClient', 'createClientApproval', 'createEmailDomain', 'createGroup', 'createInvitation',
     'createMcpServer',
-    'createMember', 'createPublishableKey', 'createRegistrationToken', 'createTrustedProvider', 'importApiKey'
+    'createMember', 'createPublishableKey', 'createRegistrationToken', 'createTrustedIssuer',
+    'createTrustedProvider', 'importApiKey'
   ])
   for (const { operationId, requestBody } of creations) {
     const { schema } = requestBody.content['application/json']
