@@ -359,9 +359,11 @@ const operations: Record<string, readonly Way[] | string> = {
     },
   }),
   'DELETE /trusted-issuers/{id}': plain(async world => ({ path: `/trusted-issuers/${(await issuerOf(world)).id}` })),
-  'POST /trusted-issuers/try': plain(async () => ({ path: '/trusted-issuers/try', body: { assertion: 'a.b.c' } })),
+  'POST /trusted-issuers/try': plain(async world => {
+    const { clientId: client } = await world.clientFor([], scopeOf.elsewhere)
+    return { path: '/trusted-issuers/try', body: { assertion: 'a.b.c', client } }
+  }),
   'POST /workload-rules': lasting({
-    outcome: whoever,
     make: async (world, scope) => {
       const { id: issuer } = await issuerOf(world)
       return {

@@ -253,12 +253,13 @@ tap.test('a projected token is presented again and again; where single use is on
   await refuses(t, await once.platform.token({ sub, aud: once.audience, jti: undefined }), 'no_jti')
 })
 
-tap.test('scope and resource are demands: less is no answer to them', async t => {
+tap.test('a request narrows: by scope to what is given of it, by resource to that one', async t => {
   const { platform, audience } = await trusted({}, { scopes: ['invoices:read', 'invoices:write'] })
   const assertion = await platform.token({ sub, aud: audience })
   const ask = (parameters: Record<string, string>) => trade(server, assertion, parameters)
   t.equal((await ask({})).json.scope, 'invoices:read invoices:write')
   t.equal((await ask({ scope: 'invoices:write' })).json.scope, 'invoices:write')
+  t.equal((await ask({ scope: 'company:read invoices:read' })).json.scope, 'invoices:read')
   t.equal((await ask({ scope: 'company:read' })).json.error, 'invalid_scope')
   t.equal((await ask({ scope: 'portal-provision' })).json.error, 'invalid_scope')
   t.equal((await ask({ resource: server.issuer })).status, 200)

@@ -20,7 +20,9 @@ import type { IssuerProfile, KeySource, TrustedIssuer, TrustedIssuerPort, Worklo
 type Ports = AuditPort & ClientPort & OrganizationPort & ResourcePort & TrustedIssuerPort & WorkloadRulePort
 
 /** The most issuers of one owner. */
-export const mostIssuers = 100
+export const mostIssuers = 1_000
+/** And with one name: each of them is looked at for an assertion. */
+const mostOfOneName = 10
 /** Seconds. */
 export const ageBounds = { least: 60, most: 86_400 }
 export const mostAudiences = 10
@@ -78,11 +80,7 @@ export async function trustIssuer (
   return await store.transaction(async tx => {
     if (trusted.organizationId !== null) await requireActiveOrganization(tx, actor, trusted.organizationId)
     else requireDeployment(actor, 'An issuer of the deployment is trusted by a deployment-wide credential.')
-    if (await tx.trustedIssuers.count(trusted.organizationId) >= mostIssuers) {
-      throw new Failure('conflict', {
-        message: `${trusted.organizationId ?? 'The deployment'} trusts ${mostIssuers} issuers; delete one first.`
-      })
-    }
+    await requireRoom(tx, trusted)
     await tx.trustedIssuers.insert(trusted)
     await tx.audit.append(auditEvent(actor, trusted.createdAt, 'trusted_issuer.created', about(trusted)))
     return trusted
@@ -143,6 +141,14 @@ const trustedIssuers: RecordKind<TrustedIssuer, TrustedIssuerPort> = {
 async function requireRulesHeld ({ actor }: Operation<Ports>, tx: Ports, issuerId: string): Promise<void> {
   const { items } = await tx.workloadRules.page({ limit: 1_000, after: null }, { issuerId })
   for (const rule of items) await requireRuleHeld(tx, actor, rule)
+}
+
+async function requireRoom (tx: TrustedIssuerPort, { organizationId, issuer }: TrustedIssuer): Promise<void> {
+  const owner = organizationId ?? 'The deployment'
+  const refuse = (trusts: string) => new Failure('conflict', { message: `${owner} trusts ${trusts}; delete one first.` })
+  if (await tx.trustedIssuers.count({ organizationId }) >= mostIssuers) throw refuse(`${mostIssuers} issuers`)
+  if (await tx.trustedIssuers.count({ organizationId, issuer }) < mostOfOneName) return
+  throw refuse(`${mostOfOneName} times the issuer ${issuer}`)
 }
 
 /** An https URL, or a trust domain of SPIFFE: `spiffe://prod.acme.test`. */

@@ -98,7 +98,7 @@ export interface TrustedIssuerRepository {
   update (issuer: TrustedIssuer): Promise<TrustedIssuer>
   /** Its rules go with it. */
   remove (issuer: TrustedIssuer): Promise<void>
-  count (organizationId: string | null): Promise<number>
+  count (filter: { organizationId: string | null, issuer?: string }): Promise<number>
   page (query: PageQuery, filter: { organizationId?: string | null }): Promise<Page<TrustedIssuer>>
 }
 

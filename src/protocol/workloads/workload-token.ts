@@ -69,7 +69,7 @@ export interface Vouched {
   scope: string | undefined
 }
 
-/** The body of the answer. @throws NoToken; OAuthError `invalid_scope` for a scope that it does not have. */
+/** The body of the answer. @throws NoToken; OAuthError `invalid_scope`. */
 export async function issueToWorkload (options: WorkloadTokenOptions, vouched: Vouched): Promise<object> {
   const { trust, client, resource, http } = vouched
   const organizationId = actsForOrganization(trust, client)
@@ -117,7 +117,10 @@ async function requireAdmissible (
   throw new NoToken('address_not_allowed', `${address} is not on the allowlist of the client ${client.id}.`)
 }
 
-/** What is asked for is a demand: less is no answer to it (RFC 6749 §3.3). */
+/**
+ * What is asked for, as far as it is given: clients of MCP ask for all that a resource has. The answer says which scopes
+ * it was (RFC 6749 §3.3). @throws OAuthError `invalid_scope` when it is none.
+ */
 function narrowed ({ limit, scope }: Vouched, held: readonly string[]): string[] {
   if ((scope?.length ?? 0) > longestScope) {
     throw new OAuthError(400, 'invalid_scope', `scope is longer than ${longestScope} characters.`)
@@ -125,8 +128,9 @@ function narrowed ({ limit, scope }: Vouched, held: readonly string[]): string[]
   const given = limit === null ? [...held] : held.filter(name => limit.includes(name))
   if (scope === undefined) return given
   const asked = splitScope(scope)
-  if (asked.every(name => given.includes(name))) return given.filter(name => asked.includes(name))
-  throw new OAuthError(400, 'invalid_scope', 'The workload does not have every scope that was asked for.')
+  const left = given.filter(name => asked.includes(name))
+  if (left.length > 0) return left
+  throw new OAuthError(400, 'invalid_scope', 'None of the scopes that were asked for can be given.')
 }
 
 /** Of several requests with one assertion, exactly one gets a token, on every server together. @throws NoToken */

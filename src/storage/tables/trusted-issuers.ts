@@ -42,7 +42,7 @@ export function trustedIssuerRepository (
       await table.delete({ where: { id } })
       note({ of: 'trustedIssuers', ids })
     },
-    count: organizationId => table.count({ where: { organizationId } }),
+    count: filter => table.count({ where: filter }),
     async page (query, filter) {
       const { where, ...page } = pageOf(query)
       return toPage(await table.findMany({ ...page, where: { AND: [where, filter] } }), query, readTrustedIssuer)
