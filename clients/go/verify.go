@@ -96,14 +96,10 @@ func (g *Guard) verify(ctx context.Context, f *face, c credential, need required
 	if path := pathOf(a.target); len(path) <= longestPath && askablePath.MatchString(path) {
 		q.Path = path
 	}
-	repeats := once
-	if c.kind == accessToken {
-		repeats = always
-	}
 	var v verified
 	err := g.server.do(ctx, g.server.calls, ask{
 		name: "a question", method: http.MethodPost, path: "/api/v1/verify", status: http.StatusOK, body: q,
-		repeats: repeats,
+		repeats: once,
 	}, g.options.Timeout, &v)
 	if err == nil {
 		if out, ok := answered(f, c, need, v, at); ok {

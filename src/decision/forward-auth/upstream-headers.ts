@@ -62,6 +62,7 @@ function claimsOf (issuer: string, { identifier }: Resource, { principal, organi
     iat,
     exp: endOf(principal, iat + assertionLifetime),
     kind: principal.kind,
+    id_kind: principal.idKind,
     subject: principal.subject ?? undefined,
     scope: principal.scopes.join(' ') || undefined,
     org_id: organizationId ?? undefined,

@@ -3,9 +3,11 @@
  * changes. On the wire it is JSON of the records as the judge takes them, without what the judge does not read: no
  * digest, no hint and no secret leaves the server.
  */
-import { consumerIn, type KeyFacts, type TokenFacts } from '../../domain/access/facts.ts'
+import { consumerIn, type KeyFacts, type KeyTokenFacts, type TokenFacts } from '../../domain/access/facts.ts'
+import { policyKindsOf } from '../../domain/access/policy-lookup.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { Principal } from '../../domain/access/principal.ts'
+import { epochSeconds } from '../../base/clock.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import { boundTo } from '../../domain/policy/policy-evaluation.ts'
 import type { Policy } from '../../domain/policy/policy.ts'
@@ -13,7 +15,7 @@ import type { Consumer } from '../../domain/tenancy/limits.ts'
 import type { Organization } from '../../domain/tenancy/organization.ts'
 import type { Subject } from './subjects.ts'
 
-/** `policies`: one list for each owner. Dates are texts (RFC 3339) in JSON. */
+/** `policies`: lists that each have to let a request pass. Dates are texts (RFC 3339) in JSON. */
 export type EntryFacts =
   | Pick<KeyFacts, 'kind' | 'principal'> & { key: JudgedKey, organization: JudgedOrganization, policies: Policies }
   | Pick<TokenFacts, 'kind' | 'principal' | 'claims'> & {
@@ -37,10 +39,18 @@ type JudgedOrganization = Pick<
 /** `follows`: the subjects that outdate it. `asksEachTime`: what a call costs is counted in the database. */
 export interface Entry { facts: EntryFacts, follows: readonly Subject[], asksEachTime: boolean }
 
-export function entryOf (facts: KeyFacts | TokenFacts, follows: readonly Subject[]): Entry {
+export function entryOf (facts: KeyFacts | TokenFacts | KeyTokenFacts, follows: readonly Subject[]): Entry {
   const consumer = consumerIn(facts)
   const asksEachTime = consumer !== null && (isCountedExactly(consumer) || isCountedExactly(facts.organization!))
-  return { facts: facts.kind === 'api_key' ? keyEntry(facts) : tokenEntry(facts), follows, asksEachTime }
+  return { facts: factsOf(facts), follows, asksEachTime }
+}
+
+function factsOf (facts: KeyFacts | TokenFacts | KeyTokenFacts): EntryFacts {
+  switch (facts.kind) {
+    case 'api_key': return keyEntry(facts)
+    case 'access_token': return tokenEntry(facts)
+    case 'key_token': return keyTokenEntry(facts)
+  }
 }
 
 function isCountedExactly (
@@ -89,6 +99,27 @@ function tokenEntry (facts: TokenFacts): EntryFacts {
   }
 }
 
+/**
+ * As the token of an authorization whose calls are those of the key: so every guard counts them for the key, and takes
+ * none of them for the key itself.
+ */
+function keyTokenEntry (facts: KeyTokenFacts): EntryFacts {
+  const { principal, claims, keyFacts, organization } = facts
+  const { key, voucher } = keyFacts!
+  const { id, organizationId, name, allowlist, chainId, environment } = key
+  const { callsPerMinute, callsPerMonth, creditsPerMonth } = key
+  const end = earlier(principal!.expiresAt, voucher?.expiresAt ?? null)!
+  return {
+    kind: 'access_token',
+    principal: withoutCreator(principal),
+    claims: { ...claims, sub_kind: undefined, exp: epochSeconds(end), gen: 0, gnt: id },
+    client: { id, organizationId, name, allowlist, generation: 0 },
+    authorization: { id, chainId, organizationId, environment, callsPerMinute, callsPerMonth, creditsPerMonth },
+    organization: judgedOrganization(organization!),
+    policies: policiesOn(facts)
+  }
+}
+
 /** The first of two ends; null: never. */
 function earlier (one: Date | null, other: Date | null): Date | null {
   if (one === null || other === null) return one ?? other
@@ -108,7 +139,9 @@ function judgedOrganization (
   return { id, status, features, callsPerMinute, callsPerMonth, creditsPerMonth }
 }
 
-function policiesOn ({ kind, principal, policies }: KeyFacts | TokenFacts): Policies {
+function policiesOn ({ kind, principal, policies }: KeyFacts | TokenFacts | KeyTokenFacts): Policies {
   const { organizationId, groups, resourceId } = principal!
-  return policies.map(set => boundTo(set, { kind, organizationId, groups, resourceId })).filter(set => set.length > 0)
+  return policyKindsOf(kind)
+    .flatMap(bound => policies.map(set => boundTo(set, { kind: bound, organizationId, groups, resourceId })))
+    .filter(set => set.length > 0)
 }

@@ -2,7 +2,7 @@
  * Subjects: the names of what an entry in the memory of a remote guard follows from. A change names the subjects whose
  * entries are outdated. A key is named by a mark of its digest, so that no digest leaves the server.
  */
-import type { CredentialFacts, KeyFacts, TokenFacts } from '../../domain/access/facts.ts'
+import type { CredentialFacts, KeyFacts, KeyTokenFacts, TokenFacts } from '../../domain/access/facts.ts'
 import type { Change } from '../../storage/cache/changes.ts'
 
 /** `kind:id`, or a kind alone, whose entries are all outdated. */
@@ -53,9 +53,14 @@ function policiesOf (organizationId: string | null): Subject {
 
 /** What facts follow from: each name by which a change may name it. */
 export function dependenciesOf (
-  facts: KeyFacts | TokenFacts, keySubject: (digest: string) => Subject
+  facts: KeyFacts | TokenFacts | KeyTokenFacts, keySubject: (digest: string) => Subject
 ): readonly Subject[] {
-  return facts.kind === 'api_key' ? dependenciesOfKey(facts, keySubject) : dependenciesOfToken(facts)
+  switch (facts.kind) {
+    case 'api_key': return dependenciesOfKey(facts, keySubject)
+    case 'access_token': return dependenciesOfToken(facts)
+    case 'key_token':
+      return [`token:${facts.claims.jti}`, signingKeys, ...dependenciesOfKey(facts.keyFacts!, keySubject)]
+  }
 }
 
 function dependenciesOfKey (
@@ -72,10 +77,13 @@ function dependenciesOfKey (
   ]
 }
 
-function dependenciesOfToken ({ claims: { jti, client_id: clientId, gnt, sub }, organization }: TokenFacts): Subject[] {
+function dependenciesOfToken (
+  { claims: { jti, client_id: clientId, gnt, sub, par: parent }, organization }: TokenFacts
+): Subject[] {
   const organizationId = organization?.id ?? null
   return [
     `token:${jti}`,
+    ...(parent === undefined ? [] : [`token:${parent.jti}`]),
     `client:${clientId}`,
     'client',
     signingKeys,
@@ -88,6 +96,6 @@ function dependenciesOfToken ({ claims: { jti, client_id: clientId, gnt, sub }, 
 }
 
 /** Whether a guard can have an entry for facts: of keys and access tokens alone. */
-export function isEntry (facts: CredentialFacts): facts is KeyFacts | TokenFacts {
-  return facts.kind === 'api_key' || facts.kind === 'access_token'
+export function isEntry (facts: CredentialFacts): facts is KeyFacts | TokenFacts | KeyTokenFacts {
+  return facts.kind === 'api_key' || facts.kind === 'access_token' || facts.kind === 'key_token'
 }

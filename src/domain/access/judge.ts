@@ -117,7 +117,7 @@ function underPolicies (
   { address, now, requirements }: JudgedRequest
 ): Principal | string {
   if (sets.length === 0 || facts.kind === 'admin_token' || facts.kind === 'not_found') return principal
-  const { refusedBy, scopes, withheld } = evaluateFor(facts, sets, principal, { address, now })
+  const { refusedBy, scopes, withheld } = evaluateFor(facts.kind, sets, principal, { address, now })
   if (refusedBy !== null) return refusedBy
   for (const scope of requirements.scopes) if (withheld.has(scope)) return withheld.get(scope)!
   return scopes === principal.scopes ? principal : { ...principal, scopes }

@@ -29,20 +29,26 @@ function inForce (sets: readonly PolicySet[]): readonly PolicySet[] {
   return found.length === 0 ? none : found
 }
 
+/** The facts of what policies can bind. */
 type Bound = Exclude<CredentialFacts['kind'], 'admin_token' | 'not_found'>
+
+/** As which kinds of credentials policies bind it: what a key was exchanged for passes only where the key would, too. */
+export function policyKindsOf (kind: Bound): readonly [CredentialKind, ...CredentialKind[]] {
+  if (kind === 'workload_token') return ['access_token']
+  return kind === 'key_token' ? ['api_key', 'access_token'] : [kind]
+}
 
 /** What the policies leave of the scopes of a principal. */
 export function evaluateFor (
-  { kind }: { kind: Bound }, sets: readonly PolicySet[],
-  { organizationId, groups, resourceId, scopes }: Principal, circumstances: Circumstances
+  kind: Bound, sets: readonly PolicySet[], { organizationId, groups, resourceId, scopes }: Principal,
+  circumstances: Circumstances
 ): Evaluation {
-  const as = (boundAs: CredentialKind, left: readonly string[]): Evaluation =>
-    evaluate(sets, { kind: boundAs, organizationId, groups, resourceId }, left, circumstances)
-  if (kind === 'workload_token') return as('access_token', scopes)
-  if (kind !== 'key_token') return as(kind, scopes)
-  // What a key was exchanged for passes only where the key would, too.
-  const asKey = as('api_key', scopes)
-  if (asKey.refusedBy !== null) return asKey
-  const asToken = as('access_token', asKey.scopes)
-  return { ...asToken, withheld: new Map([...asKey.withheld, ...asToken.withheld]) }
+  const [first, ...others] = policyKindsOf(kind)
+  const under = (bound: CredentialKind, held: readonly string[]): Evaluation =>
+    evaluate(sets, { kind: bound, organizationId, groups, resourceId }, held, circumstances)
+  return others.reduce<Evaluation>((before, bound) => {
+    if (before.refusedBy !== null) return before
+    const next = under(bound, before.scopes)
+    return { ...next, withheld: new Map([...before.withheld, ...next.withheld]) }
+  }, under(first, scopes))
 }

@@ -10,6 +10,10 @@ export interface Principal {
   /** What `id` names in an access token; absent: the client, or the member for whom it acts. */
   idKind?: 'api_key' | 'workload_rule'
   /**
+   * It was exchanged for something that lives longer (RFC 8693): what is made by it must not outlive it. Absent: no.
+   */
+  isExchanged?: boolean
+  /**
    * The id of the key, also in a token that it was exchanged for; the `client_id`, the management token's id, the
    * publishable key's id, the member's id of a person and of a token by which a client acts for them, or `admin`.
    */

@@ -195,6 +195,12 @@ export function grantableNow (references: readonly string[], declared: readonly 
   )
 }
 
+/** Of names that a credential has, those that a token may carry now. */
+export function withoutKeyOnly (names: readonly string[], declared: readonly Scope[]): readonly string[] {
+  const keyOnly = declared.filter(scope => scope.keyOnly)
+  return keyOnly.length === 0 ? names : names.filter(name => !keyOnly.some(scope => scope.name === name))
+}
+
 /** @throws Failure `invalid_request` naming the first text that is neither a scope nor a pattern of scopes. */
 export function requireScopePatterns (patterns: readonly string[], field = 'scopes'): readonly string[] {
   const wrong = patterns.find(pattern => !isScopePattern(pattern))

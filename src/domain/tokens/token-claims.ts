@@ -27,7 +27,12 @@ export interface ClientTokenClaims extends CommonClaims {
   gen: number
   /** The id of the authorization. Absent: the client acts for itself. */
   gnt?: string
+  /** The token that it was exchanged for, and with which it ends. Absent: none. */
+  par?: ParentToken
 }
+
+/** Of the token that another was exchanged for: its `jti`, the client's generation in it, and the key that signed it. */
+export interface ParentToken { jti: string, gen: number, kid: string }
 
 /** The token that an API key was exchanged for (RFC 8693). `sub` and `client_id` are the id of the key. */
 export interface KeyTokenClaims extends CommonClaims {
@@ -68,16 +73,29 @@ export function readClaims (issuer: string, payload: Record<string, unknown>): A
     (payload.scope === undefined || typeof payload.scope === 'string') &&
     (payload.org_id === undefined || typeof payload.org_id === 'string') &&
     isOfKnownSubject(payload)
-  return wellFormed ? payload as unknown as AccessTokenClaims : null
+  if (!wellFormed) return null
+  const claims = payload as unknown as AccessTokenClaims
+  return claims.sub_kind === undefined && claims.par !== undefined ? { ...claims, gen: claims.par.gen } : claims
+}
+
+/**
+ * The claims as they are signed: an exchanged token has its generation in `par` alone, so that no server that does not
+ * know of parents takes it.
+ */
+export function signedClaims (claims: AccessTokenClaims): object {
+  if (claims.sub_kind !== undefined || claims.par === undefined) return claims
+  const { gen: _, ...signed } = claims
+  return signed
 }
 
 /** A kind of subject that this server does not know is no reason to guess: the token of a newer server is refused. */
 function isOfKnownSubject (payload: Record<string, unknown>): boolean {
-  const { sub_kind: kind, sub, client_id: clientId, gnt, gen, org_id: organizationId } = payload
+  const { sub_kind: kind, sub, client_id: clientId, gnt, gen, par, org_id: organizationId } = payload
   switch (kind) {
-    case undefined: return (gnt === undefined ? clientId === sub : typeof gnt === 'string') && Number.isSafeInteger(gen)
-    case 'api_key': return clientId === sub && organizationId !== undefined && gnt === undefined && gen === undefined
-    case 'workload': return clientId === sub && gnt === undefined && isOfTrust(payload)
+    case undefined: return (gnt === undefined ? clientId === sub : typeof gnt === 'string') && isOfGeneration(gen, par)
+    case 'api_key':
+      return clientId === sub && organizationId !== undefined && [gnt, gen, par].every(claim => claim === undefined)
+    case 'workload': return clientId === sub && gnt === undefined && par === undefined && isOfTrust(payload)
     default: return false
   }
 }
@@ -85,6 +103,14 @@ function isOfKnownSubject (payload: Record<string, unknown>): boolean {
 function isOfTrust ({ trust, trust_rev: revision, workload, gen }: Record<string, unknown>): boolean {
   return [trust, revision, workload].every(each => typeof each === 'string' && each !== '') &&
     (gen === undefined || Number.isSafeInteger(gen))
+}
+
+/** The generation is that of the client, or of the token that it was exchanged for. */
+function isOfGeneration (generation: unknown, parent: unknown): boolean {
+  if (parent === undefined) return Number.isSafeInteger(generation)
+  if (generation !== undefined || typeof parent !== 'object' || parent === null) return false
+  const { jti, gen, kid } = parent as Record<string, unknown>
+  return typeof jti === 'string' && jti !== '' && Number.isSafeInteger(gen) && typeof kid === 'string'
 }
 
 /** Whether a claim is a whole number of seconds since the epoch (RFC 7519 §2; RFC 9068 has no use for fractions). */

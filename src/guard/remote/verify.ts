@@ -51,7 +51,7 @@ export async function askServer (
     ...(feature === null ? {} : { feature }),
     ...(object === null ? {} : { object: { type: object.type, id: objectIn(needs) } }),
     ...(environment === null ? {} : { environment })
-  }, answerTimeout, kind === 'access_token' ? 'always' : 'once')
+  }, answerTimeout, 'once')
   if (refusesGuard(status)) throw new GuardRefused(`The authorization server answered verify with ${status}.`)
   if (status !== 200) throw new Unreachable('verify', new Error(`status ${status}`))
   return body.allowed === true

@@ -41,15 +41,15 @@ function actorOf (request: FastifyRequest): Actor {
     creator,
     restrictions,
     vouchedBy: principal.vouchedBy ?? null,
-    isClient: principal.kind === 'access_token',
+    isClient: principal.kind === 'access_token' && principal.idKind === undefined,
     address: addressOf(request),
     requestId: request.id
   }
 }
 
-/** The expiry of an access token does not restrict its client. */
-function restrictionsOf ({ kind, allowlist, expiresAt, objects }: Principal): Restrictions {
-  return { allowlist, expiresAt: kind === 'access_token' ? null : expiresAt, objects }
+/** The expiry of an access token does not restrict its client; that of an exchanged one restricts its holder. */
+function restrictionsOf ({ kind, isExchanged = false, allowlist, expiresAt, objects }: Principal): Restrictions {
+  return { allowlist, expiresAt: kind === 'access_token' && !isExchanged ? null : expiresAt, objects }
 }
 
 /** Requires a deployment-wide credential. */

@@ -22,15 +22,19 @@ export const reachMembers = {
 }
 export const WirePrincipal = Type.Object({
   kind: Type.Enum(['api_key', 'access_token', 'management_token', 'session', 'person', 'admin_token']),
+  idKind: Type.Optional(Type.Enum(['api_key', 'workload_rule'], {
+    description: 'What `id` names in an access token; absent: a client, or the member for whom it acts.'
+  })),
   ...principalMembers,
   ...reachMembers
 }, { title: 'Principal' })
 
 export function wirePrincipal (principal: Principal): Static<typeof WirePrincipal> {
-  const { kind, id, name, organizationId, organizations, environment } = principal
+  const { kind, idKind, id, name, organizationId, organizations, environment } = principal
   const { resource, access, scopes, objects, allowlist, expiresAt } = principal
   return {
     kind,
+    ...(idKind === undefined ? {} : { idKind }),
     id,
     name,
     organization: organizationId,

@@ -11,6 +11,7 @@ import { Failure } from '../../base/errors.ts'
 import { unlisted } from '../../http/route-schema.ts'
 import { claimsOfScopes, identityScopes } from '../authorization/identity.ts'
 import { anyOrigin, preflight } from './cross-origin.ts'
+import { exchangeGrant } from '../grants/exchange-parameters.ts'
 import { descriptions } from './discovery-descriptions.ts'
 import { answerError, OAuthError } from '../shared/oauth-error.ts'
 import type { ProtocolOptions } from '../shared/options.ts'
@@ -90,7 +91,9 @@ function serverMetadata (
     ...(people === undefined ? {} : ofCodeFlow(issuer, scopes)),
     // Present though empty: §2 requires it, and clients refuse a document without it. §3.2 omits other empty members.
     response_types_supported: people === undefined ? [] : ['code'],
-    grant_types_supported: [...(people === undefined ? ['client_credentials'] : clientGrantTypes), jwtBearer],
+    grant_types_supported: [
+      ...(people === undefined ? ['client_credentials'] : clientGrantTypes), exchangeGrant, jwtBearer
+    ],
     token_endpoint_auth_methods_supported: publicToo,
     token_endpoint_auth_signing_alg_values_supported: algorithms,
     introspection_endpoint_auth_methods_supported: authMethods,

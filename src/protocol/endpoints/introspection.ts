@@ -4,10 +4,12 @@ import type { Awaitable } from '../../base/awaitable.ts'
 import { isManagementTokenText } from '../../secrets/credential-text.ts'
 import { epochSeconds, type Clock } from '../../base/clock.ts'
 import type { Client } from '../../domain/credentials/client.ts'
-import { evaluate } from '../../domain/policy/policy-evaluation.ts'
+import { evaluateFor } from '../../domain/access/policy-lookup.ts'
 import type { Authenticator } from '../../domain/access/authenticator.ts'
 import {
-  principalOf, type CredentialFacts, type KeyFacts, type ManagementTokenFacts, type TokenFacts
+  keyFactsOf, principalOf, type CredentialFacts, type KeyFacts, type KeyTokenFacts, type ManagementTokenFacts,
+  type TokenFacts,
+  type WorkloadTokenFacts
 } from '../../domain/access/facts.ts'
 import { judgeCredential } from '../../domain/access/judge-credential.ts'
 import type { Presentation, Principal } from '../../domain/access/principal.ts'
@@ -40,9 +42,9 @@ const tokenStart = 'eyJ'
 const inactive = '{"active":false}'
 
 /**
- * The answer to `asker` about a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment` and `org_id` are
- * extensions). A token is described to its own client and to clients that introspect for its resource, an API key to
- * the latter only; all others, and all about a credential that does not pass, get `{"active":false}`. Null: a client
+ * The answer to `asker` about a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment`, `org_id`,
+ * `sub_kind` and `workload` are extensions). A token is described to its own client and to clients that introspect for
+ * its resource, an API key to the latter only; all others, and all about a credential that does not pass, get `{"active":false}`. Null: a client
  * that introspects for no resource asks about something else than a token of its own, whatever the text is.
  */
 export function introspect (
@@ -131,21 +133,27 @@ function answerBy (
   return inactive
 }
 
-/** Notes the use of a key that was described: it was presented to the asking server. Counts no call. */
+/** Notes the use of a key that was described, or a token of it: it was presented to the asking server. Counts no call. */
 function used ({ keyUsage }: IntrospectionOptions, facts: Described, { now }: Presentation, answered: string): string {
-  if (facts.kind === 'api_key' && answered !== inactive) keyUsage.touch(facts.key.id, now)
+  const key = keyFactsOf(facts)?.key
+  if (key !== undefined && answered !== inactive) keyUsage.touch(key.id, now)
   return answered
 }
 
 /** What introspection has an answer for. */
-type Described = TokenFacts | KeyFacts | ManagementTokenFacts
+type Described = TokenFacts | KeyTokenFacts | WorkloadTokenFacts | KeyFacts | ManagementTokenFacts
+
+const describedKinds: ReadonlySet<CredentialFacts['kind']> = new Set<Described['kind']>([
+  'access_token', 'key_token', 'workload_token', 'api_key', 'management_token'
+])
 
 function isDescribed (facts: CredentialFacts): facts is Described {
-  return facts.kind === 'access_token' || facts.kind === 'api_key' || facts.kind === 'management_token'
+  return describedKinds.has(facts.kind)
 }
 
 function mayKnow (asker: Client, facts: Described): boolean {
-  if (facts.kind === 'access_token' && facts.claims.client_id === asker.id) return true
+  const isOfClient = facts.kind === 'access_token' || facts.kind === 'workload_token'
+  if (isOfClient && facts.claims.client_id === asker.id) return true
   return facts.resource !== null && asker.introspects.includes(facts.resource.id)
 }
 
@@ -178,10 +186,7 @@ function underPolicies (facts: Described, { address, now }: Presentation): strin
   const { kind, policies } = facts
   const principal = principalOf(facts)
   if (policies.length === 0) return described.get(principal) ?? describeOnce(facts, principal)
-  const { organizationId, groups, resourceId } = principal
-  const { refusedBy, scopes } = evaluate(policies, { kind, organizationId, groups, resourceId }, principal.scopes, {
-    address, now
-  })
+  const { refusedBy, scopes } = evaluateFor(kind, policies, principal, { address, now })
   return refusedBy === null ? describe(facts, { ...principal, scopes }) : inactive
 }
 
@@ -194,6 +199,12 @@ function describeOnce (facts: Described, principal: Principal): string {
 function describe (facts: Described, principal: Principal): string {
   switch (facts.kind) {
     case 'access_token': return answer(principal, aboutToken(principal, facts.claims))
+    case 'key_token': return answer(principal, {
+      ...aboutToken(principal, facts.claims), sub_kind: facts.claims.sub_kind, environment: principal.environment
+    })
+    case 'workload_token': return answer(principal, {
+      ...aboutToken(principal, facts.claims), sub_kind: facts.claims.sub_kind, workload: facts.claims.workload
+    })
     case 'management_token': return answer(principal, aboutSecret(principal, 'Bearer', facts.token.createdAt))
     case 'api_key': return answer(principal, {
       ...aboutSecret(principal, 'api_key', facts.key.createdAt), environment: principal.environment

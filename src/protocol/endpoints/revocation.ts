@@ -27,6 +27,13 @@ export async function revoke (
     )
   }
   const claims = await reader.read(text)
+  // Whoever holds it reads as much in it.
+  if (claims?.sub_kind === 'api_key') {
+    throw new OAuthError(
+      400, 'unsupported_token_type',
+      'This token was exchanged for an API key: it ends with the key, which is revoked on the management API.'
+    )
+  }
   if (claims === null || claims.client_id !== owner.id || isExpired(claims, operation.clock())) return
   await revokeToken(operation, claims)
 }

@@ -19,12 +19,13 @@ import {
   holdsSecret, reasonAgainstClient, sharesSecret, type LookedUp
 } from '../provider/client-authentication.ts'
 import { introspect, type IntrospectionOptions } from '../endpoints/introspection.ts'
+import { longestScope } from '../shared/limits.ts'
 import { paths } from '../shared/paths.ts'
 import {
   plainBodyLength, presentedSecret, readPlainForm, takeBody, type PlainForm
 } from './plain-request.ts'
 import {
-  decideGrant, longestScope, noScope, underPolicies, type Granted, type GrantOptions
+  decideGrant, noScope, underPolicies, type Granted, type GrantOptions
 } from '../grants/client-credentials.ts'
 
 export interface FastPathOptions extends Omit<GrantOptions, 'onPolicyDenied'>, IntrospectionOptions {

@@ -15,6 +15,7 @@ import { inSpan } from '../../telemetry/tracing.ts'
 import { warnings } from '../../http/process-warning.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { recordOf } from '../provider/client-authentication.ts'
+import { longestScope } from '../shared/limits.ts'
 
 /** The result of a grant: a resource, and the client's scopes on it. */
 export interface Granted { resource: Resource, scopes: string[] }
@@ -58,9 +59,6 @@ function mayUse (client: Client, resource: Resource): boolean {
 }
 
 type GrantContext = TokenEndpointGrantContext<{ resource?: string | string[], scope?: string }>
-
-/** Longest `scope` in characters: it is parsed before it is ignored (SECURITY T13). */
-export const longestScope = 4_096
 
 /** The dependencies of the grant. */
 export interface GrantOptions {

@@ -7,7 +7,7 @@ import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.t
 import type { RefusalEntry, RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { OAuthError, presentError, slowDown } from '../shared/oauth-error.ts'
-import { grantTypeOf, readTokenForm, takeForm, type TokenForm } from './token-request.ts'
+import { grantTypesOf, readTokenForm, takeForm, type TokenForm } from './token-request.ts'
 
 /** A grant of our own. */
 export interface OwnGrant {
@@ -63,7 +63,7 @@ export function ownGrants (
     const { raw } = http
     const body = await takeForm(raw)
     if (body === null) return null
-    const grant = byType.get(grantTypeOf(body) ?? '')
+    const grant = grantTypesOf(body).map(type => byType.get(type)).find(each => each !== undefined)
     const answer = grant === undefined ? null : await answerTo(options, grant, http, body)
     if (answer === null) raw.unshift(body)
     else raw.resume()

@@ -25,10 +25,12 @@ const repeatable: ReadonlySet<string> = new Set(['resource', 'audience'])
  * Null, and all is as it was: it is no form, empty, too long for any grant, or the connection broke off.
  */
 export async function takeForm (request: IncomingMessage): Promise<Buffer | null> {
-  if (!formType.test(request.headers['content-type'] ?? '')) return null
+  const { 'content-type': type = '', 'content-length': stated } = request.headers
+  // A request without a socket may not know when it is complete.
+  if (!formType.test(type) || (stated === undefined && typeof request.complete !== 'boolean')) return null
   const pieces: Buffer[] = []
   let length = 0
-  while (length <= longestOfProvider && !request.destroyed) {
+  while (length <= longestOfProvider && length !== Number(stated) && !request.destroyed) {
     // By its exact length: a shorter read would end the stream, and nothing could be given back.
     const piece = request.readableLength === 0 ? null : request.read(request.readableLength) as Buffer | null
     if (piece !== null) {
@@ -37,10 +39,10 @@ export async function takeForm (request: IncomingMessage): Promise<Buffer | null
     } else if (request.complete) break
     else await arrival(request)
   }
-  if (length === 0) return null
+  if (length === 0 || request.destroyed) return null
   const body = Buffer.concat(pieces, length)
-  if (length <= longestOfProvider && !request.destroyed) return body
-  if (!request.destroyed) request.unshift(body)
+  if (length <= longestOfProvider) return body
+  request.unshift(body)
   return null
 }
 
@@ -54,10 +56,9 @@ function arrival (request: IncomingMessage): Promise<void> {
   })
 }
 
-/** The grant that a body asks for; null: none, or more than one. */
-export function grantTypeOf (body: Buffer): string | null {
-  const [type, ...more] = new URLSearchParams(body.toString('latin1')).getAll('grant_type')
-  return type === undefined || more.length > 0 ? null : type
+/** The grants that a body asks for: one, unless it is at fault. */
+export function grantTypesOf (body: Buffer): readonly string[] {
+  return new URLSearchParams(body.toString('latin1')).getAll('grant_type')
 }
 
 /** @throws OAuthError `invalid_request` for what can be read in more than one way. */
@@ -96,7 +97,11 @@ function decoded (text: string): string {
  * neither was sent. @throws OAuthError `invalid_target` for more than one.
  */
 export function requestedResource (form: TokenForm): string | null {
-  const asked = [...form.all('resource'), ...form.all('audience')]
+  return oneResource([...form.all('resource'), ...form.all('audience')])
+}
+
+/** The one resource among these identifiers, in whatever spelling. @throws as `requestedResource` says. */
+export function oneResource (asked: readonly string[]): string | null {
   const wanted = asked.length < 2 ? asked : [...new Set(asked.map(normalIdentifier))]
   if (wanted.length < 2) return wanted[0] ?? null
   throw new OAuthError(400, 'invalid_target', 'A token is for one resource: send one resource.')

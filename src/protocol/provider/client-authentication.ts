@@ -19,6 +19,7 @@ import type { Store } from '../../domain/store.ts'
 import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { DocumentFailure } from '../../fetch/document-failure.ts'
 import { clientLookup, type HostedClients } from '../hosted-clients/hosted-clients.ts'
+import { exchangeGrant } from '../grants/exchange-parameters.ts'
 import { assertionUse, requireAssertion } from './client-assertion.ts'
 import { asDescription, slowDown } from '../shared/oauth-error.ts'
 
@@ -95,8 +96,15 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
       return true
     },
     grantTypeAllowed (this: ProviderClient, type: string): boolean {
-      // The trust in an issuer lets clients use it, and not what they are registered for.
+      // The trust in an issuer lets clients use its assertions, and not what they are registered for.
       if (this.grantTypes?.includes(type) || type === jwtBearer) return true
+      if (type === exchangeGrant) {
+        // It gives nothing that the client does not have already, once it has proved whose that is.
+        if (this.clientAuthMethod !== 'none') return true
+        throw refusal(
+          400, 'unauthorized_client', 'A public client cannot exchange tokens: it proves nothing.', 'public_client'
+        )
+      }
       // The provider asks of other grants, too, when it revokes.
       if (Provider.ctx?.oidc.params?.grant_type !== type) return false
       // RFC 6749 §5.2 has a code of its own for this; the provider says invalid_request.

@@ -6,6 +6,7 @@ import type { FastifySchema } from 'fastify'
 import type { TProperties } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { sessionLifetime } from '../../domain/tokens/session-token.ts'
+import { accessTokenType, apiKeyType, exchangeGrant } from '../grants/exchange-parameters.ts'
 import { broken, malformed, refusal, refusalOfIssuer, slow, texts } from './schemas.ts'
 
 const tags = ['oauth']
@@ -24,14 +25,15 @@ function formOf (title: string, members: TProperties) {
   return { content: { [form]: { schema: Type.Object(members, { title }) } } }
 }
 
-function tokenAnswer (title: string, lifetime: number) {
+function tokenAnswer (title: string, lifetime: number, more: TProperties = {}) {
   return Type.Object({
     access_token: Type.String({ examples: ['eyJhbGciOiJFUzI1NiIs…'] }),
     token_type: Type.Literal('Bearer'),
     expires_in: Type.Integer({ description: 'Seconds.', examples: [lifetime] }),
     scope: Type.Optional(
       Type.String({ description: 'The granted scopes; absent: none.', examples: ['invoices:read'] })
-    )
+    ),
+    ...more
   }, { title })
 }
 
@@ -44,22 +46,30 @@ export const descriptions = {
   token: {
     summary: 'Get an access token',
     description:
-      'The client credentials grant (RFC 6749 §4.4). The client gets the scopes that were configured for it on the ' +
-        'resource, whatever `scope` requests.',
+      'The client credentials grant (RFC 6749 §4.4): the client gets the scopes that were configured for it on the ' +
+        'resource, whatever `scope` requests. Token exchange (RFC 8693): an API key, or an access token of the client ' +
+        'itself, is exchanged for a token with less.',
     operationId: 'requestToken',
     tags,
     security: clientProof,
     body: formOf('TokenRequest', {
-      grant_type: Type.Literal('client_credentials'),
+      grant_type: Type.Enum(['client_credentials', exchangeGrant]),
       resource: Type.Optional(Type.String({
-        description: 'The API that the token is for (RFC 8707). Default: the client\'s first grant.',
+        description:
+          'The API that the token is for (RFC 8707). Default: the client\'s first grant; in an exchange, that of the ' +
+            'subject token.',
         examples: ['https://api.acme.test']
       })),
-      scope: Type.Optional(Type.String({ description: 'Ignored.' })),
+      scope: Type.Optional(Type.String({ description: 'In an exchange, the scopes; without it all. Ignored otherwise.' })),
+      subject_token: Type.Optional(Type.String({ description: 'What is exchanged: an API key, or an access token.' })),
+      subject_token_type: Type.Optional(Type.Enum([apiKeyType, accessTokenType])),
+      requested_token_type: Type.Optional(Type.Literal(accessTokenType)),
+      audience: Type.Optional(Type.String({ description: 'In an exchange, as `resource`.' })),
+      expires_in: Type.Optional(Type.Integer({ description: 'In an exchange, the seconds that the token lives.' })),
       ...authentication,
     }),
     response: {
-      200: tokenAnswer('AccessToken', 3_600),
+      200: tokenAnswer('AccessToken', 3_600, { issued_token_type: Type.Optional(Type.Literal(accessTokenType)) }),
       400: refusal(
         'invalid_request', 'invalid_grant', 'invalid_scope', 'invalid_target', 'unauthorized_client',
         'unsupported_grant_type'
@@ -115,6 +125,10 @@ export const descriptions = {
         scope: Type.Optional(Type.String()),
         client_id: Type.Optional(Type.String()),
         token_type: Type.Optional(Type.Enum(['Bearer', 'api_key'])),
+        sub_kind: Type.Optional(Type.Enum(['api_key', 'workload'], {
+          description: 'What `sub` is; absent: a client or a member.'
+        })),
+        workload: Type.Optional(Type.String({ description: 'What a trusted issuer calls the workload.' })),
         exp: Type.Optional(Type.Integer()),
         iat: Type.Optional(Type.Integer()),
         sub: Type.Optional(Type.String()),

@@ -23,6 +23,9 @@ export interface ProtocolLimits {
   repeatsPerClient: WindowLimit
 }
 
+/** Longest `scope` in characters: it is parsed before it is ignored (SECURITY T13). */
+export const longestScope = 4_096
+
 const hour = 3_600
 
 export const defaultLimits: ProtocolLimits = {

@@ -26,7 +26,7 @@ import type { AssertionClaims, AssertionSubject } from '../../domain/workloads/a
 import { actsForOrganization, revisionOf, type WorkloadTrust } from '../../domain/workloads/trusted-issuer.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { inSpan } from '../../telemetry/tracing.ts'
-import { longestScope } from '../grants/client-credentials.ts'
+import { longestScope } from '../shared/limits.ts'
 import { OAuthError } from '../shared/oauth-error.ts'
 
 /** The longest life of a token, in seconds: the platform may withdraw the identity without telling. */

@@ -217,7 +217,7 @@ class Guard:
                 # No credential is restricted to an id that was made just now.
                 name = f"obj_{secrets.token_hex(16)}"
             body["object"] = {"type": kind, "id": name}
-        status, answer = self._core.ask("/verify", body, "always" if credential.kind == "access_token" else "once")
+        status, answer = self._core.ask("/verify", body, "once")
         self._core.refused(status)
         if status != 200:
             raise Unreachable(f"the verification was answered with {status}")

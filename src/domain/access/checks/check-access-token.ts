@@ -93,10 +93,15 @@ async function gatherFacts (registry: Registry, claims: Claims, presentation: Pr
     policies: []
   }
   if (reasonAgainstClaims(claims, presentation) !== null) return unknown
-  const [client, isTokenRevoked, signingKeys] = await Promise.all([
-    registry.client(claims.client_id), registry.isTokenRevoked(claims.jti), registry.signingKeys()
+  const { par: parent } = claims
+  const [client, isTokenRevoked, isParentRevoked, signingKeys] = await Promise.all([
+    registry.client(claims.client_id),
+    registry.isTokenRevoked(claims.jti),
+    parent !== undefined && registry.isTokenRevoked(parent.jti),
+    registry.signingKeys()
   ])
-  const isRevoked = isTokenRevoked || isKeyRevoked(signingKeys, claims)
+  const isRevoked = isTokenRevoked || isParentRevoked || isKeyRevoked(signingKeys, claims) ||
+    (parent !== undefined && isKeyRevoked(signingKeys, parent))
   if (isRevoked || client === null || !isActive(client) || client.generation !== claims.gen) {
     return { ...unknown, client, isRevoked }
   }
@@ -183,5 +188,6 @@ function tokenPrincipal (claims: ClientTokenClaims, client: Client, resource: Re
     objects: {},
     allowlist: client.allowlist,
     expiresAt: new Date(claims.exp * 1000),
+    ...(claims.par === undefined ? {} : { isExchanged: true }),
   }
 }

@@ -1,6 +1,6 @@
 /** Tokens that API keys were exchanged for (RFC 8693): the facts from which the verdict on one follows. */
 import type { Awaitable } from '../../../base/awaitable.ts'
-import { splitScope } from '../../resources/scope.ts'
+import { splitScope, withoutKeyOnly } from '../../resources/scope.ts'
 import type { Signed } from '../../tokens/access-token.ts'
 import { isKeyRevoked } from '../../tokens/signing-key.ts'
 import type { KeyTokenClaims } from '../../tokens/token-claims.ts'
@@ -49,15 +49,16 @@ async function gatherFacts (registry: Registry, claims: Claims, presentation: Pr
 }
 
 /** The key's principal, with the scopes of the token as far as the key still has them, and no longer than the token. */
-function inTheNameOf ({ principal, key }: KeyFacts, claims: Claims): Principal {
+function inTheNameOf ({ principal, key, resource }: KeyFacts, claims: Claims): Principal {
   const granted = claims.scope === undefined ? [] : splitScope(claims.scope)
   const end = new Date(claims.exp * 1000)
   return {
     ...principal!,
     kind: 'access_token',
     idKind: 'api_key',
+    isExchanged: true,
     access: null,
-    scopes: principal!.scopes.filter(scope => granted.includes(scope)),
+    scopes: withoutKeyOnly(principal!.scopes, resource!.scopes).filter(scope => granted.includes(scope)),
     expiresAt: key.expiresAt !== null && key.expiresAt < end ? key.expiresAt : end,
   }
 }
