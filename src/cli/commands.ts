@@ -25,6 +25,7 @@ import { registrationTokenCommands } from './commands/registration-token.ts'
 import { replicasCommand } from './commands/replica.ts'
 import { resourceCommands } from './commands/resource.ts'
 import { signingKeyCommands } from './commands/signing-key.ts'
+import { trustedIssuerCommands } from './commands/trusted-issuer.ts'
 import { authorizationUsageCommand, creditsCommand, keyUsageCommand } from './commands/usage.ts'
 import { webhookTokenCommands } from './commands/webhook-token.ts'
 
@@ -50,6 +51,7 @@ export function commands (): Command[] {
     registrationTokenCommands(),
     accessTokenCommands(),
     mcpServerCommands(),
+    trustedIssuerCommands(),
     signingKeyCommands(),
     auditCommands(),
     explainCommand(),

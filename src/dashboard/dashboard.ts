@@ -23,6 +23,7 @@ import { serverScreens } from './servers/servers.ts'
 import { savedForm } from './shown-once.ts'
 import { signInScreens } from './sign-in/sign-in.ts'
 import { signingKeyScreens } from './signing-keys/signing-keys.ts'
+import { trustedIssuerScreens } from './trusted-issuers/trusted-issuers.ts'
 import { webhookTokenScreens } from './webhook-tokens/webhook-tokens.ts'
 import { usageScreen } from './usage/usage.ts'
 import { presentDashboardError, type Dashboard } from './visit.ts'
@@ -47,6 +48,7 @@ export function dashboard (issuer: string): FastifyPluginAsync {
     applicationScreens(context)
     publishableKeyScreens(context)
     webhookTokenScreens(context)
+    trustedIssuerScreens(context)
     memberScreens(context)
     invitationScreens(context)
     groupScreens(context)

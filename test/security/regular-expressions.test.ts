@@ -222,6 +222,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['protocol/registration/metadata-members.ts', '/[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]/gu', 'body'],
   ['protocol/registration/metadata-members.ts', '/[\\s\\p{Cc}]/u', 'body'],
   ['protocol/shared/schemas.ts', 'format uri', 'own'],
+  ['dashboard/trusted-issuers/rules.ts', '/[:/]\\*$/', 'field'],
   ['domain/workloads/assertion.ts', '/^application\\//', 'session'],
   ['domain/workloads/assertion.ts', '/^spiffe:\\/\\/[^/]+(?=\\/)/', 'session'],
   ['domain/workloads/claim-match.ts', '/~(?![01])/', 'field'],

@@ -58,7 +58,7 @@ async function latestRefusal (from: TestServer, reason: string): Promise<Json | 
   return undefined
 }
 
-tap.test('OC-18 a workload gets a token by the identity that its platform gave it, and no secret', async t => {
+tap.test('OC-18: a workload gets a token by the identity that its platform gave it, and no secret', async t => {
   const { platform, client, organization, issuer, rule, audience } = await trusted()
   const answer = await trade(server, await platform.token({ sub, aud: [audience] }))
   t.equal(answer.status, 200)

@@ -58,7 +58,7 @@ const ends: Record<string, (made: Made, server: TestServer) => Promise<{ status:
 }
 
 for (const [end, by] of Object.entries(ends)) {
-  tap.test(`OC-18 a token is refused by both servers once ${end} [postgresql]`, async t => {
+  tap.test(`LK-11: a token without a stored secret is refused by both servers once ${end} [postgresql]`, async t => {
     for (const server of [a, b]) {
       const made = await workload()
       t.strictSame(await statuses(made.token), [200, 200])
