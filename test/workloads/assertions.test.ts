@@ -122,7 +122,8 @@ tap.test('an organization answers for its own audience alone', async t => {
     await refuses(t, await own.platform.token({ sub, aud }), 'wrong_audience', { subject: own.issuer.id })
   }
   const other = await server.createOrganization()
-  await refuses(t, await own.platform.token({ sub, aud: `${server.issuer}/organizations/${other.id}` }), 'wrong_audience')
+  const ofOther = `${server.issuer}/organizations/${other.id}`
+  await refuses(t, await own.platform.token({ sub, aud: ofOther }), 'wrong_audience')
   const named = await trade(server, await own.platform.token(plain), { client_id: own.client.clientId })
   t.equal(named.status, 200, 'or for requests that name its client')
   const foreign = await server.createClient()
@@ -202,8 +203,8 @@ tap.test('alg games: no other algorithm, none without a signature, no key of the
     .setIssuedAt().setExpirationTime('5m').sign(shared)
   await refuses(t, hmac, 'algorithm_not_allowed')
   const { privateKey } = await generateKeyPair('PS256')
-  const other = await new SignJWT({ ...claims, iss: platform.issuer }).setProtectedHeader({ alg: 'PS256', kid: 'first' })
-    .setIssuedAt().setExpirationTime('5m').sign(privateKey)
+  const other = await new SignJWT({ ...claims, iss: platform.issuer })
+    .setProtectedHeader({ alg: 'PS256', kid: 'first' }).setIssuedAt().setExpirationTime('5m').sign(privateKey)
   await refuses(t, other, 'algorithm_not_allowed')
   await refuses(t, `${header({ alg: 'RS256', kid: 'first' })}.${body}.${signature}`, 'unknown_key')
   await refuses(t, await platform.token(claims, { jwk: platform.jwks.keys[0]! } as never), 'malformed')
@@ -310,7 +311,11 @@ tap.test('SPIFFE: found by the trust domain in sub, without iss and jti, by a bu
   const spiffe: Platform = await newPlatform('spiffe://prod.acme.test', { key, now: server.clock.now })
   const { organization, clientId } = await server.createClient()
   const issuer = await make(server, '/trusted-issuers', {
-    organization, name: 'spire', preset: 'spiffe', issuer: 'spiffe://prod.acme.test', jwks: JSON.parse(JSON.stringify(bundle))
+    organization,
+    name: 'spire',
+    preset: 'spiffe',
+    issuer: 'spiffe://prod.acme.test',
+    jwks: JSON.parse(JSON.stringify(bundle))
   })
   await make(server, '/workload-rules', {
     issuer: issuer.id,

@@ -1,4 +1,4 @@
-/** Keys of trusted issuers, fetched over real TLS: rotated, unknown, slow, gone, too many, and those of private hosts. */
+/** Keys of trusted issuers, fetched over real TLS: rotated, unknown, slow, gone, too many, those of private hosts. */
 import tap from 'tap'
 import { startDocumentHost } from '../support/document-host.ts'
 import { makeAuthority } from '../support/certificates.ts'
@@ -37,11 +37,12 @@ const byUri = (issuer: string) => ({ jwksUri: `${issuer}/keys` })
 
 tap.test('discovery: keys may be on another host than the issuer, whose document says its own name', async t => {
   const { issuer, platform, token } = await trusted(() => ({}))
-  host.serves(`${issuer}/.well-known/openid-configuration`, { issuer, jwks_uri: 'https://10-0-0-1.test/openid/v1/jwks' })
-  host.serves('https://10-0-0-1.test/openid/v1/jwks', platform.jwks)
+  const document = { issuer, jwks_uri: 'https://10-0-0-1.test/openid/v1/jwks' }
+  host.serves(`${issuer}/.well-known/openid-configuration`, document)
+  host.serves(document.jwks_uri, platform.jwks)
   t.equal((await trade(server, await token())).status, 200)
   const other = await trusted(() => ({}))
-  host.serves(`${other.issuer}/.well-known/openid-configuration`, { issuer, jwks_uri: 'https://10-0-0-1.test/openid/v1/jwks' })
+  host.serves(`${other.issuer}/.well-known/openid-configuration`, document)
   t.equal((await trade(server, await other.token())).status, 503)
   const { json } = await server.admin('POST', '/trusted-issuers/try', { assertion: await other.token() })
   t.match(json, { accepted: false, reason: 'keys_unavailable', detail: /discovery document says the issuer/ })
@@ -103,7 +104,9 @@ tap.test('what is no key set of 64 KiB and 100 keys at most, and no answer of it
     'more than 64 KiB': url => { host.serves(url, { keys: [one], filler: 'x'.repeat(70_000) }) },
     'no JSON': url => { host.serves(url, '<html>') },
     'a redirect': url => {
-      host.serves(url, (_request, response) => { response.writeHead(302, { location: 'https://elsewhere.test/' }).end() })
+      host.serves(url, (_request, response) => {
+        response.writeHead(302, { location: 'https://elsewhere.test/' }).end()
+      })
     },
     'no key that verifies': url => { host.serves(url, { keys: [{ kty: 'oct', k: 'AAAA' }] }) },
     'not found': () => {},
@@ -116,7 +119,8 @@ tap.test('what is no key set of 64 KiB and 100 keys at most, and no answer of it
 })
 
 tap.test('what an organization enters leads to no private address; the deployment\'s own trust may', async t => {
-  for (const address of ['127.0.0.1', '10.0.0.1', '169.254.169.254', '::1', 'fd00::1', '::ffff:10.0.0.1', '100.64.0.1']) {
+  const inside = ['127.0.0.1', '10.0.0.1', '169.254.169.254', '::1', 'fd00::1', '::ffff:10.0.0.1', '100.64.0.1']
+  for (const address of inside) {
     const { issuer, platform, token, jwksUri } = await trusted(byUri)
     host.names(new URL(issuer).hostname, [address])
     host.serves(jwksUri, platform.jwks)

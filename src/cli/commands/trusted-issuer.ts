@@ -1,4 +1,4 @@
-/** `latchkey trusted-issuer …`: platforms whose tokens prove which workload asks, and the rules that say what it gets. */
+/** `latchkey trusted-issuer …`: platforms whose tokens prove which workload asks, and the rules on what it gets. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { segment, type Api } from '../api.ts'
 import {

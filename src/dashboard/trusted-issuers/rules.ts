@@ -21,15 +21,18 @@ export function ruleTable (issuer: Issuer, rules: Listing<Rule>, after: string, 
       { name: 'Name', cell: ({ name }) => html`<bdi>${name}</bdi>` },
       {
         name: 'Claims',
-        cell: ({ claims }) => html`!${claims.map(({ claim, value }) => html`<code class="bare">${claim} = ${value}</code><br>`)}`
+        cell: ({ claims }) =>
+          html`!${claims.map(({ claim, value }) => html`<code class="bare">${claim} = ${value}</code><br>`)}`
       },
       { name: 'Acts as', cell: ({ client }) => html`${client ?? 'itself'}` },
       { name: 'Gets', cell: ({ scopes }) => codes(scopes) },
     ],
     ...(mayWrite
       ? {
-          actions: ({ id, name }: Rule) =>
-            html`<a href="${issuersPath}/${issuer.id}/rules/${id}/delete">Delete<span class="unseen"> ${name}</span></a>`
+          actions: ({ id, name }: Rule) => {
+            const path = `${issuersPath}/${issuer.id}/rules/${id}/delete`
+            return html`<a href="${path}">Delete<span class="unseen"> ${name}</span></a>`
+          }
         }
       : {}),
     empty: 'No rule yet: its workloads get nothing.',

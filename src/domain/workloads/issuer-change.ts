@@ -145,7 +145,9 @@ async function requireRulesHeld ({ actor }: Operation<Ports>, tx: Ports, issuerI
 
 async function requireRoom (tx: TrustedIssuerPort, { organizationId, issuer }: TrustedIssuer): Promise<void> {
   const owner = organizationId ?? 'The deployment'
-  const refuse = (trusts: string) => new Failure('conflict', { message: `${owner} trusts ${trusts}; delete one first.` })
+  const refuse = (trusts: string) => new Failure('conflict', {
+    message: `${owner} trusts ${trusts}; delete one first.`
+  })
   if (await tx.trustedIssuers.count({ organizationId }) >= mostIssuers) throw refuse(`${mostIssuers} issuers`)
   if (await tx.trustedIssuers.count({ organizationId, issuer }) < mostOfOneName) return
   throw refuse(`${mostOfOneName} times the issuer ${issuer}`)

@@ -118,8 +118,8 @@ async function requireAdmissible (
 }
 
 /**
- * What is asked for, as far as it is given: clients of MCP ask for all that a resource has. The answer says which scopes
- * it was (RFC 6749 §3.3). @throws OAuthError `invalid_scope` when it is none.
+ * What is asked for, as far as it is given: clients of MCP ask for all that a resource has. The answer says which
+ * scopes it was (RFC 6749 §3.3). @throws OAuthError `invalid_scope` when it is none.
  */
 function narrowed ({ limit, scope }: Vouched, held: readonly string[]): string[] {
   if ((scope?.length ?? 0) > longestScope) {
