@@ -11,8 +11,10 @@ import (
 type Principal struct {
 	// Kind is "api_key" or "access_token".
 	Kind string `json:"kind"`
-	// ID is the id of the key (key_…), or the client_id.
+	// ID is the id of the key (key_…), or the client_id; see IDKind.
 	ID string `json:"id"`
+	// IDKind is "api_key" for an access token that a key was exchanged for; empty: ID is what Kind says.
+	IDKind string `json:"idKind"`
 	// Subject is the person that a machine acts for; empty: it acts for itself.
 	Subject string `json:"subject"`
 	Name    string `json:"name"`

@@ -655,7 +655,9 @@ for (const { name, server } of servers) {
     ],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
-    grant_types_supported: ['client_credentials', 'authorization_code', 'refresh_token'],
+    grant_types_supported: [
+      'client_credentials', 'authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:token-exchange'
+    ],
     ...Object.fromEntries(['token', 'introspection', 'revocation'].flatMap(endpoint => [
       [`${endpoint}_endpoint_auth_methods_supported`, [
         'client_secret_basic', 'client_secret_post', 'private_key_jwt',

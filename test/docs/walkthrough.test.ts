@@ -13,6 +13,7 @@ await chmod(join(bin, 'latchkey'), 0o755)
 
 const pages = [
   ['walkthrough.md', 'from an empty server to a revoked credential and its trail'],
+  ['token-exchange.md', 'LK-10: from a key to a token with less, and to the end of both'],
   ['why-refused.md', 'LK-12: from a refused call to its reason and its remedy'],
 ] as const
 

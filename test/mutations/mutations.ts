@@ -809,4 +809,92 @@ export const mutations: readonly Mutation[] = [
     find: 'resource.id, resource.revision, scopes,',
     replace: 'resource.id, scopes,',
   },
+  {
+    title: 'LK-10: the token is judged by the key as it is at each use [${name}]',
+    find: 'const against = reasonAgainstKey(keyFacts, presentation)',
+    replace: 'const against = null',
+  },
+  {
+    title: 'LK-10, LB-14, LB-23: a token never has a key-only scope, and is no key [${name}]',
+    find: 'const offered = withoutKeyOnly(held, facts.resource!.scopes)',
+    replace: 'const offered = held',
+  },
+  {
+    title: 'LK-10: more than the key has is refused with the standard error [${name}]',
+    find: 'const beyond = wanted.filter(scope => !offered.includes(scope))',
+    replace: 'const beyond = wanted.slice(0, 0)',
+  },
+  {
+    title: 'LK-10: a request is read in one way only [${name}]',
+    find: 'if (before !== undefined && !repeatable.has(name)) throw invalid(',
+    replace: 'if (false) throw invalid(',
+  },
+  {
+    title: 'LK-10: each grant of others finds its body unread, however it was sent [${name}]',
+    find: `if (answer === null) raw.unshift(body)
+    else raw.resume()
+    return answer
+  }
+}
+
+async function answerTo (
+  options: OwnGrantsOptions`,
+    replace: `if (answer !== null) raw.resume()
+    return answer
+  }
+}
+
+async function answerTo (
+  options: OwnGrantsOptions`,
+  },
+  {
+    title: 'LK-10: a token and its key draw on the same calls and credits [${name}]',
+    find: 'return facts.kind === \'webhook_token\' || facts.kind === \'key_token\' ? facts.keyFacts : null',
+    replace: 'return facts.kind === \'webhook_token\' ? facts.keyFacts : null',
+  },
+  {
+    title: 'LK-10: wrong keys are slowed down by their address, as wrong secrets are [${name}]',
+    find: 'addressFailures.count(block)',
+    replace: 'void block',
+  },
+  {
+    title: 'LK-10: policies about keys and about tokens both bind the token of a key at a guard [postgresql]',
+    find: 'return kind === \'key_token\' ? [\'api_key\', \'access_token\'] : [kind]',
+    replace: 'return kind === \'key_token\' ? [\'access_token\'] : [kind]',
+  },
+  {
+    title: 'LK-10: the token of a key ends everywhere at once when ${what} [postgresql]',
+    find: 'return [`token:${facts.claims.jti}`, signingKeys, ...dependenciesOfKey(facts.keyFacts!, keySubject)]',
+    replace: 'return [`token:${facts.claims.jti}`, signingKeys]',
+  },
+  {
+    title: 'LK-10: a key and its tokens share a minute at a guard, and its calls count for the key [postgresql]',
+    find: 'authorization: { id, chainId, organizationId, environment, callsPerMinute, callsPerMonth, creditsPerMonth },',
+    replace: 'authorization: { id, chainId: id + 1, organizationId, environment, callsPerMinute, callsPerMonth, creditsPerMonth },',
+  },
+  {
+    title: 'RFC 8693: a client exchanges its token for one with less, for the same audience [${name}]',
+    find: ': [new Date(facts.claims.exp * 1000)]',
+    replace: ': []',
+  },
+  {
+    title: 'RFC 8693: more, another audience, and what is not its own is refused [${name}]',
+    find: 'if (claims.sub_kind !== undefined || claims.client_id !== client.id) {',
+    replace: 'if (claims.sub_kind !== undefined) {',
+  },
+  {
+    title: 'RFC 8693: the new token ends with its parent, with its client, and by itself [${name}]',
+    find: 'parent !== undefined && registry.isTokenRevoked(parent.jti),',
+    replace: 'false,',
+  },
+  {
+    title: 'RFC 8693: the token of a token ends everywhere at once when its parent is revoked [postgresql]',
+    find: '...(parent === undefined ? [] : [`token:${parent.jti}`]),',
+    replace: '',
+  },
+  {
+    title: 'RFC 8693, OC-02: the token by which a client acts for a person is narrowed, and ends with what they allowed [${name}]',
+    find: 'if (this.clientAuthMethod !== \'none\') return true',
+    replace: 'return true',
+  },
 ]

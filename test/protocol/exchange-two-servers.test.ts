@@ -81,7 +81,7 @@ const endsOfKeys: Record<string, (key: KeyAnswer) => Promise<unknown>> = {
 }
 
 for (const [what, end] of Object.entries(endsOfKeys)) {
-  tap.test(`LK-11: the token of a key ends everywhere at once when ${what} [postgresql]`, async t => {
+  tap.test(`LK-10: the token of a key ends everywhere at once when ${what} [postgresql]`, async t => {
     const key = await first.createKey({ organization })
     const token = await ofKey(key)
     t.strictSame(await passes(token), everywhere)
@@ -92,7 +92,7 @@ for (const [what, end] of Object.entries(endsOfKeys)) {
   })
 }
 
-tap.test('OC-18: the token of a token ends everywhere at once when its parent is revoked [postgresql]', async t => {
+tap.test('RFC 8693: the token of a token ends everywhere at once when its parent is revoked [postgresql]', async t => {
   const client = await first.createClient({ organization })
   const parent = await first.tokenFor(client)
   const child = await ofToken(client, parent)
@@ -103,7 +103,7 @@ tap.test('OC-18: the token of a token ends everywhere at once when its parent is
   t.strictSame(await passes(parent), nowhere)
 })
 
-tap.test('LK-11: policies about keys and about tokens both bind the token of a key at a guard [postgresql]', async t => {
+tap.test('LK-10: policies about keys and about tokens both bind the token of a key at a guard [postgresql]', async t => {
   const { id: other } = await first.createOrganization()
   const token = await ofKey(await first.createKey({ organization: other }))
   t.strictSame(await passes(token), everywhere)
@@ -117,7 +117,7 @@ tap.test('LK-11: policies about keys and about tokens both bind the token of a k
   }
 })
 
-tap.test('LK-11: a key and its tokens share a minute at a guard, and its calls count for the key [postgresql]', async t => {
+tap.test('LK-10: a key and its tokens share a minute at a guard, and its calls count for the key [postgresql]', async t => {
   const { id: other } = await first.createOrganization()
   const key = await first.createKey({ organization: other, callsPerMinute: 4 })
   const token = await ofKey(key)
@@ -135,12 +135,14 @@ tap.test('LK-11: a key and its tokens share a minute at a guard, and its calls c
   t.equal(await eventually(counted, calls => calls >= 4), 4)
 })
 
-tap.test('LK-11: a guard keeps the token of a key out of what is for keys, and has credits asked for [postgresql]', async t => {
+tap.test('LK-10: a guard keeps the token of a key out of what is for keys, and has credits asked for [postgresql]', async t => {
   const { id: other } = await first.createOrganization()
   t.equal((await first.admin('PATCH', '/resources/res_host', { mostCredits: 2 })).status, 200)
   const token = await ofKey(await first.createKey({ organization: other }))
   const asked = requestWith(token, 'authorization')
-  t.match(await guard.decide(asked, { ...needs, apiKeyOnly: true }), { ok: false, refusal: { reason: 'api_key_required' } })
+  t.match(await guard.decide(asked, { ...needs, apiKeyOnly: true }), {
+    ok: false, refusal: { reason: 'api_key_required' }
+  })
   t.match(await guard.decide(asked, { ...needs, credits: 2 }), { ok: false, answer: { status: 402 } })
   await first.admin('POST', `/organizations/${other}/credits`, { environment: 'live', amount: 3, reason: 'test' })
   t.match(await guard.decide(asked, { ...needs, credits: 2 }), { ok: true })

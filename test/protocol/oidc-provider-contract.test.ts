@@ -81,7 +81,9 @@ tap.test('DPoP is off until the guard checks it: a proof binds nothing, and the 
   t.match(json, {
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
-    grant_types_supported: ['client_credentials', 'authorization_code', 'refresh_token'],
+    grant_types_supported: [
+      'client_credentials', 'authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:token-exchange'
+    ],
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
     pushed_authorization_request_endpoint: `${server.issuer}/api/v1/oauth/par`,

@@ -41,7 +41,7 @@ for (const { name, server } of servers) {
     method: 'POST', path, body: form(token, more), headers: { authorization: basic(clientId, clientSecret) }
   })
 
-  tap.test(`OC-18: a client exchanges its token for one with less, for the same audience [${name}]`, async t => {
+  tap.test(`RFC 8693: a client exchanges its token for one with less, for the same audience [${name}]`, async t => {
     const client = await server.createClient({ scopes })
     const parent = await server.tokenFor(client)
     clock.advance(60)
@@ -67,14 +67,18 @@ for (const { name, server } of servers) {
     t.strictSame([(await server.bearer(token)).status, (await server.bearer(parent)).status], [401, 200])
   })
 
-  tap.test(`OC-18: more, another audience, and what is not its own is refused [${name}]`, async t => {
+  tap.test(`RFC 8693: more, another audience, and what is not its own is refused [${name}]`, async t => {
     const client = await server.createClient({ scopes: ['invoices:read', 'company:read'] })
     const other = await server.createClient({ organization: client.organization, scopes })
     const parent = await server.tokenFor(client)
     const key = await server.createKey({ organization: client.organization })
-    const ofKey = await server.send({ method: 'POST', path, body: form(key.key, {
-      subject_token_type: 'urn:latchkey:params:oauth:token-type:api-key'
-    }) })
+    const ofKey = await server.send({
+      method: 'POST',
+      path,
+      body: form(key.key, {
+        subject_token_type: 'urn:latchkey:params:oauth:token-type:api-key'
+      })
+    })
     const child = (await exchanged(client, parent)).json.access_token as string
     const cases: [string, string, Record<string, string>, string][] = [
       ['a scope that the token lacks', parent, { scope: 'invoices:write' }, 'invalid_scope'],
@@ -110,7 +114,7 @@ for (const { name, server } of servers) {
     t.strictSame(error(await exchanged(client, parent)), [400, 'invalid_request'], 'an expired one')
   })
 
-  tap.test(`OC-18: the new token ends with its parent, with its client, and by itself [${name}]`, async t => {
+  tap.test(`RFC 8693: the new token ends with its parent, with its client, and by itself [${name}]`, async t => {
     const { operation } = server.latchkey
     const { id: organization } = await server.createOrganization()
     const ends: Record<string, (client: ClientAnswer, parent: string, child: string) => Promise<unknown>> = {
@@ -139,7 +143,7 @@ for (const { name, server } of servers) {
     }
   })
 
-  tap.test(`OC-18: every method by which a client proves itself will do, and oauth4webapi takes the answer [${name}]`, async t => {
+  tap.test(`RFC 8693: every method by which a client proves itself will do, and oauth4webapi takes the answer [${name}]`, async t => {
     const insecure = { [oauth.allowInsecureRequests]: true }
     const { publicKey, privateKey } = await generateKeyPair('ES256')
     const posting = await server.createClient({ scopes, tokenEndpointAuthMethod: 'client_secret_post' })
@@ -172,7 +176,7 @@ for (const { name, server } of servers) {
     t.equal((await server.bearer(answer.access_token)).status, 200)
   })
 
-  tap.test(`OC-18, OC-02: the token by which a client acts for a person is narrowed, and ends with what they allowed [${name}]`, async t => {
+  tap.test(`RFC 8693, OC-02: the token by which a client acts for a person is narrowed, and ends with what they allowed [${name}]`, async t => {
     const person = await createPerson(server)
     const confidential = await createAskingClient(server, { token_endpoint_auth_method: 'client_secret_basic' })
     const asked = { resource: issuer, scope: 'invoices:read company:read' }

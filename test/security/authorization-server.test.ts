@@ -253,8 +253,8 @@ tap.test('T14: a grant that is not there is refused, and the metadata does not n
   const { grant_types_supported: named } = (await send({ path: '/.well-known/oauth-authorization-server' })).json
   const grants = [
     'password', 'implicit', 'urn:ietf:params:oauth:grant-type:device_code',
-    'urn:ietf:params:oauth:grant-type:jwt-bearer', 'urn:ietf:params:oauth:grant-type:token-exchange',
-    'urn:openid:params:grant-type:ciba', '__proto__', 'constructor', 'CLIENT_CREDENTIALS', 'client_credentials '
+    'urn:ietf:params:oauth:grant-type:jwt-bearer', 'urn:openid:params:grant-type:ciba', '__proto__', 'constructor',
+    'CLIENT_CREDENTIALS', 'client_credentials '
   ]
   for (const grant of grants) {
     refused(

@@ -230,6 +230,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['domain/workloads/issuer-change.ts', '/^spiffe:\\/\\/[a-z0-9._-]{1,255}$/', 'field'],
   ['protocol/workloads/issuer-keys.ts', '/\\.$/', 'own'],
   ['protocol/workloads/issuer-keys.ts', '/\\/$/', 'field'],
+  ['protocol/grants/exchange-parameters.ts', '/^[1-9]\\d{0,8}$/', 'session'],
   ['protocol/grants/token-request.ts', '/^application\\/x-www-form-urlencoded *(?:;|$)/i', 'headers'],
   ['protocol/grants/token-request.ts', '/^[\\x20-\\x7e]*$/', 'session'],
   ['protocol/fast-path/plain-request.ts', '/^([A-Za-z0-9_.-]+):([A-Za-z0-9_.-]+)$/', 'headers'],

@@ -71,7 +71,7 @@ tap.test('20 unknown kids cost one fetch in a cooldown; a rotated key is found a
   t.equal((await trade(server, await token())).status, 400, 'and no longer')
 })
 
-tap.test('an issuer that is slow or gone: keys that are known stay, others are unavailable, said to operators', async t => {
+tap.test('an issuer that is slow or gone: known keys stay, others are unavailable, said to operators', async t => {
   const { platform, token, jwksUri } = await trusted(byUri)
   host.serves(jwksUri, () => { /* never answers */ })
   const before = performance.now()
@@ -145,7 +145,11 @@ tap.test('an authority of its own is trusted for one issuer alone', async t => {
   const client = await alone.createClient()
   const outcome = async (pem: string | null) => {
     const trust = await make(alone, '/trusted-issuers', {
-      organization: client.organization, name: 'x', issuer: platform.issuer, jwksUri: 'https://private.test/keys', ca: pem
+      organization: client.organization,
+      name: 'x',
+      issuer: platform.issuer,
+      jwksUri: 'https://private.test/keys',
+      ca: pem
     })
     const assertion = await platform.token({ sub, aud: trust.audience })
     const { json } = await alone.admin('POST', '/trusted-issuers/try', { assertion })

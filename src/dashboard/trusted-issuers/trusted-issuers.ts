@@ -170,7 +170,9 @@ async function issuerScreen (visit: Visit): Promise<Screen> {
 !${hasRules ? html`<h2>Rules</h2>
 !${ruleTable(issuer, rules, after, mayWrite)}` : ''}
 !${attemptForm()}
-!${mayWrite ? html`<p class="actions"><a class="button" href="${issuersPath}/${issuer.id}/delete">Delete issuer</a></p>` : ''}`
+!${mayWrite
+? html`<p class="actions"><a class="button" href="${issuersPath}/${issuer.id}/delete">Delete issuer</a></p>`
+: ''}`
   }
 }
 

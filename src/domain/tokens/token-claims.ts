@@ -31,7 +31,7 @@ export interface ClientTokenClaims extends CommonClaims {
   par?: ParentToken
 }
 
-/** Of the token that another was exchanged for: its `jti`, the client's generation in it, and the key that signed it. */
+/** Of the token that another was exchanged for: its `jti`, the client's generation, and the key that signed it. */
 export interface ParentToken { jti: string, gen: number, kid: string }
 
 /** The token that an API key was exchanged for (RFC 8693). `sub` and `client_id` are the id of the key. */

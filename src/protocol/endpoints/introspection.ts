@@ -44,8 +44,9 @@ const inactive = '{"active":false}'
 /**
  * The answer to `asker` about a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment`, `org_id`,
  * `sub_kind` and `workload` are extensions). A token is described to its own client and to clients that introspect for
- * its resource, an API key to the latter only; all others, and all about a credential that does not pass, get `{"active":false}`. Null: a client
- * that introspects for no resource asks about something else than a token of its own, whatever the text is.
+ * its resource, an API key to the latter only; all others, and all about a credential that does not pass, get
+ * `{"active":false}`. Null: a client that introspects for no resource asks about something else than a token of its own,
+ * whatever the text is.
  */
 export function introspect (
   options: IntrospectionOptions, asker: Client, text: string, question: Question
@@ -133,7 +134,7 @@ function answerBy (
   return inactive
 }
 
-/** Notes the use of a key that was described, or a token of it: it was presented to the asking server. Counts no call. */
+/** Notes the use of a key that was described, or of its token: the asking server has it. Counts no call. */
 function used ({ keyUsage }: IntrospectionOptions, facts: Described, { now }: Presentation, answered: string): string {
   const key = keyFactsOf(facts)?.key
   if (key !== undefined && answered !== inactive) keyUsage.touch(key.id, now)

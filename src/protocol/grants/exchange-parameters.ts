@@ -63,15 +63,17 @@ export function readAsked (read: ReadParameter): Pick<Asked, 'scopes' | 'lifetim
 export function errorOf (problem: ExchangeProblem, what: string): OAuthError {
   switch (problem.problem) {
     case 'scope': return new OAuthError(
-      400, 'invalid_scope', `${what} has not, or not for tokens: ${problem.beyond.join(' ')}. Ask for less.`
+      400, 'invalid_scope',
+      `The ${what} does not have these scopes, or not for tokens: ${problem.beyond.join(' ')}. Ask for others, or ` +
+        'leave scope out.'
     )
     case 'policy':
-      return new OAuthError(400, 'invalid_scope', 'An access policy denies this exchange from this address at this time.')
+      return new OAuthError(400, 'invalid_scope', 'An access policy denies this exchange from this address now.')
     case 'lifetime': return problem.longest < 1
-      ? invalid(`${what} ends within a second.`)
+      ? invalid(`The ${what} ends within a second.`)
       : invalid(
-        `expires_in is at most ${problem.longest} here: a token lives as long as ${what} at most, and never longer ` +
-        `than ${longestExchange} seconds.`
+        `expires_in is at most ${problem.longest} here: a token ends with the ${what}, and lives ${longestExchange} seconds at ` +
+        'most.'
       )
   }
 }

@@ -35,7 +35,7 @@ export function keyExchange (options: ProviderAdapterOptions): OwnGrant {
         throw invalid('client_id is the id of the API key, or left out: the key is the proof, and no client is.')
       }
       const exchanged = exchange(facts, asked)
-      if ('problem' in exchanged) throw errorOf(exchanged, 'the API key')
+      if ('problem' in exchanged) throw errorOf(exchanged, 'API key')
       await take(options, request, facts, asked.now)
       return exchangeAnswer(await issue(options, facts, exchanged, asked.now), exchanged.scopes, exchanged.lifetime)
     },

@@ -63,7 +63,7 @@ async function narrowed (
   const facts = await ownToken(options, ctx, client, read('subject_token')!)
   await requireSameResource(options, params, facts)
   const exchanged = exchange(facts, asked)
-  if ('problem' in exchanged) throw errorOf(exchanged, 'the subject_token')
+  if ('problem' in exchanged) throw errorOf(exchanged, 'subject_token')
   const { metrics, tracing } = options.telemetry
   const claims = claimsOf(facts, exchanged, asked.now)
   const key = signerFor(ring, facts.resource!.signingAlgorithm)

@@ -47,8 +47,8 @@ export const descriptions = {
     summary: 'Get an access token',
     description:
       'The client credentials grant (RFC 6749 §4.4): the client gets the scopes that were configured for it on the ' +
-        'resource, whatever `scope` requests. Token exchange (RFC 8693): an API key, or an access token of the client ' +
-        'itself, is exchanged for a token with less.',
+        'resource, whatever `scope` requests. Token exchange (RFC 8693): an API key, or an access token of the ' +
+        'client itself, is exchanged for a token with less.',
     operationId: 'requestToken',
     tags,
     security: clientProof,
@@ -60,7 +60,7 @@ export const descriptions = {
             'subject token.',
         examples: ['https://api.acme.test']
       })),
-      scope: Type.Optional(Type.String({ description: 'In an exchange, the scopes; without it all. Ignored otherwise.' })),
+      scope: Type.Optional(Type.String({ description: 'In an exchange, the scopes; absent: all. Else ignored.' })),
       subject_token: Type.Optional(Type.String({ description: 'What is exchanged: an API key, or an access token.' })),
       subject_token_type: Type.Optional(Type.Enum([apiKeyType, accessTokenType])),
       requested_token_type: Type.Optional(Type.Literal(accessTokenType)),

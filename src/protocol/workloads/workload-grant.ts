@@ -1,6 +1,6 @@
 /**
- * The JWT bearer grant for workloads (RFC 7523 §2.1): the assertion of a platform that is trusted is the only proof, so
- * there is no secret to keep. Assertions of people go to oidc-provider, as their client proves itself.
+ * The JWT bearer grant for workloads (RFC 7523 §2.1): the assertion of a platform that is trusted is the only proof,
+ * so there is no secret to keep. Assertions of people go to oidc-provider, as their client proves itself.
  */
 import {
   examine, profileOf, type AssertionReason, type Examination, type IssuerKeys
