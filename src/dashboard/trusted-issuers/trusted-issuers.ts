@@ -167,12 +167,13 @@ async function issuerScreen (visit: Visit): Promise<Screen> {
   ['Longest life of a token', html`${issuer.maxAge} seconds`],
   ['Each jti', html`${issuer.singleUse ? 'once' : 'again and again'}`],
 ])}
-!${hasRules ? html`<h2>Rules</h2>
-!${ruleTable(issuer, rules, after, mayWrite)}` : ''}
+!${hasRules
+? html`<h2>Rules</h2>
+!${ruleTable(issuer, rules, after, mayWrite)}`
+: ''}
 !${attemptForm()}
 !${mayWrite
 ? html`<p class="actions"><a class="button" href="${issuersPath}/${issuer.id}/delete">Delete issuer</a></p>`
 : ''}`
   }
 }
-

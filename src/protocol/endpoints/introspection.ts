@@ -45,8 +45,8 @@ const inactive = '{"active":false}'
  * The answer to `asker` about a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment`, `org_id`,
  * `sub_kind` and `workload` are extensions). A token is described to its own client and to clients that introspect for
  * its resource, an API key to the latter only; all others, and all about a credential that does not pass, get
- * `{"active":false}`. Null: a client that introspects for no resource asks about something else than a token of its own,
- * whatever the text is.
+ * `{"active":false}`. Null: a client that introspects for no resource asks about something else than a token of its
+ * own, whatever the text is.
  */
 export function introspect (
   options: IntrospectionOptions, asker: Client, text: string, question: Question
