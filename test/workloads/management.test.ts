@@ -54,7 +54,8 @@ for (const { name, server } of servers) {
     t.equal((await admin('GET', `/workload-rules?issuer=${id}`)).json.data.length, 1)
     const types = (await admin('GET', `/audit?organization=${organization}&limit=20`)).json.data
       .map((event: Json) => event.type)
-    t.ok(['trusted_issuer.created', 'trusted_issuer.updated', 'workload_rule.created'].every(type => types.includes(type)))
+    const told = ['trusted_issuer.created', 'trusted_issuer.updated', 'workload_rule.created']
+    t.ok(told.every(type => types.includes(type)))
     t.equal((await admin('DELETE', path)).status, 204)
     t.equal((await admin('GET', `/workload-rules/${rule.id}`)).status, 404)
   })
@@ -105,9 +106,10 @@ for (const { name, server } of servers) {
       rows.push({ issuer, rule, key: key.key })
     }
     const [own, other] = rows as [typeof rows[0], typeof rows[0]]
-    const attempt = async (key: string, assertion: string) => (await server.withKey(key, '/api/v1/trusted-issuers/try', {
-      method: 'POST', body: { assertion }
-    })).json
+    const attempt = async (key: string, assertion: string) => {
+      const body = { assertion }
+      return (await server.withKey(key, '/api/v1/trusted-issuers/try', { method: 'POST', body })).json
+    }
     const good = await platform.token({ sub: claims[0]!.value, aud: own.issuer.audience })
     t.match(await attempt(own.key, good), {
       accepted: true, rule: own.rule.id, issuers: [{ id: own.issuer.id, rules: [{ id: own.rule.id, problem: null }] }]
