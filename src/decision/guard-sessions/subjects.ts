@@ -103,8 +103,8 @@ function dependenciesOfWorkload (
 ): Subject[] {
   return [
     `token:${jti}`,
+    // A change of an issuer names its rules, too.
     `trust:${trust!.id}`,
-    `trust:${trust!.issuer.id}`,
     `client:${clientId}`,
     'client',
     signingKeys,
