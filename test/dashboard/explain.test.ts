@@ -96,3 +96,29 @@ tap.test('the page posts, is not cached, takes no form of another site, and tell
   const get = await server.send({ path: `/dashboard/explain?about=${foreign.key}`, headers: { cookie: person.cookie } })
   t.notMatch(get.text, foreign.key, 'what stands in an address is not shown again, unless it is an id')
 })
+
+tap.test('LK-10: a pasted token says of which key it is, and leads to it', browser, async t => {
+  const { id, organization } = await createMember(server, { role: 'admin' })
+  const { key, id: keyId } = await server.createKey({ organization, name: 'Nightly' })
+  const exchanged = await server.send({
+    method: 'POST',
+    path: '/api/v1/auth/token',
+    body: new URLSearchParams({
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: key,
+      subject_token_type: 'urn:latchkey:params:oauth:token-type:api-key'
+    })
+  })
+  const token = exchanged.json.access_token as string
+  const context = await chromium.newContext()
+  await withSession(context, id)
+  const { page, complaints } = await openPage(context)
+  await page.goto(`${issuer}/dashboard/explain`)
+  await page.getByLabel('Key, token, request id or address').fill(token)
+  await page.getByRole('button', { name: 'Explain' }).click()
+  await page.getByText('access token of the API key').waitFor()
+  t.notMatch(await page.content(), token, 'the token is not shown')
+  await page.getByRole('link', { name: 'Nightly' }).click()
+  await page.waitForURL(`${issuer}/dashboard/api-keys/${keyId}`)
+  t.strictSame(complaints, [])
+})

@@ -89,10 +89,11 @@ for (const { name, server } of servers) {
       sub_kind: 'api_key',
       client_id: key.id,
       org_id: key.organization,
-      scope: 'invoices:read'
+      scope: 'invoices:read',
+      env: 'live'
     })
     t.strictSame(Object.keys(payload).sort(), [
-      'aud', 'client_id', 'exp', 'iat', 'iss', 'jti', 'org_id', 'scope', 'sub', 'sub_kind'
+      'aud', 'client_id', 'env', 'exp', 'iat', 'iss', 'jti', 'org_id', 'scope', 'sub', 'sub_kind'
     ])
     t.equal(payload.exp - payload.iat, 300)
     const seen = await server.bearer(token as string)
@@ -406,7 +407,9 @@ for (const { name, server } of servers) {
     t.equal((await server.bearer(token)).status, 200)
     t.equal((await server.bearer(token, '/api/v1/company')).status, 403)
     const explained = (await server.admin('POST', '/explain', { credential: token })).json
-    t.match(explained.subject, { kind: 'access_token', id: key.id, name: 'nightly', status: 'active' })
+    t.match(explained.subject, {
+      kind: 'access_token', idKind: 'api_key', id: key.id, name: 'nightly', status: 'active'
+    })
     const reasons = async () => (await server.admin('POST', '/explain', { credential: token })).json.refusals as Json[]
     t.match(await eventually(reasons, rows => rows.length > 0), [{ reason: 'insufficient_scope', credential: key.id }])
     const verified = await server.send({

@@ -21,6 +21,7 @@ interface LoggedRequest {
 interface Explanation {
   subject: {
     kind: string,
+    idKind?: string,
     id: string,
     authorization: string | null,
     name: string | null,
@@ -92,7 +93,7 @@ function showExplanation ({ subject, request, verdict, refusals, remedy }: Expla
 function subjectFields (subject: Explanation['subject']): Field[] {
   if (subject === null) return []
   return [
-    ['credential', subject.kind],
+    ['credential', subject.idKind === 'api_key' ? `${subject.kind} of an API key` : subject.kind],
     ['id', subject.id],
     ['authorization', subject.authorization],
     ['name', subject.name],

@@ -145,10 +145,11 @@ type Row = readonly [name: string, value: string]
 
 function aboutSubject (subject: Wire<Explanation>['subject']): Row[] {
   if (subject === null) return []
-  const { kind, id, name, hint, status, resource } = subject
+  const { kind, idKind, id, name, hint, status, resource } = subject
   const shown = name ?? id
+  const isOfKey = idKind === 'api_key'
   return [
-    ['What it is', html`${kinds[kind]} !${kind === 'api_key'
+    ['What it is', html`${kinds[kind]}${isOfKey ? ' of the API key' : ''} !${kind === 'api_key' || isOfKey
       ? html`<a href="${dashboardPath}/api-keys/${id}">${shown}</a>`
       : html`${shown}`}`],
     ['Id', html`<code>${id}</code>`],

@@ -1,4 +1,5 @@
 /** The claims of access tokens (RFC 9068 §2.2): one shape for each kind of subject, and a claim that says which. */
+import type { Environment } from '../../secrets/credential-text.ts'
 
 /** The claims of every access token. */
 interface CommonClaims {
@@ -38,6 +39,8 @@ export interface ParentToken { jti: string, gen: number, kid: string }
 export interface KeyTokenClaims extends CommonClaims {
   sub_kind: 'api_key'
   org_id: string
+  /** Of the key. */
+  env: Environment
 }
 
 /**
@@ -90,11 +93,12 @@ export function signedClaims (claims: AccessTokenClaims): object {
 
 /** A kind of subject that this server does not know is no reason to guess: the token of a newer server is refused. */
 function isOfKnownSubject (payload: Record<string, unknown>): boolean {
-  const { sub_kind: kind, sub, client_id: clientId, gnt, gen, par, org_id: organizationId } = payload
+  const { sub_kind: kind, sub, client_id: clientId, gnt, gen, par, env, org_id: organizationId } = payload
   switch (kind) {
     case undefined: return (gnt === undefined ? clientId === sub : typeof gnt === 'string') && isOfGeneration(gen, par)
     case 'api_key':
-      return clientId === sub && organizationId !== undefined && [gnt, gen, par].every(claim => claim === undefined)
+      return clientId === sub && organizationId !== undefined && (env === 'live' || env === 'test') &&
+        [gnt, gen, par].every(claim => claim === undefined)
     case 'workload': return clientId === sub && gnt === undefined && par === undefined && isOfTrust(payload)
     default: return false
   }

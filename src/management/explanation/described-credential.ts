@@ -13,7 +13,9 @@ export const describedKinds = [
 
 export interface DescribedCredential {
   kind: typeof describedKinds[number]
-  /** By which requests and audit rows name it: of an access token, its client's, or that of the member it is for. */
+  /** What `id` names for an access token; absent: a client, or the member for whom it acts. */
+  idKind?: 'api_key'
+  /** By which requests and audit rows name it: of an access token, its client's or key's, or its member's. */
   id: string
   /** The authorization by which a client acts for that member; null: none. */
   authorizationId: string | null

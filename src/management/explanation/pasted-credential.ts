@@ -172,6 +172,7 @@ async function accessToken ({ store, judging, now }: Recognizing, text: string):
   return {
     described: {
       kind: 'access_token',
+      ...(isOfKey ? { idKind: 'api_key' as const } : {}),
       id: claims.sub,
       authorizationId: isOfKey ? null : claims.gnt ?? null,
       name: subject?.name ?? null,

@@ -49,6 +49,9 @@ const sentences = {
 }
 const Subject = Type.Object({
   kind: Type.Enum([...describedKinds]),
+  idKind: Type.Optional(Type.Enum(['api_key'], {
+    description: 'What `id` names for an access token; absent: a client, or the member for whom it acts.'
+  })),
   id: as(text, 'key_2bNfD7hXk9mQpRsTuVwYzA'),
   authorization: nullable(Type.String({ description: 'By which a client acts for a member.' })),
   name: nullable(as(text, 'ci')),
@@ -121,10 +124,11 @@ export function wireExplanation (
 }
 
 function wireSubject (subject: NonNullable<Explanation['subject']>, resources: ResourcesById): Static<typeof Subject> {
-  const { kind, id, authorizationId: authorization, name, hint, organizationId: organization, status } = subject
+  const { kind, idKind, id, authorizationId: authorization, name, hint, organizationId: organization, status } = subject
   const { resourceId, expiresAt } = subject
   const resource = nameIn(resources, resourceId)
-  return { kind, id, authorization, name, hint, organization, status, resource, expiresAt }
+  const named = { ...(idKind === undefined ? {} : { idKind }), id, authorization, name }
+  return { kind, ...named, hint, organization, status, resource, expiresAt }
 }
 
 export function wireRequest (

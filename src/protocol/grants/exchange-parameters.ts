@@ -72,8 +72,8 @@ export function errorOf (problem: ExchangeProblem, what: string): OAuthError {
     case 'lifetime': return problem.longest < 1
       ? invalid(`The ${what} ends within a second.`)
       : invalid(
-        `expires_in is at most ${problem.longest} here: a token ends with the ${what}, and lives ${longestExchange} seconds at ` +
-        'most.'
+        `expires_in is at most ${problem.longest} here: a token ends with the ${what}, and lives ${longestExchange} ` +
+        'seconds at most.'
       )
   }
 }

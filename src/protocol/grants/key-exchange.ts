@@ -115,6 +115,7 @@ async function issue (
     iss: issuer,
     aud: resource!.identifier,
     org_id: key.organizationId,
+    env: key.environment,
   })
   const text = await inSpan(
     tracing, 'token issuance', () => signJwt(signerFor(ring(), resource!.signingAlgorithm), 'at+jwt', claims)

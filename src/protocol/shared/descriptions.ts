@@ -75,6 +75,7 @@ export const descriptions = {
         'unsupported_grant_type'
       ),
       401: refusal('invalid_client'),
+      413: malformed,
       429: slow,
       ...broken,
     },
