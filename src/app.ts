@@ -44,6 +44,7 @@ import { defaultLimits } from './protocol/shared/limits.ts'
 import type { ProtocolOptions } from './protocol/shared/options.ts'
 import { paths } from './protocol/shared/paths.ts'
 import { upstreamSignIn } from './protocol/upstream/begin-sign-in.ts'
+import { issuerKeys } from './protocol/workloads/issuer-keys.ts'
 import type { Limits } from './storage/engine/timeouts.ts'
 import { openPreparedStorage } from './storage/prepared-storage.ts'
 import { readinessChecks } from './storage/readiness-checks.ts'
@@ -91,7 +92,7 @@ export async function openLatchkey (
   await services.start()
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
-  const data = { store, registry, clock }
+  const data = { store, registry, clock, issuerKeys: issuerKeys({ clock, network }) }
   const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
   const deciding = { ...judging, secrets }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }

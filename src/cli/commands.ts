@@ -29,6 +29,7 @@ import { resourceCommands } from './commands/resource.ts'
 import { signingKeyCommands } from './commands/signing-key.ts'
 import { skillCommands } from './commands/skill.ts'
 import { sourceCommands } from './commands/third-party-source.ts'
+import { trustedIssuerCommands } from './commands/trusted-issuer.ts'
 import { authorizationUsageCommand, creditsCommand, keyUsageCommand } from './commands/usage.ts'
 import { webhookTokenCommands } from './commands/webhook-token.ts'
 
@@ -56,6 +57,7 @@ export function commands (): Command[] {
     mcpServerCommands(),
     skillCommands(),
     sourceCommands(),
+    trustedIssuerCommands(),
     signingKeyCommands(),
     budgetCommands(),
     providerKeyCommands(),

@@ -27,6 +27,7 @@ import { signInScreens } from './sign-in/sign-in.ts'
 import { providerKeyScreens } from './provider-keys/provider-keys.ts'
 import { spendingScreens } from './spending/spending.ts'
 import { signingKeyScreens } from './signing-keys/signing-keys.ts'
+import { trustedIssuerScreens } from './trusted-issuers/trusted-issuers.ts'
 import { webhookTokenScreens } from './webhook-tokens/webhook-tokens.ts'
 import { usageScreen } from './usage/usage.ts'
 import { presentDashboardError, type Dashboard } from './visit.ts'
@@ -53,6 +54,7 @@ export function dashboard (issuer: string, apiPrefix: string): FastifyPluginAsyn
     webhookTokenScreens(context)
     skillScreens(context)
     thirdPartySourceScreens(context)
+    trustedIssuerScreens(context)
     memberScreens(context)
     invitationScreens(context)
     groupScreens(context)

@@ -45,6 +45,7 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
     places: [
       { name: 'API keys', path: `${dashboardPath}/api-keys`, scope: 'api-keys:read' },
       { name: 'Publishable keys', path: `${dashboardPath}/publishable-keys`, scope: 'publishable-keys:read' },
+      { name: 'Trusted issuers', path: `${dashboardPath}/trusted-issuers`, scope: 'trusted-issuers:read' },
       { name: 'Webhook tokens', path: `${dashboardPath}/webhook-tokens`, scope: 'webhook-tokens:read' },
       { name: 'Provider keys', path: `${dashboardPath}/provider-keys`, scope: 'provider-keys:read' },
       { name: 'Connected applications', path: '/api/v1/auth/applications', scope: null },

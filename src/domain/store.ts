@@ -45,6 +45,7 @@ import type { OrganizationTemplatePort } from './tenancy/organization-template.t
 import type { RevokedTokenPort } from './tokens/access-token.ts'
 import type { TokenUsagePort } from './tokens/issuance-meter.ts'
 import type { SigningKeyPort } from './tokens/signing-key.ts'
+import type { TrustedIssuerPort, WorkloadRulePort } from './workloads/trusted-issuer.ts'
 
 /** Every port. */
 export interface Repositories extends
@@ -56,6 +57,7 @@ export interface Repositories extends
   IdentityPort, PasskeyPort, PersonSessionPort, SignInLinkPort, EmailDomainPort, TrustedProviderPort, InvitationPort,
   AuthorizationPort, ConsentPort, ClientApprovalPort, AuthorizationStepPort,
   SkillBundlePort, ThirdPartySourcePort,
+  TrustedIssuerPort, WorkloadRulePort,
   UsagePort, RequestLogPort, TokenUsagePort, LostChangePort, NamePort, AuditPort {}
 
 /** The whole store: every port, and the transaction that spans them. Implemented by storage/. */

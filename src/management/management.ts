@@ -61,11 +61,13 @@ import { signInLinkRoutes } from './routes/sign-in-links.ts'
 import { signingKeyRoutes } from './routes/signing-keys.ts'
 import { spendReportRoutes } from './routes/spend.ts'
 import { thirdPartySourceRoutes, type SourceDependencies } from './routes/third-party-sources.ts'
+import { trustedIssuerRoutes, type TrustedIssuerDependencies } from './routes/trusted-issuers.ts'
 import { trustedProviderRoutes } from './routes/trusted-providers.ts'
 import { skillRoutes } from './routes/skills.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { virtualKeyRoutes } from './routes/virtual-keys.ts'
 import { webhookTokenRoutes } from './routes/webhook-tokens.ts'
+import { workloadRuleRoutes } from './routes/workload-rules.ts'
 
 /** Where the management API is served; false: nowhere, nor its documents and the dashboard, which calls it. */
 export type ManagementPlace = false | { prefix: string }
@@ -83,6 +85,8 @@ export interface ManagementOptions extends ExplainDependencies {
   server: ServerDependencies
   signingKeys: SigningKeys
   identityProviders: readonly IdentityProvider[]
+  /** The keys of trusted issuers, for dry runs. */
+  issuerKeys: TrustedIssuerDependencies['issuerKeys']
   tokens: TokenMeter
   meter: Meter
   /** Of the sessions of people. */
@@ -128,6 +132,8 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
   mcpRegistryRoutes,
   skillRoutes,
   thirdPartySourceRoutes,
+  trustedIssuerRoutes,
+  workloadRuleRoutes,
   signingKeyRoutes,
   usageRoutes,
   creditRoutes,

@@ -22,6 +22,7 @@ import { registration } from './registration/registration.ts'
 import { session } from './endpoints/session.ts'
 import { userinfo } from './endpoints/userinfo.ts'
 import { backchannelLogout } from './upstream/backchannel-logout.ts'
+import { issuerKeys } from './workloads/issuer-keys.ts'
 
 /** All endpoints that clients of the authorization server use. */
 export function protocol (given: ProtocolOptions): FastifyPluginAsync {
@@ -40,6 +41,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       tokens: given.tokens ?? own(tokenMeter(usage => store.tokenUsage.add(usage), clock)),
       limits: { ...defaultLimits, ...given.limits },
       privateSchemes: given.privateSchemes ?? new Set(wellKnownSchemes),
+      issuerKeys: given.issuerKeys ?? issuerKeys({ clock }),
       counts: given.counts ?? unshared,
       telemetry: given.telemetry ?? newTelemetry(),
     }

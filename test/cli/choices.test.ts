@@ -25,6 +25,8 @@ const members: Record<string, [method: string, path: string, member: string]> = 
   'org admit-clients --unverified': ['post', '/api/v1/organizations/{id}/admit-clients', 'unverified'],
   'identity-provider trust --join-as': ['post', '/api/v1/trusted-providers', 'joinsAs'],
   'identity-provider update --join-as': ['patch', '/api/v1/trusted-providers/{id}', 'joinsAs'],
+  'trusted-issuer create --preset': ['post', '/api/v1/trusted-issuers', 'preset'],
+  'trusted-issuer create --profile': ['post', '/api/v1/trusted-issuers', 'profile'],
   'policy create --effect': ['post', '/api/v1/policies', 'effect'],
   'policy update --effect': ['patch', '/api/v1/policies/{id}', 'effect'],
   'client list --status': ['get', '/api/v1/clients', 'status'],

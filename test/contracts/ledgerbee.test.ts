@@ -656,7 +656,8 @@ for (const { name, server } of servers) {
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
     grant_types_supported: [
-      'client_credentials', 'authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:token-exchange'
+      'client_credentials', 'authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:token-exchange',
+      'urn:ietf:params:oauth:grant-type:jwt-bearer'
     ],
     ...Object.fromEntries(['token', 'introspection', 'revocation'].flatMap(endpoint => [
       [`${endpoint}_endpoint_auth_methods_supported`, [

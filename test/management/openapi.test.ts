@@ -203,6 +203,7 @@ tap.test('OC-01: the document demands an organization where the admin token has 
     'createApiKey', 'createClient', 'createClientApproval', 'createEmailDomain', 'createGroup', 'createInvitation',
     'createMcpServer',
     'createMember', 'createProviderKey', 'createPublishableKey', 'createRegistrationToken', 'createThirdPartySource',
+    'createTrustedIssuer',
     'createTrustedProvider', 'importApiKey'
   ])
   for (const { operationId, requestBody } of creations) {

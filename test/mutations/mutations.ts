@@ -957,4 +957,39 @@ async function answerTo (
     find: 'kind === \'access_token\' && !isExchanged ? null : expiresAt',
     replace: 'kind === \'access_token\' ? null : expiresAt',
   },
+  {
+    title: 'an organization answers for its own audience alone',
+    find: 'return client?.organizationId === organizationId ? [own, ...plain, ...audiences] : [own]',
+    replace: 'return [own, ...plain, ...audiences]',
+  },
+  {
+    title: 'the plain issuer, with a final slash or the token endpoint belongs to the deployment',
+    find: 'const only = Array.isArray(aud) && aud.length === 1 ? aud[0] as unknown : aud',
+    replace: 'const only = Array.isArray(aud) ? aud[0] as unknown : aud',
+  },
+  {
+    title: 'more than one rule that is met is refused, and audited with their ids',
+    find: 'if (first !== undefined && others.length === 0) {',
+    replace: 'if (first !== undefined) {',
+  },
+  {
+    title: 'a value is the whole text, or a beginning up to a separator and one segment',
+    find: 'return crossed === undefined ? null :',
+    replace: 'return true ? null :',
+  },
+  {
+    title: '20 unknown kids cost one fetch in a cooldown; a rotated key is found after it',
+    find: '(entry.asking !== null || now - entry.triedAt >= fetchCooldown)',
+    replace: 'true',
+  },
+  {
+    title: 'each ID-JAG is taken once',
+    find: 'if (!isFirst) throw new NoToken(',
+    replace: 'if (false) throw new NoToken(',
+  },
+  {
+    title: 'client_id, aud, resource and the issuer are those of the request',
+    find: 'if (clientId !== client.id) throw new NoToken(',
+    replace: 'if (false) throw new NoToken(',
+  },
 ]

@@ -30,7 +30,10 @@ tap.test('LB-18, LB-20, D1, D2: the metadata is exactly this', async t => {
       revocation_endpoint: at('/api/v1/oauth/revoke'),
       scopes_supported: ['invoices:read', 'invoices:write', 'things:read'],
       response_types_supported: [],
-      grant_types_supported: ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'],
+      grant_types_supported: [
+        'client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange',
+        'urn:ietf:params:oauth:grant-type:jwt-bearer'
+      ],
       token_endpoint_auth_methods_supported: methods,
       token_endpoint_auth_signing_alg_values_supported: algorithms,
       introspection_endpoint_auth_methods_supported: methods,

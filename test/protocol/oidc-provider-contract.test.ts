@@ -82,7 +82,8 @@ tap.test('DPoP is off until the guard checks it: a proof binds nothing, and the 
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
     grant_types_supported: [
-      'client_credentials', 'authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:token-exchange'
+      'client_credentials', 'authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:token-exchange',
+      'urn:ietf:params:oauth:grant-type:jwt-bearer'
     ],
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,

@@ -543,6 +543,7 @@ function overridden (real: Registry, change: Partial<Registry>): Registry {
     publishableKey: id => real.publishableKey(id),
     registrationToken: digest => real.registrationToken(digest),
     webhookToken: digest => real.webhookToken(digest),
+    workloadTrust: id => real.workloadTrust(id),
     policies: id => real.policies(id),
     isTokenRevoked: id => real.isTokenRevoked(id),
     signingKeys: () => real.signingKeys(),

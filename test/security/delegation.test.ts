@@ -148,6 +148,13 @@ const trusting = async (world: World, groupMapping: Json[] = []) => {
   await distrust(world)
   return await world.made('/trusted-providers', { organization: world.organization, provider: 'up', groupMapping })
 }
+const ofWeb = [{ claim: '/sub', value: 'system:serviceaccount:prod:web' }]
+const issuerOf = async ({ made, organization, number }: World) => await made('/trusted-issuers', {
+  organization, name: 'target', issuer: `https://cluster${number()}.example`
+})
+const ruleFor = async (world: World, scope: string, scopes: string[]) => await world.made('/workload-rules', {
+  issuer: (await issuerOf(world)).id, name: 'target', claims: ofWeb, resource: world.resourceFor(scope), scopes
+})
 /** What lasts, and what no member bounds: a client, a registration token. */
 const lasting = (way: Omit<Way, 'of' | 'by'>): Way[] => [
   ...both(['managed'], ['key'], way), ...both(['managed'], ['member'], { ...way, outcome: 'insufficient_permissions' }),
@@ -354,6 +361,49 @@ const operations: Record<string, readonly Way[] | string> = {
   }),
   'POST /trusted-providers/{id}/try-mapping': plain(async world => (
     { path: `/trusted-providers/${(await trusting(world)).id}/try-mapping`, body: { claims: {} } }
+  )),
+  'POST /trusted-issuers': plain(async ({ organization, number }) => (
+    { path: '/trusted-issuers', body: { organization, name: 'x', issuer: `https://cluster${number()}.example` } }
+  )),
+  'PATCH /trusted-issuers/{id}': lasting({
+    how: 'lets other keys vouch for',
+    make: async (world, scope) => {
+      const { issuer } = await ruleFor(world, scope, [scope])
+      const path = `/trusted-issuers/${issuer}`
+      return { path, body: { maxAge: 600 }, read: path }
+    },
+  }),
+  'DELETE /trusted-issuers/{id}': plain(async world => ({ path: `/trusted-issuers/${(await issuerOf(world)).id}` })),
+  'POST /trusted-issuers/try': plain(async world => {
+    const { clientId: client } = await world.clientFor([], scopeOf.elsewhere)
+    return { path: '/trusted-issuers/try', body: { assertion: 'a.b.c', client } }
+  }),
+  'POST /workload-rules': lasting({
+    make: async (world, scope) => {
+      const { id: issuer } = await issuerOf(world)
+      return {
+        path: '/workload-rules',
+        body: { issuer, name: 'x', claims: ofWeb, resource: world.resourceFor(scope), scopes: [scope] }
+      }
+    },
+  }),
+  'PATCH /workload-rules/{id}': [
+    ...lasting({
+      make: async (world, scope) => {
+        const path = `/workload-rules/${(await ruleFor(world, scope, [])).id}`
+        return { path, body: { scopes: [scope] }, read: path }
+      },
+    }),
+    ...lasting({
+      how: 'lets other workloads have',
+      make: async (world, scope) => {
+        const path = `/workload-rules/${(await ruleFor(world, scope, [scope])).id}`
+        return { path, body: { claims: [{ claim: '/sub', value: 'another' }] }, read: path }
+      },
+    }),
+  ],
+  'DELETE /workload-rules/{id}': plain(async world => (
+    { path: `/workload-rules/${(await ruleFor(world, scopeOf.elsewhere, [])).id}` }
   )),
   'POST /email-domains': deploymentOnly(async ({ organization, number }) => (
     { path: '/email-domains', body: { organization, domain: `d${number()}.example` } }

@@ -10,12 +10,13 @@ import type { Json, TestServer } from './test-server.ts'
 export const collections = [
   'organizations', 'members', 'groups', 'policies', 'resources', 'clients', 'api-keys', 'publishable-keys',
   'webhook-tokens', 'registration-tokens', 'access-tokens', 'mcp-servers', 'invitations', 'trusted-providers',
-  'email-domains', 'client-approvals', 'provider-keys', 'skills', 'third-party-sources'
+  'email-domains', 'client-approvals', 'provider-keys', 'skills', 'third-party-sources', 'trusted-issuers',
+  'workload-rules'
 ]
 const scoped = [
   'authorizations',
-  ...collections.filter(each => !['trusted-providers', 'email-domains'].includes(each)), 'identity-providers',
-  'effective-access', 'credits', 'signing-keys', 'budgets', 'spend'
+  ...collections.filter(each => !['trusted-providers', 'email-domains', 'workload-rules'].includes(each)),
+  'identity-providers', 'effective-access', 'credits', 'signing-keys', 'budgets', 'spend'
 ]
 export const managementScopes = [
   ...scoped.flatMap(each => [`${each}:read`, `${each}:write`]),
@@ -37,6 +38,9 @@ export const identityProviders = Object.fromEntries(['UP', 'SECOND'].flatMap(id 
   [`LATCHKEY_OIDC_${id}_CLIENT_ID`, 'latchkey'],
   [`LATCHKEY_OIDC_${id}_CLIENT_SECRET`, 'not sent in these tests'],
 ]))
+
+/** A platform whose keys are never asked for. */
+const clusterIssuer = 'https://cluster.example'
 
 /** Routes of owners and admins by their role, whatever scopes a key has that no member bounds. */
 export const administratorsOnly = ['POST /members/:id/sign-in-links']
@@ -112,6 +116,11 @@ export async function tenant (server: TestServer, name: string) {
   const invitation = await made('/invitations', { organization, email: `x@${name}.example`, role: 'viewer' })
   const trustedProvider = await made('/trusted-providers', { organization, provider: 'up' })
   const emailDomain = await made('/email-domains', { organization, domain: `${name}.example` })
+  const trustedIssuer = await made('/trusted-issuers', { organization, name: `${name} cluster`, issuer: clusterIssuer })
+  const claims = [{ claim: '/sub', value: 'system:serviceaccount:prod:web' }]
+  const workloadRule = await made('/workload-rules', {
+    issuer: trustedIssuer.id, name: `${name} rule`, claims, resource: server.issuer, scopes: ['invoices:read']
+  })
   const clientApproval = await made('/client-approvals', {
     organization, client: `https://${name}.example/client.json`
   })
@@ -161,6 +170,8 @@ export async function tenant (server: TestServer, name: string) {
     reservation,
     skill,
     source,
+    trustedIssuer,
+    workloadRule,
     authorization,
     consent,
     managementKey,
@@ -206,6 +217,8 @@ export function requestsFor (
     reservation,
     skill,
     source,
+    trustedIssuer,
+    workloadRule,
     authorization,
     consent
   }: Tenant,
@@ -368,6 +381,48 @@ export function requestsFor (
     'DELETE /trusted-providers/:id': {
       scope: 'identity-providers:write', path: `/trusted-providers/${trustedProvider.id}`
     },
+    'GET /trusted-issuer-presets': {
+      scope: 'trusted-issuers:read', path: '/trusted-issuer-presets', collection: 'list'
+    },
+    'POST /trusted-issuers': {
+      scope: 'trusted-issuers:write',
+      path: '/trusted-issuers',
+      body: { organization, name: 'x', issuer: clusterIssuer },
+      collection: 'create'
+    },
+    'GET /trusted-issuers': {
+      scope: 'trusted-issuers:read', path: `/trusted-issuers?organization=${organization}`, collection: 'list'
+    },
+    'GET /trusted-issuers/:id': { scope: 'trusted-issuers:read', path: `/trusted-issuers/${trustedIssuer.id}` },
+    'PATCH /trusted-issuers/:id': {
+      scope: 'trusted-issuers:write', path: `/trusted-issuers/${trustedIssuer.id}`, body: { name: 'taken over' }
+    },
+    'POST /trusted-issuers/try': {
+      scope: 'trusted-issuers:read',
+      path: '/trusted-issuers/try',
+      body: { assertion: 'a.b.c', client: client.clientId }
+    },
+    'POST /workload-rules': {
+      scope: 'trusted-issuers:write',
+      path: '/workload-rules',
+      body: {
+        issuer: trustedIssuer.id,
+        name: 'x',
+        claims: workloadRule.claims,
+        resource: issuer,
+        scopes: ['invoices:read']
+      },
+      collection: 'create'
+    },
+    'GET /workload-rules': {
+      scope: 'trusted-issuers:read', path: `/workload-rules?organization=${organization}`, collection: 'list'
+    },
+    'GET /workload-rules/:id': { scope: 'trusted-issuers:read', path: `/workload-rules/${workloadRule.id}` },
+    'PATCH /workload-rules/:id': {
+      scope: 'trusted-issuers:write', path: `/workload-rules/${workloadRule.id}`, body: { name: 'taken over' }
+    },
+    'DELETE /workload-rules/:id': { scope: 'trusted-issuers:write', path: `/workload-rules/${workloadRule.id}` },
+    'DELETE /trusted-issuers/:id': { scope: 'trusted-issuers:write', path: `/trusted-issuers/${trustedIssuer.id}` },
     'POST /email-domains': {
       scope: 'identity-providers:write', path: '/email-domains', body: { organization, domain: 'new.example' }
     },

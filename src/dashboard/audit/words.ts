@@ -152,6 +152,21 @@ export const areas: readonly Area[] = [
     events: { created: 'Webhook token created', revoked: 'Webhook token revoked' }
   },
   {
+    name: 'Trusted issuers',
+    prefix: 'trusted_issuer.',
+    events: { created: 'Issuer trusted', updated: 'Trusted issuer changed', deleted: 'Trusted issuer deleted' }
+  },
+  {
+    name: 'Workload rules',
+    prefix: 'workload_rule.',
+    events: { created: 'Rule added', updated: 'Rule changed', deleted: 'Rule deleted' }
+  },
+  {
+    name: 'Workloads',
+    prefix: 'workload.',
+    events: { admitted: 'Workload got a token', refused: 'Workload refused' }
+  },
+  {
     name: 'Registration tokens',
     prefix: 'registration_token.',
     events: {

@@ -3,7 +3,9 @@
  * changes. On the wire it is JSON of the records as the judge takes them, without what the judge does not read: no
  * digest, no hint and no secret leaves the server.
  */
-import { consumerIn, type KeyFacts, type KeyTokenFacts, type TokenFacts } from '../../domain/access/facts.ts'
+import {
+  consumerIn, type KeyFacts, type KeyTokenFacts, type TokenFacts, type WorkloadTokenFacts
+} from '../../domain/access/facts.ts'
 import { policyKindsOf } from '../../domain/access/policy-lookup.ts'
 import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import type { Principal } from '../../domain/access/principal.ts'
@@ -13,7 +15,7 @@ import { boundTo } from '../../domain/policy/policy-evaluation.ts'
 import type { Policy } from '../../domain/policy/policy.ts'
 import type { Consumer } from '../../domain/tenancy/limits.ts'
 import type { Organization } from '../../domain/tenancy/organization.ts'
-import type { Subject } from './subjects.ts'
+import type { EntryCredential, Subject } from './subjects.ts'
 
 /** `policies`: lists that each have to let a request pass. Dates are texts (RFC 3339) in JSON. */
 export type EntryFacts =
@@ -39,17 +41,18 @@ type JudgedOrganization = Pick<
 /** `follows`: the subjects that outdate it. `asksEachTime`: what a call costs is counted in the database. */
 export interface Entry { facts: EntryFacts, follows: readonly Subject[], asksEachTime: boolean }
 
-export function entryOf (facts: KeyFacts | TokenFacts | KeyTokenFacts, follows: readonly Subject[]): Entry {
+export function entryOf (facts: EntryCredential, follows: readonly Subject[]): Entry {
   const consumer = consumerIn(facts)
   const asksEachTime = consumer !== null && (isCountedExactly(consumer) || isCountedExactly(facts.organization!))
   return { facts: factsOf(facts), follows, asksEachTime }
 }
 
-function factsOf (facts: KeyFacts | TokenFacts | KeyTokenFacts): EntryFacts {
+function factsOf (facts: EntryCredential): EntryFacts {
   switch (facts.kind) {
     case 'api_key': return keyEntry(facts)
     case 'access_token': return tokenEntry(facts)
     case 'key_token': return keyTokenEntry(facts)
+    case 'workload_token': return workloadTokenEntry(facts)
   }
 }
 
@@ -120,6 +123,22 @@ function keyTokenEntry (facts: KeyTokenFacts): EntryFacts {
   }
 }
 
+/** As the token of a client: that of the rule, or the rule itself, which no client is. */
+function workloadTokenEntry (facts: WorkloadTokenFacts): EntryFacts {
+  const { principal, claims, client, organization } = facts
+  const { id, name, organizationId, allowlist } = principal!
+  const generation = client?.generation ?? 0
+  return {
+    kind: 'access_token',
+    principal: withoutCreator(principal),
+    claims: { ...claims, sub_kind: undefined, gen: generation, gnt: undefined },
+    client: { id, organizationId, name, allowlist, generation },
+    authorization: null,
+    organization: organization && judgedOrganization(organization),
+    policies: policiesOn(facts)
+  }
+}
+
 /** The first of two ends; null: never. */
 function earlier (one: Date | null, other: Date | null): Date | null {
   if (one === null || other === null) return one ?? other
@@ -139,7 +158,7 @@ function judgedOrganization (
   return { id, status, features, callsPerMinute, callsPerMonth, creditsPerMonth }
 }
 
-function policiesOn ({ kind, principal, policies }: KeyFacts | TokenFacts | KeyTokenFacts): Policies {
+function policiesOn ({ kind, principal, policies }: EntryCredential): Policies {
   const { organizationId, groups, resourceId } = principal!
   return policyKindsOf(kind)
     .flatMap(bound => policies.map(set => boundTo(set, { kind: bound, organizationId, groups, resourceId })))

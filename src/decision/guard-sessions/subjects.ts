@@ -2,7 +2,9 @@
  * Subjects: the names of what an entry in the memory of a remote guard follows from. A change names the subjects whose
  * entries are outdated. A key is named by a mark of its digest, so that no digest leaves the server.
  */
-import type { CredentialFacts, KeyFacts, KeyTokenFacts, TokenFacts } from '../../domain/access/facts.ts'
+import type {
+  CredentialFacts, KeyFacts, KeyTokenFacts, TokenFacts, WorkloadTokenFacts
+} from '../../domain/access/facts.ts'
 import type { Change } from '../../storage/cache/changes.ts'
 
 /** `kind:id`, or a kind alone, whose entries are all outdated. */
@@ -21,6 +23,7 @@ export function subjectsOf (change: Change, keySubject: (digest: string) => Subj
     case 'resources': return change.organizationId === undefined ? [everything] : [resourcesOf(change.organizationId)]
     case 'authorization': return [`authorization:${change.id}`]
     case 'authorizations': return change.ids?.map(id => `authorization:${id}`) ?? ['authorizations']
+    case 'trustedIssuers': return change.ids.map(id => `trust:${id}`)
     case 'client': return [`client:${change.id}`]
     case 'clients': return ['client']
     case 'member': return [`member:${change.id}`]
@@ -52,13 +55,14 @@ function policiesOf (organizationId: string | null): Subject {
 
 /** What facts follow from: each name by which a change may name it. */
 export function dependenciesOf (
-  facts: KeyFacts | TokenFacts | KeyTokenFacts, keySubject: (digest: string) => Subject
+  facts: EntryCredential, keySubject: (digest: string) => Subject
 ): readonly Subject[] {
   switch (facts.kind) {
     case 'api_key': return dependenciesOfKey(facts, keySubject)
     case 'access_token': return dependenciesOfToken(facts)
     case 'key_token':
       return [`token:${facts.claims.jti}`, signingKeys, ...dependenciesOfKey(facts.keyFacts!, keySubject)]
+    case 'workload_token': return dependenciesOfWorkload(facts)
   }
 }
 
@@ -94,7 +98,29 @@ function dependenciesOfToken (
   ]
 }
 
-/** Whether a guard can have an entry for facts: of keys and access tokens alone. */
-export function isEntry (facts: CredentialFacts): facts is KeyFacts | TokenFacts | KeyTokenFacts {
-  return facts.kind === 'api_key' || facts.kind === 'access_token' || facts.kind === 'key_token'
+function dependenciesOfWorkload (
+  { claims: { jti, client_id: clientId }, trust, organization }: WorkloadTokenFacts
+): Subject[] {
+  return [
+    `token:${jti}`,
+    // A change of an issuer names its rules, too.
+    `trust:${trust!.id}`,
+    `client:${clientId}`,
+    'client',
+    signingKeys,
+    policiesOf(null),
+    ...(organization === null ? [] : [`organization:${organization.id}`, policiesOf(organization.id)])
+  ]
+}
+
+/** The facts that a guard can have an entry for: of keys and access tokens alone. */
+export type EntryCredential = KeyFacts | TokenFacts | KeyTokenFacts | WorkloadTokenFacts
+
+const entryKinds: ReadonlySet<CredentialFacts['kind']> = new Set<EntryCredential['kind']>([
+  'api_key', 'access_token', 'key_token', 'workload_token'
+])
+
+/** Whether a guard can have an entry for facts. */
+export function isEntry (facts: CredentialFacts): facts is EntryCredential {
+  return entryKinds.has(facts.kind)
 }

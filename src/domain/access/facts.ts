@@ -18,13 +18,14 @@ import type { Consumer } from '../tenancy/limits.ts'
 import type { Organization } from '../tenancy/organization.ts'
 import type { Signed } from '../tokens/access-token.ts'
 import type { SessionClaims } from '../tokens/session-token.ts'
-import type { ClientTokenClaims, KeyTokenClaims } from '../tokens/token-claims.ts'
+import type { ClientTokenClaims, KeyTokenClaims, WorkloadTokenClaims } from '../tokens/token-claims.ts'
+import type { WorkloadTrust } from '../workloads/trusted-issuer.ts'
 import type { Principal, Reason, Refusal } from './principal.ts'
 
 /** What was found of the credential that a request presents: plain records. */
 export type CredentialFacts =
-  | NotFound | KeyFacts | TokenFacts | KeyTokenFacts | ManagementTokenFacts | SessionFacts | WebhookFacts
-  | PersonFacts | AdminTokenFacts
+  | NotFound | KeyFacts | TokenFacts | KeyTokenFacts | WorkloadTokenFacts | ManagementTokenFacts | SessionFacts
+  | WebhookFacts | PersonFacts | AdminTokenFacts
 
 interface Found {
   /** Its own; null: it has none, or that is missing. */
@@ -76,6 +77,20 @@ export interface KeyTokenFacts extends Found {
   /** The token, or the key that signed it. */
   isRevoked: boolean
   /** The key's; null: it is missing, or not looked up. */
+  resource: Resource | null
+}
+
+/** The token of a workload ends with the rule by which it was made, with its issuer, and with its client. */
+export interface WorkloadTokenFacts extends Found {
+  kind: 'workload_token'
+  claims: WorkloadTokenClaims & Signed
+  /** Null: the rule or the issuer is gone. */
+  trust: WorkloadTrust | null
+  /** The client that it acts as; null: it acts as itself, or that is missing. */
+  client: Client | null
+  /** The token, or the key that signed it. */
+  isRevoked: boolean
+  /** The one of its audience; null: it is missing, or not looked up. */
   resource: Resource | null
 }
 

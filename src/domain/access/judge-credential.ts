@@ -12,9 +12,10 @@ import type { WebhookToken } from '../credentials/webhook-token.ts'
 import { isSessionOver } from '../people/session-lifetime.ts'
 import { reasonAgainstOrganization } from '../tenancy/organization.ts'
 import { isExpired, isFromTheFuture } from '../tokens/access-token.ts'
+import { actsForOrganization, revisionOf } from '../workloads/trusted-issuer.ts'
 import {
   refusal, type CredentialFacts, type KeyFacts, type KeyTokenFacts, type ManagementTokenFacts, type PersonFacts,
-  type SessionFacts, type TokenFacts, type WebhookFacts
+  type SessionFacts, type TokenFacts, type WebhookFacts, type WorkloadTokenFacts
 } from './facts.ts'
 import type { Presentation, Reason, Refusal } from './principal.ts'
 
@@ -25,6 +26,7 @@ export function judgeCredential (facts: CredentialFacts, presentation: Presentat
     case 'api_key': return refusalOfKey(facts, reasonAgainstKey(facts, presentation))
     case 'access_token': return refusalOfClaims(facts.claims, reasonAgainstToken(facts, presentation))
     case 'key_token': return refusalOfClaims(facts.claims, reasonAgainstKeyToken(facts, presentation))
+    case 'workload_token': return refusalOfClaims(facts.claims, reasonAgainstWorkload(facts, presentation))
     case 'management_token': {
       const reason = reasonAgainstManagementToken(facts, presentation)
       return reason && refusal(reason, 'access_token', facts.token.id, facts.token.organizationId)
@@ -109,6 +111,24 @@ function reasonAgainstKeyToken (
   if (against !== null) return against
   // The resource was renamed after the token was made: it is not what the token is for any more.
   return resource!.identifier === claims.aud ? null : 'wrong_resource'
+}
+
+/** A token ends with the rule, the issuer or the client that it follows from, and with each change of them. */
+function reasonAgainstWorkload (facts: WorkloadTokenFacts, presentation: Presentation): Reason | null {
+  const { claims, trust, client, isRevoked, resource, organization } = facts
+  const reason = reasonAgainstClaims(claims, presentation)
+  if (reason !== null) return reason
+  if (trust === null || isRevoked) return 'revoked'
+  if (revisionOf(trust) !== claims.trust_rev) return 'superseded'
+  if (claims.gen !== undefined) {
+    if (client === null || client.revokedAt !== null) return 'revoked'
+    if (client.disabledAt !== null) return 'disabled'
+    if (client.generation !== claims.gen) return 'superseded'
+  }
+  if (resource === null || resource.revokedAt !== null || resource.identifier !== claims.aud) return 'wrong_resource'
+  const against = actsForOrganization(trust, client) === null ? null : reasonAgainstOrganization(organization)
+  if (against !== null) return against
+  return client === null || isFromAllowed(client, presentation) ? null : 'address_not_allowed'
 }
 
 /** Whether the member for whom a client acts still allows it: the token ends with them, and with the authorization. */

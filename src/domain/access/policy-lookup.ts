@@ -34,6 +34,7 @@ type Bound = Exclude<CredentialFacts['kind'], 'admin_token' | 'not_found'>
 
 /** As which kinds of credentials policies bind it: a token of a key passes only where the key would, too. */
 export function policyKindsOf (kind: Bound): readonly [CredentialKind, ...CredentialKind[]] {
+  if (kind === 'workload_token') return ['access_token']
   return kind === 'key_token' ? ['api_key', 'access_token'] : [kind]
 }
 

@@ -8,7 +8,7 @@ import type { Environment } from '../../secrets/credential-text.ts'
 export interface Principal {
   kind: 'api_key' | 'access_token' | 'management_token' | 'session' | 'person' | 'admin_token'
   /** What `id` names in an access token; absent: the client, or the member for whom it acts. */
-  idKind?: 'api_key'
+  idKind?: 'api_key' | 'workload_rule'
   /**
    * It was exchanged for something that lives longer (RFC 8693): what is made by it must not outlive it. Absent: no.
    */
@@ -18,7 +18,7 @@ export interface Principal {
    * publishable key's id, the member's id of a person and of a token by which a client acts for them, or `admin`.
    */
   id: string
-  /** The end user of a session; null: the machine acts for itself. */
+  /** The end user of a session; what a trusted issuer calls a workload. Null: the machine acts for itself. */
   subject: string | null
   name: string
   /**

@@ -12,6 +12,7 @@ import type { RegistrationToken } from '../credentials/registration-token.ts'
 import type { Resource } from '../resources/resource.ts'
 import type { SigningKey } from '../tokens/signing-key.ts'
 import type { WebhookToken } from '../credentials/webhook-token.ts'
+import type { WorkloadTrust } from '../workloads/trusted-issuer.ts'
 
 /**
  * Records by what checks have of them. An answer is never older than the last change that was acknowledged: where the
@@ -52,5 +53,7 @@ export interface Registry {
   /** All signing keys, by kid: a token whose key is not among them is not good. */
   signingKeys (): Awaitable<ReadonlyMap<string, SigningKey>>
   webhookToken (digest: string): Awaitable<WebhookToken | null>
+  /** By the id of a rule; of an issuer, for ID-JAG. */
+  workloadTrust (id: string): Awaitable<WorkloadTrust | null>
   isTokenRevoked (jti: string): Awaitable<boolean>
 }

@@ -16,7 +16,8 @@ import { pauseBetweenLastAttempts } from '../core/batch-writer.ts'
 
 export const sampledTypes = [
   'client.refused', 'credential.refused', 'credential.reuse_detected', 'introspection.refused', 'admin_token.used',
-  'sign_in_link.refused', 'sign_in.refused', 'passkey.refused', 'authorization.refresh_repeated'
+  'sign_in_link.refused', 'sign_in.refused', 'passkey.refused', 'authorization.refresh_repeated', 'workload.admitted',
+  'workload.refused'
 ] as const
 
 export interface RefusalEntry {
@@ -29,6 +30,8 @@ export interface RefusalEntry {
   address: string | null
   requestId: string | null
   detail?: Record<string, unknown>
+  /** Tells apart those that share a subject, such as the workloads of one rule; absent: the subject does. */
+  party?: string
 }
 
 export interface RefusalLog {
@@ -198,8 +201,9 @@ function minuteOf (now: Date): number {
 }
 
 /** Uses of the admin token are told apart by address: all its holders share one credential. */
-function partyOf ({ type, subject, address, reason }: RefusalEntry): string {
+function partyOf ({ type, subject, address, reason, party }: RefusalEntry): string {
   const block = address === null ? null : addressBlock(address)
+  if (party !== undefined) return JSON.stringify([type, reason, subject, party])
   return JSON.stringify([type, reason, type === 'admin_token.used' ? block : subject ?? block])
 }
 

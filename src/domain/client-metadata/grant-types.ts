@@ -3,6 +3,9 @@
 export const clientGrantTypes = ['client_credentials', 'authorization_code', 'refresh_token'] as const
 export type ClientGrantType = typeof clientGrantTypes[number]
 
+/** The grant of assertions (RFC 7523 §2.1). No client is registered for it: the trust in their issuer lets them ask. */
+export const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+
 /** What is known of a client: whether it proves itself, and whether it has a redirect URI. */
 export interface GrantConditions { isPublic: boolean, hasRedirectUris: boolean }
 

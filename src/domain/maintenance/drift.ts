@@ -11,7 +11,7 @@ export interface Difference {
   kind:
     | 'organization' | 'resource' | 'client' | 'api_key' | 'management_token' | 'member' | 'authorization'
     | 'publishable_key'
-    | 'webhook_token' | 'signing_keys' | 'policies' | 'revoked_token'
+    | 'webhook_token' | 'trusted_issuer' | 'signing_keys' | 'policies' | 'revoked_token'
   /** For `policies`: the owner; `deployment` for the deployment's policies, and for `signing_keys`. */
   id: string
   /** `not_held`: in the database, but absent for the server. */

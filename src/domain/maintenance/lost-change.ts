@@ -17,7 +17,7 @@ import type { AuditPort } from '../audit/log.ts'
 export const lostKinds = [
   'deployment', 'organization', 'member',
   'client', 'api_key', 'publishable_key', 'webhook_token', 'registration_token', 'management_token', 'access_token',
-  'authorization',
+  'authorization', 'trusted_issuer',
 ] as const
 export type LostKind = typeof lostKinds[number]
 

@@ -43,8 +43,25 @@ export interface KeyTokenClaims extends CommonClaims {
   env: Environment
 }
 
+/**
+ * The token of a workload that a trusted issuer vouches for (RFC 7523). `sub` and `client_id` are the client that it
+ * acts as, or the rule, if it acts as itself.
+ */
+export interface WorkloadTokenClaims extends CommonClaims {
+  sub_kind: 'workload'
+  /** The id of the rule; of the issuer, for ID-JAG. */
+  trust: string
+  /** Under which revision of issuer and rule it was made. */
+  trust_rev: string
+  /** The `sub` of the assertion. */
+  workload: string
+  /** The generation of the client at issuance. Absent: it acts as itself. */
+  gen?: number
+  gnt?: never
+}
+
 /** `sub_kind` says what `sub` is; absent: a client, or with `gnt` a member. Its form says nothing. */
-export type AccessTokenClaims = ClientTokenClaims | KeyTokenClaims
+export type AccessTokenClaims = ClientTokenClaims | KeyTokenClaims | WorkloadTokenClaims
 
 /** RFC 9068 §4: every claim must be present with its exact type; else it is not an access token, and null. */
 export function readClaims (issuer: string, payload: Record<string, unknown>): AccessTokenClaims | null {
@@ -82,8 +99,14 @@ function isOfKnownSubject (payload: Record<string, unknown>): boolean {
     case 'api_key':
       return clientId === sub && organizationId !== undefined && (env === 'live' || env === 'test') &&
         [gnt, gen, par].every(claim => claim === undefined)
+    case 'workload': return clientId === sub && gnt === undefined && par === undefined && isOfTrust(payload)
     default: return false
   }
+}
+
+function isOfTrust ({ trust, trust_rev: revision, workload, gen }: Record<string, unknown>): boolean {
+  return [trust, revision, workload].every(each => typeof each === 'string' && each !== '') &&
+    (gen === undefined || Number.isSafeInteger(gen))
 }
 
 /** The generation is that of the client, or of the token that it was exchanged for. */

@@ -166,7 +166,9 @@ async function accessToken ({ store, judging, now }: Recognizing, text: string):
   const facts = await judging.authenticator.gatherClaims(claims, anywhere(now))
   const resource = await store.resources.byIdentifier(claims.aud)
   const isOfKey = claims.sub_kind === 'api_key'
-  const subject = await (isOfKey ? store.apiKeys : store.clients).get(claims.client_id)
+  const isOfRule = claims.sub_kind === 'workload' && claims.gen === undefined
+  const holders = isOfKey ? store.apiKeys : isOfRule ? store.workloadRules : store.clients
+  const subject = await holders.get(claims.client_id)
   return {
     described: {
       kind: 'access_token',

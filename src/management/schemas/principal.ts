@@ -22,7 +22,7 @@ export const reachMembers = {
 }
 export const WirePrincipal = Type.Object({
   kind: Type.Enum(['api_key', 'access_token', 'management_token', 'session', 'person', 'admin_token']),
-  idKind: Type.Optional(Type.Enum(['api_key'], {
+  idKind: Type.Optional(Type.Enum(['api_key', 'workload_rule'], {
     description: 'What `id` names in an access token; absent: a client, or the member for whom it acts.'
   })),
   ...principalMembers,

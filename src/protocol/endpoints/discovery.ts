@@ -1,6 +1,6 @@
 /** The discovery documents. Every endpoint and feature that they name works, and none depends on the request. */
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { clientGrantTypes } from '../../domain/client-metadata/grant-types.ts'
+import { clientGrantTypes, jwtBearer } from '../../domain/client-metadata/grant-types.ts'
 import { clientAuthMethods, provingMethods } from '../../domain/credentials/client.ts'
 import { assertionAlgorithms } from '../../domain/credentials/client-keys.ts'
 import { hostedResourceId, resourceMetadata } from '../../domain/resources/resource-metadata.ts'
@@ -16,6 +16,7 @@ import { descriptions } from './discovery-descriptions.ts'
 import { answerError, OAuthError } from '../shared/oauth-error.ts'
 import type { ProtocolOptions } from '../shared/options.ts'
 import { paths } from '../shared/paths.ts'
+import { idJagProfile } from '../workloads/id-jag.ts'
 
 const scopesMaxAge = 10
 const open = { ...anyOrigin, 'cache-control': `public, max-age=${publicationTime}` }
@@ -24,9 +25,10 @@ const open = { ...anyOrigin, 'cache-control': `public, max-age=${publicationTime
 export function discovery (options: ProtocolOptions) {
   return async (app: FastifyInstance): Promise<void> => {
     const scopes = declaredScopes(options)
+    const profiles = grantProfiles(options)
     app.setErrorHandler((thrown, request, reply) => answerError(thrown, request, reply.headers(anyOrigin)))
     const document = async (reply: FastifyReply) =>
-      await reply.headers(open).send(serverMetadata(options, await scopes()))
+      await reply.headers(open).send({ ...serverMetadata(options, await scopes()), ...await profiles() })
     app.get(paths.serverMetadata, { schema: descriptions.serverMetadata }, (_request, reply) => document(reply))
     app.get(
       paths.openidConfiguration, { schema: descriptions.openidConfiguration }, (_request, reply) => document(reply)
@@ -89,7 +91,9 @@ function serverMetadata (
     ...(people === undefined ? {} : ofCodeFlow(issuer, scopes)),
     // Present though empty: §2 requires it, and clients refuse a document without it. §3.2 omits other empty members.
     response_types_supported: people === undefined ? [] : ['code'],
-    grant_types_supported: [...(people === undefined ? ['client_credentials'] : clientGrantTypes), exchangeGrant],
+    grant_types_supported: [
+      ...(people === undefined ? ['client_credentials'] : clientGrantTypes), exchangeGrant, jwtBearer
+    ],
     token_endpoint_auth_methods_supported: publicToo,
     token_endpoint_auth_signing_alg_values_supported: algorithms,
     introspection_endpoint_auth_methods_supported: authMethods,
@@ -136,6 +140,21 @@ function declaredScopes ({ store, clock }: ProtocolOptions): () => Promise<reado
       cached = { scopes: await readScopes(store).catch(() => cached.scopes), until: now + scopesMaxAge * 1_000 }
     }
     return cached.scopes
+  }
+}
+
+/** Profiles of grants that an issuer is trusted for. Cached as the scopes are. */
+function grantProfiles (
+  { store, clock }: ProtocolOptions
+): () => Promise<{ authorization_grant_profiles_supported?: string[] }> {
+  let cached = { isTrusted: false, until: 0 }
+  return async () => {
+    const now = clock().getTime()
+    if (now >= cached.until) {
+      const isTrusted = await store.trustedIssuers.anyOf('id-jag').catch(() => cached.isTrusted)
+      cached = { isTrusted, until: now + scopesMaxAge * 1_000 }
+    }
+    return cached.isTrusted ? { authorization_grant_profiles_supported: [idJagProfile] } : {}
   }
 }
 

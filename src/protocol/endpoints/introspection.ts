@@ -8,7 +8,8 @@ import { evaluateFor } from '../../domain/access/policy-lookup.ts'
 import type { Authenticator } from '../../domain/access/authenticator.ts'
 import {
   keyFactsOf, principalOf, type CredentialFacts, type KeyFacts, type KeyTokenFacts, type ManagementTokenFacts,
-  type TokenFacts
+  type TokenFacts,
+  type WorkloadTokenFacts
 } from '../../domain/access/facts.ts'
 import { judgeCredential } from '../../domain/access/judge-credential.ts'
 import type { Presentation, Principal } from '../../domain/access/principal.ts'
@@ -41,11 +42,11 @@ const tokenStart = 'eyJ'
 const inactive = '{"active":false}'
 
 /**
- * The answer to `asker` about a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment`, `org_id` and
- * `sub_kind` are extensions). A token is described to its own client and to clients that introspect for its resource,
- * an API key to the latter only; all others, and all about a credential that does not pass, get `{"active":false}`.
- * Null: a client that introspects for no resource asks about something else than a token of its own, whatever the text
- * is.
+ * The answer to `asker` about a credential, as JSON (RFC 7662 §2.2; `allowed_addresses`, `environment`, `org_id`,
+ * `sub_kind` and `workload` are extensions). A token is described to its own client and to clients that introspect for
+ * its resource, an API key to the latter only; all others, and all about a credential that does not pass, get
+ * `{"active":false}`. Null: a client that introspects for no resource asks about something else than a token of its
+ * own, whatever the text is.
  */
 export function introspect (
   options: IntrospectionOptions, asker: Client, text: string, question: Question
@@ -141,10 +142,10 @@ function used ({ keyUsage }: IntrospectionOptions, facts: Described, { now }: Pr
 }
 
 /** What introspection has an answer for. */
-type Described = TokenFacts | KeyTokenFacts | KeyFacts | ManagementTokenFacts
+type Described = TokenFacts | KeyTokenFacts | WorkloadTokenFacts | KeyFacts | ManagementTokenFacts
 
 const describedKinds: ReadonlySet<CredentialFacts['kind']> = new Set<Described['kind']>([
-  'access_token', 'key_token', 'api_key', 'management_token'
+  'access_token', 'key_token', 'workload_token', 'api_key', 'management_token'
 ])
 
 function isDescribed (facts: CredentialFacts): facts is Described {
@@ -152,7 +153,8 @@ function isDescribed (facts: CredentialFacts): facts is Described {
 }
 
 function mayKnow (asker: Client, facts: Described): boolean {
-  if (facts.kind === 'access_token' && facts.claims.client_id === asker.id) return true
+  const isOfClient = facts.kind === 'access_token' || facts.kind === 'workload_token'
+  if (isOfClient && facts.claims.client_id === asker.id) return true
   return facts.resource !== null && asker.introspects.includes(facts.resource.id)
 }
 
@@ -200,6 +202,9 @@ function describe (facts: Described, principal: Principal): string {
     case 'access_token': return answer(principal, aboutToken(principal, facts.claims))
     case 'key_token': return answer(principal, {
       ...aboutToken(principal, facts.claims), sub_kind: facts.claims.sub_kind, environment: principal.environment
+    })
+    case 'workload_token': return answer(principal, {
+      ...aboutToken(principal, facts.claims), sub_kind: facts.claims.sub_kind, workload: facts.claims.workload
     })
     case 'management_token': return answer(principal, aboutSecret(principal, 'Bearer', facts.token.createdAt))
     case 'api_key': return answer(principal, {

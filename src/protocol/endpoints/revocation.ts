@@ -28,7 +28,7 @@ export async function revoke (
   }
   const claims = await reader.read(text)
   // Whoever holds it reads as much in it.
-  if (claims?.sub_kind !== undefined) {
+  if (claims?.sub_kind === 'api_key') {
     throw new OAuthError(
       400, 'unsupported_token_type',
       'This token was exchanged for an API key: it ends with the key, which is revoked on the management API.'

@@ -12,6 +12,7 @@ import type { SharedCounters } from '../../domain/metering/shared-counters.ts'
 import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
 import { windowLimiter, type WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { descriptions } from '../shared/descriptions.ts'
+import { jwtBearer as grantType } from '../../domain/client-metadata/grant-types.ts'
 import { inSpan } from '../../telemetry/tracing.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { ProtocolLimits } from '../shared/limits.ts'
@@ -27,8 +28,6 @@ export interface SessionOptions extends ProtocolOptions {
   telemetry: Telemetry
 }
 
-/** RFC 7523 §2.1. */
-const grantType = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const bodyLimit = 16 * 1024
 
 /** The session endpoint as a plugin with its own parser for forms. */

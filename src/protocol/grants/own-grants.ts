@@ -4,7 +4,7 @@
  */
 import type { FastifyRequest } from 'fastify'
 import { addressBlock, addressOf, countedAddress } from '../../base/ip-address.ts'
-import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
+import type { RefusalEntry, RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { OAuthError, presentError, slowDown } from '../shared/oauth-error.ts'
 import { grantTypesOf, readTokenForm, takeForm, type TokenForm } from './token-request.ts'
@@ -24,7 +24,10 @@ export interface OwnGrant {
 export interface TokenRequest { form: TokenForm, http: FastifyRequest }
 
 /** What the audit log has of a refusal. `subject`: the id of a credential that exists; null: unknown. */
-export interface RefusedGrant { reason: string, subject: string | null, organizationId: string | null }
+export interface RefusedGrant extends Pick<RefusalEntry, 'reason' | 'subject' | 'organizationId' | 'detail' | 'party'> {
+  /** Absent: `credential.refused`. */
+  type?: RefusalEntry['type']
+}
 
 /**
  * A proof that is not taken: recorded with its precise reason, and counted by address as a wrong client secret is.
@@ -33,8 +36,10 @@ export interface RefusedGrant { reason: string, subject: string | null, organiza
 export class GrantRefusal extends OAuthError {
   readonly refused: RefusedGrant
 
-  constructor (refused: RefusedGrant, error: string, description: string) {
-    super(400, error, description)
+  constructor (
+    refused: RefusedGrant, error: string, description: string, status = 400, headers: OAuthError['headers'] = {}
+  ) {
+    super(status, error, description, headers)
     this.name = 'GrantRefusal'
     this.refused = refused
   }
@@ -85,7 +90,7 @@ function refused (
   { refusals, addressFailures }: OwnGrantsOptions, http: FastifyRequest, refusal: GrantRefusal
 ): OAuthError {
   refusals.record({
-    ...refusal.refused, type: 'credential.refused', address: addressOf(http), requestId: http.id
+    type: 'credential.refused', ...refusal.refused, address: addressOf(http), requestId: http.id
   })
   const block = addressBlock(countedAddress(http))
   addressFailures.count(block)

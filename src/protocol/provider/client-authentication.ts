@@ -11,7 +11,7 @@ import { digestOf, sameDigest } from '../../secrets/digest.ts'
 import {
   currentSecrets, idTokenAlgorithmOf, isActive, type Client as ClientRecord, type ClientMetadata
 } from '../../domain/credentials/client.ts'
-import { clientGrantTypes } from '../../domain/client-metadata/grant-types.ts'
+import { clientGrantTypes, jwtBearer } from '../../domain/client-metadata/grant-types.ts'
 import { isRegisteredRedirectUri } from '../../domain/client-metadata/redirect-uri.ts'
 import { reasonAgainstOrganization, type Organization } from '../../domain/tenancy/organization.ts'
 import type { Registry } from '../../domain/access/registry.ts'
@@ -96,7 +96,8 @@ export function useRegistry (provider: Provider, options: ClientAuthenticationOp
       return true
     },
     grantTypeAllowed (this: ProviderClient, type: string): boolean {
-      if (this.grantTypes?.includes(type)) return true
+      // The trust in an issuer lets clients use its assertions, and not what they are registered for.
+      if (this.grantTypes?.includes(type) || type === jwtBearer) return true
       if (type === exchangeGrant) {
         // It gives nothing that the client does not have already, once it has proved whose that is.
         if (this.clientAuthMethod !== 'none') return true

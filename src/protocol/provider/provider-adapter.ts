@@ -11,6 +11,7 @@ import { authorizationRoutes } from '../authorization/authorization-routes.ts'
 import { tryFastPath } from '../fast-path/fast-path.ts'
 import { keyExchange } from '../grants/key-exchange.ts'
 import { ownGrants, type OwnAnswer } from '../grants/own-grants.ts'
+import { workloadGrant } from '../workloads/workload-grant.ts'
 import { descriptions } from '../shared/descriptions.ts'
 import { noStore, OAuthError } from '../shared/oauth-error.ts'
 import { paths } from '../shared/paths.ts'
@@ -35,7 +36,9 @@ export function providerAdapter (
     options.limits.failuresPerAddress, options.clock, options.counts.of('address failures')
   )
   const current = currentProvider(options, failures, addressFailures)
-  const tryOwnGrants = ownGrants({ refusals: options.refusals, addressFailures }, [keyExchange(options)])
+  const tryOwnGrants = ownGrants(
+    { refusals: options.refusals, addressFailures }, [keyExchange(options), workloadGrant(options)]
+  )
   const mount = async (app: FastifyInstance): Promise<void> => {
     const { endIfClosing, endOnceClosing } = closeWithoutWaiting(app)
     // The provider reads the body itself, with its own cap and its own check for repeated parameters.

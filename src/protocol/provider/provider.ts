@@ -20,9 +20,13 @@ import { nothing } from '../authorization/stored-models.ts'
 import { registerClientCredentials, type GrantOptions } from '../grants/client-credentials.ts'
 import { ownClaims } from '../grants/own-claims.ts'
 import { registerTokenExchange, type TokenExchangeOptions } from '../grants/token-exchange.ts'
+import { registerIdJag } from '../workloads/id-jag.ts'
+import type { WorkloadGrantOptions } from '../workloads/workload-grant.ts'
 import { contextOf } from './request-context.ts'
 
-export interface ProviderOptions extends ClientAuthenticationOptions, GrantOptions, TokenExchangeOptions {
+export interface ProviderOptions
+  extends ClientAuthenticationOptions, GrantOptions, TokenExchangeOptions,
+  Omit<WorkloadGrantOptions, 'ring' | 'store'> {
   /** Absent: there is no authorization endpoint. */
   people?: CodeFlowOptions['people'] | undefined
   signerFor?: CodeFlowOptions['signerFor']
@@ -45,6 +49,7 @@ export function buildProvider (options: ProviderOptions, ring: KeyRing): Provide
   useRegistry(provider, options)
   if (options.people !== undefined) useCodeFlow(provider, { ...options, people: options.people })
   registerClientCredentials(provider, options, ring)
+  registerIdJag(provider, { ...options, ring: () => ring })
   registerTokenExchange(provider, options, ring)
   provider.on('grant.success', ctx => { countIssued(options, ctx) })
   provider.on('grant.error', options.onRefusal)

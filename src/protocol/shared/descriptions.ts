@@ -126,9 +126,10 @@ export const descriptions = {
         scope: Type.Optional(Type.String()),
         client_id: Type.Optional(Type.String()),
         token_type: Type.Optional(Type.Enum(['Bearer', 'api_key'])),
-        sub_kind: Type.Optional(
-          Type.Enum(['api_key'], { description: 'What `sub` is; absent: a client or a member.' })
-        ),
+        sub_kind: Type.Optional(Type.Enum(['api_key', 'workload'], {
+          description: 'What `sub` is; absent: a client or a member.'
+        })),
+        workload: Type.Optional(Type.String({ description: 'What a trusted issuer calls the workload.' })),
         exp: Type.Optional(Type.Integer()),
         iat: Type.Optional(Type.Integer()),
         sub: Type.Optional(Type.String()),

@@ -16,6 +16,7 @@ import { normalIdentifier } from '../../domain/resources/resource-identifier.ts'
 import type { Resource } from '../../domain/resources/resource.ts'
 import type { Organization } from '../../domain/tenancy/organization.ts'
 import type { SigningKey } from '../../domain/tokens/signing-key.ts'
+import type { WorkloadTrust } from '../../domain/workloads/trusted-issuer.ts'
 import { byteBoundedCache, type ByteBoundedCache } from './byte-bounded-cache.ts'
 import type { Change } from './changes.ts'
 import { importedDifferences, recordDifferences, revokedDifferences, type RecordCache } from './drift.ts'
@@ -45,6 +46,7 @@ export class CachedRegistry implements Registry, ReplicaMemory {
   /** All of them, or none: a key that is not among them does not exist, and costs no query. */
   readonly #signingKeys = byteBoundedCache<ReadonlyMap<string, SigningKey>>(1 / 64)
   readonly #webhookTokens = byteBoundedCache<WebhookToken>(1 / 64)
+  readonly #workloadTrusts = byteBoundedCache<WorkloadTrust>(1 / 128)
   readonly #negatives: NegativeFacts
   readonly #lookups: { hits: number, misses: number }
   #sets: NegativeSets = { revoked: new RevokedSet(), imported: null }
@@ -144,6 +146,10 @@ export class CachedRegistry implements Registry, ReplicaMemory {
     return this.#cached(this.#webhookTokens, digest, () => this.#source.webhookToken(digest))
   }
 
+  workloadTrust (id: string): Awaitable<WorkloadTrust | null> {
+    return this.#cached(this.#workloadTrusts, id, () => this.#source.workloadTrust(id))
+  }
+
   isTokenRevoked (jti: string): boolean {
     return this.#sets.revoked.has(jti)
   }
@@ -160,6 +166,7 @@ export class CachedRegistry implements Registry, ReplicaMemory {
       publishable_key: this.#publishableKeys.size,
       resource: this.#resources.size,
       webhook_token: this.#webhookTokens.size,
+      trusted_issuer: this.#workloadTrusts.size,
       revoked_token: this.#sets.revoked.size,
       imported_key: this.#sets.imported?.size ?? 0,
     }
@@ -189,6 +196,7 @@ export class CachedRegistry implements Registry, ReplicaMemory {
         break
       case 'importedKey': this.#sets.imported?.add(change); break
       case 'publishableKey': this.#publishableKeys.delete(change.id); break
+      case 'trustedIssuers': for (const id of change.ids) this.#workloadTrusts.delete(id); break
       case 'webhookTokens': this.#webhookTokens.clear(); break
       case 'signingKeys': this.#signingKeys.clear(); break
       case 'resources':
@@ -248,6 +256,7 @@ export class CachedRegistry implements Registry, ReplicaMemory {
       { kind: 'member', records: this.#members, load: key => source.member(key) },
       { kind: 'publishable_key', records: this.#publishableKeys, load: key => source.publishableKey(key) },
       { kind: 'webhook_token', records: this.#webhookTokens, load: key => source.webhookToken(key) },
+      { kind: 'trusted_issuer', records: this.#workloadTrusts, load: key => source.workloadTrust(key) },
       { kind: 'signing_keys', records: this.#signingKeys, load: () => source.signingKeys() },
       { kind: 'policies', records: this.#policies, load: key => source.policies(key === deployment ? null : key) },
     ]

@@ -21,6 +21,8 @@ export type Change =
   | { of: 'authorization', id: string }
   /** Undefined: any number of them. */
   | { of: 'authorizations', ids?: readonly string[] }
+  /** By the ids of issuers and rules. */
+  | { of: 'trustedIssuers', ids: readonly string[] }
   | { of: 'managementToken', digest: string }
   | { of: 'registrationToken', id: string }
   /** Any number of them. */
@@ -50,6 +52,7 @@ const known: Record<Change['of'], true> = {
   importedKey: true,
   authorization: true,
   authorizations: true,
+  trustedIssuers: true,
   managementToken: true,
   registrationToken: true,
   signingKeys: true,

@@ -8,7 +8,8 @@ import type { Reads } from '../engine/reads.ts'
 /** Needed where another server may change the database, until this one follows the change feed. */
 export function uncachedRegistry (
   {
-    managementTokens, members, policies, publishableKeys, registrationTokens, revokedTokens, signingKeys, webhookTokens
+    managementTokens, members, policies, publishableKeys, registrationTokens, revokedTokens, signingKeys, webhookTokens,
+    workloadRules
   }: Repositories,
   reads: Reads
 ): Registry {
@@ -34,6 +35,7 @@ export function uncachedRegistry (
     isTokenRevoked: jti => revokedTokens.has(jti),
     signingKeys: async () => new Map((await signingKeys.all()).map(key => [key.kid, key])),
     webhookToken: digest => webhookTokens.byDigest(digest),
+    workloadTrust: id => workloadRules.trust(id),
   }
 }
 

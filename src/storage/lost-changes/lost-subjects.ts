@@ -27,6 +27,7 @@ export function subjectsOf (change: Change): Subject[] {
     case 'publishableKey': return [{ kind: 'publishable_key', subject: change.id }]
     case 'registrationToken': return [{ kind: 'registration_token', subject: change.id }]
     case 'webhookTokens': return (change.ids ?? [everyone]).map(subject => ({ kind: 'webhook_token', subject }))
+    case 'trustedIssuers': return change.ids.map(subject => ({ kind: 'trusted_issuer', subject }))
     case 'revokedToken': return [{ kind: 'access_token', subject: change.jti }]
     case 'organization': return [{ kind: 'organization', subject: change.id }]
     case 'members': return [ofOwner(change.organizationId) ?? { kind: 'member', subject: everyone }]
@@ -82,6 +83,12 @@ async function recordById (
     case 'member': return await stored.member(subject)
     case 'organization': return await stored.organization(subject) && { id: subject, organizationId: subject }
     case 'publishable_key': return await stored.publishableKey(subject)
+    case 'trusted_issuer': return await ofTrust(stored, subject)
     default: return existing
   }
+}
+
+async function ofTrust (stored: Registry, id: string): Promise<{ id: string, organizationId: string | null } | null> {
+  const trust = await stored.workloadTrust(id)
+  return trust && { id, organizationId: trust.issuer.organizationId }
 }

@@ -99,6 +99,7 @@ export function withoutRefused (registry: Registry, refusals: RefusalLookup): Re
     },
     signingKeys: () => registry.signingKeys(),
     webhookToken: digest => pass(registry.webhookToken(digest), 'webhook_token'),
+    workloadTrust: id => pass(registry.workloadTrust(id), 'trusted_issuer'),
   }
 }
 

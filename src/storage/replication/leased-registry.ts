@@ -30,5 +30,6 @@ export function leasedRegistry (
     isTokenRevoked: jti => current().isTokenRevoked(jti),
     signingKeys: () => current().signingKeys(),
     webhookToken: digest => current().webhookToken(digest),
+    workloadTrust: id => current().workloadTrust(id),
   }
 }

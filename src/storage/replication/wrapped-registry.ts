@@ -23,5 +23,6 @@ export function withEachRead (registry: Registry, run: <T>(read: () => Awaitable
     isTokenRevoked: jti => run(() => registry.isTokenRevoked(jti)),
     signingKeys: () => run(() => registry.signingKeys()),
     webhookToken: digest => run(() => registry.webhookToken(digest)),
+    workloadTrust: id => run(() => registry.workloadTrust(id)),
   }
 }

@@ -42,11 +42,13 @@ import { spendTotalRepository } from '../tables/spend-totals.ts'
 import { skillBundleRepository } from '../tables/skill-bundles.ts'
 import { thirdPartySourceRepository } from '../tables/third-party-sources.ts'
 import { tokenUsageRepository } from '../tables/token-usage.ts'
+import { trustedIssuerRepository } from '../tables/trusted-issuers.ts'
 import { trustedProviderRepository } from '../tables/trusted-providers.ts'
 import { usageRepository } from '../tables/usage.ts'
 import { usedAssertions } from '../tables/used-assertions.ts'
 import { virtualKeyRepository } from '../tables/virtual-keys.ts'
 import { webhookTokenRepository } from '../tables/webhook-tokens.ts'
+import { workloadRuleRepository } from '../tables/workload-rules.ts'
 
 /** `queries`: those of a transaction, or of none. `note` is called with each change. `keys` seal audit rows. */
 export function repositoriesOver (queries: Queries, note: ChangeReport, keys: ChainKeys): Repositories {
@@ -74,6 +76,8 @@ export function repositoriesOver (queries: Queries, note: ChangeReport, keys: Ch
     authorizations: authorizationRepository(queries, note),
     consents: consentRepository(queries),
     clientApprovals: clientApprovalRepository(queries),
+    trustedIssuers: trustedIssuerRepository(queries, note),
+    workloadRules: workloadRuleRepository(queries, note),
     authorizationSteps: authorizationStepRepository(queries),
     rememberedAnswers: rememberedAnswerRepository(queries),
     signingKeys: signingKeyRepository(queries, note),

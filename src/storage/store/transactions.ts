@@ -94,6 +94,8 @@ const changing: { [Port in keyof Repositories]?: readonly (keyof Repositories[Po
   registrationTokens: ['update'],
   managementTokens: ['update'],
   authorizations: ['end', 'endAll', 'limit'],
+  trustedIssuers: ['update', 'remove'],
+  workloadRules: ['update', 'remove'],
   signingKeys: ['insert', 'update', 'reseal', 'remove'],
   revokedTokens: ['insert', 'prune'],
 }

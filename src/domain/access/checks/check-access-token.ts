@@ -12,19 +12,20 @@ import { isKeyRevoked } from '../../tokens/signing-key.ts'
 import type { AccessTokenClaims, ClientTokenClaims } from '../../tokens/token-claims.ts'
 import { gatherKeyLikeToken } from './check-api-key.ts'
 import {
-  factsMemory, notFound, type KeyFacts, type KeyTokenFacts, type NotFound, type TokenFacts
+  factsMemory, notFound, type KeyFacts, type KeyTokenFacts, type NotFound, type TokenFacts, type WorkloadTokenFacts
 } from '../facts.ts'
 import { judgeCredential, reasonAgainstClaims } from '../judge-credential.ts'
 import { policiesFor } from '../policy-lookup.ts'
 import type { Presentation, Principal } from '../principal.ts'
 import type { Registry } from '../registry.ts'
 import { keyTokenFactsIn } from './check-key-token.ts'
+import { workloadTokenFactsIn } from './check-workload-token.ts'
 
 type Claims = ClientTokenClaims & Signed
 type AnyClaims = AccessTokenClaims & Signed
 
 /** The facts of an access token, by what its `sub_kind` says. */
-export type AccessTokenFacts = TokenFacts | KeyTokenFacts
+export type AccessTokenFacts = TokenFacts | KeyTokenFacts | WorkloadTokenFacts
 
 const malformedToken = notFound('malformed', 'access_token')
 
@@ -59,9 +60,11 @@ const remembered = factsMemory<Claims, TokenFacts>()
 export function factsOfClaims (
   registry: Registry, claims: AnyClaims, presentation: Presentation
 ): Awaitable<AccessTokenFacts> {
-  return claims.sub_kind === undefined
-    ? tokenFactsIn(registry, claims, presentation)
-    : keyTokenFactsIn(registry, claims, presentation)
+  switch (claims.sub_kind) {
+    case undefined: return tokenFactsIn(registry, claims, presentation)
+    case 'api_key': return keyTokenFactsIn(registry, claims, presentation)
+    case 'workload': return workloadTokenFactsIn(registry, claims, presentation)
+  }
 }
 
 function tokenFactsIn (registry: Registry, claims: Claims, presentation: Presentation): Awaitable<TokenFacts> {

@@ -1,0 +1,41 @@
+/** What the screens of trusted issuers share: the records as the API answers them, and where the screens are. */
+import { dashboardPath, type Screen } from '../frame.ts'
+
+export interface Issuer {
+  id: string
+  organization: string | null
+  name: string
+  preset: string
+  profile: string
+  issuer: string
+  audience: string
+  keys: string
+  jwksUri: string | null
+  algorithms: readonly string[]
+  maxAge: number
+  singleUse: boolean
+  anchors: readonly string[]
+  createdAt: string
+}
+
+export interface Rule {
+  id: string
+  issuer: string
+  name: string
+  claims: readonly { claim: string, value: string }[]
+  client: string | null
+  resource: string
+  scopes: readonly string[]
+}
+
+export const issuersPath = `${dashboardPath}/trusted-issuers`
+export const way: Screen['path'] = [{ name: 'Trusted issuers', href: issuersPath }]
+
+export function apiPathOf ({ parameter }: { parameter (name: string): string }): string {
+  return `/trusted-issuers/${encodeURIComponent(parameter('id'))}`
+}
+
+/** Below an issuer. */
+export function wayTo ({ id, name }: Issuer): Screen['path'] {
+  return [...way, { name, href: `${issuersPath}/${id}` }]
+}

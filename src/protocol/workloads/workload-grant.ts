@@ -1,0 +1,120 @@
+/**
+ * The JWT bearer grant for workloads (RFC 7523 §2.1): the assertion of a platform that is trusted is the only proof,
+ * so there is no secret to keep. Assertions of people go to oidc-provider, as their client proves itself.
+ */
+import {
+  examine, profileOf, type AssertionReason, type Examination, type IssuerKeys
+} from '../../domain/workloads/assertion.ts'
+import { jwtBearer } from '../../domain/client-metadata/grant-types.ts'
+import type { Client } from '../../domain/credentials/client.ts'
+import { GrantRefusal, type OwnGrant, type TokenRequest } from '../grants/own-grants.ts'
+import { requestedResource, type TokenForm } from '../grants/token-request.ts'
+import { OAuthError } from '../shared/oauth-error.ts'
+import { paths } from '../shared/paths.ts'
+import { fetchCooldown } from './issuer-keys.ts'
+import {
+  detailOf, isFor, issueToWorkload, NoToken, type WorkloadTokenOptions
+} from './workload-token.ts'
+
+export interface WorkloadGrantOptions extends WorkloadTokenOptions { issuerKeys: IssuerKeys }
+
+type Accepted = Examination & { ok: true }
+
+export function workloadGrant (options: WorkloadGrantOptions): OwnGrant {
+  return {
+    type: jwtBearer,
+    async answer (request) {
+      const text = request.form.one('assertion')
+      if (text === undefined) throw invalid('assertion is missing; send the JWT of your platform.')
+      // Its client proves itself, which oidc-provider sees to.
+      if (profileOf(text) === 'id-jag') return null
+      requireNoOtherProof(request)
+      const client = await namedClient(options, request.form)
+      const found = client === 'unknown'
+        ? { ok: false as const, reason: 'wrong_client' as const, detail: 'There is no such client.', ...nothing }
+        : await examine(assertionOptions(options), { text, profile: 'workload', client })
+      if (!found.ok) throw refused(found.reason, found.detail, found)
+      return await answerTo(options, request, found)
+    },
+  }
+}
+
+const nothing = { subject: { iss: null, sub: null, jti: null }, issuers: [] }
+
+export function assertionOptions ({ issuer, store, issuerKeys: keys, clock }: WorkloadGrantOptions) {
+  return { issuer, tokenEndpoint: issuer + paths.token, store, keys, clock }
+}
+
+async function answerTo (
+  options: WorkloadGrantOptions, { form, http }: TokenRequest, found: Accepted
+): Promise<object> {
+  const { issuer, claims, subject } = found
+  const rule = found.rule!
+  const [client, resource] = await Promise.all([
+    rule.clientId === null ? null : options.registry.client(rule.clientId),
+    options.registry.resource(rule.resourceId)
+  ])
+  if (rule.clientId !== null && client === null) throw refused('wrong_client', 'The client of the rule is gone.', found)
+  if (resource === null || resource.revokedAt !== null) {
+    throw refused('wrong_resource', 'The resource of the rule is gone.', found)
+  }
+  if (!isFor(resource, requestedResource(form))) {
+    throw new OAuthError(400, 'invalid_target', 'The workload has no access to the requested resource.')
+  }
+  const vouched = {
+    trust: { id: rule.id, issuer, rule }, client, resource, limit: null, claims, subject, http, scope: form.one('scope')
+  }
+  return await issueToWorkload(options, vouched).catch((error: unknown) => {
+    throw error instanceof NoToken ? refused(error.reason, error.message, found) : error
+  })
+}
+
+/** RFC 6749 §2.3: one way to prove oneself in one request. */
+function requireNoOtherProof ({ form, http }: TokenRequest): void {
+  const hasOther = http.headers.authorization !== undefined || form.one('client_secret') !== undefined ||
+    form.one('client_assertion') !== undefined
+  if (hasOther) throw invalid('The assertion is the only proof: leave the authentication of a client out.')
+}
+
+/** The client that the request names, by which the rules of its organization answer; null: it names none. */
+async function namedClient (
+  { registry }: WorkloadGrantOptions, form: TokenForm
+): Promise<Client | null | 'unknown'> {
+  const id = form.one('client_id')
+  return id === undefined ? null : await registry.client(id) ?? 'unknown'
+}
+
+/** What the sender of an assertion learns of its refusal. */
+export const publicRefusal = 'The assertion is refused; the audit log of the server has the reason.'
+
+/** Its sender learns nothing but that: the precise reason stands in the audit log of the owner of the trust. */
+function refused (
+  reason: string, detail: string, { subject, issuers }: Pick<Examination, 'subject' | 'issuers'>
+): OAuthError {
+  const about = issuers.find(each => each.reason === reason as AssertionReason) ??
+    issuers.find(each => each.reason === null)
+  const entry = {
+    type: 'workload.refused' as const,
+    reason,
+    subject: about?.issuer.id ?? null,
+    organizationId: about?.issuer.organizationId ?? null,
+    detail: { ...detailOf(subject), detail }
+  }
+  if (reason === 'keys_unavailable') {
+    const { status, error, message, headers } = keysUnavailable()
+    return new GrantRefusal(entry, error, message, status, headers)
+  }
+  return new GrantRefusal(entry, 'invalid_grant', publicRefusal)
+}
+
+/** It may be taken a moment later: the issuer does not answer. */
+export function keysUnavailable (): OAuthError {
+  return new OAuthError(
+    503, 'temporarily_unavailable', 'The keys of the issuer of the assertion cannot be had; retry shortly.',
+    { 'retry-after': String(fetchCooldown / 1_000) }
+  )
+}
+
+function invalid (description: string): OAuthError {
+  return new OAuthError(400, 'invalid_request', description)
+}

@@ -1,0 +1,129 @@
+/** Trusted issuers and rules on the management API: If-Match, delegation, and a dry run that shows own trusts alone. */
+import tap from 'tap'
+import { startOnEachDatabase, type Json } from '../support/test-server.ts'
+import { make, newPlatform, trade } from '../support/workload-platform.ts'
+
+const { servers, close } = await startOnEachDatabase()
+tap.teardown(close)
+const claims = [{ claim: '/sub', value: 'system:serviceaccount:prod:web' }]
+
+for (const { name, server } of servers) {
+  const { admin, issuer: url } = server
+
+  tap.test(`an issuer and its rules are changed by their ETag, and read as they were given [${name}]`, async t => {
+    const platform = await newPlatform('https://cluster.acme.test')
+    const { organization, clientId } = await server.createClient()
+    const made = await admin('POST', '/trusted-issuers', {
+      organization, name: 'cluster', preset: 'kubernetes', issuer: platform.issuer, jwks: platform.jwks
+    })
+    t.equal(made.status, 201)
+    const { id, createdAt, jwks, ...shown } = made.json
+    t.strictSame(shown, {
+      organization,
+      name: 'cluster',
+      preset: 'kubernetes',
+      profile: 'workload',
+      issuer: platform.issuer,
+      audience: `${url}/organizations/${organization}`,
+      keys: 'inline',
+      jwksUri: null,
+      ca: null,
+      audiences: [],
+      algorithms: ['RS256', 'ES256'],
+      maxAge: 3_607,
+      singleUse: false,
+      anchors: ['/sub', '/kubernetes.io/namespace', '/kubernetes.io/serviceaccount/uid'],
+      createdBy: 'admin',
+    })
+    const path = `/trusted-issuers/${id}`
+    const stale = (tag: string, body: Json) => server.send({
+      method: 'PATCH',
+      path: `/api/v1${path}`,
+      headers: { authorization: `Bearer ${server.adminToken}`, 'if-match': tag },
+      body
+    })
+    const { etag } = made.headers
+    t.equal((await stale(etag!, { name: 'renamed' })).json.name, 'renamed')
+    t.equal((await stale(etag!, { name: 'late' })).status, 412)
+    const rule = await make(server, '/workload-rules', {
+      issuer: id, name: 'web', claims, client: clientId, resource: url, scopes: ['invoices:read']
+    })
+    t.match((await admin('GET', `/workload-rules/${rule.id}`)).json, {
+      issuer: id, organization, client: clientId, resource: url, scopes: ['invoices:read'], claims
+    })
+    t.equal((await admin('GET', `/workload-rules?issuer=${id}`)).json.data.length, 1)
+    const types = (await admin('GET', `/audit?organization=${organization}&limit=20`)).json.data
+      .map((event: Json) => event.type)
+    const told = ['trusted_issuer.created', 'trusted_issuer.updated', 'workload_rule.created']
+    t.ok(told.every(type => types.includes(type)))
+    t.equal((await admin('DELETE', path)).status, 204)
+    t.equal((await admin('GET', `/workload-rules/${rule.id}`)).status, 404)
+  })
+
+  tap.test(`a rule gives what its author holds, and never what is key-only [${name}]`, async t => {
+    const { organization, clientId } = await server.createClient({ scopes: ['invoices:read'] })
+    const { id: issuer } = await make(server, '/trusted-issuers', {
+      organization, name: 'x', issuer: 'https://cluster.acme.test'
+    })
+    const refused = async (input: Json, status: number, code: string) => {
+      const answer = await admin('POST', '/workload-rules', {
+        issuer, name: 'x', claims, client: clientId, resource: url, scopes: ['invoices:read'], ...input
+      })
+      t.strictSame([answer.status, answer.json.code], [status, code], JSON.stringify(input))
+    }
+    await refused({ scopes: ['portal-provision'] }, 400, 'SCOPE_API_KEY_ONLY')
+    await refused({ scopes: ['nothing:read'] }, 400, 'UNKNOWN_SCOPE')
+    await refused({ scopes: ['invoices:write'] }, 400, 'INVALID_REQUEST')
+    await refused({ resource: 'https://other.test' }, 400, 'UNKNOWN_RESOURCE')
+    await refused({ client: (await server.createClient()).clientId }, 404, 'NOT_FOUND')
+    await refused({ client: 'cli_unknown' }, 404, 'NOT_FOUND')
+    await refused({ issuer: 'tri_unknown' }, 404, 'NOT_FOUND')
+    await refused({ client: null, forOrganization: (await server.createOrganization()).id }, 404, 'NOT_FOUND')
+    await refused({ claims: [{ claim: '/sub', value: '*' }] }, 400, 'INVALID_REQUEST')
+    await refused({ claims: [{ claim: '/aud', value: 'x' }] }, 400, 'INVALID_REQUEST')
+    const key = await server.createKey({
+      organization, resource: `${url}/api/v1`, scopes: ['trusted-issuers:write', 'trusted-issuers:read']
+    })
+    const answer = await server.withKey(key.key, '/api/v1/workload-rules', {
+      method: 'POST',
+      body: { issuer, name: 'x', claims, resource: `${url}/api/v1`, scopes: ['api-keys:write'] }
+    })
+    t.strictSame([answer.status, answer.json.code], [403, 'INSUFFICIENT_PERMISSIONS'])
+  })
+
+  tap.test(`a dry run says which rule a token meets, or why not, of the own trusts alone [${name}]`, async t => {
+    const platform = await newPlatform('https://shared.acme.test')
+    const rows = []
+    for (const which of ['own', 'other']) {
+      const { organization } = await server.createClient()
+      const issuer = await make(server, '/trusted-issuers', {
+        organization, name: which, issuer: platform.issuer, jwks: platform.jwks, singleUse: true
+      })
+      const rule = await make(server, '/workload-rules', {
+        issuer: issuer.id, name: which, claims, resource: url, scopes: ['invoices:read']
+      })
+      const key = await server.createKey({ organization, resource: `${url}/api/v1`, scopes: ['trusted-issuers:read'] })
+      rows.push({ issuer, rule, key: key.key })
+    }
+    const [own, other] = rows as [typeof rows[0], typeof rows[0]]
+    const attempt = async (key: string, assertion: string) => {
+      const body = { assertion }
+      return (await server.withKey(key, '/api/v1/trusted-issuers/try', { method: 'POST', body })).json
+    }
+    const good = await platform.token({ sub: claims[0]!.value, aud: own.issuer.audience })
+    t.match(await attempt(own.key, good), {
+      accepted: true, rule: own.rule.id, issuers: [{ id: own.issuer.id, rules: [{ id: own.rule.id, problem: null }] }]
+    })
+    t.equal((await trade(server, good)).status, 200, 'nothing was used up')
+    const seen = await attempt(other.key, good)
+    t.match(seen, { accepted: false, reason: 'wrong_audience', issuers: [{ id: other.issuer.id }] })
+    t.equal(seen.issuers.length, 1)
+    const bad = await attempt(own.key, await platform.token({ sub: 'someone', aud: own.issuer.audience }))
+    t.match(bad, {
+      accepted: false,
+      reason: 'no_rule',
+      issuers: [{ rules: [{ problem: '/sub is "someone", not "system:serviceaccount:prod:web"' }] }]
+    })
+    t.notMatch(server.lines.join(''), good, 'the token is in no log')
+  })
+}
