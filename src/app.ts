@@ -94,7 +94,6 @@ export async function openLatchkey (
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
   const data = { store, registry, clock, issuerKeys: issuerKeys({ clock, network }) }
   const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
-  const deciding = { ...judging, secrets }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
   const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage, lifetimes }
   const people = personAuthenticator({ issuer, registry, ...sessions })
@@ -150,7 +149,8 @@ export async function openLatchkey (
     }))
     if (place !== false) await app.register(managed(place.prefix))
     await app.register(decision({
-      ...deciding,
+      ...judging,
+      secrets,
       issuer,
       ring,
       guardSessions,

@@ -5,6 +5,7 @@ import { exactly, pageOf, pageQuery, shown, Text, type Collection, type Plane } 
 import { byOrganization, visibleTenant } from './tenants.ts'
 
 const OfTenant = exactly({ tenant: Type.Optional(Text) })
+const KeyText = Type.String({ minLength: 16, maxLength: 1_000 })
 const WireKey = Type.Object({
   provider: Type.String(),
   tenant: Type.Optional(Type.String()),
@@ -53,7 +54,7 @@ export const providers: Collection = (app, plane) => {
       operationId: 'upsertProviderKey',
       summary: 'Set a provider key',
       tags: ['Provider Keys'],
-      body: exactly({ provider: Text, apiKey: Type.String({ minLength: 1, maxLength: 1_000 }), ...OfTenant.properties }),
+      body: exactly({ provider: Text, apiKey: KeyText, ...OfTenant.properties }),
       response: { 200: WireKey }
     }
   }, async request => {

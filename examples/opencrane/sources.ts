@@ -29,7 +29,12 @@ const WireSource = Type.Object({
 })
 
 interface Source {
-  id: string, name: string, kind: string, url: string, fetchedAt: string | null, lastFetch: { error: string | null } | null
+  id: string,
+  name: string,
+  kind: string,
+  url: string
+  fetchedAt: string | null
+  lastFetch: { error: string | null } | null
 }
 
 export const sources: Collection = (app, plane) => {
