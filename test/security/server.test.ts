@@ -659,7 +659,7 @@ for (const { name, server } of fuzzed.servers) {
     // POST routes that create come twice, so that some succeed with every seed.
     routes.push(...routes.filter(({ method, url }) => method === 'POST' && !url.includes(':')))
     const statuses = new Map<number, number>()
-    for (let i = 0; i < (name === 'sqlite' ? 1_500 : 600); i++) {
+    for (let i = 0; i < (name === 'sqlite' ? 1_500 : 800); i++) {
       const route = pick(routes)
       const method = random() < 0.95 ? route.method : pick(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD'])
       let path = route.url.replace(/:\w+|\*/g, () => encodeURIComponent(pick(texts)))
