@@ -42,8 +42,9 @@ tap.test('OC-10: budgets as bars, what was spent by day, model and key, and unse
 
 tap.test('an operator sets budgets in dollars, to the micro-dollar', browser, async t => {
   const { id: organization } = await server.createOrganization('Tenant')
-  const operator = { organization: 'org_operators', operator: true }
-  const { page, visit, look, leave } = await visitor(server, chromium, operator)
+  const { page, visit, look, leave } = await visitor(server, chromium, {
+    organization: 'org_operators', operator: true
+  })
   await visit(`/spending?organization=${organization}`)
   await page.getByRole('link', { name: 'Change budget' }).click()
   await page.getByLabel('For a day').fill('0.0000001')

@@ -25,8 +25,8 @@ const local = (url: string) => url.replace('127.0.0.1', 'localhost')
 
 async function follow (t: Test, page: string, hosts: readonly (readonly [string, (url: string) => string])[]) {
   const server = await startServer(t)
-  const PATH = `${folder}${delimiter}${process.env.PATH}`
-  const env = { ...server.environment, PATH, OPENAI_KEY: 'sk-0123456789abcdef' }
+  const path = `${folder}${delimiter}${process.env.PATH}`
+  const env = { ...server.environment, PATH: path, OPENAI_KEY: 'sk-0123456789abcdef' }
   const latchkey = async (command: string) => await run('sh', ['-c', command], { cwd: folder, env })
   const { stdout } = await latchkey('latchkey org create Tenant --json')
   const { id } = JSON.parse(stdout)
