@@ -1,9 +1,10 @@
 /** Schemas of access policies: conditions, changes, and the answer of a dry run. */
+import { namedListOrders } from '../../domain/core/list.ts'
 import { credentialKinds, effects } from '../../domain/policy/policy.ts'
 import { days } from '../../domain/policy/time-window.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  Allowlist, Description, exactly, Flag, Id, Instant, Moment, Name, PageQuerystring, Pagination, ScopeNames,
+  Allowlist, Description, exactly, Flag, Id, Instant, Moment, Name, listQuerystring, Pagination, ScopeNames,
 } from '../conventions/schemas.ts'
 
 const Ids = Type.Array(Id, { minItems: 1, maxItems: 200 })
@@ -63,7 +64,7 @@ export const PolicyChange = exactly({
   ...rehearsal,
 })
 export const PolicyQuerystring = exactly({
-  ...PageQuerystring,
+  ...listQuerystring({ records: 'policies', found: 'the name', sorts: namedListOrders }),
   organization: Type.Optional({ ...Id, description: 'An organization, or `deployment` for policies without one.' }),
   effect: Type.Optional(Effect),
   enabled: Flag,
