@@ -5,7 +5,7 @@ import { codes, count, dayOf, nameOrId } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import type { Screen } from '../frame.ts'
 import { given, listOf, pageSize, type Listing } from '../list.ts'
-import { memberNames } from '../member-names.ts'
+import { namesOf } from '../names.ts'
 import { screenAt, type Dashboard, type Submission, type Visit } from '../visit.ts'
 import { nameOf, type Authorization, type Consent } from './authorizations.ts'
 import { applicationsPath, applicationsWay, consentsPath, tabs } from './tabs.ts'
@@ -57,7 +57,7 @@ async function listScreen (visit: Visit): Promise<Screen> {
   const { api, me, query } = visit
   const after = query('after')
   const listing = await api.get<Listing<Consent>>('/consents', { limit: pageSize, ...given({ cursor: after }) })
-  const members = await memberNames(visit, listing.data.map(({ member }) => member))
+  const members = await namesOf(visit, 'members', listing.data.map(({ member }) => member))
   return {
     title: 'Remembered consents',
     path: applicationsWay,

@@ -3,9 +3,10 @@ import { html } from 'ghtml'
 import { eventWords } from '../audit/words.ts'
 import type { ApiRefusal, Me } from '../api.ts'
 import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
-import { dayOf, facts, selectField, textField } from '../elements.ts'
+import { count, dayOf, facts, selectField, textField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
+import type { Listing } from '../list.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import { mayChange, mayLink, membersPath, membersWay, rolesFor, stateOf, type Member } from './member.ts'
 import { waysIn } from './ways-in.ts'
@@ -23,7 +24,7 @@ export async function memberScreen (visit: Visit): Promise<Screen> {
   const mayWrite = mayChange(me, member)
   const [groups, ways, history] = await Promise.all([
     me.permissions.includes('groups:read')
-      ? api.get<{ data: Group[] }>('/groups', { member: member.id, limit: 200 })
+      ? api.get<Listing<Group>>('/groups', { member: member.id, limit: 200, total: 'true' })
       : null,
     waysIn(visit, member, mayWrite), historyOf(visit, member.id, eventWords)
   ])
@@ -32,7 +33,7 @@ export async function memberScreen (visit: Visit): Promise<Screen> {
     path: membersWay,
     place: membersPath,
     ...(mayWrite ? { action: actionsOf(member, mayLink(me, member)) } : {}),
-    content: html`!${factsOf(member, groups?.data ?? null)}
+    content: html`!${factsOf(member, groups)}
 !${mayWrite ? changeForm(me, member, etag) : ''}
 !${ways}
 !${history}`
@@ -46,7 +47,7 @@ function actionsOf ({ id }: Member, mayMakeLink: boolean): string {
 <a class="button danger" href="${membersPath}/${id}/remove">Remove</a></div>`
 }
 
-function factsOf (member: Member, groups: readonly Group[] | null): string {
+function factsOf (member: Member, groups: Listing<Group> | null): string {
   const { id, email, role, scopes, createdAt, removedAt } = member
   return facts([
     ['Role', html`${role}!${stateOf(member)}`],
@@ -56,10 +57,12 @@ function factsOf (member: Member, groups: readonly Group[] | null): string {
       : [['Scopes in place of the role', html`!${scopes.map(scope => html`<code>${scope}</code> `)}`] as const]),
     ...(groups === null
       ? []
-      : [['Groups', groups.length === 0
+      : [['Groups', groups.data.length === 0
           ? 'none'
-          : html`!${groups.map(({ id, name }) => html`<a href="${dashboardPath}/groups/${id}"><bdi>
-${name}</bdi></a> `)}`
+          : html`!${groups.data.map(({ id, name }) => html`<a href="${dashboardPath}/groups/${id}"><bdi>
+${name}</bdi></a> `)}!${groups.pagination.hasMore
+  ? html`<small>the newest ${groups.data.length} of ${count(groups.pagination.total ?? 0)}</small>`
+  : ''}`
         ] as const]),
     ['Since', dayOf(createdAt)],
     ...(removedAt === null ? [] : [['Removed', dayOf(removedAt)] as const]),

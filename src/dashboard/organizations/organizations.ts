@@ -1,4 +1,5 @@
 /** The screens of organizations: operators make, suspend and resume them; others see and name their own. */
+import { searchAt } from '../search.ts'
 import { formAt, screenAt, type Dashboard } from '../visit.ts'
 import { create, creationScreen, mended } from './creation.ts'
 import { listScreen } from './list.ts'
@@ -7,6 +8,7 @@ import { resume, suspend, suspensionScreen } from './suspension.ts'
 
 export function organizationScreens (app: Dashboard): void {
   screenAt(app, '/organizations', listScreen)
+  searchAt(app, '/organizations', ['status', 'sort'])
   screenAt(app, '/organizations/new', creationScreen)
   formAt(app, '/organizations', create, mended)
   screenAt(app, '/organizations/:id', organizationScreen)

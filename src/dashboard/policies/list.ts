@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import { ago, badge } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
-import { filterForm, given, listOf, pageSize, type Listing, type Options } from '../list.ts'
+import { filterForm, listingOf, listOf, namedSorts, orderOf, type Options } from '../list.ts'
 import type { Visit } from '../visit.ts'
 import { days, kinds, type Conditions, type Policy } from './policy.ts'
 
@@ -13,10 +13,10 @@ const effects: Options = [['', 'All effects'], ['allow', 'Allow'], ['deny', 'Den
 const states: Options = [['', 'On and off'], ['true', 'On'], ['false', 'Off']]
 
 export async function listScreen ({ api, me, query, now }: Visit): Promise<Screen> {
-  const filter = { effect: query('effect'), enabled: query('enabled') }
-  const listing = await api.get<Listing<Policy>>('/policies', {
-    limit: pageSize, ...given({ ...filter, cursor: query('after') })
-  })
+  const filter = {
+    search: query('search'), effect: query('effect'), enabled: query('enabled'), sort: query('sort')
+  }
+  const listing = await listingOf<Policy>(api, '/policies', filter, query('after'))
   return {
     title: 'Policies',
     path: [],
@@ -26,15 +26,17 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
     ...(me.permissions.includes('policies:write')
       ? { action: html`<a class="button primary" href="${policiesPath}/new">Create policy</a>` }
       : {}),
-    content: html`!${filterForm(policiesPath, [
+    content: html`!${filterForm(`${policiesPath}/search`, [
       { name: 'effect', label: 'Effect', options: effects, chosen: filter.effect },
-      { name: 'enabled', label: 'State', options: states, chosen: filter.enabled }
-    ])}
+      { name: 'enabled', label: 'State', options: states, chosen: filter.enabled },
+      orderOf(namedSorts, filter.sort)
+    ], { label: 'Name', text: filter.search })}
 !${listOf({
   caption: 'Policies',
   nouns: ['policy', 'policies'],
   path: policiesPath,
   filter,
+  orders: ['sort'],
   after: query('after'),
   columns: [
     {

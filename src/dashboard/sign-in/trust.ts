@@ -1,6 +1,7 @@
 /** Trust in an identity provider: given, changed, and taken back. */
 import { html } from 'ghtml'
 import type { ApiRefusal } from '../api.ts'
+import { choiceField, choosable, chosenId, organizations } from '../choice.ts'
 import { confirmationForm, problemOf } from '../confirmation.ts'
 import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
 import { selectField, textField } from '../elements.ts'
@@ -55,32 +56,37 @@ function fieldsOf ({ joinsAs, groupsClaim }: Draft, problem: Problem | null): st
 }
 
 export async function trustingScreen (visit: Visit): Promise<Screen> {
-  return await trusting(visit, visit.query('provider'), { joinsAs: '', groupsClaim: 'groups' }, null)
+  const sent = { provider: visit.query('provider'), organization: visit.me.member.organization }
+  return await trusting(visit, sent, { joinsAs: '', groupsClaim: 'groups' }, null)
 }
 
 export async function mended (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
-  return await trusting(submission, submission.field('provider'), draftOf(submission), problemIn(refusal))
+  const sent = { provider: submission.field('provider'), organization: organizationIn(submission) }
+  return await trusting(submission, sent, draftOf(submission), problemIn(refusal))
+}
+
+function organizationIn ({ field, me }: Submission): string {
+  return field('organization').trim() || me.member.organization
 }
 
 export async function trust (submission: Submission): Promise<Outcome> {
-  const { api, field, me } = submission
+  const { api, field } = submission
   await api.change('POST', '/trusted-providers', {
     idempotencyKey: field('attempt'),
     body: {
       ...bodyOf(draftOf(submission)),
       provider: field('provider'),
-      organization: field('organization') || me.member.organization
+      organization: await chosenId(api, organizations, organizationIn(submission))
     }
   })
   return { to: providersPath }
 }
 
 async function trusting (
-  { api, me }: Pick<Visit, 'api' | 'me'>, provider: string, draft: Draft, problem: Problem | null
+  { api, me }: Pick<Visit, 'api' | 'me'>, { provider, organization }: { provider: string, organization: string },
+  draft: Draft, problem: Problem | null
 ): Promise<Screen> {
-  const organizations = me.deployment
-    ? (await api.get<{ data: readonly { id: string, name: string }[] }>('/organizations', { limit: 200 })).data
-    : []
+  const choice = me.deployment ? await choosable(api, organizations) : null
   return {
     title: `Trust ${provider}`,
     path: way,
@@ -88,14 +94,9 @@ async function trusting (
     lead: 'It may say who the members of the organization are, and sign them in.',
     content: html`<form class="panel" method="post" action="${providersPath}">!${attemptField()}
 <input type="hidden" name="provider" value="${provider}">
-!${me.deployment
-? selectField({
-  name: 'organization',
-  label: 'Organization',
-  options: organizations.map(({ id, name }) => [id, name] as const),
-  chosen: me.member.organization
-})
-: ''}
+!${choice === null
+? ''
+: choiceField(organizations, choice, { name: 'organization', label: 'Organization', chosen: organization })}
 !${fieldsOf(draft, problem)}
 <p class="actions"><button type="submit" class="primary">Trust provider</button>
 <a class="button" href="${providersPath}">Cancel</a></p></form>`
