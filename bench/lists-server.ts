@@ -10,6 +10,7 @@ import pg from 'pg'
 import { createMember } from '../src/domain/members/member.ts'
 import { beginSession } from '../src/domain/people/person-session.ts'
 import { buildServer, createApiKey, createOrganization, loadConfig, openLatchkey, updateResource } from '../src/index.ts'
+import { copyKey } from '../test/support/copied-keys.ts'
 
 const [folder, count, port, databaseUrl] = [
   process.argv[2]!, Number(process.argv[3]), Number(process.argv[4]), process.argv[5]
@@ -33,7 +34,7 @@ const member = await createMember(operation, { organizationId, name: 'Ada', role
 const { key: first, text } = await createApiKey(operation, {
   organizationId, name: 'bench', resource: issuer, environment: 'live', scopes: ['company:read'], creatorId: member.id
 })
-await (databaseUrl === undefined ? copyOnSqlite(first.id) : copyOnPostgresql(databaseUrl, first.id))
+await copyKey(databaseUrl ?? `file:${join(folder, 'latchkey.db')}`, first.id, count - 1)
 const { text: session } = await operation.store.transaction(tx => beginSession(
   tx, { address: null, requestId: null },
   { member, identityId: null, amr: ['otp'], provider: null, vouchedBy: null },
@@ -52,60 +53,6 @@ if (databaseUrl === undefined) watchSqlite()
 else watchPostgresql()
 await app.listen({ port, host: '127.0.0.1' })
 process.stdout.write(JSON.stringify({ url: issuer, cookie: `latchkey_session=${session}`, key: text }) + '\n')
-
-/** Columns of a copy, as both databases say them; `i` is its number, `mixed` the same in no order. */
-function copied (instant: (secondsAgo: string) => string, hex: (number: string, width: number) => string) {
-  const id = `'key_' || ${hex('mixed', 8)} || ${hex('i', 14)}`
-  return {
-    id,
-    chainId: id,
-    digest: `${hex('mixed', 8)} || ${hex('i', 35)}`,
-    hint: `'lb_live_…' || ${hex('mixed % 65536', 4)}`,
-    name: "CASE WHEN mixed % 1000 = 0 THEN 'Nightly report ' ELSE 'job ' END || mixed",
-    createdAt: instant('(mixed % 40000000)'),
-    lastUsedAt: `CASE WHEN mixed % 3 = 0 THEN NULL ELSE ${instant('(mixed % 3000000)')} END`,
-    expiresAt: `CASE WHEN mixed % 2 = 0 THEN NULL ELSE ${instant('-(mixed % 9000000) - 60')} END`,
-  }
-}
-
-async function copyOnSqlite (id: string): Promise<void> {
-  const database = new Database(join(folder, 'latchkey.db'))
-  const columns = copied(
-    ago => `strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', (-1 * (${ago})) || ' seconds')`,
-    (number, width) => `printf('%0${width}x', ${number})`
-  )
-  database.pragma('synchronous = OFF')
-  database.exec(`WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ${count - 1}),
-    mixed AS (SELECT i, (i * 2654435761) % 4294967296 AS mixed FROM numbers)
-    ${insertion(database.pragma('table_info("ApiKey")') as { name: string }[], columns, id)}`)
-  database.pragma('wal_checkpoint(TRUNCATE)')
-  database.exec('ANALYZE')
-  database.close()
-}
-
-async function copyOnPostgresql (url: string, id: string): Promise<void> {
-  const client = new pg.Client(url)
-  await client.connect()
-  const columns = copied(
-    ago => `date_trunc('second', now() at time zone 'UTC') - (${ago}) * interval '1 second'`,
-    (number, width) => `lpad(to_hex(${number}), ${width}, '0')`
-  )
-  const { rows } = await client.query<{ name: string }>(
-    "SELECT column_name AS name FROM information_schema.columns WHERE table_name = 'ApiKey'"
-  )
-  await client.query(`WITH mixed AS (
-      SELECT i::bigint, (i * 2654435761) % 4294967296 AS mixed FROM generate_series(1::bigint, ${count - 1}) AS i
-    ) ${insertion(rows, columns, id)}`)
-  await client.query('VACUUM ANALYZE "ApiKey"')
-  await client.end()
-}
-
-function insertion (columns: readonly { name: string }[], made: Readonly<Record<string, string>>, id: string): string {
-  const names = columns.map(({ name }) => name)
-  return `INSERT INTO "ApiKey" (${names.map(name => `"${name}"`).join(', ')})
-    SELECT ${names.map(name => made[name] ?? `"key"."${name}"`).join(', ')}
-    FROM mixed CROSS JOIN (SELECT * FROM "ApiKey" WHERE "id" = '${id}') AS "key"`
-}
 
 function note (milliseconds: number, text: string): void {
   spent.statements++
@@ -133,9 +80,17 @@ function watchPostgresql (): void {
   const query = client.query!
   client.query = function (...parameters) {
     const start = performance.now()
-    const answer = query.apply(this, parameters) as Promise<unknown> | undefined
     const said = parameters[0] as string | { text: string }
-    const done = () => { note(performance.now() - start, typeof said === 'string' ? said : said.text) }
+    const text = typeof said === 'string' ? said : said.text
+    const last = parameters.at(-1)
+    if (typeof last === 'function') {
+      parameters[parameters.length - 1] = (...answer: unknown[]) => {
+        note(performance.now() - start, text)
+        return (last as (...each: unknown[]) => unknown)(...answer)
+      }
+    }
+    const answer = query.apply(this, parameters)
+    const done = () => { note(performance.now() - start, text) }
     if (answer instanceof Promise) answer.then(done, done)
     return answer
   }
