@@ -25,8 +25,23 @@ export function alertOf (problem: Problem | null, fields: readonly string[]): st
 /** A value that was sent, beside what it is now. */
 export interface Overtaken { name: string, now: string, sent: string }
 
+/** The form of a change, where it stands, and what it would have changed. */
+export interface RefusedChange {
+  around: Pick<Screen, 'path' | 'place'>
+  /** The page of the record. */
+  page: string
+  values: readonly Overtaken[]
+  /** The form with what was sent. */
+  again (problem: Problem): Screen
+}
+
+/** A change that the API refused: of a stale record both values, else the form again with the refusal at its field. */
+export function refusedChange (refusal: ApiRefusal, { around, page, values, again }: RefusedChange): Screen {
+  return refusal.status === 412 ? staleScreen(around, values, page) : again(problemIn(refusal))
+}
+
 /** The answer to a form whose record has changed since the form was shown. The form has changed nothing. */
-export function staleScreen (
+function staleScreen (
   { path, place }: Pick<Screen, 'path' | 'place'>, values: readonly Overtaken[], page: string
 ): Screen {
   return {

@@ -4,7 +4,7 @@ import { days, kinds } from '../../src/dashboard/policies/policy.ts'
 import { credentialKinds } from '../../src/domain/policy/policy.ts'
 import { days as knownDays } from '../../src/domain/policy/time-window.ts'
 import { browser, startBrowser } from '../support/browser.ts'
-import { findingsOn, picture, strangeNames, visitorOf } from '../support/dashboard.ts'
+import { findingsOn, picture, strangeNames, visitorOf } from '../support/screens.ts'
 import { createMember } from '../support/people.ts'
 import { startServer } from '../support/test-server.ts'
 

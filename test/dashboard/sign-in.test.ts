@@ -1,7 +1,7 @@
 /** Signing in on the dashboard, in a real Chromium: own ways and sessions, trusted providers, e-mail domains. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { findingsOn, picture, visitorOf } from '../support/dashboard.ts'
+import { findingsOn, picture, visitorOf } from '../support/screens.ts'
 import { createAccount, createMember, createPasskey, signIn } from '../support/people.ts'
 import { startServer } from '../support/test-server.ts'
 

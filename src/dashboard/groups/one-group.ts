@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import type { ApiRefusal } from '../api.ts'
 import { eventWords } from '../audit/words.ts'
-import { problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
+import { refusedChange, stateField, type Problem } from '../draft.ts'
 import { choiceField, choosable, chosenId, type Choosable, type Choosing } from '../choice.ts'
 import { dayOf, facts } from '../elements.ts'
 import type { Screen } from '../frame.ts'
@@ -99,24 +99,23 @@ export async function change (submission: Submission): Promise<Outcome> {
   return { to: `${groupsPath}/${encodeURIComponent(parameter('id'))}` }
 }
 
-/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const group = await submission.api.get<Group>(apiPathOf(submission))
   const [now, sent] = [draftOfGroup(group), draftOf(submission)]
   const page = `${groupsPath}/${group.id}`
   const around = { path: [...groupsWay, { name: group.name, href: page }], place: membersPath }
-  if (refusal.status !== 412) {
-    return {
-      title: 'Change group',
-      ...around,
-      content: changeForm(group, sent, submission.field('etag'), problemIn(refusal))
-    }
-  }
-  return staleScreen(around, [
-    { name: 'Name', now: now.name, sent: sent.name },
-    { name: 'Description', now: now.description, sent: sent.description },
-    { name: 'Scopes', now: now.scopes, sent: sent.scopes }
-  ], page)
+  return refusedChange(refusal, {
+    around,
+    page,
+    values: [
+      { name: 'Name', now: now.name, sent: sent.name },
+      { name: 'Description', now: now.description, sent: sent.description },
+      { name: 'Scopes', now: now.scopes, sent: sent.scopes }
+    ],
+    again: problem => ({
+      title: 'Change group', ...around, content: changeForm(group, sent, submission.field('etag'), problem)
+    })
+  })
 }
 
 export async function addMember (submission: Submission): Promise<Outcome> {

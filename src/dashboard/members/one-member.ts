@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import { eventWords } from '../audit/words.ts'
 import type { ApiRefusal, Me } from '../api.ts'
-import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
+import { alertOf, problemAt, refusedChange, stateField, type Problem } from '../draft.ts'
 import { count, dayOf, facts, selectField, textField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
@@ -92,18 +92,17 @@ export async function change (submission: Submission): Promise<Outcome> {
   return { to: `${membersPath}/${encodeURIComponent(parameter('id'))}` }
 }
 
-/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const { api, field, me } = submission
   const { id, name, role } = await api.get<Member>(apiPathOf(submission))
   const page = `${membersPath}/${id}`
   const around = { path: [...membersWay, { name, href: page }], place: membersPath }
   const sent = { name: field('name').trim(), role: field('role') }
-  if (refusal.status !== 412) {
-    const content = changeForm(me, { id, ...sent }, field('etag'), problemIn(refusal))
-    return { title: 'Change member', ...around, content }
-  }
-  return staleScreen(around, [
-    { name: 'Name', now: name, sent: sent.name }, { name: 'Role', now: role, sent: sent.role }
-  ], page)
+  return refusedChange(refusal, {
+    around,
+    page,
+    values: [{ name: 'Name', now: name, sent: sent.name }, { name: 'Role', now: role, sent: sent.role }],
+    again: problem =>
+      ({ title: 'Change member', ...around, content: changeForm(me, { id, ...sent }, field('etag'), problem) })
+  })
 }

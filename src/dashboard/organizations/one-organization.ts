@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import type { ApiRefusal, Me } from '../api.ts'
 import { eventWords } from '../audit/words.ts'
-import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
+import { alertOf, problemAt, refusedChange, stateField, type Problem } from '../draft.ts'
 import { dayOf, facts, selectField, textField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
@@ -138,7 +138,6 @@ function numberOr (text: string): number | string {
   return Number.isFinite(Number(text)) ? Number(text) : text
 }
 
-/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const { api, field, me } = submission
   const organization = await api.get<Organization>(apiPathOf(submission))
@@ -147,12 +146,15 @@ export async function mendedChange (submission: Submission, refusal: ApiRefusal)
     path: [...organizationsWay, { name: organization.name, href: page }], place: organizationsPath
   }
   const [now, sent] = [draftOfOrganization(organization), draftOf(submission)]
-  if (refusal.status !== 412) {
-    const content = changeForm(organization, field('etag'), me, sent, problemIn(refusal))
-    return { title: 'Change organization', ...around, content }
-  }
   const shown = [['name', 'Name'] as const, ...(me.deployment ? limits : [])]
-  return staleScreen(around, shown.map(([name, label]) => ({ name: label, now: now[name], sent: sent[name] })), page)
+  return refusedChange(refusal, {
+    around,
+    page,
+    values: shown.map(([name, label]) => ({ name: label, now: now[name], sent: sent[name] })),
+    again: problem => ({
+      title: 'Change organization', ...around, content: changeForm(organization, field('etag'), me, sent, problem)
+    })
+  })
 }
 
 export async function requireProvider (submission: Submission): Promise<Outcome> {

@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import { withQuery, type ApiRefusal } from '../api.ts'
 import { eventWords } from '../audit/words.ts'
 import { confirmationForm, problemOf } from '../confirmation.ts'
-import { problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
+import { refusedChange, stateField, type Problem } from '../draft.ts'
 import { ago, facts } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
@@ -77,19 +77,18 @@ export async function tryChange (submission: Submission): Promise<Outcome> {
   return { screen: form(submission, { name: draft.name, draft, etag: field('etag'), impact }), status: 200 }
 }
 
-/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const { api, field } = submission
   const policy = await api.get<Policy>(apiPathOf(submission))
   const draft = draftOf(submission)
-  if (refusal.status !== 412) {
-    return form(submission, { name: policy.name, draft, etag: field('etag'), problem: problemIn(refusal) })
-  }
   const [now, sent] = [draftOfPolicy(policy), draft].map(asTexts)
-  return staleScreen(
-    { path: [...policiesWay, { name: policy.name, href: pageOf(submission) }], place: policiesPath },
-    Object.keys(now!).map(name => ({ name, now: now![name]!, sent: sent![name]! })), pageOf(submission)
-  )
+  const page = pageOf(submission)
+  return refusedChange(refusal, {
+    around: { path: [...policiesWay, { name: policy.name, href: page }], place: policiesPath },
+    page,
+    values: Object.keys(now!).map(name => ({ name, now: now![name]!, sent: sent![name]! })),
+    again: problem => form(submission, { name: policy.name, draft, etag: field('etag'), problem })
+  })
 }
 
 function asTexts ({ lines, kinds, days, enabled, ...texts }: Draft): Record<string, string> {

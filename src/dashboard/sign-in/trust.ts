@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { ApiRefusal } from '../api.ts'
 import { choiceField, choosable, chosenId, organizations } from '../choice.ts'
 import { confirmationForm, problemOf } from '../confirmation.ts'
-import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
+import { alertOf, problemAt, problemIn, refusedChange, stateField, type Problem } from '../draft.ts'
 import { selectField, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField } from '../shown-once.ts'
@@ -133,15 +133,18 @@ export async function change (submission: Submission): Promise<Outcome> {
   return { to: providersPath }
 }
 
-/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const now = await submission.api.get<Trust>(apiPathOf(submission))
   const sent = draftOf(submission)
-  if (refusal.status !== 412) return changing(now, sent, submission.field('etag'), problemIn(refusal))
-  return staleScreen({ path: way, place: signInPath }, [
-    { name: 'Who joins by it', now: joining(now.joinsAs), sent: joining(sent.joinsAs) },
-    { name: 'Claim with groups', now: now.groupsClaim, sent: sent.groupsClaim }
-  ], `${providersPath}/${now.id}`)
+  return refusedChange(refusal, {
+    around: { path: way, place: signInPath },
+    page: `${providersPath}/${now.id}`,
+    values: [
+      { name: 'Who joins by it', now: joining(now.joinsAs), sent: joining(sent.joinsAs) },
+      { name: 'Claim with groups', now: now.groupsClaim, sent: sent.groupsClaim }
+    ],
+    again: problem => changing(now, sent, submission.field('etag'), problem)
+  })
 }
 
 export async function endScreen (visit: Visit): Promise<Screen> {
