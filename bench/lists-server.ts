@@ -24,7 +24,7 @@ const config = loadConfig({
   LATCHKEY_LOG_LEVEL: 'silent',
   ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl })
 })
-const spent = { statements: 0, milliseconds: 0, log: [] as string[] }
+const spent = { statements: 0, milliseconds: 0 }
 
 const latchkey = await openLatchkey(config)
 const { operation } = latchkey
@@ -47,29 +47,28 @@ await app.register(async api => {
 })
 app.get('/spent', async () => {
   const { user, system } = process.cpuUsage()
-  return { ...spent, log: spent.log.splice(0), cpu: (user + system) / 1_000 }
+  return { ...spent, cpu: (user + system) / 1_000 }
 })
 if (databaseUrl === undefined) watchSqlite()
 else watchPostgresql()
 await app.listen({ port, host: '127.0.0.1' })
 process.stdout.write(JSON.stringify({ url: issuer, cookie: `latchkey_session=${session}`, key: text }) + '\n')
 
-function note (milliseconds: number, text: string): void {
+function note (milliseconds: number): void {
   spent.statements++
   spent.milliseconds += milliseconds
-  spent.log.push(`${milliseconds.toFixed(1)} ms ${text.replace(/\s+/g, ' ').slice(0, 400)}`)
 }
 
 function watchSqlite (): void {
   const statement = Object.getPrototypeOf(new Database(':memory:').prepare('SELECT 1')) as Record<string, Method>
   for (const name of ['all', 'get', 'run']) {
     const run = statement[name]!
-    statement[name] = function (this: { source: string }, ...parameters) {
+    statement[name] = function (...parameters) {
       const start = performance.now()
       try {
         return run.apply(this, parameters)
       } finally {
-        note(performance.now() - start, this.source)
+        note(performance.now() - start)
       }
     }
   }
@@ -80,17 +79,15 @@ function watchPostgresql (): void {
   const query = client.query!
   client.query = function (...parameters) {
     const start = performance.now()
-    const said = parameters[0] as string | { text: string }
-    const text = typeof said === 'string' ? said : said.text
     const last = parameters.at(-1)
     if (typeof last === 'function') {
       parameters[parameters.length - 1] = (...answer: unknown[]) => {
-        note(performance.now() - start, text)
+        note(performance.now() - start)
         return (last as (...each: unknown[]) => unknown)(...answer)
       }
     }
     const answer = query.apply(this, parameters)
-    const done = () => { note(performance.now() - start, text) }
+    const done = () => { note(performance.now() - start) }
     if (answer instanceof Promise) answer.then(done, done)
     return answer
   }

@@ -13,10 +13,11 @@ if (pictures !== undefined) mkdirSync(pictures, { recursive: true })
 /** The widths at which each screen is looked at, in CSS pixels. */
 const widths = [390, 768, 1280]
 
-/** Names that strangers choose, once per list: 200 emoji, text from right to left, markup. */
-export const strangeNames = [
-  '😀'.repeat(200), 'קניין רוחני של הארגון', '<script>alert(1)</script><b>bold</b> & "quoted"', 'x'.repeat(200)
-] as const
+/** Names that strangers choose: 200 emoji, text from right to left, markup. */
+export const strangeNames = ['😀'.repeat(200), 'קניין רוחני של הארגון', '<script>alert(1)</script><b>bold</b> & "quoted"'] as const
+
+/** With one that no line breaks in. */
+export const longNames = [...strangeNames, 'x'.repeat(200)] as const
 
 /** A member's page of the dashboard, and what its looks and its console are judged by. */
 export interface Visitor {
