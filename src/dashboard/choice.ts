@@ -1,11 +1,12 @@
 /**
- * One of many records: a list to choose from or, where there are more than one request reads, a field that suggests
- * some and takes the id or the name of any.
+ * Records of other kinds on a page: their names beside ids, and one of many to choose, from a list or, where there are
+ * more than one request reads, by a field that suggests some and takes the id or the name of any.
  */
 import { html } from 'ghtml'
 import { ApiRefusal, type Query, type ReadingApi } from './api.ts'
 import { count, selectField } from './elements.ts'
 import type { Listing } from './list.ts'
+import type { Visit } from './visit.ts'
 
 /** What is chosen from. */
 export interface Choosing {
@@ -86,4 +87,31 @@ export async function chosenId (
       : `Several have the name ${text}: write the id of the ${noun}.`,
     details: { field: noun }
   })
+}
+
+/** Collections of the API whose records have names, and the scopes that read them. */
+const scopes = {
+  members: 'members:read', 'api-keys': 'api-keys:read', organizations: 'organizations:read', clients: 'clients:read'
+} as const
+
+interface Known { id?: string, clientId?: string, name: string }
+
+/** Ids that one request of the API takes. */
+const mostAtOnce = 100
+
+/** By id; those are left out that the person may not read, and ids without a record. */
+export async function namesOf (
+  { api, me }: Pick<Visit, 'api' | 'me'>, collection: keyof typeof scopes, ids: Iterable<string | null>
+): Promise<Map<string, string>> {
+  const names = new Map<string, string>()
+  if (!me.permissions.includes(scopes[collection])) return names
+  // The id of a hosted client is its URL, which is no text for a list.
+  const asked = [...new Set(ids)].filter(id => id !== null && !/\W/.test(id))
+  for (let i = 0; i < asked.length; i += mostAtOnce) {
+    const { data } = await api.get<{ data: Known[] }>(
+      `/${collection}`, { ids: asked.slice(i, i + mostAtOnce).join(','), limit: mostAtOnce }
+    )
+    for (const { id, clientId, name } of data) names.set(id ?? clientId!, name)
+  }
+  return names
 }

@@ -201,7 +201,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['management/routes/audit.ts', 'format date', 'field'],
   ['management/schemas/usage.ts', 'format date', 'field'],
   ['management/conventions/schemas.ts', 'pattern ^[A-Za-z0-9_]+(,[A-Za-z0-9_]+){0,99}$', 'headers'],
-  ['dashboard/names.ts', '/\\W/', 'field'],
+  ['dashboard/choice.ts', '/\\W/', 'field'],
   ['cli/flags/list-flags.ts', '/^\\d{4}-/', 'own'],
   ['storage/rows/sorted-page.ts', '/[\\\\%_]/g', 'field'],
   ['management/documentation/refusal-responses.ts', 'format date-time', 'own'],

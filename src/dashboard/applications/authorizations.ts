@@ -7,7 +7,7 @@ import { ago, badge, codes, dayOf, nameOrId } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import type { Screen } from '../frame.ts'
 import { given, listOf, pageSize, type Column, type Listing } from '../list.ts'
-import { namesOf } from '../names.ts'
+import { namesOf } from '../choice.ts'
 import { screenAt, type Dashboard, type Visit } from '../visit.ts'
 import { applicationsPath, applicationsWay, tabs } from './tabs.ts'
 

@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import { dayOf } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { filterForm, listingOf, listOf, namedSorts, orderOf, type Options } from '../list.ts'
-import { namesOf } from '../names.ts'
+import { namesOf } from '../choice.ts'
 import type { Visit } from '../visit.ts'
 import { membersPath, peopleTabs, stateOf, type Member } from './member.ts'
 

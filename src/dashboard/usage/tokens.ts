@@ -1,7 +1,7 @@
 /** How many access tokens each client got lately. */
 import { html } from 'ghtml'
 import { count, sharesOf } from '../elements.ts'
-import { namesOf } from '../names.ts'
+import { namesOf } from '../choice.ts'
 import type { Visit } from '../visit.ts'
 
 interface Minute { client: string, tokens: number }

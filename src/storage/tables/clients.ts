@@ -93,7 +93,8 @@ function narrowingOf (
       ...(status === undefined ? [] : [withStatus(status)]),
       ...(resourceId === undefined
         ? []
-        : [sql`EXISTS (SELECT 1 FROM "ClientGrant" WHERE "clientId" = "Client"."id" AND "resourceId" = ${resourceId})`]),
+        : [sql`EXISTS (
+            SELECT 1 FROM "ClientGrant" WHERE "clientId" = "Client"."id" AND "resourceId" = ${resourceId})`]),
     ]
   })
 }
