@@ -1,4 +1,4 @@
-/** The flags of lists that are searched: a text, an order, the number of all rows, and what narrows keys and clients. */
+/** The flags of lists that are searched: a text, an order, a count, and what narrows keys and clients. */
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { pageQuery, withPageFlags, type ListFlags } from '../command.ts'
 import { readDuration, readMoment } from '../time.ts'

@@ -183,7 +183,7 @@ export function idsOf (of: string, example: string) {
   )
 }
 
-/** The query of a list for people. `records`: what it lists; `found`: what a text is searched for in; `sorts`: orders. */
+/** The query of a list for people. `records`: what it lists; `found`: what is searched; `sorts`: orders. */
 export function listQuerystring<Sort extends ListOrder> (
   { records, found, sorts }: { records: string, found: string, sorts: readonly Sort[] }
 ) {

@@ -37,7 +37,9 @@ const NewToken = exactly({
   ...limits,
 })
 const TokenQuerystring = exactly({
-  ...listQuerystring({ records: 'registration tokens', found: 'the name, or of the visible part of the token', sorts: ['newest', 'name', 'expiresAt'] }),
+  ...listQuerystring({
+    records: 'registration tokens', found: 'the name, or of the visible part of the token', sorts: ['newest', 'name', 'expiresAt']
+  }),
   organization: Type.Optional(Id),
   name: Type.Optional(Name),
   status: Type.Optional(Type.Enum([...registrationTokenStatuses])),

@@ -20,7 +20,9 @@ const readAccess = { scopes: ['webhook-tokens:read'] }
 const writeAccess = { scopes: ['webhook-tokens:write'] }
 
 const TokenQuerystring = exactly({
-  ...listQuerystring({ records: 'webhook tokens', found: 'the visible part of the token, or of the id of its object', sorts: ['newest'] }),
+  ...listQuerystring({
+    records: 'webhook tokens', found: 'the visible part of the token, or of the id of its object', sorts: ['newest']
+  }),
   organization: Type.Optional(Id),
   apiKey: Type.Optional(Id),
   status: Type.Optional(RevocationStatus),

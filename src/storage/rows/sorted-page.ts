@@ -122,7 +122,8 @@ async function totalFor (
   queries: Queries, table: Table, narrowing: Narrowing, { after, isBounded = false }: ListQuery,
   rows: readonly { total?: bigint }[]
 ): Promise<Total> {
-  const counted = Number(rows[0]?.total ?? (after === null ? 0 : await countAlone(queries, table, narrowing, isBounded)))
+  const counted = Number(rows[0]?.total ??
+    (after === null ? 0 : await countAlone(queries, table, narrowing, isBounded)))
   const total = totalOf(counted)
   if (total.isAtLeast || !isBounded) return total
   return { ...total, isAtLeast: await lastLookedAt(queries, table, narrowing, []) !== null }

@@ -39,7 +39,9 @@ export function registrationTokenRepository (queries: Queries, note: ChangeRepor
       return count === 1 || await table.count({ where: { id, usesLeft: null } }) === 1
     },
     async page (query, { status, name, resourceId, ...sought }) {
-      const among = [...equal({ name, resourceId }), ...(status === undefined ? [] : [withStatus(status.is, status.at)])]
+      const among = [
+        ...equal({ name, resourceId }),
+        ...(status === undefined ? [] : [withStatus(status.is, status.at)])]
       const narrowing = narrowedBy(sought, ['name', 'hint'], { among })
       return await listedRecords(queries, 'RegistrationToken', narrowing, query, async ids =>
         (await table.findMany({ where: { id: { in: ids } } })).map(read))
