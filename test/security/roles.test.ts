@@ -25,7 +25,7 @@ const table: Record<'everybody' | 'own' | 'administrators' | 'nobody', readonly 
     'GET /clients/:id/usage',
     'GET /authorizations', 'GET /authorizations/:id', 'GET /authorizations/:id/usage', 'GET /consents',
     'GET /consents/:id',
-    'POST /explain', 'GET /api-keys/:id/requests',
+    'POST /explain', 'GET /requests/:requestId/explanation', 'GET /api-keys/:id/requests',
     'GET /audit', 'GET /audit/export', 'GET /audit/head', 'GET /invitations', 'GET /invitations/:id',
     'GET /identity-providers', 'GET /trusted-providers', 'GET /trusted-providers/:id',
     'POST /trusted-providers/:id/try-mapping', 'GET /email-domains', 'GET /email-domains/:id',
