@@ -4,10 +4,16 @@ import type { ApiRefusal } from './api.ts'
 import type { Screen } from './frame.ts'
 
 /** What is wrong with a form; `field`: as the API names it, '' where it names none. */
-export interface Problem { field: string, message: string }
+export interface Problem {
+  field: string
+  message: string
+  /** Whether the same is done with `force`. Absent: no. */
+  takesForce?: boolean
+}
 
 export function problemIn ({ message, details }: ApiRefusal): Problem {
-  return { field: typeof details.field === 'string' ? details.field : '', message }
+  const field = typeof details.field === 'string' ? details.field : ''
+  return { field, message, ...(details.force === true ? { takesForce: true } : {}) }
 }
 
 /** What is wrong with one field; null: nothing. */

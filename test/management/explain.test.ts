@@ -246,7 +246,7 @@ for (const { name, server } of servers) {
       registration_token: [(await createRegistrationToken({ organization })).token, `lkrgt_${random}`, /auth\/register/],
       registration_access_token: [`lkrat_${newSecret()}`, `lkrat_${random}`, /registration_client_uri/],
       sign_in_link: [`lksil_${newSecret()}`, `${issuer}/api/v1/auth/link#lksil_${random}`, /Open it in a browser/],
-      publishable_key: [pair.id, newPublishableText('lb', 'live'), /Exchange an assertion/],
+      publishable_key: [pair.publishableKey, newPublishableText('lb', 'live'), /Exchange an assertion/],
       management_token: [management.token, newManagementTokenText(), /management API/],
       webhook_token: [`whk_${newSecret()}`, `whk_${random}`, /its webhook alone/],
       person_session: [`lkpse_${newSecret()}`, `lkpse_${random}`, /Sign in again/],
