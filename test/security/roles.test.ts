@@ -44,7 +44,7 @@ const table: Record<'everybody' | 'own' | 'administrators' | 'nobody', readonly 
     'DELETE /policies/:id', 'POST /members', 'PATCH /members/:id', 'POST /members/:id/remove', 'DELETE /members/:id',
     'DELETE /members/:id/passkeys/:passkey', 'DELETE /members/:id/identities/:identity',
     'POST /members/:id/sign-in-links', 'POST /organizations/:id/require-provider', 'POST /invitations',
-    'POST /authorizations/:id/revoke', 'DELETE /authorizations/:id', 'DELETE /consents/:id',
+    'POST /authorizations/end-all', 'POST /authorizations/:id/revoke', 'DELETE /authorizations/:id', 'DELETE /consents/:id',
     'POST /invitations/:id/revoke', 'DELETE /invitations/:id', 'POST /trusted-providers',
     'PATCH /trusted-providers/:id', 'DELETE /trusted-providers/:id',
     'POST /client-approvals', 'DELETE /client-approvals/:id', 'POST /organizations/:id/admit-clients',

@@ -274,6 +274,9 @@ export function requestsFor (
     'POST /authorizations/:id/revoke': {
       scope: 'authorizations:write', path: `/authorizations/${authorization.id}/revoke`
     },
+    'POST /authorizations/end-all': {
+      scope: 'authorizations:write', path: '/authorizations/end-all', body: { client: client.clientId, organization }
+    },
     'DELETE /authorizations/:id': { scope: 'authorizations:write', path: `/authorizations/${authorization.id}` },
     'GET /consents': {
       scope: 'authorizations:read', path: `/consents?organization=${organization}`, collection: 'list'

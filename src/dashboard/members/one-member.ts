@@ -6,6 +6,7 @@ import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } 
 import { dayOf, facts, selectField, textField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
+import { operatorsId } from '../organizations/list.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import { mayChange, mayLink, membersPath, membersWay, rolesFor, stateOf, type Member } from './member.ts'
 import { waysIn } from './ways-in.ts'
@@ -33,7 +34,7 @@ export async function memberScreen (visit: Visit): Promise<Screen> {
     place: membersPath,
     ...(mayWrite ? { action: actionsOf(member, mayLink(me, member)) } : {}),
     content: html`!${factsOf(member, groups?.data ?? null)}
-!${mayWrite ? changeForm(me, member, etag) : ''}
+!${mayWrite ? changeForm(me, member.id, draftOfMember(member, me), etag) : ''}
 !${ways}
 !${history}`
   }
@@ -53,7 +54,7 @@ function factsOf (member: Member, groups: readonly Group[] | null): string {
     ['E-mail', html`${email ?? 'none'}`],
     ...(scopes === null
       ? []
-      : [['Scopes in place of the role', html`!${scopes.map(scope => html`<code>${scope}</code> `)}`] as const]),
+      : [['Own scopes', html`!${scopes.map(scope => html`<code>${scope}</code> `)}`] as const]),
     ...(groups === null
       ? []
       : [['Groups', groups.length === 0
@@ -67,40 +68,88 @@ ${name}</bdi></a> `)}`
   ])
 }
 
+/** What the form has of a member. `operator` null: it is not offered. */
+interface Draft { name: string, role: string, scopes: string, operator: boolean | null }
+
+function draftOfMember ({ name, role, scopes, operator, organization }: Member, { deployment }: Me): Draft {
+  const maySet = deployment && organization === operatorsId
+  return { name, role, scopes: (scopes ?? []).join(' '), operator: maySet ? operator : null }
+}
+
+function draftOf ({ field }: Submission): Draft {
+  return {
+    name: field('name').trim(),
+    role: field('role'),
+    scopes: field('scopes').trim(),
+    operator: field('operator') === '' ? null : field('operator') === 'yes'
+  }
+}
+
+const operatorChoices: readonly (readonly [string, string])[] = [
+  ['no', 'No: for the organization of operators alone'], ['yes', 'Yes: for the whole deployment']
+]
+
 function changeForm (
-  me: Me, { id, name, role }: Pick<Member, 'id' | 'name'> & { role: string }, etag: string,
-  problem: Problem | null = null
+  me: Me, id: string, { name, role, scopes, operator }: Draft, etag: string, problem: Problem | null = null
 ): string {
   const roles = rolesFor(me)
   return html`<form class="panel" method="post" action="${membersPath}/${id}">
-!${stateField(etag)}!${alertOf(problem, ['name'])}
+!${stateField(etag)}!${alertOf(problem, ['name', 'scopes'])}
 !${textField({ name: 'name', label: 'Name', value: name, required: true, problem: problemAt(problem, 'name') })}
 !${selectField({
   name: 'role', label: 'Role', options: roles, chosen: role, hint: 'Their keys and applications follow at once.'
+})}
+!${textField({
+  name: 'scopes',
+  label: 'Own scopes (optional)',
+  value: scopes,
+  hint: 'What they may do instead of the above: names and patterns, such as invoices:read *:read.',
+  problem: problemAt(problem, 'scopes')
+})}
+!${operator === null
+? ''
+: selectField({
+  name: 'operator',
+  label: 'Operator',
+  options: operatorChoices,
+  chosen: operator ? 'yes' : 'no',
+  hint: 'Operators see and change every organization, and its limits.'
 })}
 <p class="actions"><button type="submit">Save</button></p></form>`
 }
 
 export async function change (submission: Submission): Promise<Outcome> {
-  const { api, field, parameter } = submission
-  await api.change('PATCH', apiPathOf(submission), {
-    ifMatch: field('etag'), body: { name: field('name').trim(), role: field('role') }
-  })
+  const { api, field, me, parameter } = submission
+  const before = draftOfMember(await api.get<Member>(apiPathOf(submission)), me)
+  await api.change('PATCH', apiPathOf(submission), { ifMatch: field('etag'), body: bodyOf(draftOf(submission), before) })
   return { to: `${membersPath}/${encodeURIComponent(parameter('id'))}` }
+}
+
+/** What is given beyond name and role, only if it is another one: the API asks more of the person for it. */
+function bodyOf ({ name, role, scopes, operator }: Draft, before: Draft) {
+  return {
+    name,
+    role,
+    ...(scopes === before.scopes ? {} : { scopes: scopes === '' ? null : scopes.split(/[\s,]+/).filter(Boolean) }),
+    ...(operator === null || operator === before.operator ? {} : { operator })
+  }
 }
 
 /** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const { api, field, me } = submission
-  const { id, name, role } = await api.get<Member>(apiPathOf(submission))
+  const member = await api.get<Member>(apiPathOf(submission))
+  const { id, name } = member
   const page = `${membersPath}/${id}`
   const around = { path: [...membersWay, { name, href: page }], place: membersPath }
-  const sent = { name: field('name').trim(), role: field('role') }
+  const [now, sent] = [draftOfMember(member, me), draftOf(submission)]
   if (refusal.status !== 412) {
-    const content = changeForm(me, { id, ...sent }, field('etag'), problemIn(refusal))
+    const content = changeForm(me, id, sent, field('etag'), problemIn(refusal))
     return { title: 'Change member', ...around, content }
   }
   return staleScreen(around, [
-    { name: 'Name', now: name, sent: sent.name }, { name: 'Role', now: role, sent: sent.role }
+    { name: 'Name', now: now.name, sent: sent.name },
+    { name: 'Role', now: now.role, sent: sent.role },
+    { name: 'Own scopes', now: now.scopes, sent: sent.scopes }
   ], page)
 }
