@@ -87,7 +87,10 @@ tap.test('an admin trusts a provider, changes who joins by it, and takes the tru
   await picture(visitor.page, 'group-mapping')
   t.strictSame(await findingsOn(visitor), [])
   t.match(await trusted(), [{
-    provider: 'google', joinsAs: 'viewer', groupsClaim: 'roles', groupMapping: [{ value: 'accounting', group: group.id }]
+    provider: 'google',
+    joinsAs: 'viewer',
+    groupsClaim: 'roles',
+    groupMapping: [{ value: 'accounting', group: group.id }]
   }])
   await visitor.context.close()
   await page.getByRole('link', { name: 'Take back the trust in Example accounts' }).click()

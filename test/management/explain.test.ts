@@ -17,7 +17,9 @@ tap.teardown(close)
 
 for (const { name, server } of servers) {
   const test = (title: string, body: (t: Test) => Promise<void>) => tap.test(`${title} [${name}]`, body)
-  const { admin, withKey, bearer, tokenFor, createKey, createClient, createOrganization, createRegistrationToken, issuer } = server
+  const {
+    admin, withKey, bearer, tokenFor, createKey, createClient, createOrganization, createRegistrationToken, issuer
+  } = server
 
   const explained = async (body: Json): Promise<Json> => {
     const answer = await admin('POST', '/explain', body)

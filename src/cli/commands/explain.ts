@@ -38,7 +38,12 @@ interface Explanation {
     route: string | null,
     scopes: string[] | null
     refusal: {
-      reason: string, code: string | null, status: number, because: string, requiredScopes: string[], policy: string | null
+      reason: string
+      code: string | null
+      status: number
+      because: string
+      requiredScopes: string[]
+      policy: string | null
     } | null
   } | null
   refusals: (LoggedRequest & { reason: string, because: string, remedy: string, omitted: number })[]
@@ -93,7 +98,11 @@ function requestLines (rows: readonly LoggedRequest[]): string {
 
 function showExplanation ({ subject, form, request, verdict, refusals, remedy }: Explanation): string {
   const facts = fieldLines([
-    ...subjectFields(subject), ['has the form of', form?.replaceAll('_', ' ')], ...requestFields(request), ...verdictFields(verdict), ['what to do', remedy ?? 'nothing']
+    ...subjectFields(subject),
+    ['has the form of', form?.replaceAll('_', ' ')],
+    ...requestFields(request),
+    ...verdictFields(verdict),
+    ['what to do', remedy ?? 'nothing']
   ])
   return refusals.length === 0 ? facts : `${facts}\nLast refusals:\n${requestLines(refusals)}`
 }

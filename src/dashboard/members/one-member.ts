@@ -121,7 +121,9 @@ function changeForm (
 export async function change (submission: Submission): Promise<Outcome> {
   const { api, field, me, parameter } = submission
   const before = draftOfMember(await api.get<Member>(apiPathOf(submission)), me)
-  await api.change('PATCH', apiPathOf(submission), { ifMatch: field('etag'), body: bodyOf(draftOf(submission), before) })
+  await api.change('PATCH', apiPathOf(submission), {
+    ifMatch: field('etag'), body: bodyOf(draftOf(submission), before)
+  })
   return { to: `${membersPath}/${encodeURIComponent(parameter('id'))}` }
 }
 

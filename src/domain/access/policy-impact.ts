@@ -143,9 +143,9 @@ function subjectOf ({ kind, organizationId, groups }: CredentialAccess, { resour
 }
 
 /**
- * Refuses a change after which no credential of the organization could change its policies any more, or the session of
- * the person that makes it. A policy of the deployment can always be undone with the admin token, which no policy binds.
- * Returns whether `force` was what let it pass.
+ * Refuses a change after which no credential of the organization could change its policies any more, or not the session
+ * of the person that makes it. A policy of the deployment can always be undone with the admin token, which no policy
+ * binds. Returns whether `force` was what let it pass.
  * @throws Failure `would_lock_out`.
  */
 export async function requireStillAdministered (

@@ -170,7 +170,8 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
   craftkit: {
     refusal: (refusal, { transports }) => {
       const code = craftkitCode(refusal)
-      return answer(craftkitStatus(refusal), { error: { code, message: craftkitSentences[code] ?? sentence(refusal, transports) } })
+      const message = craftkitSentences[code] ?? sentence(refusal, transports)
+      return answer(craftkitStatus(refusal), { error: { code, message } })
     },
     failure: ({ status, message, code }) => answer(status, { error: { code, message } }),
     code: craftkitCode,

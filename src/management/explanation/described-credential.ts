@@ -46,7 +46,8 @@ const readScopes: Readonly<Record<DescribedCredential['kind'], string | null>> =
 /** Without the name and the hint of what the actor may not read: `audit:read` is for what happened. */
 export function asReadBy ({ scopes }: Pick<Actor, 'scopes'>, described: DescribedCredential): DescribedCredential {
   const scope = readScopes[described.kind]
-  return scope === null || scopes === null || scopes.includes(scope) ? described : { ...described, name: null, hint: null }
+  const mayRead = scope === null || scopes === null || scopes.includes(scope)
+  return mayRead ? described : { ...described, name: null, hint: null }
 }
 
 export function describedKey (key: ApiKey, now: Date): DescribedCredential {

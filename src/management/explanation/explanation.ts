@@ -118,7 +118,8 @@ async function explainRequest (asking: Asking, requestId: string): Promise<Expla
 
 /** What a request asked for, as far as this server guards its route. */
 async function askedBy (
-  { routes, asked, store, visibleTo }: Asking, request: Pick<LoggedRequest | PastRefusal, 'resourceId' | 'route' | 'reason'> | null
+  { routes, asked, store, visibleTo }: Asking,
+  request: Pick<LoggedRequest | PastRefusal, 'resourceId' | 'route' | 'reason'> | null
 ): Promise<AskedFor> {
   const { resourceId, route, reason } = request ?? {}
   if (resourceId == null || asked.resource !== undefined) return {}

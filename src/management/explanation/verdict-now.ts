@@ -49,8 +49,8 @@ export interface ExplainedRefusal {
 }
 
 /**
- * The guard's refusal with the sentences for operators, and the status and code that the caller gets in the style of the
- * resource; without one, in that of our own API.
+ * The guard's refusal with the sentences for operators, and the status and code that the caller gets in the style of
+ * the resource; without one, in that of our own API.
  */
 export function explained (refusal: Refusal, resource: Resource | null): ExplainedRefusal {
   const { reason, requiredScopes = [], policy = null } = refusal

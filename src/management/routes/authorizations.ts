@@ -48,7 +48,8 @@ type Status = Static<typeof AuthorizationStatus>
 
 export const authorizationRoutes = routes<CreationDependencies>(
   listAuthorizationsRoute, getAuthorizationRoute, limitAuthorizationRoute, endAuthorizationRoute,
-  deleteAuthorizationRoute, endClientRoute, listConsentsRoute, getConsentRoute, deleteConsentRoute, listOwnAuthorizationsRoute,
+  deleteAuthorizationRoute, endClientRoute, listConsentsRoute, getConsentRoute, deleteConsentRoute,
+  listOwnAuthorizationsRoute,
   endOwnAuthorizationRoute, listOwnConsentsRoute, endOwnConsentRoute
 )
 

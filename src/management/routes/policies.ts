@@ -209,7 +209,9 @@ function wireConditions (conditions: PolicyConditions, names: ReadonlyMap<string
   } as Static<typeof Conditions>
 }
 
-function wireImpact ({ items, hasMore, totals, wouldLockOut, wouldLockOutYou }: Impact, query: ReturnType<typeof pageQuery>) {
+function wireImpact (
+  { items, hasMore, totals, wouldLockOut, wouldLockOutYou }: Impact, query: ReturnType<typeof pageQuery>
+) {
   const { data, pagination } = wirePage(
     query,
     { items: [...items], hasMore },

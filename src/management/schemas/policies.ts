@@ -40,7 +40,9 @@ export const Conditions = exactly({
 const rehearsal = {
   dryRun: Type.Optional(Type.Boolean({ description: 'Change nothing and list what would change.' })),
   force: Type.Optional(
-    Type.Boolean({ description: 'Apply it even if no credential of the organization could undo it, or not your own session.' })
+    Type.Boolean({
+      description: 'Apply it even if no credential of the organization could undo it, or not your own session.'
+    })
   )
 }
 
