@@ -68,8 +68,9 @@ function detailsOf ({ id, type, createdAt, requestId, organization, detail }: Ev
     ...Object.entries(detail).map(([name, value]) =>
       [name, typeof value === 'string' ? value : JSON.stringify(value)] as const)
   ]
-  return html`<dl>!${requestId === null ? '' : html`<dt>Request</dt><dd>!${requestOf(requestId, type)}</dd>
-`}!${rows.map(([name, value]) => html`<dt>${name}</dt><dd><code class="bare">${value}</code></dd>
+  const request = requestId === null ? '' : html`<dt>Request</dt><dd>!${requestOf(requestId, type)}</dd>`
+  return html`<dl>!${request}
+!${rows.map(([name, value]) => html`<dt>${name}</dt><dd><code class="bare">${value}</code></dd>
 `)}</dl>`
 }
 

@@ -12,10 +12,10 @@ import type { Client, ClientPort } from '../credentials/client.ts'
 import {
   organizations, type Organization, type OrganizationPort, type UnverifiedClientRule
 } from '../tenancy/organization.ts'
-import { mostInSet, mostNamed, type AuthorizationPort } from './authorization.ts'
+import { mostInSet, type AuthorizationPort } from './authorization.ts'
 import type { AuthorizationStepPort } from './authorization-step.ts'
 import type { ClientApproval, ClientApprovalPort } from './client-approval.ts'
-import { aboutConsent, type ConsentPort } from './consent.ts'
+import { type ConsentPort } from './consent.ts'
 import { endOfClients } from './end.ts'
 
 type Described = Pick<Client, 'id' | 'name' | 'origin' | 'organizationId' | 'metadata'>
