@@ -274,15 +274,15 @@ export function requestsFor (
     'POST /authorizations/:id/revoke': {
       scope: 'authorizations:write', path: `/authorizations/${authorization.id}/revoke`
     },
-    'POST /authorizations/end-all': {
-      scope: 'authorizations:write', path: '/authorizations/end-all', body: { client: client.clientId, organization }
-    },
     'DELETE /authorizations/:id': { scope: 'authorizations:write', path: `/authorizations/${authorization.id}` },
     'GET /consents': {
       scope: 'authorizations:read', path: `/consents?organization=${organization}`, collection: 'list'
     },
     'GET /consents/:id': { scope: 'authorizations:read', path: `/consents/${consent.id}` },
     'DELETE /consents/:id': { scope: 'authorizations:write', path: `/consents/${consent.id}` },
+    'POST /authorizations/end-all': {
+      scope: 'authorizations:write', path: '/authorizations/end-all', body: { client: client.clientId, organization }
+    },
     'POST /invitations': {
       scope: 'invitations:write',
       path: '/invitations',

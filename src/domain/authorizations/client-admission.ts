@@ -15,7 +15,7 @@ import {
 import { mostInSet, type AuthorizationPort } from './authorization.ts'
 import type { AuthorizationStepPort } from './authorization-step.ts'
 import type { ClientApproval, ClientApprovalPort } from './client-approval.ts'
-import { type ConsentPort } from './consent.ts'
+import type { ConsentPort } from './consent.ts'
 import { endOfClients } from './end.ts'
 
 type Described = Pick<Client, 'id' | 'name' | 'origin' | 'organizationId' | 'metadata'>
