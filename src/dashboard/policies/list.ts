@@ -70,11 +70,12 @@ export function conditionsAsList (conditions: Conditions | null, names: Readonly
   ]
   return rows.length === 0
     ? html`<span class="muted">always</span>`
-    : html`<ul class="plain">!${rows.map(([name, values]) => html`<li>${name}: !${values.map(value =>
-      {
-      const named = names.get(value)
-      return named === undefined ? html`<code>${value}</code> ` : html`<bdi title="${value}">${named}</bdi> `
-    })}</li>`)}</ul>`
+    : html`<ul class="plain">!${rows.map(([name, values]) => html`<li>${name}: !${values.map(value => valueOf(value, names))}</li>`)}</ul>`
+}
+
+function valueOf (value: string, names: ReadonlyMap<string, string>): string {
+  const named = names.get(value)
+  return named === undefined ? html`<code>${value}</code> ` : html`<bdi title="${value}">${named}</bdi> `
 }
 
 function timesOf ({ from, until, days: on, hours, zone }: NonNullable<Conditions['times']>): string[] {

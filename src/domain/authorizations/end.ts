@@ -124,9 +124,9 @@ export async function endOfClients (
 ): Promise<EndedOfClients> {
   const clients = clientIds.length === 1 ? { client: clientIds[0] } : { clients: clientIds.slice(0, mostNamed) }
   const common = { organizationId, subject: organizationId ?? clientIds[0]!, detail: clients }
-  const set = { ...(organizationId === null ? {} : { organizationId }), clientIds }
-  const authorizations = await endAllInside(tx, actor, set, common, now, reason)
-  const { count, named } = await tx.consents.removeAll(set)
+  const organization = organizationId === null ? {} : { organizationId }
+  const authorizations = await endAllInside(tx, actor, { clientIds, ...organization }, common, now, reason)
+  const { count, named } = await tx.consents.removeAll({ clientIds, ...organization })
   if (count > 0) {
     const about = count === 1
       ? aboutConsent(named[0]!)
