@@ -4,10 +4,16 @@ import type { ApiRefusal } from './api.ts'
 import type { Screen } from './frame.ts'
 
 /** What is wrong with a form; `field`: as the API names it, '' where it names none. */
-export interface Problem { field: string, message: string }
+export interface Problem {
+  field: string
+  message: string
+  /** Whether the same is done with `force`. Absent: no. */
+  takesForce?: boolean
+}
 
 export function problemIn ({ message, details }: ApiRefusal): Problem {
-  return { field: typeof details.field === 'string' ? details.field : '', message }
+  const field = typeof details.field === 'string' ? details.field : ''
+  return { field, message, ...(details.force === true ? { takesForce: true } : {}) }
 }
 
 /** What is wrong with one field; null: nothing. */
@@ -32,12 +38,14 @@ export interface RefusedChange {
   page: string
   values: readonly Overtaken[]
   /** The form with what was sent. */
-  again (problem: Problem): Screen
+  again (problem: Problem): Screen | Promise<Screen>
 }
 
 /** A change that the API refused: of a stale record both values, else the form again with the refusal at its field. */
-export function refusedChange (refusal: ApiRefusal, { around, page, values, again }: RefusedChange): Screen {
-  return refusal.status === 412 ? staleScreen(around, values, page) : again(problemIn(refusal))
+export async function refusedChange (
+  refusal: ApiRefusal, { around, page, values, again }: RefusedChange
+): Promise<Screen> {
+  return refusal.status === 412 ? staleScreen(around, values, page) : await again(problemIn(refusal))
 }
 
 /** The answer to a form whose record has changed since the form was shown. The form has changed nothing. */

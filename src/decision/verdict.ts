@@ -11,7 +11,7 @@ import { challengedBy } from '../guard/guarded-resource.ts'
 import { rateLimitHeaders } from '../http/rate-limit-headers.ts'
 import { failureAnswer, refusalAnswer, type ReadyAnswer, type StyledOccasion } from '../guard/refusal/ready-answer.ts'
 import {
-  noteVerdict, recordLost, recordRefusal, type RecordDependencies, type RecordedRequest
+  logAskedAndAdmitted, noteVerdict, recordLost, recordRefusal, type RecordDependencies, type RecordedRequest
 } from '../guard/verdict-record.ts'
 import { wirePrincipal } from '../management/schemas/principal.ts'
 import { askedCall } from './asked-call.ts'
@@ -89,6 +89,7 @@ function answerTo (asking: Asking, question: CredentialQuestion, now: Date, admi
   if (admitted.ok) {
     noteVerdict(dependencies, 'admitted', admitted.principal.kind)
     const { principal, limits } = admitted
+    logAskedAndAdmitted(dependencies, principal, { ...recorded(asking, question), status: 200 })
     const headers = limits.length === 0 ? '' : `,"headers":${JSON.stringify(rateLimitHeaders(limits))}`
     return {
       allowed: true, isFailure: false, json: `{"allowed":true,"principal":${described(principal)}${headers}}`

@@ -57,6 +57,9 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['dashboard/clients/creation.ts', '/[\\s,]+/', 'body'],
   ['dashboard/groups/creation.ts', '/[\\s,]+/', 'body'],
   ['dashboard/policies/policy.ts', '/[\\s,]+/', 'body'],
+  ['dashboard/policies/named.ts', '/[\\s,]+/', 'body'],
+  ['dashboard/members/one-member.ts', '/[\\s,]+/', 'body'],
+  ['dashboard/organizations/credits.ts', '/^\\d{1,15}$/', 'body'],
   ['decision/client-proof.ts', 'pattern ^[\\x20-\\x7e]*$', 'field'],
   ['decision/guard-sessions/schemas.ts', 'pattern ^[0-9]{4}-[0-9]{2}-[0-9]{2}$', 'body'],
   ['decision/verify-schema.ts', 'pattern ^[a-z][a-z0-9-]{0,63}$', 'body'],
@@ -218,6 +221,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
     '/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/', 'body'
   ],
   ['dashboard/explain/explain.ts', '/[\\s,]+/', 'body'],
+  ['dashboard/explain/explain.ts', '/^\\d{1,10}$/', 'body'],
   ['dashboard/explain/explain.ts', '/^(key|cli|aut|mat)_[0-9A-Za-z]{22}$/', 'body'],
   ['protocol/hosted-clients/metadata-document.ts', '/\\.$/', 'own'],
   ['protocol/registration/bearer.ts', '/^bearer +([A-Za-z0-9._~+/-]+=*)$/i', 'headers'],
@@ -259,6 +263,13 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['secrets/credential-text.ts', '/^lkmat_[0-9A-Za-z]{33}$/', 'body'],
   ['secrets/credential-text.ts', '/^lkpse_[A-Za-z0-9_-]{43}$/', 'headers'],
   ['secrets/credential-text.ts', '/^lksil_[A-Za-z0-9_-]{43}$/', 'body'],
+  ['secrets/credential-text.ts', '/^lkrat_[A-Za-z0-9_-]{43}$/', 'body'],
+  ['secrets/credential-text.ts', '/^lkrgt_[A-Za-z0-9_-]{43}$/', 'body'],
+  ['secrets/credential-text.ts', '/^[A-Za-z0-9_-]{43}$/', 'body'],
+  ['secrets/credential-text.ts', '/^[a-z][a-z0-9]{0,15}_pub_(live|test)_[0-9A-Za-z]{22}$/', 'body'],
+  [
+    'secrets/credential-text.ts', '/^https?:\\/\\/[^#\\s]{1,2000}#(lksil_[A-Za-z0-9_-]{43})$/', 'body'
+  ],
   ['secrets/credential-text.ts', '/^whk_[A-Za-z0-9_-]{43}$/', 'body'],
   ['secrets/redaction.ts', '/%([0-9a-f]{2})/gi', 'body'],
   ['secrets/redaction.ts', '/(?<![\\w-])(?=[\\w-]*[A-Z0-9])(?=[\\w-]*[a-z])[\\w-]{33,}/g', 'body'],

@@ -105,7 +105,7 @@ export async function createKey (submission: Submission): Promise<Outcome> {
       ...(expiry === '' ? {} : { expiresAt: endOfDayAfter(submission.now, Number(expiry)) }),
     }
   })
-  return { screen: keyShownOnce(made, attempt), status: 201 }
+  return { screen: await keyShownOnce(submission, made, attempt), status: 201 }
 }
 
 /** The ticked scopes of the API that was chosen. */

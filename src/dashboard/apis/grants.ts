@@ -9,6 +9,7 @@ export interface Resource {
   id: string
   identifier: string
   name: string
+  style: string
   scopes: readonly { name: string, keyOnly: boolean, description: string | null }[]
   revokedAt: string | null
 }

@@ -64,7 +64,7 @@ async function listScreen (visit: Visit): Promise<Screen> {
   const members = await namesOf(visit, 'members', listing.data.map(({ member }) => member))
   const mayEnd = may(me, 'authorizations:write')
   return {
-    title: 'Applications',
+    title: 'Applications of members',
     path: [],
     place: applicationsPath,
     lead: 'What members allowed applications to do for them. An application chose its own name.',
@@ -80,7 +80,7 @@ async function listScreen (visit: Visit): Promise<Screen> {
   filter,
   after,
   columns: columnsOf(members, now),
-  ...(mayEnd ? { actions: endingOf } : {}),
+  ...(mayEnd ? { actions: (record: Authorization) => endingOf(record, members) } : {}),
   hasEnded: ({ status }) => status !== 'active',
   empty,
 }, listing)}`
@@ -120,8 +120,10 @@ function stateOf ({ status }: Authorization): string {
   return html` !${badge('bad', status === 'ended' ? 'Ended' : 'Expired')}`
 }
 
-function endingOf (record: Authorization): string {
+/** Several rows may be of one application. */
+function endingOf (record: Authorization, members: ReadonlyMap<string, string>): string {
   return record.status === 'active'
-    ? html`<a href="${applicationsPath}/${record.id}/end">End<span class="unseen"> ${nameOf(record)}</span></a>`
+    ? html`<a href="${applicationsPath}/${record.id}/end">End<span class="unseen"> ${nameOf(record)}, allowed by ${
+      members.get(record.member) ?? record.member} at ${record.resource}</span></a>`
     : ''
 }

@@ -104,7 +104,7 @@ export async function mendedChange (submission: Submission, refusal: ApiRefusal)
   const [now, sent] = [draftOfGroup(group), draftOf(submission)]
   const page = `${groupsPath}/${group.id}`
   const around = { path: [...groupsWay, { name: group.name, href: page }], place: membersPath }
-  return refusedChange(refusal, {
+  return await refusedChange(refusal, {
     around,
     page,
     values: [

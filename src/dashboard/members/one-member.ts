@@ -7,6 +7,7 @@ import { count, dayOf, facts, selectField, textField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
 import type { Listing } from '../list.ts'
+import { operatorsId } from '../organizations/list.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import { mayChange, mayLink, membersPath, membersWay, rolesFor, stateOf, type Member } from './member.ts'
 import { waysIn } from './ways-in.ts'
@@ -34,7 +35,7 @@ export async function memberScreen (visit: Visit): Promise<Screen> {
     place: membersPath,
     ...(mayWrite ? { action: actionsOf(member, mayLink(me, member)) } : {}),
     content: html`!${factsOf(member, groups)}
-!${mayWrite ? changeForm(me, member, etag) : ''}
+!${mayWrite ? changeForm(me, member.id, draftOfMember(member, me), etag) : ''}
 !${ways}
 !${history}`
   }
@@ -54,7 +55,7 @@ function factsOf (member: Member, groups: Listing<Group> | null): string {
     ['E-mail', html`${email ?? 'none'}`],
     ...(scopes === null
       ? []
-      : [['Scopes in place of the role', html`!${scopes.map(scope => html`<code>${scope}</code> `)}`] as const]),
+      : [['Own scopes', html`!${scopes.map(scope => html`<code>${scope}</code> `)}`] as const]),
     ...(groups === null
       ? []
       : [['Groups', groups.data.length === 0
@@ -70,39 +71,91 @@ ${name}</bdi></a> `)}!${groups.pagination.hasMore
   ])
 }
 
+/** What the form has of a member. `operator` null: it is not offered. */
+interface Draft { name: string, role: string, scopes: string, operator: boolean | null }
+
+function draftOfMember ({ name, role, scopes, operator, organization }: Member, { deployment }: Me): Draft {
+  const maySet = deployment && organization === operatorsId
+  return { name, role, scopes: (scopes ?? []).join(' '), operator: maySet ? operator : null }
+}
+
+function draftOf ({ field }: Submission): Draft {
+  return {
+    name: field('name').trim(),
+    role: field('role'),
+    scopes: field('scopes').trim(),
+    operator: field('operator') === '' ? null : field('operator') === 'yes'
+  }
+}
+
+const operatorChoices: readonly (readonly [string, string])[] = [
+  ['no', 'No: for the organization of operators alone'], ['yes', 'Yes: for the whole deployment']
+]
+
 function changeForm (
-  me: Me, { id, name, role }: Pick<Member, 'id' | 'name'> & { role: string }, etag: string,
-  problem: Problem | null = null
+  me: Me, id: string, { name, role, scopes, operator }: Draft, etag: string, problem: Problem | null = null
 ): string {
   const roles = rolesFor(me)
   return html`<form class="panel" method="post" action="${membersPath}/${id}">
-!${stateField(etag)}!${alertOf(problem, ['name'])}
+!${stateField(etag)}!${alertOf(problem, ['name', 'scopes'])}
 !${textField({ name: 'name', label: 'Name', value: name, required: true, problem: problemAt(problem, 'name') })}
 !${selectField({
   name: 'role', label: 'Role', options: roles, chosen: role, hint: 'Their keys and applications follow at once.'
+})}
+!${textField({
+  name: 'scopes',
+  label: 'Own scopes (optional)',
+  value: scopes,
+  hint: 'What they may do instead of the above: names and patterns, such as invoices:read *:read.',
+  problem: problemAt(problem, 'scopes')
+})}
+!${operator === null
+? ''
+: selectField({
+  name: 'operator',
+  label: 'Operator',
+  options: operatorChoices,
+  chosen: operator ? 'yes' : 'no',
+  hint: 'Operators see and change every organization, and its limits.'
 })}
 <p class="actions"><button type="submit">Save</button></p></form>`
 }
 
 export async function change (submission: Submission): Promise<Outcome> {
-  const { api, field, parameter } = submission
+  const { api, field, me, parameter } = submission
+  const before = draftOfMember(await api.get<Member>(apiPathOf(submission)), me)
   await api.change('PATCH', apiPathOf(submission), {
-    ifMatch: field('etag'), body: { name: field('name').trim(), role: field('role') }
+    ifMatch: field('etag'), body: bodyOf(draftOf(submission), before)
   })
   return { to: `${membersPath}/${encodeURIComponent(parameter('id'))}` }
 }
 
+/** What is given beyond name and role, only if it is another one: the API asks more of the person for it. */
+function bodyOf ({ name, role, scopes, operator }: Draft, before: Draft) {
+  return {
+    name,
+    role,
+    ...(scopes === before.scopes ? {} : { scopes: scopes === '' ? null : scopes.split(/[\s,]+/).filter(Boolean) }),
+    ...(operator === null || operator === before.operator ? {} : { operator })
+  }
+}
+
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const { api, field, me } = submission
-  const { id, name, role } = await api.get<Member>(apiPathOf(submission))
+  const member = await api.get<Member>(apiPathOf(submission))
+  const { id, name } = member
   const page = `${membersPath}/${id}`
   const around = { path: [...membersWay, { name, href: page }], place: membersPath }
-  const sent = { name: field('name').trim(), role: field('role') }
-  return refusedChange(refusal, {
+  const [now, sent] = [draftOfMember(member, me), draftOf(submission)]
+  return await refusedChange(refusal, {
     around,
     page,
-    values: [{ name: 'Name', now: name, sent: sent.name }, { name: 'Role', now: role, sent: sent.role }],
+    values: [
+      { name: 'Name', now: now.name, sent: sent.name },
+      { name: 'Role', now: now.role, sent: sent.role },
+      { name: 'Own scopes', now: now.scopes, sent: sent.scopes }
+    ],
     again: problem =>
-      ({ title: 'Change member', ...around, content: changeForm(me, { id, ...sent }, field('etag'), problem) })
+      ({ title: 'Change member', ...around, content: changeForm(me, id, sent, field('etag'), problem) })
   })
 }

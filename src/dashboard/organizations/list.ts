@@ -8,6 +8,14 @@ import type { Visit } from '../visit.ts'
 export const organizationsPath = `${dashboardPath}/organizations`
 export const organizationsWay = [{ name: 'Organizations', href: organizationsPath }]
 
+export function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
+  return `/organizations/${encodeURIComponent(parameter('id'))}`
+}
+
+export function pageOf ({ parameter }: Pick<Visit, 'parameter'>): { to: string } {
+  return { to: `${organizationsPath}/${encodeURIComponent(parameter('id'))}` }
+}
+
 /** That of the operators, which is neither suspended nor deleted. */
 export const operatorsId = 'org_operators'
 

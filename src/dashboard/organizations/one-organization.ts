@@ -7,11 +7,10 @@ import { dayOf, facts, selectField, textField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
-import { limitOf, operatorsId, organizationsPath, organizationsWay, stateOf, type Organization } from './list.ts'
-
-export function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
-  return `/organizations/${encodeURIComponent(parameter('id'))}`
-}
+import { creditsOf } from './credits.ts'
+import {
+  apiPathOf, limitOf, operatorsId, organizationsPath, organizationsWay, pageOf, stateOf, type Organization
+} from './list.ts'
 
 export function mayWrite ({ permissions }: Me, { status }: Organization): boolean {
   return permissions.includes('organizations:write') && status !== 'deleted'
@@ -29,15 +28,17 @@ export async function organizationScreen (visit: Visit): Promise<Screen> {
     content: html`!${factsOf(organization)}
 !${maySet ? changeForm(organization, etag, me) : ''}
 !${maySet ? waysForms(organization) : ''}
+!${await creditsOf(visit, organization)}
 !${await historyOf(visit, organization.id, eventWords)}`
   }
 }
 
 function actionOf ({ id, status }: Organization): string {
-  return status === 'suspended'
-    ? html`<form method="post" action="${organizationsPath}/${id}/resume">
+  return html`<div class="actions">!${status === 'suspended'
+? html`<form method="post" action="${organizationsPath}/${id}/resume">
 <button type="submit" class="primary">Resume organization</button></form>`
-    : html`<a class="button danger" href="${organizationsPath}/${id}/suspend">Suspend</a>`
+: html`<a class="button danger" href="${organizationsPath}/${id}/suspend">Suspend</a>`}
+<a class="button danger" href="${organizationsPath}/${id}/delete">Delete</a></div>`
 }
 
 function factsOf (organization: Organization): string {
@@ -147,7 +148,7 @@ export async function mendedChange (submission: Submission, refusal: ApiRefusal)
   }
   const [now, sent] = [draftOfOrganization(organization), draftOf(submission)]
   const shown = [['name', 'Name'] as const, ...(me.deployment ? limits : [])]
-  return refusedChange(refusal, {
+  return await refusedChange(refusal, {
     around,
     page,
     values: shown.map(([name, label]) => ({ name: label, now: now[name], sent: sent[name] })),
@@ -167,8 +168,4 @@ export async function admitClients (submission: Submission): Promise<Outcome> {
   const body = { unverified: submission.field('unverified') }
   await submission.api.change('POST', `${apiPathOf(submission)}/admit-clients`, { body })
   return pageOf(submission)
-}
-
-export function pageOf ({ parameter }: Pick<Visit, 'parameter'>): { to: string } {
-  return { to: `${organizationsPath}/${encodeURIComponent(parameter('id'))}` }
 }

@@ -4,6 +4,7 @@ import { ago, badge } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { filterForm, listingOf, listOf, namedSorts, orderOf, type Options } from '../list.ts'
 import type { Visit } from '../visit.ts'
+import { namesIn } from './named.ts'
 import { days, kinds, type Conditions, type Policy } from './policy.ts'
 
 export const policiesPath = `${dashboardPath}/policies`
@@ -17,6 +18,7 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
     search: query('search'), effect: query('effect'), enabled: query('enabled'), sort: query('sort')
   }
   const listing = await listingOf<Policy>(api, '/policies', filter, query('after'))
+  const names = await namesIn(api, me, listing.data)
   return {
     title: 'Policies',
     path: [],
@@ -45,7 +47,7 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
         description === null ? '' : html`<br><small>${description}</small>`}`
     },
     { name: 'Effect', cell: effectOf },
-    { name: 'If', cell: ({ conditions }) => conditionsAsList(conditions) },
+    { name: 'If', cell: ({ conditions }) => conditionsAsList(conditions, names) },
     { name: 'Changed', cell: ({ updatedAt }) => ago(updatedAt, now) }
   ],
   empty: 'No policies yet. With one you say, for instance, that keys work from your office alone, or never write at ' +
@@ -60,7 +62,7 @@ export function effectOf ({ effect, enabled }: Policy): string {
 }
 
 /** What has to hold, as markup. */
-export function conditionsAsList (conditions: Conditions | null): string {
+export function conditionsAsList (conditions: Conditions | null, names: ReadonlyMap<string, string>): string {
   if (conditions === null) return badge('bad', 'Cannot be read: denies everything')
   const { times, kinds: about, ...lists } = conditions
   const rows = [
@@ -70,8 +72,12 @@ export function conditionsAsList (conditions: Conditions | null): string {
   ]
   return rows.length === 0
     ? html`<span class="muted">always</span>`
-    : html`<ul class="plain">!${rows.map(([name, values]) => html`<li>${name}: !${values.map(value =>
-      html`<code>${value}</code> `)}</li>`)}</ul>`
+    : html`<ul class="plain">!${rows.map(([name, values]) => html`<li>${name}: !${values.map(value => valueOf(value, names))}</li>`)}</ul>`
+}
+
+function valueOf (value: string, names: ReadonlyMap<string, string>): string {
+  const named = names.get(value)
+  return named === undefined ? html`<code>${value}</code> ` : html`<bdi title="${value}">${named}</bdi> `
 }
 
 function timesOf ({ from, until, days: on, hours, zone }: NonNullable<Conditions['times']>): string[] {

@@ -8,6 +8,7 @@ import { selectField, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField } from '../shown-once.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
+import { groupsOf, mappingFields, mappingIn, type Group, type Mapping } from './group-mapping.ts'
 import { providersPath, signInPath } from './paths.ts'
 
 /** A trusted provider, as the API answers it. */
@@ -33,17 +34,25 @@ export function joining (joinsAs: string | null): string {
   return joiners.find(([role]) => role === (joinsAs ?? ''))?.[1] ?? `People of an own e-mail domain, as ${joinsAs}`
 }
 
-interface Draft { joinsAs: string, groupsClaim: string }
+/** `mapping` null: the form has none. */
+interface Draft { joinsAs: string, groupsClaim: string, mapping: Mapping | null }
 
-function draftOf ({ field }: Submission): Draft {
-  return { joinsAs: field('joinsAs'), groupsClaim: field('groupsClaim').trim() }
+function draftOf (submission: Submission): Draft {
+  const { field } = submission
+  return { joinsAs: field('joinsAs'), groupsClaim: field('groupsClaim').trim(), mapping: mappingIn(submission) }
 }
 
-function bodyOf ({ joinsAs, groupsClaim }: Draft) {
-  return { joinsAs: joinsAs === '' ? null : joinsAs, ...(groupsClaim === '' ? {} : { groupsClaim }) }
+function bodyOf ({ joinsAs, groupsClaim, mapping }: Draft) {
+  return {
+    joinsAs: joinsAs === '' ? null : joinsAs,
+    ...(groupsClaim === '' ? {} : { groupsClaim }),
+    ...(mapping === null ? {} : { groupMapping: mapping })
+  }
 }
 
-function fieldsOf ({ joinsAs, groupsClaim }: Draft, problem: Problem | null): string {
+function fieldsOf (
+  { joinsAs, groupsClaim, mapping }: Draft, groups: readonly Group[], problem: Problem | null
+): string {
   return html`!${alertOf(problem, ['groupsClaim'])}
 !${selectField({ name: 'joinsAs', label: 'Who joins by it', options: joiners, chosen: joinsAs })}
 !${textField({
@@ -52,12 +61,12 @@ function fieldsOf ({ joinsAs, groupsClaim }: Draft, problem: Problem | null): st
   value: groupsClaim,
   hint: 'Its values become groups, where a mapping says so. Empty: groups.',
   problem: problemAt(problem, 'groupsClaim')
-})}`
+})}!${mapping === null ? '' : mappingFields(mapping, groups)}`
 }
 
 export async function trustingScreen (visit: Visit): Promise<Screen> {
   const sent = { provider: visit.query('provider'), organization: visit.me.member.organization }
-  return await trusting(visit, sent, { joinsAs: '', groupsClaim: 'groups' }, null)
+  return await trusting(visit, sent, { joinsAs: '', groupsClaim: 'groups', mapping: null }, null)
 }
 
 export async function mended (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
@@ -97,7 +106,7 @@ async function trusting (
 !${choice === null
 ? ''
 : choiceField(organizations, choice, { name: 'organization', label: 'Organization', chosen: organization })}
-!${fieldsOf(draft, problem)}
+!${fieldsOf(draft, [], problem)}
 <p class="actions"><button type="submit" class="primary">Trust provider</button>
 <a class="button" href="${providersPath}">Cancel</a></p></form>`
   }
@@ -108,19 +117,23 @@ function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
 }
 
 export async function changeScreen (visit: Visit): Promise<Screen> {
-  const { record: { id, provider, joinsAs, groupsClaim }, etag } = await visit.api.read<Trust>(apiPathOf(visit))
-  return changing({ id, provider }, { joinsAs: joinsAs ?? '', groupsClaim }, etag, null)
+  const { record: trusted, etag } = await visit.api.read<Trust>(apiPathOf(visit))
+  const groups = await groupsOf(visit, trusted.organization)
+  const { joinsAs, groupsClaim, groupMapping } = trusted
+  const draft = { joinsAs: joinsAs ?? '', groupsClaim, mapping: groups === null ? null : groupMapping }
+  return changing(trusted, draft, groups ?? [], etag, null)
 }
 
 function changing (
-  { id, provider }: Pick<Trust, 'id' | 'provider'>, draft: Draft, etag: string, problem: Problem | null
+  { id, provider }: Pick<Trust, 'id' | 'provider'>, draft: Draft, groups: readonly Group[], etag: string,
+  problem: Problem | null
 ): Screen {
   return {
     title: `Trust in ${provider}`,
     path: way,
     place: signInPath,
     content: html`<form class="panel" method="post" action="${providersPath}/${id}">!${stateField(etag)}
-!${fieldsOf(draft, problem)}
+!${fieldsOf(draft, groups, problem)}
 <p class="actions"><button type="submit" class="primary">Save</button>
 <a class="button" href="${providersPath}">Cancel</a></p></form>`
   }
@@ -136,14 +149,16 @@ export async function change (submission: Submission): Promise<Outcome> {
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const now = await submission.api.get<Trust>(apiPathOf(submission))
   const sent = draftOf(submission)
-  return refusedChange(refusal, {
+  return await refusedChange(refusal, {
     around: { path: way, place: signInPath },
     page: `${providersPath}/${now.id}`,
     values: [
       { name: 'Who joins by it', now: joining(now.joinsAs), sent: joining(sent.joinsAs) },
       { name: 'Claim with groups', now: now.groupsClaim, sent: sent.groupsClaim }
     ],
-    again: problem => changing(now, sent, submission.field('etag'), problem)
+    again: async problem => changing(
+      now, sent, await groupsOf(submission, now.organization) ?? [], submission.field('etag'), problem
+    )
   })
 }
 

@@ -4,7 +4,8 @@ import type { Awaitable } from '../../base/awaitable.ts'
 import { Failure } from '../../base/errors.ts'
 import { hintOf } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
-import { newId, newLabelledSecret } from '../../secrets/random.ts'
+import { newRegistrationTokenText } from '../../secrets/credential-text.ts'
+import { newId } from '../../secrets/random.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent } from '../audit/event.ts'
 import { defaultGrants } from './default-grants.ts'
@@ -86,7 +87,7 @@ export async function createRegistrationToken (
   { store, clock, actor }: Operation<Ports>, input: RegistrationTokenInput
 ): Promise<{ token: RegistrationToken, secret: string }> {
   const now = clock()
-  const secret = newLabelledSecret('lkrgt')
+  const secret = newRegistrationTokenText()
   const expiresAt = requireFuture(input.expiresAt ?? null, now)
   return await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)

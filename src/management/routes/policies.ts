@@ -209,7 +209,9 @@ function wireConditions (conditions: PolicyConditions, names: ReadonlyMap<string
   } as Static<typeof Conditions>
 }
 
-function wireImpact ({ items, hasMore, totals, wouldLockOut }: Impact, query: ReturnType<typeof pageQuery>) {
+function wireImpact (
+  { items, hasMore, totals, wouldLockOut, wouldLockOutYou }: Impact, query: ReturnType<typeof pageQuery>
+) {
   const { data, pagination } = wirePage(
     query,
     { items: [...items], hasMore },
@@ -223,5 +225,5 @@ function wireImpact ({ items, hasMore, totals, wouldLockOut }: Impact, query: Re
       }))
     })
   )
-  return { dryRun: true as const, wouldLockOut, totals, data, pagination }
+  return { dryRun: true as const, wouldLockOut, wouldLockOutYou, totals, data, pagination }
 }

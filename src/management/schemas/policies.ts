@@ -41,7 +41,9 @@ export const Conditions = exactly({
 const rehearsal = {
   dryRun: Type.Optional(Type.Boolean({ description: 'Change nothing and list what would change.' })),
   force: Type.Optional(
-    Type.Boolean({ description: 'Apply it even if no credential of the organization could undo it.' })
+    Type.Boolean({
+      description: 'Apply it even if no credential of the organization could undo it, or not your own session.'
+    })
   )
 }
 
@@ -86,7 +88,10 @@ export const WirePolicy = exactly({
 const Scopes = Type.Array(Type.String())
 export const WireImpact = exactly({
   dryRun: Type.Literal(true),
-  wouldLockOut: Type.Boolean(),
+  wouldLockOut: Type.Boolean({ description: 'Whether it would be refused unless it is forced.' }),
+  wouldLockOutYou: Type.Boolean({
+    description: 'Whether your own session would be refused afterwards, from the address of this request.'
+  }),
   totals: exactly({ credentials: Type.Integer(), gaining: Type.Integer(), losing: Type.Integer() }),
   data: Type.Array(exactly({
     credential: Id,
