@@ -1,7 +1,7 @@
 /** The use of each key of an organization. */
 import { html } from 'ghtml'
 import type { ApiKey } from '../api-keys/api-key.ts'
-import { environmentOf, keysPath, stateOf } from '../api-keys/list.ts'
+import { environmentOf, keysPath, stateOf, worksStill } from '../api-keys/list.ts'
 import { everyDay, sparkline, type DayCount } from '../chart.ts'
 import { ago, count } from '../elements.ts'
 import { listingOf, listOf, type Column } from '../list.ts'
@@ -33,7 +33,7 @@ export async function keysTable (visit: Visit, path: string, { organization, day
   orders: ['days', 'organization'],
   after: query('after'),
   columns: columnsOf({ usage, month, days, now }),
-  hasEnded: ({ status }) => status === 'revoked' || status === 'expired',
+  hasEnded: key => key.status !== 'disabled' && !worksStill(key, now),
   empty: 'No API keys yet. What they do will stand here.'
 }, listing)}`
 }
