@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { guard, introspection } from './guard.ts'
 import { keys } from './keys.ts'
+import { lists } from './lists.ts'
 import { cleanUp, median, type Part, type Row, type Settings } from './measuring.ts'
 import { memory } from './memory.ts'
 import { revocation } from './revocation.ts'
@@ -16,7 +17,7 @@ import { edge, remote } from './remote.ts'
 import { verify } from './verify.ts'
 
 const parts: Readonly<Record<string, Part>> = {
-  guard, token, introspection, verify, remote, edge, keys, memory, start: startUp, revocation
+  guard, token, introspection, verify, remote, edge, keys, lists, memory, start: startUp, revocation
 }
 
 const { values } = parseArgs({

@@ -94,7 +94,7 @@ export const domainRooms: readonly (readonly string[])[] = [
 
 /** The rooms within rooms, by their path, in the order of reading. */
 export const innerRooms: Readonly<Record<string, string>> = {
-  'cli/flags': 'Flags that several commands have: keys, clients, scopes, limits, notes.',
+  'cli/flags': 'Flags that several commands have: lists, keys, clients, scopes, limits, notes.',
   'cli/commands': 'The commands, one file each.',
   'server/doctor': 'The checks of `latchkey doctor`, one file each.',
   'server/doctor/mcp': 'The way of a client from the URL of an MCP server to its token, step by step.',

@@ -47,7 +47,10 @@ function printJson (body: Buffer): void {
 }
 
 /** One page of a list, as the API answers it. */
-export interface Page<T> { data: T[], pagination: { limit: number, hasMore: boolean, nextCursor?: string } }
+export interface Page<T> {
+  data: T[]
+  pagination: { limit: number, hasMore: boolean, nextCursor?: string, total?: number, totalIsAtLeast?: true }
+}
 
 export interface ListFlags { limit?: string, cursor?: string, org?: string }
 
@@ -69,14 +72,12 @@ export function showPage<T> (
   headings: readonly string[], row: (item: T) => ReadonlyArray<string | number | null | undefined>, whenEmpty: string
 ): (page: Page<T>) => string {
   return ({ data, pagination }) => {
-    if (data.length === 0) {
-      process.stderr.write(`${whenEmpty}\n`)
-      return ''
-    }
-    if (pagination.hasMore) {
-      process.stderr.write(`There are more: --cursor ${printable(String(pagination.nextCursor))}\n`)
-    }
-    return tableLines(headings, data.map(row))
+    const { hasMore, nextCursor, total, totalIsAtLeast } = pagination
+    // A search may have looked at very many rows without a match.
+    if (data.length === 0 && !hasMore) process.stderr.write(`${whenEmpty}\n`)
+    if (total !== undefined) process.stderr.write(`${total}${totalIsAtLeast === true ? ' or more' : ''} in all.\n`)
+    if (hasMore) process.stderr.write(`There are more: --cursor ${printable(String(nextCursor))}\n`)
+    return data.length === 0 ? '' : tableLines(headings, data.map(row))
   }
 }
 

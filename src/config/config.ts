@@ -5,7 +5,8 @@
 import { join } from 'node:path'
 import { ConfigurationError } from '../base/errors.ts'
 import { digestOf } from '../secrets/digest.ts'
-import { newLabelledSecret, newSecret } from '../secrets/random.ts'
+import { newAdminTokenText } from '../secrets/credential-text.ts'
+import { newSecret } from '../secrets/random.ts'
 import { secretsInCommon } from './distinct-secrets.ts'
 import { providersOf, unknownOfProviders } from './identity-providers.ts'
 import { generateOnce, requireGenerated, type LocalSecret } from './local-secrets.ts'
@@ -93,7 +94,7 @@ function withLocalSecrets (
   const secret = (name: string, make: () => string) => localSecret(join(dataFolder, name), make, databaseFile)
   const ownSecrets = secrets ?? listedSecrets(secret('secret', newSecret).text)
   if (adminToken !== null) return { secrets: ownSecrets, adminToken, adminTokenFile: null, isNewToken: false }
-  const { text, isNew } = secret('admin-token', () => newLabelledSecret('lkadm'))
+  const { text, isNew } = secret('admin-token', () => newAdminTokenText())
   return {
     secrets: ownSecrets, adminToken: text, adminTokenFile: join(dataFolder, 'admin-token'), isNewToken: isNew
   }

@@ -16,6 +16,8 @@ export interface Confirmation {
   button: string
   /** Whether the API takes a reason. */
   takesReason: boolean
+  /** Further fields, as markup; absent: none. */
+  more?: string
   /** What is wrong with what was sent; null: nothing was. */
   problem: string | null
   /** What was sent as reason. */
@@ -24,14 +26,14 @@ export interface Confirmation {
 
 /** The focus starts in the field, never on the button that ends. */
 export function confirmationForm (
-  { action, keep, name, warning, button, takesReason, problem, reason = '' }: Confirmation
+  { action, keep, name, warning, button, takesReason, more = '', problem, reason = '' }: Confirmation
 ): string {
   return html`<form class="panel" method="post" action="${action}" data-name="${name}">
 <p class="warn">!${warning}</p>
 !${textField({ name: 'confirmation', label: `Type ${name} to confirm`, required: true, problem, isFocused: true })}
 !${takesReason
 ? textField({ name: 'reason', label: 'Reason (optional)', hint: 'For the audit log.', value: reason })
-: ''}
+: ''}!${more}
 <p class="actions"><a class="button" href="${keep}">Keep it</a>
 <button type="submit" class="danger filled">${button}</button></p></form>`
 }

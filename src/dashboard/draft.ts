@@ -4,10 +4,16 @@ import type { ApiRefusal } from './api.ts'
 import type { Screen } from './frame.ts'
 
 /** What is wrong with a form; `field`: as the API names it, '' where it names none. */
-export interface Problem { field: string, message: string }
+export interface Problem {
+  field: string
+  message: string
+  /** Whether the same is done with `force`. Absent: no. */
+  takesForce?: boolean
+}
 
 export function problemIn ({ message, details }: ApiRefusal): Problem {
-  return { field: typeof details.field === 'string' ? details.field : '', message }
+  const field = typeof details.field === 'string' ? details.field : ''
+  return { field, message, ...(details.force === true ? { takesForce: true } : {}) }
 }
 
 /** What is wrong with one field; null: nothing. */
@@ -25,8 +31,25 @@ export function alertOf (problem: Problem | null, fields: readonly string[]): st
 /** A value that was sent, beside what it is now. */
 export interface Overtaken { name: string, now: string, sent: string }
 
+/** The form of a change, where it stands, and what it would have changed. */
+export interface RefusedChange {
+  around: Pick<Screen, 'path' | 'place'>
+  /** The page of the record. */
+  page: string
+  values: readonly Overtaken[]
+  /** The form with what was sent. */
+  again (problem: Problem): Screen | Promise<Screen>
+}
+
+/** A change that the API refused: of a stale record both values, else the form again with the refusal at its field. */
+export async function refusedChange (
+  refusal: ApiRefusal, { around, page, values, again }: RefusedChange
+): Promise<Screen> {
+  return refusal.status === 412 ? staleScreen(around, values, page) : await again(problemIn(refusal))
+}
+
 /** The answer to a form whose record has changed since the form was shown. The form has changed nothing. */
-export function staleScreen (
+function staleScreen (
   { path, place }: Pick<Screen, 'path' | 'place'>, values: readonly Overtaken[], page: string
 ): Screen {
   return {

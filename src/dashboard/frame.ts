@@ -9,7 +9,16 @@ export { dashboardPath }
  * A place of the side; `scope`: without it on the management API the place is not offered. `deployment`: it is offered
  * to operators alone.
  */
-interface Place { name: string, path: string, scope: string | null, deployment?: true }
+interface Place {
+  name: string
+  path: string
+  scope: string | null
+  deployment?: true
+  /** Where it leads; absent: to its path. */
+  href?: string
+}
+
+const organizationsPath = `${dashboardPath}/organizations`
 
 const groups: readonly { name: string, places: readonly Place[] }[] = [
   {
@@ -25,10 +34,10 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
         path: `${dashboardPath}/third-party-sources`,
         scope: 'third-party-sources:read'
       },
-      { name: 'Applications', path: `${dashboardPath}/applications`, scope: 'authorizations:read' },
+      { name: 'Applications of members', path: `${dashboardPath}/applications`, scope: 'authorizations:read' },
       { name: 'Members', path: `${dashboardPath}/members`, scope: 'members:read' },
       { name: 'Policies', path: `${dashboardPath}/policies`, scope: 'policies:read' },
-      { name: 'Organizations', path: `${dashboardPath}/organizations`, scope: 'organizations:read' },
+      { name: 'Organizations', path: organizationsPath, scope: 'organizations:read' },
     ]
   },
   {
@@ -48,7 +57,7 @@ const groups: readonly { name: string, places: readonly Place[] }[] = [
       { name: 'Trusted issuers', path: `${dashboardPath}/trusted-issuers`, scope: 'trusted-issuers:read' },
       { name: 'Webhook tokens', path: `${dashboardPath}/webhook-tokens`, scope: 'webhook-tokens:read' },
       { name: 'Provider keys', path: `${dashboardPath}/provider-keys`, scope: 'provider-keys:read' },
-      { name: 'Connected applications', path: '/api/v1/auth/applications', scope: null },
+      { name: 'Your connected applications', path: '/api/v1/auth/applications', scope: null },
       { name: 'Sign-in', path: `${dashboardPath}/sign-in`, scope: null },
     ]
   },
@@ -104,11 +113,11 @@ function wayTo ({ path, title }: Screen): string {
 
 /** A group with the places that a person may see; '': there is none. */
 function groupOf ({ name, places }: typeof groups[number], current: string, me: Me): string {
-  const shown = places.filter(each => isOffered(each, me))
+  const shown = places.filter(each => isOffered(each, me)).map(each => ofOne(each, me))
   if (shown.length === 0) return ''
   return html`<h2>${name}</h2>
 <ul>
-!${shown.map(({ name, path }) => html`<li><a href="${path}"!${path === current ? ' aria-current="true"' : ''}>
+!${shown.map(({ name, path, href = path }) => html`<li><a href="${href}"!${path === current ? ' aria-current="true"' : ''}>
 ${name}</a></li>
 `)}</ul>
 `
@@ -126,6 +135,12 @@ function sideOf ({ place }: Screen, me: Me): string {
 <form method="post" action="/api/v1/auth/logout"><button type="submit" class="plain">Sign out</button></form></div>
 </div>
 </header>`
+}
+
+/** Who sees one organization alone is led to it, and not to a list of one. */
+function ofOne (place: Place, { deployment, organizations, member }: Me): Place {
+  if (place.path !== organizationsPath || deployment || organizations.length > 1) return place
+  return { ...place, name: 'Organization', href: `${organizationsPath}/${member.organization}` }
 }
 
 function isOffered ({ scope, deployment }: Place, me: Me): boolean {

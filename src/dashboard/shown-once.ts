@@ -33,8 +33,8 @@ export function shownOnce ({ noun, path, place, values, use, attempt, next }: Sh
 <output id="value-${index}" class="secret">${text}</output></p>
 `)}!${use === undefined
 ? ''
-: html`<details><summary>Use it</summary>
-!${use}</details>
+: html`<h2>Use it</h2>
+!${use}
 `}<form method="post" action="${dashboardPath}${savedPath}">!${attemptField(attempt)}
 <input type="hidden" name="next" value="${next}">
 <p class="actions"><button type="submit" class="primary">I have saved it</button></p></form></div>`

@@ -15,7 +15,7 @@ import {
   failureAnswer, refusalAnswer, type ReadyAnswer, type Refused, type StyledOccasion
 } from '../guard/refusal/ready-answer.ts'
 import {
-  noteVerdict, recordLost, recordRefusal, type RecordDependencies, type RecordedRequest
+  logAskedAndAdmitted, noteVerdict, recordLost, recordRefusal, type RecordDependencies, type RecordedRequest
 } from '../guard/verdict-record.ts'
 import { wirePrincipal } from '../management/schemas/principal.ts'
 import { askedCall } from './asked-call.ts'
@@ -110,6 +110,7 @@ function answerTo (asking: Asking, question: CredentialQuestion, now: Date, admi
   if (admitted.ok) {
     noteVerdict(dependencies, 'admitted', admitted.principal.kind)
     const { principal, limits } = admitted
+    logAskedAndAdmitted(dependencies, principal, { ...recorded(asking, question), status: 200 })
     const headers = limits.length === 0 ? '' : `,"headers":${JSON.stringify(rateLimitHeaders(limits))}`
     return {
       allowed: true, isFailure: false, json: `{"allowed":true,"principal":${described(principal)}${headers}}`

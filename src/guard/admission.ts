@@ -99,6 +99,29 @@ export async function verdictByFacts (call: JudgedCall, facts: CredentialFacts):
   return judge(facts, isElsewhere(facts, call) ? await gatherPlace(call, facts) : null, call)
 }
 
+/** What judges and looks at limits, without a way to take anything. */
+export interface ForeseeingDependencies extends JudgingDependencies { meter: Pick<Meter, 'reasonAgainst'> }
+
+/** A request that is judged up to its limits. */
+export interface ForeseenCall extends JudgedCall { readonly dependencies: ForeseeingDependencies }
+
+/** What `admission` would say now, limits and credits included. Nothing is noted or taken. */
+export async function foreseenOn (
+  call: ForeseenCall, presented: PresentedCredential | PresentedSession
+): Promise<Verdict> {
+  return await foreseenByFacts(call, await gather(call, presented))
+}
+
+/** As `foreseenOn`, of a credential whose facts are known without its text. */
+export async function foreseenByFacts (call: ForeseenCall, facts: CredentialFacts): Promise<Verdict> {
+  const verdict = await verdictByFacts(call, facts)
+  const consumer = consumerIn(facts)
+  if (!verdict.ok || consumer === null) return verdict
+  const { dependencies: { meter }, requirements: { credits }, now } = call
+  const reason = await meter.reasonAgainst({ consumer, organization: facts.organization!, credits, now })
+  return reason === null ? verdict : { ok: false, refusal: refusalByLimit(reason, verdict.principal) }
+}
+
 /** The facts of the one kind of credential that the route takes. */
 function gather (call: JudgedCall, presented: PresentedCredential | PresentedSession): Awaitable<CredentialFacts> {
   const { dependencies: { authenticator, sessions, webhooks, people }, requirements: { session }, webhookToken } = call

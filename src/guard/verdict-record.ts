@@ -10,6 +10,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { GuardedResource } from './guarded-resource.ts'
 import type { RouteRequirements } from './needs.ts'
 import { statuses } from './refusal/public-refusal.ts'
+import { statusIn } from './refusal/styles.ts'
 
 /** Where requests are logged for their credentials. */
 export type Requests = Pick<RequestLog, 'note' | 'takesAdmitted'>
@@ -50,7 +51,7 @@ export function recordRefusal (dependencies: RecordDependencies, refusal: Refusa
     resourceId: request.resource?.id ?? null,
     resourceOwner: request.resource?.organizationId ?? null,
     route: request.route,
-    status: statuses[reason],
+    status: request.resource === null ? statuses[reason] : statusIn(request.resource.style.errors, refusal),
     reason,
     address: request.address
   })
@@ -89,30 +90,53 @@ export function recordLost (
   })
 }
 
+/** A request that was admitted, in the words of the log. `route`: as it is declared. */
+export interface AdmittedRequest extends Pick<RecordedRequest, 'address' | 'id' | 'resource' | 'route'> {
+  /** Of the answer; of a verdict that another process asked for, that of the verdict. */
+  status: number
+}
+
 /**
  * Logs an admitted request with the status of its answer, if there is room: under load there is none, and this costs a
- * look-up. Requests of people and of the admin token are not logged: these are no programs.
+ * look-up.
  */
 export function logAdmitted (
-  requests: Requests,
-  { kind, id, organizationId, actingFor }: Principal,
-  { request, statusCode: status }: FastifyReply,
-  guarded: Pick<GuardedResource, 'latest'>,
-  { route }: RouteRequirements
+  requests: Requests, principal: Principal, { request, statusCode: status }: FastifyReply,
+  guarded: Pick<GuardedResource, 'latest'>, { route }: RouteRequirements
 ): void {
-  if (kind === 'person' || kind === 'admin_token') return
-  const credentialId = actingFor?.authorizationId ?? id
-  if (!requests.takesAdmitted(credentialId, organizationId)) return
-  const resource = guarded.latest()
+  if (!hasRoom(requests, principal)) return
+  note(requests, principal, { id: request.id, resource: guarded.latest(), route, status, address: addressOf(request) })
+}
+
+/** As `logAdmitted`, of a request that another process asks about. */
+export function logAskedAndAdmitted (
+  { requests }: RecordDependencies, principal: Principal, request: AdmittedRequest
+): void {
+  if (requests !== undefined && hasRoom(requests, principal)) note(requests, principal, request)
+}
+
+/** Requests of people and of the admin token are not logged: these are no programs. */
+function hasRoom (requests: Requests, principal: Principal): boolean {
+  const { kind, organizationId } = principal
+  return kind !== 'person' && kind !== 'admin_token' && requests.takesAdmitted(loggedId(principal), organizationId)
+}
+
+function loggedId ({ id, actingFor }: Principal): string {
+  return actingFor?.authorizationId ?? id
+}
+
+function note (
+  requests: Requests, principal: Principal, { id: requestId, resource, route, status, address }: AdmittedRequest
+): void {
   requests.note({
-    requestId: request.id,
-    credentialId,
-    organizationId,
+    requestId,
+    credentialId: loggedId(principal),
+    organizationId: principal.organizationId,
     resourceId: resource?.id ?? null,
     resourceOwner: resource?.organizationId ?? null,
     route,
     status,
     reason: null,
-    address: addressOf(request)
+    address
   })
 }

@@ -35,6 +35,11 @@ export function newPublishableText (prefix: string, environment: Environment): s
   return `${prefix}_pub_${environment}_${randomBase62(22)}`
 }
 
+/** Whether a text has the form of a publishable key. */
+export function isPublishableText (text: string): boolean {
+  return /^[a-z][a-z0-9]{0,15}_pub_(live|test)_[0-9A-Za-z]{22}$/.test(text)
+}
+
 const managementTokenLabel = 'lkmat'
 
 /** A new access token of the management API: `lkmat_<body><check>`, with body and check of an API key. */
@@ -71,6 +76,46 @@ export function newSignInLinkText (): string {
 /** Whether a text has the form of the secret of a sign-in link. */
 export function isSignInLinkText (text: string): boolean {
   return /^lksil_[A-Za-z0-9_-]{43}$/.test(text)
+}
+
+/** The secret in the fragment of a URL of a sign-in link; null: the text is none. */
+export function signInLinkSecretIn (text: string): string | null {
+  return /^https?:\/\/[^#\s]{1,2000}#(lksil_[A-Za-z0-9_-]{43})$/.exec(text)?.[1] ?? null
+}
+
+/** A new secret with which clients register themselves: `lkrgt_` and 256 random bits. */
+export function newRegistrationTokenText (): string {
+  return newLabelledSecret('lkrgt')
+}
+
+/** Whether a text has the form of a secret with which clients register themselves. */
+export function isRegistrationTokenText (text: string): boolean {
+  return /^lkrgt_[A-Za-z0-9_-]{43}$/.test(text)
+}
+
+/** A new secret for the configuration endpoint of a client (RFC 7592 §3): `lkrat_` and 256 random bits. */
+export function newRegistrationAccessText (): string {
+  return newLabelledSecret('lkrat')
+}
+
+/** Whether a text has the form of a secret for the configuration endpoint of a client. */
+export function isRegistrationAccessText (text: string): boolean {
+  return /^lkrat_[A-Za-z0-9_-]{43}$/.test(text)
+}
+
+/** A new admin token: `lkadm_` and 256 random bits. */
+export function newAdminTokenText (): string {
+  return newLabelledSecret('lkadm')
+}
+
+/** Whether a text looks like an admin token that a server made. An operator may set another text. */
+export function resemblesAdminToken (text: string): boolean {
+  return text.startsWith('lkadm_')
+}
+
+/** Whether a text has the form of a secret without a label: of a client, of a code, of a refresh token. */
+export function isUnlabelledSecret (text: string): boolean {
+  return /^[A-Za-z0-9_-]{43}$/.test(text)
 }
 
 /** A new secret for the path of a webhook: `whk_` and 256 random bits. */

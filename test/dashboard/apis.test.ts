@@ -2,7 +2,7 @@
 import tap from 'tap'
 import { frameworksOf, snippetsFor } from '../../src/dashboard/apis/snippets.ts'
 import { browser, startBrowser } from '../support/browser.ts'
-import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, longNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -139,7 +139,7 @@ tap.test('an MCP server is declared without JavaScript, and its default scopes a
 tap.test('long and strange names, and what belongs to the deployment, which an organization is not offered to change', browser, async t => {
   const { page, organization, visit, look, leave } = await visitor(server, chromium)
   let number = 0
-  for (const name of strangeNames) {
+  for (const name of longNames) {
     const identifier = `https://strange${number++}.test/${'long/'.repeat(60)}`
     await admin('POST', '/resources', {
       organization, identifier, name, scopes: [{ name: 'x'.repeat(128), description: name }]

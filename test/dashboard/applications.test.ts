@@ -3,7 +3,7 @@ import tap from 'tap'
 import { allowedBy, createAskingClient } from '../support/authorizing.ts'
 import { browser, startBrowser } from '../support/browser.ts'
 import { createMember } from '../support/people.ts'
-import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, longNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -143,7 +143,7 @@ tap.test('an operator claims a client that registered openly', browser, async t 
 
 tap.test('strange names, and a viewer, who is offered no end', browser, async t => {
   const { organization, id, leave } = await visitor(server, chromium)
-  for (const name of strangeNames) {
+  for (const name of longNames) {
     const agent = await createAskingClient(server, {}, { name, origin: 'registered' })
     await allowedBy(server, id, agent.id, ['invoices:read'])
     await admin('POST', '/client-approvals', { organization, client: agent.id })

@@ -1,7 +1,7 @@
 /** The screens of clients in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, longNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -103,7 +103,7 @@ tap.test('CD-02: a client is made once, gets a token, a new secret, another name
 
 tap.test('the list is searched, narrowed, sorted and paged, and has no way for a secret into an address', browser, async t => {
   const { page, organization, visit, look, leave } = await visitor(server, chromium)
-  for (const name of strangeNames) await server.createClient({ organization, name })
+  for (const name of longNames) await server.createClient({ organization, name })
   const known = await server.createClient({ organization, name: 'Billing worker' })
   await visit('/clients')
   await page.getByText('5 clients, all shown').waitFor()

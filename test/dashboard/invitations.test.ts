@@ -1,7 +1,7 @@
 /** Invitations on the dashboard, in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { findingsOn, picture, visitorOf } from '../support/dashboard.ts'
+import { findingsOn, picture, visitorOf } from '../support/screens.ts'
 import { createMember } from '../support/people.ts'
 import { startServer } from '../support/test-server.ts'
 

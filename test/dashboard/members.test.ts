@@ -1,7 +1,7 @@
 /** Members on the dashboard, in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { findingsOn, picture, strangeNames, visitorOf } from '../support/dashboard.ts'
+import { findingsOn, picture, strangeNames, visitorOf } from '../support/screens.ts'
 import { createAccount, createMember, createPasskey } from '../support/people.ts'
 import { startServer } from '../support/test-server.ts'
 
@@ -56,6 +56,21 @@ tap.test('a member is added, gets a sign-in link that is shown once, another rol
   await page.getByRole('button', { name: 'Save' }).click()
   await page.getByText('Member changed').first().waitFor()
   t.match((await admin('GET', pathname.replace('/dashboard', ''))).json, { role: 'viewer', name: 'Grace' })
+  await page.getByLabel('Own scopes (optional)').fill('invoices:read, nonsense scope"')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('alert').or(page.locator('.problem')).first().waitFor()
+  await page.getByLabel('Own scopes (optional)').fill('invoices:read *:read')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('Own scopes', { exact: true }).first().waitFor()
+  t.match((await admin('GET', pathname.replace('/dashboard', ''))).json, {
+    role: 'viewer', scopes: ['invoices:read', '*:read']
+  })
+  t.strictSame(await findingsOn(visitor), [])
+  t.equal(await page.getByLabel('Operator').count(), 0, 'that is for operators')
+  await page.getByLabel('Own scopes (optional)').fill('')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByLabel('Own scopes (optional)').waitFor()
+  t.equal((await admin('GET', pathname.replace('/dashboard', ''))).json.scopes, null)
   await page.getByRole('link', { name: 'Remove', exact: true }).click()
   await picture(page, 'member-remove')
   t.strictSame(await findingsOn(visitor), [])
@@ -151,5 +166,17 @@ tap.test('after ten minutes a link takes a new sign-in, and the page says so', b
   await page.getByRole('heading', { name: 'Sign in again' }).waitFor()
   const href = await page.getByRole('link', { name: 'Sign in again' }).getAttribute('href')
   t.equal(new URL(href!, issuer).searchParams.get('return_to'), `/dashboard/members/${other.id}/link`)
+  await context.close()
+})
+
+tap.test('an operator makes another member of the operators one, without JavaScript too', browser, async t => {
+  const { id } = await createMember(server, { organization: 'org_operators', operator: true })
+  const other = await createMember(server, { organization: 'org_operators', name: 'Grace', role: 'viewer' })
+  const { page, context } = await visitorOf(chromium, server, id, { javaScript: false })
+  await page.goto(`${membersPage}/${other.id}`)
+  await page.getByLabel('Operator').selectOption('yes')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('Operator', { exact: true }).first().waitFor()
+  t.match((await admin('GET', `/members/${other.id}`)).json, { operator: true, role: 'viewer', scopes: null })
   await context.close()
 })

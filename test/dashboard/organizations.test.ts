@@ -1,7 +1,7 @@
 /** Organizations on the dashboard, in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { findingsOn, picture, strangeNames, visitorOf } from '../support/dashboard.ts'
+import { findingsOn, picture, strangeNames, visitorOf } from '../support/screens.ts'
 import { createMember } from '../support/people.ts'
 import { startServer } from '../support/test-server.ts'
 
@@ -47,6 +47,28 @@ tap.test('an operator creates an organization, limits it, suspends it by its nam
   await page.getByRole('button', { name: 'Resume organization' }).click()
   await page.getByRole('link', { name: 'Suspend' }).waitFor()
   t.equal((await admin('GET', apiPath)).json.status, 'active')
+
+  await page.getByLabel('Credits to grant').fill('many')
+  await page.getByLabel('Reason').fill('invoice 7')
+  await page.getByRole('button', { name: 'Grant credits' }).click()
+  await page.locator('#amount[aria-invalid]').waitFor()
+  t.equal(await page.getByLabel('Reason').inputValue(), 'invoice 7', 'what was typed is kept')
+  t.strictSame(await findingsOn(visitor), [])
+  await page.getByLabel('Credits to grant').fill('1500')
+  await page.getByRole('button', { name: 'Grant credits' }).click()
+  await page.getByText('1,500').first().waitFor()
+  t.match((await admin('GET', `${apiPath}/credits`)).json, { live: 1_500, test: 0 })
+
+  await page.getByRole('link', { name: 'Delete' }).click()
+  await page.getByLabel('Type Initech to confirm').fill('Umbrella')
+  t.equal(await page.getByRole('button', { name: 'Delete organization' }).isDisabled(), true)
+  await picture(page, 'organization-delete')
+  t.strictSame(await findingsOn(visitor), [])
+  t.equal((await admin('GET', apiPath)).json.status, 'active')
+  await page.getByLabel('Type Initech to confirm').fill('Initech')
+  await page.getByRole('button', { name: 'Delete organization' }).click()
+  await page.waitForURL(organizationsPage)
+  t.match((await admin('GET', apiPath)).json, { status: 'deleted' })
   t.strictSame(visitor.complaints, [])
   await visitor.context.close()
 })
@@ -54,12 +76,17 @@ tap.test('an operator creates an organization, limits it, suspends it by its nam
 tap.test('an admin names their own organization and decides about applications, without limits of it', browser, async t => {
   const { id, organization } = await createMember(server, { role: 'admin' })
   const { page, context } = await visitorOf(chromium, server, id, { javaScript: false })
+  await page.goto(`${issuer}/dashboard`)
+  const places = page.getByRole('navigation', { name: 'Places' })
+  await places.getByRole('link', { name: 'Organization', exact: true }).click()
+  await page.waitForURL(`${organizationsPage}/${organization}`)
   await page.goto(organizationsPage)
   await page.getByText('One organization, all shown').waitFor()
   t.equal(await page.getByRole('link', { name: 'Create organization' }).count(), 0)
   await page.getByRole('main').getByRole('link', { name: 'Acme' }).click()
   t.equal(await page.getByLabel(/^Calls a month/).count(), 0)
-  t.equal(await page.getByRole('link', { name: 'Suspend' }).count(), 0)
+  t.equal(await page.getByRole('link', { name: /Suspend|Delete/ }).count(), 0)
+  t.equal(await page.getByRole('button', { name: 'Grant credits' }).count(), 0)
   await page.getByLabel('Name', { exact: true }).fill('Acme & Sons')
   await page.getByRole('button', { name: 'Save' }).first().click()
   await page.getByRole('heading', { name: 'Acme & Sons' }).waitFor()

@@ -4,7 +4,7 @@ import { days, kinds } from '../../src/dashboard/policies/policy.ts'
 import { credentialKinds } from '../../src/domain/policy/policy.ts'
 import { days as knownDays } from '../../src/domain/policy/time-window.ts'
 import { browser, startBrowser } from '../support/browser.ts'
-import { findingsOn, picture, strangeNames, visitorOf } from '../support/dashboard.ts'
+import { findingsOn, picture, strangeNames, visitorOf } from '../support/screens.ts'
 import { createMember } from '../support/people.ts'
 import { startServer } from '../support/test-server.ts'
 
@@ -79,8 +79,14 @@ tap.test('before a policy is made, changed or deleted the page shows who loses w
 
 tap.test('what the API has against a condition stands at its field, and a faster change is shown, without JavaScript too', browser, async t => {
   const { id, organization } = await createMember(server, { role: 'admin' })
+  const group = (await admin('POST', '/groups', { organization, name: 'Night shift', scopes: [] })).json
+  const identifier = `https://${organization.slice(4).toLowerCase()}.test`
+  await admin('POST', '/resources', { organization, identifier, name: 'Ledger', scopes: [{ name: 'read' }] })
   const { page, context } = await visitorOf(chromium, server, id, { javaScript: false })
   await page.goto(`${policiesPage}/new`)
+  t.equal(await page.getByRole('textbox', { name: /Groups|APIs/ }).count(), 0, 'nothing is typed that can be chosen')
+  await page.getByLabel('Night shift').check()
+  await page.getByLabel('Ledger').check()
   await page.getByLabel('Name', { exact: true }).fill('Office')
   await page.getByRole('textbox', { name: 'Addresses' }).fill('the office')
   await page.getByRole('button', { name: 'Create policy' }).click()
@@ -91,8 +97,11 @@ tap.test('what the API has against a condition stands at its field, and a faster
   await page.getByRole('radio', { name: /^Off/ }).check()
   await page.getByRole('button', { name: 'Create policy' }).click()
   await page.getByRole('heading', { name: 'Office alone' }).waitFor()
+  await page.getByText('groups: Night shift').waitFor()
   const apiPath = new URL(page.url()).pathname.replace('/dashboard', '')
+  t.match((await admin('GET', apiPath)).json.conditions, { groups: [group.id], resources: [identifier] })
   await page.getByRole('link', { name: 'Change', exact: true }).click()
+  t.ok(await page.getByLabel('Night shift').isChecked())
   await admin('PATCH', apiPath, { name: 'Head office' })
   await page.getByLabel('Description (optional)').fill('No travel')
   await page.getByRole('button', { name: 'Change policy' }).click()
@@ -109,8 +118,8 @@ tap.test('what the API has against a condition stands at its field, and a faster
   await other.context.close()
 })
 
-tap.test('a policy that may refuse the person says so before, and after it their pages are 403 with its sentence', browser, async t => {
-  const { id } = await createMember(server, { role: 'admin' })
+tap.test('a policy that refuses the person who makes it takes a box to be ticked; after it their pages are 403', browser, async t => {
+  const { id, organization } = await createMember(server, { role: 'admin' })
   const visitor = await visitorOf(chromium, server, id)
   const { page } = visitor
   await page.goto(`${policiesPage}/new`)
@@ -123,8 +132,14 @@ tap.test('a policy that may refuse the person says so before, and after it their
   t.equal(await page.getByText('It binds members who are signed in').count(), 0, 'a policy about keys alone does not')
   await page.getByLabel('API keys').uncheck()
   await page.getByRole('button', { name: 'See who loses what' }).click()
-  await page.getByText('It binds members who are signed in').waitFor()
+  await page.getByText('It would refuse you, from the address where you are now').waitFor()
   t.strictSame(await findingsOn(visitor), [])
+  await page.getByRole('button', { name: 'Create policy' }).click()
+  await page.getByText('After this your own session would be refused from 127.0.0.1').waitFor()
+  t.strictSame((await admin('GET', `/policies?organization=${organization}`)).json.data, [], 'it is not made')
+  t.strictSame(await findingsOn(visitor), [])
+  await picture(page, 'policy-locks-out')
+  await page.getByLabel('Do it all the same').check()
   await page.getByRole('button', { name: 'Create policy' }).click()
   await page.getByText('An access policy does not allow this request.').waitFor()
   t.equal((await page.goto(policiesPage))?.status(), 403)

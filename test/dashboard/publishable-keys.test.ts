@@ -1,7 +1,7 @@
 /** The screens of publishable keys in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, longNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -46,7 +46,7 @@ tap.test('a publishable key is made once, its private key is shown once, and it 
 tap.test('without JavaScript, for a viewer: strange names, an empty filter, and nothing that is refused', browser, async t => {
   const owner = await visitor(server, chromium)
   const { organization } = owner
-  for (const name of strangeNames) {
+  for (const name of longNames) {
     await admin('POST', '/publishable-keys', {
       organization, name, resource: issuer, environment: 'test', scopes: ['invoices:read']
     })

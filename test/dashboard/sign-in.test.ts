@@ -1,7 +1,7 @@
 /** Signing in on the dashboard, in a real Chromium: own ways and sessions, trusted providers, e-mail domains. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { findingsOn, picture, visitorOf } from '../support/dashboard.ts'
+import { findingsOn, picture, visitorOf } from '../support/screens.ts'
 import { createAccount, createMember, createPasskey, signIn } from '../support/people.ts'
 import { startServer } from '../support/test-server.ts'
 
@@ -58,7 +58,7 @@ tap.test('an admin trusts a provider, changes who joins by it, and takes the tru
   await picture(visitor.page, 'providers')
   t.strictSame(await findingsOn(visitor), [])
   t.strictSame(visitor.complaints, [])
-  await visitor.context.close()
+  const group = (await admin('POST', '/groups', { organization, name: 'Bookkeepers', scopes: [] })).json
   const { page, context } = await visitorOf(chromium, server, id, { javaScript: false })
   await page.goto(`${signInPage}/providers`)
   t.equal(await page.getByRole('link', { name: 'Give a domain' }).count(), 0, 'domains are the operators\' to give')
@@ -74,9 +74,25 @@ tap.test('an admin trusts a provider, changes who joins by it, and takes the tru
   t.match(await trusted(), [{ joinsAs: null, groupsClaim: 'roles' }])
   await page.getByRole('link', { name: 'Look at it as it is now' }).click()
   await page.getByLabel('Who joins by it').selectOption('viewer')
+  await page.getByLabel('Value 1', { exact: true }).fill('accounting')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('alert').waitFor()
+  t.equal(await page.getByLabel('Value 1', { exact: true }).inputValue(), 'accounting', 'a value without a group')
+  await page.getByLabel('Group for value 1', { exact: true }).selectOption('Bookkeepers')
   await page.getByRole('button', { name: 'Save' }).click()
   await page.waitForURL(`${signInPage}/providers`)
-  t.match(await trusted(), [{ provider: 'google', joinsAs: 'viewer', groupsClaim: 'roles' }])
+  await visitor.page.goto(`${signInPage}/providers`)
+  await visitor.page.getByRole('link', { name: 'Example accounts', exact: true }).click()
+  await visitor.page.getByLabel('Value 2', { exact: true }).waitFor()
+  await picture(visitor.page, 'group-mapping')
+  t.strictSame(await findingsOn(visitor), [])
+  t.match(await trusted(), [{
+    provider: 'google',
+    joinsAs: 'viewer',
+    groupsClaim: 'roles',
+    groupMapping: [{ value: 'accounting', group: group.id }]
+  }])
+  await visitor.context.close()
   await page.getByRole('link', { name: 'Take back the trust in Example accounts' }).click()
   await page.getByLabel('Type google to confirm').fill('google')
   await page.getByRole('button', { name: 'Take back trust' }).click()

@@ -1,7 +1,7 @@
 /** The screens of webhook tokens in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { clickTwice, confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
+import { clickTwice, confirmWrongly, longNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 
 const chromium = browser.skip === false ? await startBrowser() : null!
@@ -50,7 +50,7 @@ tap.test('a webhook token is made once, shown once, and revoked by its object', 
 tap.test('without JavaScript, for a viewer: strange names, an empty filter, and nothing that is refused', browser, async t => {
   const owner = await visitor(server, chromium)
   const { organization } = owner
-  for (const name of strangeNames) {
+  for (const name of longNames) {
     const key = await server.createKey({ organization, name })
     await admin('POST', '/webhook-tokens', { apiKey: key.id, object: { type: 'templates', id: name.slice(0, 120) } })
   }

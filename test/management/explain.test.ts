@@ -1,7 +1,10 @@
 /** Why a request was refused: by credential, request id and address, with the verdict now and the remedy. */
 import tap, { type Test } from 'tap'
 import { remedies } from '../../src/guard/refusal/remedies.ts'
-import { newApiKeyText } from '../../src/secrets/credential-text.ts'
+import {
+  newApiKeyText, newManagementTokenText, newPublishableText
+} from '../../src/secrets/credential-text.ts'
+import { newSecret } from '../../src/secrets/random.ts'
 import { authorize, createAskingClient, redeem } from '../support/authorizing.ts'
 import { createPerson } from '../support/people.ts'
 import { verifyAs } from '../decision/asking.ts'
@@ -14,7 +17,9 @@ tap.teardown(close)
 
 for (const { name, server } of servers) {
   const test = (title: string, body: (t: Test) => Promise<void>) => tap.test(`${title} [${name}]`, body)
-  const { admin, withKey, bearer, tokenFor, createKey, createClient, createOrganization, issuer } = server
+  const {
+    admin, withKey, bearer, tokenFor, createKey, createClient, createOrganization, createRegistrationToken, issuer
+  } = server
 
   const explained = async (body: Json): Promise<Json> => {
     const answer = await admin('POST', '/explain', body)
@@ -45,6 +50,7 @@ for (const { name, server } of servers) {
         resource: issuer,
         expiresAt: null
       },
+      form: null,
       request: null,
       verdict: { allowed: true, resource: issuer, route: null, scopes: ['company:read'], refusal: null },
       refusals: [],
@@ -130,7 +136,7 @@ for (const { name, server } of servers) {
 
   test('explaining takes no limit, no credit and no lastUsedAt', async t => {
     const organization = (await createOrganization()).id
-    const { id, key } = await createKey({ organization, callsPerMinute: 1, callsPerMonth: 1, creditsPerMonth: 1 })
+    const { id, key } = await createKey({ organization, callsPerMinute: 1, callsPerMonth: 5, creditsPerMonth: 1 })
     for (let i = 0; i < 5; i++) {
       t.match(await explained({ credential: key, scopes: ['invoices:read'] }), { verdict: { allowed: true } })
     }
@@ -141,8 +147,138 @@ for (const { name, server } of servers) {
     t.equal((await withKey(key)).status, 200, 'the one call of the minute is still there')
     t.equal((await withKey(key)).status, 429)
     t.match(await explained({ credential: key }), {
-      verdict: { allowed: true }, refusals: [{ reason: 'rate_limited', status: 429 }], remedy: /callsPerMinute/
+      verdict: { allowed: false, refusal: { reason: 'rate_limited', status: 429, code: 'RATE_LIMITED' } },
+      refusals: [{ reason: 'rate_limited', status: 429 }],
+      remedy: /callsPerMinute/
     })
+    clock.advance(60)
+    t.match(await explained({ credential: key }), {
+      verdict: { allowed: true }, refusals: [{ reason: 'rate_limited' }], remedy: null
+    }, 'a minute later nothing is to be done')
+    t.equal((await withKey(key)).status, 200, 'no look took the call of this minute')
+  })
+
+  test('a month that is used up and credits that are missing refuse now, by a look that takes nothing', async t => {
+    const organization = (await createOrganization()).id
+    const monthly = await createKey({ organization, callsPerMonth: 2 })
+    const now = async (credential: string, more: Json = {}) => {
+      const { verdict: { refusal } } = await explained({ credential, ...more })
+      return refusal && [refusal.reason, refusal.status]
+    }
+    t.equal((await withKey(monthly.key)).status, 200)
+    for (let i = 0; i < 3; i++) t.equal(await now(monthly.key), null)
+    t.equal((await withKey(monthly.key)).status, 200, 'the last call of the month')
+    t.strictSame(await now(monthly.key), ['quota_exceeded', 429])
+    t.strictSame(await now(monthly.id), ['quota_exceeded', 429], 'by its id as well')
+    t.equal((await withKey(monthly.key)).status, 429)
+
+    const paying = await createKey({ organization, creditsPerMonth: 7 })
+    t.strictSame(await now(paying.key, { scopes: [], credits: 5 }), ['insufficient_credits', 402])
+    t.equal(await now(paying.key), null, 'a call that costs nothing')
+    const granted = { environment: 'live', amount: 20, reason: 'test' }
+    t.equal((await admin('POST', `/organizations/${organization}/credits`, granted)).status, 201)
+    for (let i = 0; i < 3; i++) t.equal(await now(paying.key, { credits: 7 }), null)
+    t.strictSame(await now(paying.key, { credits: 8 }), ['quota_exceeded', 429], 'more than a month of this key has')
+    t.match((await admin('GET', `/organizations/${organization}/credits`)).json, { live: 20 })
+    t.match(await admin('POST', '/explain', { credential: paying.key, route: 'GET /api/v1/invoices', credits: 1 }), {
+      status: 400, json: { error: /Name route or credits/ }
+    })
+    t.equal((await admin('PATCH', `/organizations/${organization}`, { callsPerMonth: 1 })).status, 200)
+    t.equal((await withKey(paying.key)).status, 200)
+    t.strictSame(await now(paying.key), ['quota_exceeded', 429], 'its organization has a limit, too')
+  })
+
+  test('the status and the code are those of the style of the resource', async t => {
+    const organization = (await createOrganization()).id
+    const asker = async (identifier: string, style: string, more: Json = {}) => {
+      const made = await admin('POST', '/resources', { organization, identifier, style, scopes: [{ name: 'read' }] })
+      t.equal(made.status, 201)
+      return await createKey({ organization, resource: identifier, scopes: [], ...more })
+    }
+    const craftkit = await asker('https://kit.test', 'craftkit')
+    t.match(await explained({ credential: craftkit.key, scopes: ['read'] }), {
+      verdict: { refusal: { status: 403, code: 'forbidden' } }
+    })
+    const craftdesk = await asker('https://desk.test', 'craftdesk', { access: 'full' })
+    await admin('POST', `/api-keys/${craftdesk.id}/revoke`)
+    t.match(await explained({ credential: craftdesk.key }), { verdict: { refusal: { status: 401, code: null } } })
+    const crane = await asker('https://crane.test', 'crane-ledger')
+    await admin('POST', `/api-keys/${crane.id}/revoke`)
+    t.match(await explained({ credential: crane.key }), {
+      verdict: { refusal: { reason: 'revoked', status: 401, code: 'invalid_api_key' } }
+    })
+    t.match(await explained({ credential: 'x'.repeat(30), resource: 'https://crane.test' }), {
+      verdict: { resource: 'https://crane.test', refusal: { reason: 'unknown', code: 'invalid_api_key' } }
+    }, 'of what is not found, too')
+    const asking = await createClient({ organization, grants: [], introspects: ['https://kit.test'] })
+    const question = { credential: craftkit.key, resource: 'https://kit.test', scopes: [], feature: 'embedding' }
+    t.match(await verifyAs(server, asking, question), { json: { allowed: false, refusal: { status: 401 } } })
+    t.match(await explained({ credential: craftkit.key }), {
+      refusals: [{ reason: 'feature_missing', status: 401 }]
+    }, 'the log has the status that the caller got')
+  })
+
+  test('calls that another process asks about stand in the log of their credential', async t => {
+    const organization = (await createOrganization()).id
+    const { id, key } = await createKey({ organization, scopes: ['company:read'] })
+    const asking = await createClient({ organization, grants: [], introspects: [issuer] })
+    const ask = async (scopes: string[]) =>
+      await verifyAs(server, asking, { credential: key, resource: issuer, scopes, address: '203.0.113.7' })
+    t.match(await ask(['company:read']), { json: { allowed: true } })
+    t.match(await ask(['invoices:read']), { json: { allowed: false } })
+    const { data } = (await admin('GET', `/api-keys/${id}/requests`)).json
+    t.match(data.toSorted((one: Json, other: Json) => one.status - other.status), [
+      { route: 'POST /api/v1/verify', status: 200, reason: null, addressBlock: '203.0.113.0/24', resource: issuer },
+      { route: 'POST /api/v1/verify', status: 403, reason: 'insufficient_scope' },
+    ])
+  })
+
+  test('a secret that no API takes is told by its form, whether it exists or not', async t => {
+    const organization = (await createOrganization()).id
+    const ask = await asOrganization((await createOrganization()).id)
+    const client = await createClient({ organization })
+    const made = async (path: string, body: Json) => (await admin('POST', path, body)).json
+    const management = await made('/access-tokens', { organization, name: 'ci', scopes: ['audit:read'] })
+    const pair = await made('/publishable-keys', {
+      organization, resource: issuer, environment: 'live', name: 'x', scopes: ['invoices:read']
+    })
+    const random = newSecret()
+    const texts: Record<string, [existing: string, madeUp: string, told: RegExp]> = {
+      client_secret: [client.clientSecret, random, /token endpoint, \/api\/v1\/auth\/token/],
+      registration_token: [(await createRegistrationToken({ organization })).token, `lkrgt_${random}`, /auth\/register/],
+      registration_access_token: [`lkrat_${newSecret()}`, `lkrat_${random}`, /registration_client_uri/],
+      sign_in_link: [`lksil_${newSecret()}`, `${issuer}/api/v1/auth/link#lksil_${random}`, /Open it in a browser/],
+      publishable_key: [pair.publishableKey, newPublishableText('lb', 'live'), /Exchange an assertion/],
+      management_token: [management.token, newManagementTokenText(), /management API/],
+      webhook_token: [`whk_${newSecret()}`, `whk_${random}`, /its webhook alone/],
+      person_session: [`lkpse_${newSecret()}`, `lkpse_${random}`, /Sign in again/],
+      admin_token: [server.adminToken, `lkadm_${random}`, /admin|replace it/],
+    }
+    for (const [form, [existing, madeUp, told]] of Object.entries(texts)) {
+      const [one, other] = [await ask({ credential: existing }), await ask({ credential: madeUp })]
+      t.strictSame(one.json, other.json, `${form}: one that exists is answered like one that does not`)
+      t.match(one.json, { subject: null, form, verdict: { allowed: false, refusal: { reason: 'unknown' } } })
+      t.match(one.json.remedy, told, form)
+      t.equal(one.json.remedy, one.json.verdict.refusal.remedy)
+      for (const text of [existing, madeUp]) t.notMatch(one.text + other.text, text.slice(-43))
+    }
+  })
+
+  test('names and hints take the read permission of their kind beside audit:read', async t => {
+    const { id, key, organization, hint } = await createKey({ name: 'Till', scopes: ['company:read'] })
+    const seen = async (scopes: string[], credential: string) => {
+      const { key } = await createKey({ organization, resource: `${issuer}/api/v1`, scopes })
+      const { json } = await server.send({
+        method: 'POST', path: '/api/v1/explain', headers: { 'x-api-key': key }, body: { credential }
+      })
+      return [json.subject.id, json.subject.name, json.subject.hint]
+    }
+    t.strictSame(await seen(['audit:read'], key), [id, null, null])
+    t.strictSame(await seen(['audit:read', 'clients:read'], id), [id, null, null])
+    t.strictSame(await seen(['audit:read', 'api-keys:read'], key), [id, 'Till', hint])
+    const client = await createClient({ organization })
+    t.strictSame(await seen(['audit:read'], await tokenFor(client)), [client.clientId, null, null])
+    t.strictSame(await seen(['audit:read', 'clients:read'], client.clientId), [client.clientId, 'billing', null])
   })
 
   test('what is unknown, of another deployment or of another organization is answered alike', async t => {
@@ -158,7 +294,6 @@ for (const { name, server } of servers) {
       'key of another deployment': newApiKeyText('lb', 'live'),
       id: theirs.id,
       'id that does not exist': 'key_0000000000000000000000',
-      'admin token': server.adminToken,
       'random text': 'x'.repeat(40),
     }
     const answers = await Promise.all(Object.values(texts).map(async credential => (await ask({ credential })).json))
@@ -190,6 +325,14 @@ for (const { name, server } of servers) {
         refusals: [{ requestId, omitted: 0 }]
       }, 'the audit log has a row for the first one alone')
     }
+    t.strictSame(
+      (await admin('GET', `/requests/${ids[0]!}/explanation`)).json, await explained({ requestId: ids[0]! }),
+      'a link has the same answer'
+    )
+    t.match(await admin('GET', '/requests/00000000-0000-4000-8000-000000000000/explanation'), {
+      status: 404, json: { code: 'NOT_FOUND', error: /No request with this id is kept/ }
+    })
+    t.match(await admin('GET', '/requests/mine/explanation'), { status: 400 })
     const chosen = await explained({ requestId: '00000000-0000-4000-8000-000000000000' })
     t.match(chosen, { subject: null, request: null, verdict: null, refusals: [], remedy: /No request with this id/ })
     const none = await server.send({ path: '/api/v1/invoices' })

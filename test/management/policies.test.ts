@@ -2,6 +2,7 @@
 import tap, { type Test } from 'tap'
 import { changePolicy, planCreation, type PolicyInput } from '../../src/domain/access/policy-change.ts'
 import { newId } from '../../src/secrets/random.ts'
+import { createMember, createPerson, fromOwnPages } from '../support/people.ts'
 import { MovableClock, startOnEachDatabase, type Answer, type Json } from '../support/test-server.ts'
 import { eventually } from '../support/waiting.ts'
 
@@ -363,11 +364,14 @@ for (const { name: database, server } of servers) {
       organization, name: 'x', effect: 'deny', conditions: { scopes: ['*:write'] }, dryRun: true
     })
     t.equal(rehearsed.status, 200)
-    t.strictSame(Object.keys(rehearsed.json), ['dryRun', 'wouldLockOut', 'totals', 'data', 'pagination'])
+    t.strictSame(Object.keys(rehearsed.json), [
+      'dryRun', 'wouldLockOut', 'wouldLockOutYou', 'totals', 'data', 'pagination'
+    ])
     const loss = { resource: issuer, gains: [], loses: ['invoices:write'], sometimes: [] }
     t.strictSame(rehearsed.json, {
       dryRun: true,
       wouldLockOut: false,
+      wouldLockOutYou: false,
       totals: { credentials: 4, gaining: 0, losing: 4 },
       data: [
         ...keys.map(({ id, name }) => ({ credential: id, kind: 'api_key', name, organization, resources: [loss] })),
@@ -485,6 +489,44 @@ for (const { name: database, server } of servers) {
     )
     t.equal((await admin('DELETE', `/policies/${forced.json.id}`)).status, 204, 'the admin token undoes it')
     t.equal((await ask('GET', '/policies')).status, 200)
+  })
+
+  tap.test(`a policy that would refuse the session of the person who makes it, from where they are, takes force [${database}]`, async t => {
+    const person = await createPerson(server, { role: 'admin' })
+    await createMember(server, { role: 'owner', organization: person.organization })
+    const ask = async (method: string, path: string, body?: Json) =>
+      await send({
+        method,
+        path: `/api/v1${path}`,
+        headers: { cookie: person.cookie, ...fromOwnPages },
+        ...(body === undefined ? {} : { body })
+      })
+    const office: Json = { name: 'office', effect: 'allow', conditions: { addresses: ['203.0.113.0/24'] } }
+    t.match((await ask('POST', '/policies', { ...office, dryRun: true })).json, {
+      wouldLockOut: true, wouldLockOutYou: true
+    })
+    const refused = await ask('POST', '/policies', office)
+    t.match(refused, {
+      status: 409, json: { code: 'WOULD_LOCK_OUT', error: /from 127\.0\.0\.1/, details: { force: true, self: true } }
+    })
+    const { organization } = person
+    t.strictSame((await admin('GET', `/policies?organization=${organization}`)).json.data, [])
+    for (const harmless of [
+      { ...office, conditions: { addresses: ['127.0.0.0/8'] } }, { ...office, enabled: false },
+      { ...office, conditions: { ...office.conditions, kinds: ['api_key'] } }
+    ]) {
+      const made = await ask('POST', '/policies', harmless)
+      t.equal(made.status, 201, JSON.stringify(harmless))
+      t.match((await ask('PATCH', `/policies/${made.json.id}`, { enabled: true, conditions: office.conditions })), {
+        status: 409, json: { details: { self: true } }
+      }, 'nor by a change')
+      await remove(made.json)
+    }
+    const forced = await ask('POST', '/policies', { ...office, force: true })
+    t.equal(forced.status, 201)
+    t.equal((await ask('GET', '/policies')).status, 403)
+    t.match((await admin('GET', `/audit?subject=${forced.json.id}`)).json.data, [{ detail: { forced: true } }])
+    await remove(forced.json)
   })
 
   tap.test(`an organization makes, sees and changes its own policies only [${database}]`, async t => {

@@ -465,8 +465,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'Y4: a clock that steps back over the end of a month hands nothing out twice [${name}]',
-    find: 'const name = `${month} ${quota} ${holder}`',
-    replace: 'const name = `${quota} ${holder}`',
+    find: '=> `${month} ${quota} ${holder}`',
+    replace: '=> `${quota} ${holder}`',
   },
   {
     title: 'N7, W3: an id with a NUL in it is the id of nothing [${name}]',

@@ -914,6 +914,7 @@ const operations: Record<string, readonly Way[] | string> = {
   'POST /idempotency-keys/forget': 'deletes an answer of its own actor',
   'POST /explain': 'reads, and hands nothing on',
   ...Object.fromEntries([
+    'POST /authorizations/end-all',
     'POST /authorizations/{id}/revoke',
     'DELETE /authorizations/{id}',
     'DELETE /consents/{id}'

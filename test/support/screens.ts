@@ -1,6 +1,6 @@
 /** Screens of the dashboard in a real browser: their people, what axe finds in each look, and pictures to look at. */
 import { mkdirSync } from 'node:fs'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { findingsOfAxe, openPage } from './pages.ts'
 import { createMember, signIn } from './people.ts'
@@ -13,75 +13,86 @@ if (pictures !== undefined) mkdirSync(pictures, { recursive: true })
 /** The widths at which each screen is looked at, in CSS pixels. */
 const widths = [390, 768, 1280]
 
-/** Names that strangers choose, once per list: 200 emoji, text from right to left, markup. */
-export const strangeNames = [
-  '😀'.repeat(200), 'קניין רוחני של הארגון', '<script>alert(1)</script><b>bold</b> & "quoted"', 'x'.repeat(200)
-] as const
+/** Names that strangers choose: 200 emoji, text from right to left, markup. */
+export const strangeNames = ['😀'.repeat(200), 'קניין רוחני של הארגון', '<script>alert(1)</script><b>bold</b> & "quoted"'] as const
 
-/** A person's page of the dashboard, and what its looks and its console are judged by. */
+/** With one that no line breaks in. */
+export const longNames = [...strangeNames, 'x'.repeat(200)] as const
+
+/** A member's page of the dashboard, and what its looks and its console are judged by. */
 export interface Visitor {
   page: Page
   context: BrowserContext
-  /** The id of the member. */
-  id: string
-  organization: string
+  cdp: CDPSession
+  /** What the console says against the page. */
+  complaints: string[]
   /** Goes to a path below the dashboard. */
   visit (path: string): Promise<void>
-  /**
-   * Takes pictures of the page as it is, and requires that axe finds nothing in light, in dark and on a phone, and that
-   * the page does not scroll sideways.
-   */
+  /** Takes pictures of the page as it is, and requires that there are no findings on it. */
   look (t: Test, name: string): Promise<void>
   /** Requires that the console had no complaint, and ends. */
   leave (t: Test): Promise<void>
 }
 
-/** `javaScript`: whether scripts run; the rest is of the member. */
-export interface VisitorOptions {
-  javaScript?: boolean
-  role?: string
-  organization?: string
-  name?: string
-  operator?: boolean
-}
+/** Whether scripts run; absent: they do. Axe needs them. */
+interface Scripts { javaScript?: boolean }
 
-/** A new member with a session, in a context of their own. */
-export async function visitor (
-  server: TestServer, chromium: Browser,
-  { javaScript = true, ...member }: VisitorOptions = {}
+/** A browser in which a member is signed in. */
+export async function visitorOf (
+  chromium: Browser, server: Pick<TestServer, 'latchkey' | 'clock' | 'issuer'>, memberId: string,
+  { javaScript = true }: Scripts = {}
 ): Promise<Visitor> {
-  const { id, organization } = await createMember(server, { role: 'admin', ...member })
   const context = await chromium.newContext({ javaScriptEnabled: javaScript, reducedMotion: 'reduce' })
-  const [name, value] = (await signIn(server, id)).cookie.split('=') as [string, string]
+  const [name, value] = (await signIn(server, memberId)).cookie.split('=') as [string, string]
   await context.addCookies([{ name, value, url: server.issuer }])
   const { page, complaints, cdp } = await openPage(context)
   return {
     page,
     context,
-    id,
-    organization,
+    cdp,
+    complaints,
     visit: async path => { await page.goto(`${server.issuer}/dashboard${path}`) },
     look: async (t, name) => {
       await picture(page, name)
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme })
-        t.strictSame(await findingsOfAxe(cdp), [], `${name}, ${colorScheme}`)
-      }
-      await page.emulateMedia({ colorScheme: 'light' })
-      for (const width of widths) {
-        await page.setViewportSize({ width, height: 860 })
-        const overhang = await page.evaluate(
-          'document.documentElement.scrollWidth - document.documentElement.clientWidth'
-        )
-        t.equal(overhang, 0, `${name}: the page does not scroll sideways at ${width} px`)
-        if (width === 390) t.strictSame(await findingsOfAxe(cdp), [], `${name}, 390 px`)
-      }
+      t.strictSame(await findingsOn({ page, cdp }), [], name)
     },
     leave: async t => {
       t.strictSame(complaints, [])
       await context.close()
     },
   }
+}
+
+/** The rest is of the member. */
+export interface VisitorOptions extends Scripts {
+  role?: string
+  organization?: string
+  name?: string
+  operator?: boolean
+}
+
+/** As `visitorOf`, of a new member. */
+export async function visitor (
+  server: TestServer, chromium: Browser, { javaScript = true, ...member }: VisitorOptions = {}
+): Promise<Visitor & { id: string, organization: string }> {
+  const made = await createMember(server, { role: 'admin', ...member })
+  return { ...await visitorOf(chromium, server, made.id, { javaScript }), ...made }
+}
+
+/** What axe finds on a page in light, in dark and on a phone, and at which widths it scrolls sideways. */
+export async function findingsOn ({ page, cdp }: Pick<Visitor, 'page' | 'cdp'>): Promise<string[]> {
+  const found = await findingsOfAxe(cdp)
+  await page.emulateMedia({ colorScheme: 'dark' })
+  found.push(...(await findingsOfAxe(cdp)).map(each => `dark: ${each}`))
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.setViewportSize({ width: 390, height: 860 })
+  found.push(...(await findingsOfAxe(cdp)).map(each => `390 px: ${each}`))
+  for (const width of [320, ...widths]) {
+    await page.setViewportSize({ width, height: 860 })
+    const { cssContentSize } = await cdp.send('Page.getLayoutMetrics')
+    if (cssContentSize.width > width) found.push(`${width} px: ${cssContentSize.width} px wide`)
+  }
+  return found
 }
 
 /** Writes what a page looks like at each width. */

@@ -96,6 +96,8 @@ export async function tenant (server: TestServer, name: string) {
   const grants = [{ resource: server.issuer, scopes: ['invoices:read'] }]
   const client = await server.createClient({ organization, name: `${name} client`, grants })
   const apiKey = await server.createKey({ organization, name: `${name} key` })
+  const refused = await server.withKey(apiKey.key, '/api/v1/clients')
+  const refusedRequest = refused.headers['x-request-id'] as string
   const made = async (path: string, body: Json) => (await server.admin('POST', path, body)).json
   const member = await made('/members', { organization, name: `${name} member`, role: 'admin' })
   const passkey = await createPasskey(server, member.id)
@@ -157,6 +159,7 @@ export async function tenant (server: TestServer, name: string) {
     group,
     policy,
     apiKey,
+    refusedRequest,
     publishableKey,
     webhookToken,
     registrationToken,
@@ -204,6 +207,7 @@ export function requestsFor (
     group,
     policy,
     apiKey,
+    refusedRequest,
     publishableKey,
     webhookToken,
     registrationToken,
@@ -345,6 +349,9 @@ export function requestsFor (
     },
     'GET /consents/:id': { scope: 'authorizations:read', path: `/consents/${consent.id}` },
     'DELETE /consents/:id': { scope: 'authorizations:write', path: `/consents/${consent.id}` },
+    'POST /authorizations/end-all': {
+      scope: 'authorizations:write', path: '/authorizations/end-all', body: { client: client.clientId, organization }
+    },
     'POST /invitations': {
       scope: 'invitations:write',
       path: '/invitations',
@@ -490,6 +497,9 @@ export function requestsFor (
     },
     'GET /api-keys/:id/usage': { scope: 'usage:read', path: `/api-keys/${apiKey.id}/usage` },
     'GET /api-keys/:id/requests': { scope: 'audit:read', path: `/api-keys/${apiKey.id}/requests` },
+    'GET /requests/:requestId/explanation': {
+      scope: 'audit:read', path: `/requests/${refusedRequest}/explanation`
+    },
     'POST /explain': {
       scope: 'audit:read', path: '/explain', body: { credential: apiKey.key, resource: mcpServer.identifier }
     },

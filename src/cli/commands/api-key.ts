@@ -2,12 +2,14 @@
 import { Command, Option } from 'commander'
 import { notesText, withAnnotationFlags, type Annotations } from '../flags/annotation-flags.ts'
 import { segment } from '../api.ts'
-import {
-  anyAddressOption, calling, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page
-} from '../command.ts'
+import { anyAddressOption, calling, requireChange, showPage, type Page } from '../command.ts'
 import {
   keyChangeOf, newKeyOf, withAuthorityFlags, withNewKeyFlags, type KeyFlags, type Objects
 } from '../flags/key-flags.ts'
+import {
+  credentialQuery, keyNarrowingQuery, withCredentialFlags, withKeyNarrowingFlags, withSearchFlags, type CredentialFlags,
+  type KeyNarrowingFlags
+} from '../flags/list-flags.ts'
 import { limitsText } from '../flags/limit-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
 import { readDuration } from '../time.ts'
@@ -46,7 +48,6 @@ interface ApiKey extends Annotations {
 }
 
 interface ImportFlags extends KeyFlags { digest: string, hint: string }
-interface KeyListFlags extends ListFlags { status?: string, name?: string, externalId?: string }
 
 export function keyCommands (): Command {
   const key = new Command('key').description('API keys: long-lived secrets for one API')
@@ -101,17 +102,18 @@ function addEnding (key: Command): void {
 }
 
 function addList (key: Command): void {
-  withPageFlags(key.command('list').description('list the keys, newest first'), { org: true })
+  const list = withSearchFlags(key.command('list').description('list the keys, newest first'), {
+    org: true, found: 'the name or the visible part', sorts: ['name', 'lastUsedAt', 'expiresAt']
+  })
+  withKeyNarrowingFlags(withCredentialFlags(list))
     .addOption(
       new Option('--status <name>', 'only with this status').choices([
         'active', 'disabled', 'expired', 'rotated', 'revoked'
       ])
     )
-    .option('--name <text>', 'only with exactly this name')
-    .option('--external-id <id>', 'only with this id in a system of yours')
     .action(
-      calling<Page<ApiKey>, KeyListFlags>(showKeys, (api, { status, name, externalId, ...flags }) =>
-        api.get('/api-keys', { ...pageQuery(flags), status, name, externalId }))
+      calling<Page<ApiKey>, CredentialFlags & KeyNarrowingFlags>(showKeys, (api, flags) =>
+        api.get('/api-keys', { ...credentialQuery(flags), ...keyNarrowingQuery(flags) }))
     )
 }
 

@@ -7,19 +7,19 @@ import { resourcePath, segment, type Answer, type Api } from '../api.ts'
 import {
   descriptionFlagNames, descriptionIn, withDescriptionFlags, type DescriptionFlags
 } from '../flags/client-flags.ts'
+import {
+  credentialQuery, withCredentialFlags, withSearchFlags, type CredentialFlags
+} from '../flags/list-flags.ts'
 import { readPublicKeys } from '../flags/public-keys.ts'
 import {
   allowlistOf,
   allowlistOption,
   anyAddressOption,
   calling,
-  pageQuery,
   repeated,
   requireChange,
   scopeOption,
   showPage,
-  withPageFlags,
-  type ListFlags,
   type Page
 } from '../command.ts'
 import { CommandError, UsageError } from '../failure.ts'
@@ -54,8 +54,6 @@ interface Client extends Annotations {
   clientSecret?: string
 }
 
-interface ClientListFlags extends ListFlags { status?: string, externalId?: string }
-
 interface ClientFlags extends DescriptionFlags, AnnotationFlags {
   org?: string
   deployment?: boolean
@@ -77,12 +75,12 @@ const openIdScopes: ReadonlySet<string> = new Set(['openid', 'profile', 'email']
 export function clientCommands (): Command {
   const client = new Command('client').description('clients: machines that request access tokens')
   addCreate(client)
-  withPageFlags(client.command('list').description('list the clients, newest first'), { org: true })
+  withCredentialFlags(withSearchFlags(client.command('list').description('list the clients, newest first'), {
+    org: true, found: 'the name or the id', sorts: ['name', 'lastUsedAt']
+  }))
     .addOption(new Option('--status <name>', 'only with this status').choices(['active', 'disabled', 'revoked']))
-    .option('--external-id <id>', 'only with this id in a system of yours')
     .action(
-      calling<Page<Client>, ClientListFlags>(showClients, (api, { status, externalId, ...flags }) =>
-        api.get('/clients', { ...pageQuery(flags), status, externalId }))
+      calling<Page<Client>, CredentialFlags>(showClients, (api, flags) => api.get('/clients', credentialQuery(flags)))
     )
   client.command('show').description('show a client').argument('<id>')
     .action(calling(showClient, (api, _flags, id) => api.get(pathOf(id))))

@@ -3,7 +3,7 @@ import { text as contentOf } from 'node:stream/consumers'
 import { Command } from 'commander'
 import { subjectIn } from '../../management/explanation/subject-form.ts'
 import { segment, type Answer, type Api } from '../api.ts'
-import { calling, repeated } from '../command.ts'
+import { calling, readWhole, repeated } from '../command.ts'
 import { UsageError } from '../failure.ts'
 import { fieldLines, instant, tableLines, words, type Field } from '../print.ts'
 
@@ -31,6 +31,7 @@ interface Explanation {
     resource: string | null,
     expiresAt: string | null
   } | null
+  form: string | null
   request: LoggedRequest | null
   verdict: {
     allowed: boolean,
@@ -38,14 +39,26 @@ interface Explanation {
     route: string | null,
     scopes: string[] | null
     refusal: {
-      reason: string, code: string, status: number, because: string, requiredScopes: string[], policy: string | null
+      reason: string
+      code: string | null
+      status: number
+      because: string
+      requiredScopes: string[]
+      policy: string | null
     } | null
   } | null
   refusals: (LoggedRequest & { reason: string, because: string, remedy: string, omitted: number })[]
   remedy: string | null
 }
 
-interface ExplainFlags { resource?: string, scope?: string[], route?: string, org?: string, from?: string }
+interface ExplainFlags {
+  resource?: string
+  scope?: string[]
+  route?: string
+  org?: string
+  from?: string
+  credits?: number
+}
 
 /** `latchkey explain CREDENTIAL|REQUEST-ID|ADDRESS` */
 export function explainCommand (): Command {
@@ -56,6 +69,7 @@ export function explainCommand (): Command {
     .option('--scope <name>', 'judge it for this scope; repeat it for several', repeated)
     .option('--route <route>', 'judge it for a route that the server guards: "GET /v1/invoices/:id"')
     .option('--org <id>', 'the organization that the request names')
+    .option('--credits <number>', 'what the call costs, where no route is named', readWhole)
     .option('--from <address>', 'the address that the request comes from')
     .action(calling<Explanation, ExplainFlags>(showExplanation, explain))
 }
@@ -63,8 +77,8 @@ export function explainCommand (): Command {
 async function explain (api: Api, flags: ExplainFlags, given: string): Promise<Answer<Explanation>> {
   const subject = subjectIn(given === '-' ? await contentOf(process.stdin) : given)
   if ('credential' in subject && subject.credential === '') throw new UsageError('There is nothing to explain.')
-  const { resource, scope: scopes, route, org: organization, from } = flags
-  return await api.post('/explain', { ...subject, resource, scopes, route, organization, from })
+  const { resource, scope: scopes, route, org: organization, from, credits } = flags
+  return await api.post('/explain', { ...subject, resource, scopes, route, organization, from, credits })
 }
 
 /** `latchkey key requests ID` */
@@ -83,9 +97,13 @@ function requestLines (rows: readonly LoggedRequest[]): string {
   ]))
 }
 
-function showExplanation ({ subject, request, verdict, refusals, remedy }: Explanation): string {
+function showExplanation ({ subject, form, request, verdict, refusals, remedy }: Explanation): string {
   const facts = fieldLines([
-    ...subjectFields(subject), ...requestFields(request), ...verdictFields(verdict), ['what to do', remedy ?? 'nothing']
+    ...subjectFields(subject),
+    ['has the form of', form?.replaceAll('_', ' ')],
+    ...requestFields(request),
+    ...verdictFields(verdict),
+    ['what to do', remedy ?? 'nothing']
   ])
   return refusals.length === 0 ? facts : `${facts}\nLast refusals:\n${requestLines(refusals)}`
 }
@@ -121,7 +139,7 @@ function verdictFields (verdict: Explanation['verdict']): Field[] {
   if (refusal === null) return [asked, ['now', 'admitted'], ['scopes', words(scopes ?? [])]]
   return [
     asked,
-    ['now', `refused: ${refusal.reason} (${refusal.status} ${refusal.code})`],
+    ['now', `refused: ${refusal.reason} (${[refusal.status, refusal.code].filter(each => each !== null).join(' ')})`],
     ['because', refusal.because],
     ['needs', words(refusal.requiredScopes)],
     ['policy', refusal.policy],

@@ -4,6 +4,7 @@ import { segment } from '../api.ts'
 import {
   calling, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
+import { searchQuery, withSearchFlags, type SearchFlags } from '../flags/list-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
 
 interface Group {
@@ -28,11 +29,13 @@ export function groupCommands (): Command {
       calling<Group, GroupFlags>(showGroup, (api, { org, description, scope = [] }, name) =>
         api.post('/groups', { organization: org, name, description, scopes: scope }))
     )
-  withPageFlags(group.command('list').description('list the groups, newest first'), { org: true })
+  withSearchFlags(
+    group.command('list').description('list the groups, newest first'), { org: true, found: 'the name', sorts: ['name'] }
+  )
     .option('--member <id>', 'only with this member')
     .action(
-      calling<Page<Group>, ListFlags & GroupFlags>(showGroups, (api, flags) =>
-        api.get('/groups', { ...pageQuery(flags), member: flags.member }))
+      calling<Page<Group>, SearchFlags & GroupFlags>(showGroups, (api, flags) =>
+        api.get('/groups', { ...searchQuery(flags), member: flags.member }))
     )
   group.command('show').description('show a group').argument('<id>')
     .action(calling(showGroup, (api, _flags, id) => api.get(pathOf(id))))

@@ -2,8 +2,9 @@
 import { Command, Option } from 'commander'
 import { segment, type Api } from '../api.ts'
 import {
-  calling, expiryOption, pageQuery, repeated, showPage, withPageFlags, type ListFlags, type Page
+  calling, expiryOption, repeated, showPage, type Page
 } from '../command.ts'
+import { searchQuery, withSearchFlags, type SearchFlags } from '../flags/list-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
 import type { Expiry } from '../time.ts'
 
@@ -39,12 +40,14 @@ export function invitationCommands (): Command {
     )
     .addOption(expiryOption())
     .action(calling<Invitation, InvitationFlags>(showInvitation, create))
-  withPageFlags(invitation.command('list').description('list the invitations, newest first'), { org: true })
+  withSearchFlags(
+    invitation.command('list').description('list the invitations, newest first'), { org: true, found: 'the e-mail', sorts: ['expiresAt'] }
+  )
     .addOption(
       new Option('--status <status>', 'those that are').choices(['open', 'accepted', 'expired', 'revoked'])
     )
-    .action(calling<Page<Invitation>, ListFlags & { status?: string }>(showInvitations, (api, flags) =>
-      api.get('/invitations', { ...pageQuery(flags), status: flags.status })))
+    .action(calling<Page<Invitation>, SearchFlags & { status?: string }>(showInvitations, (api, flags) =>
+      api.get('/invitations', { ...searchQuery(flags), status: flags.status })))
   invitation.command('show').description('show an invitation').argument('<id>')
     .action(calling(showInvitation, (api, _flags, id) => api.get(pathOf(id))))
   invitation.command('revoke').description('revoke an invitation that nobody has accepted').argument('<id>')

@@ -2,8 +2,9 @@
 import { Command, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import {
-  calling, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  calling, repeated, requireChange, showPage, type Page
 } from '../command.ts'
+import { searchQuery, withSearchFlags, type SearchFlags } from '../flags/list-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
 import {
   declaredScopeOption, keepingDescriptions, readDeclaredScope, type DeclaredScope
@@ -60,8 +61,10 @@ export function mcpServerCommands (): Command {
           ...listingOf(flags)
         }))
     )
-  withPageFlags(server.command('list').description('list the MCP servers, newest first'), { org: true })
-    .action(calling<Page<McpServer>, ListFlags>(showServers, (api, flags) => api.get('/mcp-servers', pageQuery(flags))))
+  withSearchFlags(
+    server.command('list').description('list the MCP servers, newest first'), { org: true, found: 'the name or the URL', sorts: ['name'] }
+  )
+    .action(calling<Page<McpServer>, SearchFlags>(showServers, (api, flags) => api.get('/mcp-servers', searchQuery(flags))))
   server.command('show').description('show an MCP server, and the challenge that it sends to requests without a token')
     .argument('<id>', 'its id or URL')
     .action(calling(showServer, (api, _flags, id) => api.get(pathOf(id))))

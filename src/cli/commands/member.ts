@@ -2,8 +2,9 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
-  calling, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+  calling, requireChange, scopeOption, showPage, type Page
 } from '../command.ts'
+import { searchQuery, withSearchFlags, type SearchFlags } from '../flags/list-flags.ts'
 import { fieldLines, instant, tableLines, words } from '../print.ts'
 
 interface Member {
@@ -48,8 +49,10 @@ export function memberCommands (): Command {
       calling<Member, MemberFlags>(showMember, (api, { org, email, role, scope, operator }, name) =>
         api.post('/members', { organization: org, name, email, role, scopes: scope, operator }))
     )
-  withPageFlags(member.command('list').description('list the members, newest first'), { org: true })
-    .action(calling<Page<Member>, ListFlags>(showMembers, (api, flags) => api.get('/members', pageQuery(flags))))
+  withSearchFlags(
+    member.command('list').description('list the members, newest first'), { org: true, found: 'the name or the e-mail', sorts: ['name'] }
+  )
+    .action(calling<Page<Member>, SearchFlags>(showMembers, (api, flags) => api.get('/members', searchQuery(flags))))
   member.command('show').description('show a member').argument('<id>')
     .action(calling(showMember, (api, _flags, id) => api.get(pathOf(id))))
   addUpdate(member)

@@ -2,8 +2,9 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
-  calling, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  calling, repeated, requireChange, showPage, type Page
 } from '../command.ts'
+import { searchQuery, withSearchFlags, type SearchFlags } from '../flags/list-flags.ts'
 import { UsageError } from '../failure.ts'
 import { limitChangeOf, limitsText, withLimitFlags, type LimitFlags, type Limits } from '../flags/limit-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
@@ -32,10 +33,12 @@ export function organizationCommands (): Command {
       calling<Organization, OrganizationFlags>(showOrganization, (api, { feature, ...flags }, name) =>
         api.post('/organizations', { name, features: feature, ...limitChangeOf(flags) }))
     )
-  withPageFlags(org.command('list').description('list the organizations, newest first'), { org: false })
+  withSearchFlags(
+    org.command('list').description('list the organizations, newest first'), { org: false, found: 'the name or the id', sorts: ['name'] }
+  )
     .action(
-      calling<Page<Organization>, ListFlags>(
-        showOrganizations, (api, flags) => api.get('/organizations', pageQuery(flags))
+      calling<Page<Organization>, SearchFlags>(
+        showOrganizations, (api, flags) => api.get('/organizations', searchQuery(flags))
       )
     )
   org.command('show').description('show an organization').argument('<id>')

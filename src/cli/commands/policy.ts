@@ -2,8 +2,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { segment, type Answer, type Api } from '../api.ts'
 import {
-  calling, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  calling, repeated, requireChange, showPage, type Page
 } from '../command.ts'
+import { searchQuery, withSearchFlags, type SearchFlags } from '../flags/list-flags.ts'
 import { fieldLines, instant, tableLines, words, type Field } from '../print.ts'
 
 interface Times {
@@ -82,10 +83,12 @@ export function policyCommands (): Command {
     .addOption(effectOption().makeOptionMandatory())
     .option('--disabled', 'create it without putting it in force')
   withDryRun(withConditions(create)).action(calling<Policy | Impact, PolicyFlags>(showPolicyOrImpact, createPolicy))
-  withPageFlags(policy.command('list').description('list the policies, newest first'), { org: true })
+  withSearchFlags(
+    policy.command('list').description('list the policies, newest first'), { org: true, found: 'the name', sorts: ['name'] }
+  )
     .option('--deployment', 'only those of the deployment')
-    .action(calling<Page<Policy>, ListFlags & { deployment?: boolean }>(showPolicies, (api, { deployment, ...flags }) =>
-      api.get('/policies', { ...pageQuery(flags), ...(deployment ? { organization: 'deployment' } : {}) })))
+    .action(calling<Page<Policy>, SearchFlags & { deployment?: boolean }>(showPolicies, (api, { deployment, ...flags }) =>
+      api.get('/policies', { ...searchQuery(flags), ...(deployment ? { organization: 'deployment' } : {}) })))
   policy.command('show').description('show a policy').argument('<id>')
     .action(calling(showPolicy, (api, _flags, id) => api.get(pathOf(id))))
   const update = policy.command('update').description(

@@ -1,7 +1,8 @@
 /** `latchkey publishable-key …`: publishable keys. */
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
-import { calling, pageQuery, scopeOption, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { calling, scopeOption, showPage, type Page } from '../command.ts'
+import { searchQuery, withSearchFlags, type SearchFlags } from '../flags/list-flags.ts'
 import { block, fieldLines, instant, words } from '../print.ts'
 
 interface PublishableKey {
@@ -34,10 +35,12 @@ export function publishableKeyCommands (): Command {
     .addOption(scopeOption('a scope of its sessions; repeat it for several'))
     .action(calling<PublishableKey, KeyFlags>(showKey, (api, { org, resource, env, name, scope = [] }) =>
       api.post('/publishable-keys', { organization: org, resource, environment: env, name, scopes: scope })))
-  withPageFlags(key.command('list').description('list the publishable keys, newest first'), { org: true })
+  withSearchFlags(
+    key.command('list').description('list the publishable keys, newest first'), { org: true, found: 'the name or the key', sorts: ['name'] }
+  )
     .action(
-      calling<Page<PublishableKey>, ListFlags>(
-        showKeys, (api, flags) => api.get('/publishable-keys', pageQuery(flags))
+      calling<Page<PublishableKey>, SearchFlags>(
+        showKeys, (api, flags) => api.get('/publishable-keys', searchQuery(flags))
       )
     )
   key.command('show').description('show a publishable key, without its signing key').argument('<id>')

@@ -5,16 +5,17 @@ import {
   allowlistOption,
   calling,
   expiryOption,
-  pageQuery,
+
   readAmount,
   requireChange,
   scopeOption,
   showPage,
-  withPageFlags,
+
   type Amount,
-  type ListFlags,
+
   type Page
 } from '../command.ts'
+import { searchQuery, withSearchFlags, type SearchFlags } from '../flags/list-flags.ts'
 import { UsageError } from '../failure.ts'
 import { fieldLines, instant, words } from '../print.ts'
 import type { Expiry } from '../time.ts'
@@ -58,10 +59,12 @@ export function registrationTokenCommands (): Command {
     .addOption(expiryOption())
     .option('--name <text>', 'a display name')
     .action(calling<RegistrationToken, TokenFlags>(showToken, create))
-  withPageFlags(token.command('list').description('list the registration tokens, newest first'), { org: true })
+  withSearchFlags(
+    token.command('list').description('list the registration tokens, newest first'), { org: true, found: 'the name or the visible part', sorts: ['name', 'expiresAt'] }
+  )
     .action(
-      calling<Page<RegistrationToken>, ListFlags>(showTokens, (api, flags) =>
-        api.get('/registration-tokens', pageQuery(flags)))
+      calling<Page<RegistrationToken>, SearchFlags>(showTokens, (api, flags) =>
+        api.get('/registration-tokens', searchQuery(flags)))
     )
   token.command('show').description('show a registration token, without its secret').argument('<id>')
     .action(calling(showToken, (api, _flags, id) => api.get(pathOf(id))))

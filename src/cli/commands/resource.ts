@@ -2,8 +2,9 @@
 import { Command, Option } from 'commander'
 import { resourcePath, type Answer, type Api } from '../api.ts'
 import {
-  algorithmOption, calling, pageQuery, readWhole, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  algorithmOption, calling, readWhole, requireChange, showPage, type Page
 } from '../command.ts'
+import { searchQuery, withSearchFlags, type SearchFlags } from '../flags/list-flags.ts'
 import { fieldLines, instant } from '../print.ts'
 import {
   declaredScopeOption, keepingDescriptions, readDeclaredScope, type DeclaredScope
@@ -47,8 +48,10 @@ export function resourceCommands (): Command {
     .option('--org <id>', 'the organization that it belongs to; default: none, so that every organization can have ' +
       'credentials for it')
     .action(calling<Resource, ResourceFlags>(showResource, create))
-  withPageFlags(resource.command('list').description('list the resources, newest first'), { org: false })
-    .action(calling<Page<Resource>, ListFlags>(showResources, (api, flags) => api.get('/resources', pageQuery(flags))))
+  withSearchFlags(
+    resource.command('list').description('list the resources, newest first'), { org: false, found: 'the name or the identifier', sorts: ['name'] }
+  )
+    .action(calling<Page<Resource>, SearchFlags>(showResources, (api, flags) => api.get('/resources', searchQuery(flags))))
   resource.command('show').description('show a resource').argument('<id>', 'its id or identifier')
     .action(calling(showResource, (api, _flags, id) => api.get(resourcePath(id))))
   withResourceFlags(

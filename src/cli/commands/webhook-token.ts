@@ -1,7 +1,8 @@
 /** `latchkey webhook-token …`: tokens for the URLs of webhooks. */
 import { Command } from 'commander'
 import { segment } from '../api.ts'
-import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { calling, showPage, type Page } from '../command.ts'
+import { searchQuery, withSearchFlags, type SearchFlags } from '../flags/list-flags.ts'
 import { fieldLines, instant } from '../print.ts'
 
 interface WebhookToken {
@@ -29,9 +30,11 @@ export function webhookTokenCommands (): Command {
     .requiredOption('--object <id>', 'the id of its object')
     .action(calling<WebhookToken, TokenFlags>(showToken, (api, { key, type, object }) =>
       api.post('/webhook-tokens', { apiKey: key, object: { type, id: object } })))
-  withPageFlags(token.command('list').description('list the webhook tokens, newest first'), { org: true })
+  withSearchFlags(
+    token.command('list').description('list the webhook tokens, newest first'), { org: true, found: 'the visible part or the id of the object' }
+  )
     .action(
-      calling<Page<WebhookToken>, ListFlags>(showTokens, (api, flags) => api.get('/webhook-tokens', pageQuery(flags)))
+      calling<Page<WebhookToken>, SearchFlags>(showTokens, (api, flags) => api.get('/webhook-tokens', searchQuery(flags)))
     )
   token.command('show').description('show a webhook token, without its secret').argument('<id>')
     .action(calling(showToken, (api, _flags, id) => api.get(pathOf(id))))

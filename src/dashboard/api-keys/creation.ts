@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import type { ApiRefusal } from '../api.ts'
-import { resourceField, resourcesOf, scopeFields, type Resource } from '../apis/grants.ts'
+import { offeredTo, resourceField, scopeFields, type OfferedApis } from '../apis/grants.ts'
 import { alertOf, problemAt, type Problem } from '../draft.ts'
 import { choices, endOfDayAfter, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
@@ -44,7 +44,7 @@ const expiries = [
 ]
 
 export async function creationScreen ({ api }: Visit): Promise<Screen> {
-  return form(await resourcesOf(api), {
+  return form(await offeredTo(api), {
     name: '',
     resource: '',
     environment: 'live',
@@ -60,7 +60,7 @@ export async function creationScreen ({ api }: Visit): Promise<Screen> {
 function draftOf ({ field, fields }: Submission): Draft {
   return {
     name: field('name'),
-    resource: field('resource'),
+    resource: field('resource').trim(),
     environment: field('environment'),
     access: field('access'),
     grants: fields('grant'),
@@ -71,12 +71,16 @@ function draftOf ({ field, fields }: Submission): Draft {
   }
 }
 
+async function offeredFor ({ api }: Submission, { resource, grants }: Draft): Promise<OfferedApis> {
+  return await offeredTo(api, [resource, ...grants])
+}
+
 /** The same form, with what was typed and the sentence of the API at its field. */
 export async function mended (submission: Submission, { message, details }: ApiRefusal): Promise<Screen> {
   const draft = draftOf(submission)
   const field = typeof details.field === 'string' ? details.field : ''
   const problem = { field: field === 'allowlist' ? 'addresses' : field, message }
-  return form(await resourcesOf(submission.api), { ...draft, problem })
+  return form(await offeredFor(submission, draft), { ...draft, problem })
 }
 
 export async function createKey (submission: Submission): Promise<Outcome> {
@@ -85,7 +89,7 @@ export async function createKey (submission: Submission): Promise<Outcome> {
   const scopes = scopesFor(draft)
   if (access === 'custom' && scopes.length === 0) {
     const message = 'Choose at least one scope of the API above: without any, the key could do nothing.'
-    const screen = form(await resourcesOf(submission.api), { ...draft, problem: { field: 'scopes', message } })
+    const screen = form(await offeredFor(submission, draft), { ...draft, problem: { field: 'scopes', message } })
     return { screen, status: 422 }
   }
   const made = await submission.api.change<ApiKey & { key: string }>('POST', '/api-keys', {
@@ -101,7 +105,7 @@ export async function createKey (submission: Submission): Promise<Outcome> {
       ...(expiry === '' ? {} : { expiresAt: endOfDayAfter(submission.now, Number(expiry)) }),
     }
   })
-  return { screen: keyShownOnce(made, attempt), status: 201 }
+  return { screen: await keyShownOnce(submission, made, attempt), status: 201 }
 }
 
 /** The ticked scopes of the API that was chosen. */
@@ -110,7 +114,7 @@ function scopesFor ({ resource, grants }: Draft): string[] {
   return grants.filter(grant => grant.startsWith(start)).map(grant => grant.slice(start.length))
 }
 
-function form (resources: readonly Resource[], draft: Draft): Screen {
+function form (offered: OfferedApis, draft: Draft): Screen {
   const { problem } = draft
   const known = ['name', 'addresses']
   return {
@@ -128,10 +132,10 @@ required: true,
 hint: 'The program that will use it.',
   problem: problemAt(problem, 'name')
 })}
-!${resourceField(resources, draft.resource)}
+!${resourceField(offered, draft.resource)}
 !${choices('Environment', 'environment', environments, draft.environment)}
 !${choices('Access', 'access', levels, draft.access)}
-!${scopeFields(resources, new Set(draft.grants))}
+!${scopeFields(offered.resources, new Set(draft.grants))}
 !${choices('Expires after', 'expiry', expiries, draft.expiry)}
 !${textField({
   name: 'addresses',

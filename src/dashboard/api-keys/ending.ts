@@ -48,7 +48,7 @@ export async function rotate (submission: Submission): Promise<Outcome> {
   const made = await api.change<ApiKey & { key: string }>('POST', `${apiPathOf(submission)}/rotate`, {
     idempotencyKey: field('attempt'), body: { overlapSeconds: Number(field('overlap')) }
   })
-  return { screen: keyShownOnce(made, field('attempt')), status: 201 }
+  return { screen: await keyShownOnce(submission, made, field('attempt')), status: 201 }
 }
 
 /** A key, and its use, where the person may see that. */

@@ -6,9 +6,7 @@ import { actors } from '../audit/words.ts'
 import { everyDay, sparkline, type DayCount } from '../chart.ts'
 import { ago, badge, count, dayOf } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
-import {
-  filterForm, given, listOf, narrowed, pageSize, type Column, type Listing, type Options
-} from '../list.ts'
+import { filterForm, listingOf, listOf, narrowed, type Column, type Options } from '../list.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import type { ApiKey, ListedKey } from './api-key.ts'
 
@@ -30,9 +28,7 @@ const shownDays = 30
 
 export async function listScreen ({ api, me, query, now }: Visit): Promise<Screen> {
   const filter = { status: query('status'), search: query('search'), sort: query('sort') || 'newest' }
-  const listing = await api.get<Listing<ListedKey>>('/api-keys', {
-    limit: pageSize, total: 'true', names: 'true', ...given({ ...filter, cursor: query('after') })
-  })
+  const listing = await listingOf<ListedKey>(api, '/api-keys', filter, query('after'), { names: 'true' })
   const { data } = listing
   const usage = await usageOf(api, me, data, now)
   const mayWrite = me.permissions.includes('api-keys:write')

@@ -7,7 +7,7 @@ import { disablingForm, enablingForm } from '../disabling.ts'
 import { ago, count, dayOf, nameOrId, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
-import { memberNames } from '../member-names.ts'
+import { namesOf } from '../choice.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import type { ApiKey } from './api-key.ts'
 import { accessOf, environmentOf, keysPath, stateOf, worksStill } from './list.ts'
@@ -38,7 +38,7 @@ export async function keyScreen (visit: Visit, refused?: { name: string, problem
     historyOf(visit, key.id, eventWords, 'api_key.'),
     lastRequests(visit, key),
     replacementOf(visit, key),
-    memberNames(visit, [key.creator]),
+    namesOf(visit, 'members', [key.creator]),
   ])
   const mayWrite = may(me, 'api-keys:write', key)
   const mayChange = mayWrite && key.status === 'active'

@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { Wire } from '../api.ts'
 import { ago, badge } from '../elements.ts'
 import type { LoggedRequest } from '../explain/explanation.ts'
-import { explainPath } from '../explain/explain.ts'
+import { explainPath, explanationPath } from '../explain/explain.ts'
 import type { Visit } from '../visit.ts'
 import type { ApiKey } from './api-key.ts'
 
@@ -35,6 +35,6 @@ function tableOf (rows: readonly Wire<LoggedRequest>[], now: Date): string {
 ? html`${status}`
 : html`!${badge('bad', String(status))} <code class="bare">${reason}</code>`}</div></td>
 <td data-label="From" class="whole"><code class="bare">${addressBlock}</code></td>
-<td data-label="Request"><a href="${explainPath}?about=${requestId}"><code class="bare">${requestId}</code></a></td></tr>
+<td data-label="Request"><a href="${explanationPath(requestId ?? '')}"><code class="bare">${requestId}</code></a></td></tr>
 `)}</tbody></table></div>`
 }

@@ -1,5 +1,6 @@
 /** The screens of APIs and of MCP servers: lists, declaring, one of them, protecting it, and its end. */
 import { endingAt } from '../ending.ts'
+import { searchAt } from '../search.ts'
 import { formAt, screenAt, type Dashboard } from '../visit.ts'
 import { create, creationScreen, mended } from './creation.ts'
 import { apis, mcpServers, type Kind } from './declared-api.ts'
@@ -18,6 +19,7 @@ export function apiScreens (app: Dashboard): void {
 
 function screensOf (app: Dashboard, path: string, kind: Kind): void {
   screenAt(app, path, visit => listScreen(kind, visit))
+  searchAt(app, path, ['status', 'sort'])
   screenAt(app, `${path}/new`, visit => creationScreen(kind, visit))
   formAt(app, path, sent => create(kind, sent), (sent, refusal) => mended(kind, sent, refusal))
   screenAt(app, `${path}/:id`, visit => oneScreen(kind, visit))

@@ -7,6 +7,7 @@ import { may, type Me, type Wire } from '../api.ts'
 import { badge } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import type { Visit } from '../visit.ts'
+import { identityApi, managementApi } from './built-in.ts'
 
 export type Api = Wire<Static<typeof WireResource>>
 export type McpServer = Wire<Static<typeof WireServer>>
@@ -59,7 +60,7 @@ export function wayTo ({ title, path }: Kind, { name, id }: Declared): Screen['p
 
 /** Whether a person may change it: what belongs to the deployment is not for organizations to change. */
 export function mayChange (me: Me, { writes }: Kind, { organization, revokedAt, id }: Declared): boolean {
-  const isBuiltIn = id === 'res_management' || id === 'res_identity'
+  const isBuiltIn = id === managementApi || id === identityApi
   return revokedAt === null && !isBuiltIn && may(me, writes) && (organization !== null || me.deployment)
 }
 

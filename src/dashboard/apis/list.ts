@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import { may } from '../api.ts'
 import { badge, codes, dayOf } from '../elements.ts'
 import type { Screen } from '../frame.ts'
-import { filterForm, given, listOf, pageSize, type Column, type Listing, type Options } from '../list.ts'
+import { filterForm, listingOf, listOf, namedSorts, orderOf, type Column, type Options } from '../list.ts'
 import type { Visit } from '../visit.ts'
 import { apis, mcpServers, stateOf, type Declared, type Kind } from './declared-api.ts'
 
@@ -23,11 +23,9 @@ const empties = new Map([
 const shownScopes = 4
 
 export async function listScreen (kind: Kind, { api, me, query }: Visit): Promise<Screen> {
-  const filter = { status: query('status') }
+  const filter = { search: query('search'), status: query('status'), sort: query('sort') }
   const after = query('after')
-  const listing = await api.get<Listing<Declared>>(kind.collection, {
-    limit: pageSize, ...given({ ...filter, cursor: after }), ...(kind === apis ? { kind: 'api' } : {})
-  })
+  const listing = await listingOf<Declared>(api, kind.collection, filter, after, kind === apis ? { kind: 'api' } : {})
   const [one] = kind.nouns
   return {
     title: kind.title,
@@ -37,14 +35,16 @@ export async function listScreen (kind: Kind, { api, me, query }: Visit): Promis
     ...(may(me, kind.writes)
       ? { action: html`<a class="button primary" href="${kind.path}/new">Declare ${one}</a>` }
       : {}),
-    content: html`!${filterForm(kind.path, [
-      { name: 'status', label: 'State', options: states, chosen: filter.status }
-    ])}
+    content: html`!${filterForm(`${kind.path}/search`, [
+      { name: 'status', label: 'State', options: states, chosen: filter.status },
+      orderOf(namedSorts, filter.sort)
+    ], { label: 'Name or address', text: filter.search })}
 !${listOf<Declared>({
   caption: kind.title,
   nouns: kind.nouns,
   path: kind.path,
   filter,
+  orders: ['sort'],
   after,
   columns: columnsOf(kind),
   hasEnded: ({ revokedAt }) => revokedAt !== null,

@@ -5,7 +5,7 @@ import { dayOf, nameOrId, textField } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import type { Screen } from '../frame.ts'
 import { given, listOf, pageSize, type Listing } from '../list.ts'
-import { memberNames } from '../member-names.ts'
+import { namesOf } from '../choice.ts'
 import { attemptField } from '../shown-once.ts'
 import { formAt, screenAt, type Dashboard, type Outcome, type Submission, type Visit } from '../visit.ts'
 import { applicationsPath, applicationsWay, approvalsPath, tabs } from './tabs.ts'
@@ -53,7 +53,7 @@ async function listScreen (visit: Visit | Submission, refusal: ApiRefusal | null
   const listing = await api.get<Listing<Approval>>('/client-approvals', {
     limit: pageSize, ...given({ cursor: after })
   })
-  const members = await memberNames(visit, listing.data.map(({ createdBy }) => createdBy))
+  const members = await namesOf(visit, 'members', listing.data.map(({ createdBy }) => createdBy))
   const mayChange = may(me, 'client-approvals:write')
   return {
     title: 'Approved applications',

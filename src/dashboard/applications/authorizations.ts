@@ -7,7 +7,7 @@ import { ago, badge, codes, dayOf, nameOrId } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import type { Screen } from '../frame.ts'
 import { given, listOf, pageSize, type Column, type Listing } from '../list.ts'
-import { memberNames } from '../member-names.ts'
+import { namesOf } from '../choice.ts'
 import { screenAt, type Dashboard, type Visit } from '../visit.ts'
 import { applicationsPath, applicationsWay, tabs } from './tabs.ts'
 
@@ -28,7 +28,7 @@ export function authorizationScreens (app: Dashboard): void {
     takesReason: false,
     load: async visit => {
       const record = await visit.api.get<Authorization>(`/authorizations/${encodeURIComponent(visit.parameter('id'))}`)
-      return { ...record, memberName: (await memberNames(visit, [record.member])).get(record.member) ?? record.member }
+      return { ...record, memberName: (await namesOf(visit, 'members', [record.member])).get(record.member) ?? record.member }
     },
     about: (record, { now }) => ({
       name: nameOf(record),
@@ -61,10 +61,10 @@ async function listScreen (visit: Visit): Promise<Screen> {
   const listing = await api.get<Listing<Authorization>>('/authorizations', {
     limit: pageSize, ...given({ ...filter, cursor: after })
   })
-  const members = await memberNames(visit, listing.data.map(({ member }) => member))
+  const members = await namesOf(visit, 'members', listing.data.map(({ member }) => member))
   const mayEnd = may(me, 'authorizations:write')
   return {
-    title: 'Applications',
+    title: 'Applications of members',
     path: [],
     place: applicationsPath,
     lead: 'What members allowed applications to do for them. An application chose its own name.',
@@ -80,7 +80,7 @@ async function listScreen (visit: Visit): Promise<Screen> {
   filter,
   after,
   columns: columnsOf(members, now),
-  ...(mayEnd ? { actions: endingOf } : {}),
+  ...(mayEnd ? { actions: (record: Authorization) => endingOf(record, members) } : {}),
   hasEnded: ({ status }) => status !== 'active',
   empty,
 }, listing)}`
@@ -120,8 +120,10 @@ function stateOf ({ status }: Authorization): string {
   return html` !${badge('bad', status === 'ended' ? 'Ended' : 'Expired')}`
 }
 
-function endingOf (record: Authorization): string {
+/** Several rows may be of one application. */
+function endingOf (record: Authorization, members: ReadonlyMap<string, string>): string {
   return record.status === 'active'
-    ? html`<a href="${applicationsPath}/${record.id}/end">End<span class="unseen"> ${nameOf(record)}</span></a>`
+    ? html`<a href="${applicationsPath}/${record.id}/end">End<span class="unseen"> ${nameOf(record)}, allowed by ${
+      members.get(record.member) ?? record.member} at ${record.resource}</span></a>`
     : ''
 }

@@ -1,11 +1,11 @@
 /** What members allowed applications, remembered so that they are not asked again; and the end of all of one. */
 import { html } from 'ghtml'
-import { ApiRefusal, may, type Api, type Query, type ReadingApi } from '../api.ts'
+import { ApiRefusal, may, type ReadingApi } from '../api.ts'
 import { codes, count, dayOf, nameOrId } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import type { Screen } from '../frame.ts'
 import { given, listOf, pageSize, type Listing } from '../list.ts'
-import { memberNames } from '../member-names.ts'
+import { namesOf } from '../choice.ts'
 import { screenAt, type Dashboard, type Submission, type Visit } from '../visit.ts'
 import { nameOf, type Authorization, type Consent } from './authorizations.ts'
 import { applicationsPath, applicationsWay, consentsPath, tabs } from './tabs.ts'
@@ -57,7 +57,7 @@ async function listScreen (visit: Visit): Promise<Screen> {
   const { api, me, query } = visit
   const after = query('after')
   const listing = await api.get<Listing<Consent>>('/consents', { limit: pageSize, ...given({ cursor: after }) })
-  const members = await memberNames(visit, listing.data.map(({ member }) => member))
+  const members = await namesOf(visit, 'members', listing.data.map(({ member }) => member))
   return {
     title: 'Remembered consents',
     path: applicationsWay,
@@ -80,14 +80,15 @@ async function listScreen (visit: Visit): Promise<Screen> {
     { name: 'At', cell: ({ resource, scopes }) => html`${resource}<br>!${codes(scopes, 'Nothing')}` },
     { name: 'Allowed', cell: ({ updatedAt }) => dayOf(updatedAt) },
   ],
-  ...(may(me, 'authorizations:write') ? { actions: endingOf } : {}),
+  ...(may(me, 'authorizations:write') ? { actions: (record: Consent) => endingOf(record, members) } : {}),
   empty,
 }, listing)}`
   }
 }
 
-function endingOf (record: Consent): string {
-  return html`<a href="${consentsPath}/${record.id}/end">End<span class="unseen"> ${nameOf(record)}</span></a>`
+function endingOf (record: Consent, members: ReadonlyMap<string, string>): string {
+  return html`<a href="${consentsPath}/${record.id}/end">End<span class="unseen"> ${nameOf(record)}, allowed by ${
+    members.get(record.member) ?? record.member} at ${record.resource}</span></a>`
 }
 
 /** `inUse`: how many installations are active. `remembered`: how many consents there are. */
@@ -110,47 +111,7 @@ async function everythingOf (api: ReadingApi, client: string): Promise<Everythin
   return { client, name: nameOf(first), inUse: active.pagination.total!, remembered: consents.pagination.total! }
 }
 
-/** Members may allow it anew while it ends: so often it is looked for again, at most. */
-const mostRounds = 5
-
-/** @throws ApiRefusal 409 where some is left. */
 async function endEverything ({ api }: Submission, { client }: Everything) {
-  for (let round = 0; round < mostRounds; round++) {
-    await endRound(api, client)
-    const { inUse, remembered } = await everythingOf(api, client)
-    if (inUse + remembered === 0) return { to: `${applicationsPath}?client=${encodeURIComponent(client)}` }
-  }
-  throw new ApiRefusal(409, {
-    code: 'CONFLICT',
-    error: 'Members allow it anew while it ends, and some of that is left. Disable the client, then end all of it.'
-  })
-}
-
-/** A consent ends with all that stands on it; what has none ends by itself. */
-async function endRound (api: Api, client: string): Promise<void> {
-  for await (const { id } of eachOf<Consent>(api, '/consents', { client })) {
-    await unlessGone(api.change('DELETE', `/consents/${id}`))
-  }
-  for await (const { id } of eachOf<Authorization>(api, '/authorizations', { client, status: 'active' })) {
-    await unlessGone(api.change('POST', `/authorizations/${id}/revoke`))
-  }
-}
-
-/** The records of all pages. Those that were read may end meanwhile: a cursor is a position, not a row. */
-async function * eachOf<T> (api: ReadingApi, path: string, filter: Query): AsyncGenerator<T> {
-  let cursor: string | undefined
-  do {
-    const { data, pagination } = await api.get<Listing<T>>(path, { ...filter, limit: 200, cursor })
-    yield * data
-    cursor = pagination.nextCursor
-  } while (cursor !== undefined)
-}
-
-/** Ends a record. One that has ended since it was read is no error. */
-async function unlessGone (change: Promise<unknown>): Promise<void> {
-  try {
-    await change
-  } catch (error) {
-    if (!(error instanceof ApiRefusal) || error.status !== 404) throw error
-  }
+  await api.change('POST', '/authorizations/end-all', { body: { client } })
+  return { to: `${applicationsPath}?client=${encodeURIComponent(client)}` }
 }

@@ -2,11 +2,12 @@
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import { ApiRefusal, may } from '../api.ts'
-import { grantFields, grantsOf, presets, resourcesOf } from '../apis/grants.ts'
+import { grantFields, grantsOf, offeredTo, presets } from '../apis/grants.ts'
 import { badge, choices, codes, count, dayOf, endOfDayAfter, textField } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
-import { filterForm, given, listOf, pageSize, type Column, type Listing, type Options } from '../list.ts'
+import { filterForm, listingOf, listOf, namedSorts, orderOf, type Column, type Options } from '../list.ts'
+import { searchAt } from '../search.ts'
 import { attemptField, shownOnce } from '../shown-once.ts'
 import { formAt, screenAt, type Dashboard, type Outcome, type Submission, type Visit } from '../visit.ts'
 import { applicationsPath, applicationsWay, registrationPath, tabs } from './tabs.ts'
@@ -34,6 +35,7 @@ scopes that the token gives and no more.`
 
 export function registrationScreens (app: Dashboard): void {
   screenAt(app, '/applications/registration', listScreen)
+  searchAt(app, '/applications/registration', ['status', 'sort'])
   screenAt(app, '/applications/registration/new', visit => creationScreen(visit, null))
   formAt(app, '/applications/registration', create, (sent, refusal) => creationScreen(sent, refusal))
   endingAt<Token>(app, '/applications/registration/:id/end', {
@@ -58,12 +60,12 @@ them</a>.`,
   })
 }
 
+const sorts: Options = [...namedSorts, ['expiresAt', 'Next to expire']]
+
 async function listScreen ({ api, me, query, now }: Visit): Promise<Screen> {
-  const filter = { status: query('status') }
+  const filter = { search: query('search'), status: query('status'), sort: query('sort') }
   const after = query('after')
-  const listing = await api.get<Listing<Token>>('/registration-tokens', {
-    limit: pageSize, ...given({ ...filter, cursor: after })
-  })
+  const listing = await listingOf<Token>(api, '/registration-tokens', filter, after)
   const mayWrite = may(me, 'registration-tokens:write')
   return {
     title: 'Registration',
@@ -77,12 +79,15 @@ async function listScreen ({ api, me, query, now }: Visit): Promise<Screen> {
 !${may(me, 'clients:read')
 ? html`<p><a href="${dashboardPath}/clients?origin=registered">Clients that registered themselves</a></p>`
 : ''}
-!${filterForm(registrationPath, [{ name: 'status', label: 'State', options: states, chosen: filter.status }])}
+!${filterForm(`${registrationPath}/search`, [
+  { name: 'status', label: 'State', options: states, chosen: filter.status }, orderOf(sorts, filter.sort)
+], { label: 'Name', text: filter.search })}
 !${listOf<Token>({
   caption: 'Registration tokens',
   nouns: ['token', 'tokens'],
   path: registrationPath,
   filter,
+  orders: ['sort'],
   after,
   columns: columnsAt(now),
   ...(mayWrite ? { actions: token => endingOf(token, now) } : {}),
@@ -143,7 +148,7 @@ async function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | 
   const field = 'field' in visit ? visit.field : () => ''
   const grants = 'fields' in visit ? visit.fields('grant') : []
   const isNew = refusal === null
-  const resources = await resourcesOf(visit.api)
+  const offered = await offeredTo(visit.api, [field('resource'), ...grants])
   const isAtName = refusal?.details.field === 'name'
   return {
     title: 'Create registration token',
@@ -162,7 +167,7 @@ async function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | 
   problem: isAtName ? refusal.message : null,
 })}
 !${grantFields(
-  resources, { access: field('access') || 'servers', resource: field('resource'), grants }, [servers, ...presets]
+  offered, { access: field('access') || 'servers', resource: field('resource'), grants }, [servers, ...presets]
 )}
 !${choices('Works for', 'uses', uses, isNew ? '1' : field('uses'))}
 !${choices('Expires after', 'expiry', expiries, isNew ? '30' : field('expiry'))}
@@ -174,7 +179,7 @@ async function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | 
 async function create (submission: Submission): Promise<Outcome> {
   const { api, me, field, fields, now } = submission
   const chosen = { access: field('access'), resource: field('resource'), grants: fields('grant') }
-  const grants = grantsOf(await resourcesOf(api), chosen)
+  const grants = grantsOf(await offeredTo(api, [chosen.resource, ...chosen.grants]), chosen)
   if (chosen.access !== 'servers' && grants.length !== 1) {
     const message = grants.length === 0 ? 'Choose at least one scope.' : 'Choose scopes of one API: a token has one.'
     return { screen: await creationScreen(submission, new ApiRefusal(422, { error: message })), status: 422 }

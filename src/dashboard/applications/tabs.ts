@@ -7,7 +7,7 @@ export const applicationsPath = `${dashboardPath}/applications`
 export const consentsPath = `${applicationsPath}/consents`
 export const approvalsPath = `${applicationsPath}/approvals`
 export const registrationPath = `${applicationsPath}/registration`
-export const applicationsWay = [{ name: 'Applications', href: applicationsPath }]
+export const applicationsWay = [{ name: 'Applications of members', href: applicationsPath }]
 
 const pages = [
   { name: 'In use', path: applicationsPath, scope: 'authorizations:read' },

@@ -1,5 +1,6 @@
 /** The columns of the audit log: words for people first, the machine's own names below. */
 import { html } from 'ghtml'
+import { explanationPath } from '../explain/explain.ts'
 import { ago, badge } from '../elements.ts'
 import type { Column } from '../list.ts'
 import { listAt } from './filter.ts'
@@ -59,15 +60,22 @@ function reasonOf ({ type, detail: { reason, omitted } }: Event): string {
   return html`!${typeof reason === 'string' ? html` !${badge('bad', reason.replaceAll('_', ' '))}` : ''}!${more}`
 }
 
-function detailsOf ({ id, createdAt, requestId, organization, detail }: Event, deployment: boolean): string {
+function detailsOf ({ id, type, createdAt, requestId, organization, detail }: Event, deployment: boolean): string {
   const rows: (readonly [string, string])[] = [
     ['Id', id],
     ['At', createdAt],
-    ...(requestId === null ? [] : [['Request', requestId] as const]),
     ...(deployment && organization !== null ? [['Organization', organization] as const] : []),
     ...Object.entries(detail).map(([name, value]) =>
       [name, typeof value === 'string' ? value : JSON.stringify(value)] as const)
   ]
-  return html`<dl>!${rows.map(([name, value]) => html`<dt>${name}</dt><dd><code class="bare">${value}</code></dd>
+  const request = requestId === null ? '' : html`<dt>Request</dt><dd>!${requestOf(requestId, type)}</dd>`
+  return html`<dl>!${request}
+!${rows.map(([name, value]) => html`<dt>${name}</dt><dd><code class="bare">${value}</code></dd>
 `)}</dl>`
+}
+
+/** A refused request leads to what explains it. */
+function requestOf (id: string, type: string): string {
+  const shown = html`<code class="bare">${id}</code>`
+  return isRefusal(type) ? html`<a href="${explanationPath(id)}">!${shown}</a>` : shown
 }

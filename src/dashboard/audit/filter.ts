@@ -1,5 +1,6 @@
 /** What the audit log is narrowed to: from the address of the page, to the query of the API. */
 import { html } from 'ghtml'
+import { choiceField, organizations as choosing, type Choosable } from '../choice.ts'
 import { textField } from '../elements.ts'
 import { dashboardPath } from '../frame.ts'
 import { given, narrowed } from '../list.ts'
@@ -37,7 +38,7 @@ function endOf (day: string): string {
 export interface FilterForm {
   filter: Filter
   /** Null: the person sees one organization. */
-  organizations: readonly { id: string, name: string }[] | null
+  organizations: Choosable | null
   /** What the API has against the filter. */
   problem: { field: string, message: string } | null
 }
@@ -55,9 +56,9 @@ export function filterForm ({ filter, organizations, problem }: FilterForm): str
 `)}</select></div>
 !${organizations === null
 ? ''
-: html`<div class="field"><label for="organization">Organization</label><select id="organization" name="organization">
-<option value="">All organizations</option>
-!${organizations.map(({ id, name }) => option(id, name, filter.organization))}</select></div>`}
+: choiceField(choosing, organizations, {
+  name: 'organization', label: 'Organization', chosen: filter.organization, none: 'All organizations'
+})}
 !${textField({
   name: 'subject', label: 'About', value: filter.subject, placeholder: 'An id, or a key', problem: problemOf('subject')
 })}

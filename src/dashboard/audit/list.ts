@@ -4,6 +4,7 @@ import { withoutAnySecrets } from '../../secrets/redaction.ts'
 import { ApiRefusal, type ReadingApi } from '../api.ts'
 import { keyOfText } from '../api-keys/list.ts'
 import { barsByDay, everyDay } from '../chart.ts'
+import { choosable, chosenId, organizations as choosing, type Choosable } from '../choice.ts'
 import type { Screen } from '../frame.ts'
 import { listOf, pageSize, type Listing } from '../list.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
@@ -12,7 +13,6 @@ import { auditPath, filterForm, filterOf, listAt, queryOf, type Filter } from '.
 import { isRefusal } from './words.ts'
 
 interface Count { day: string, type: string, count: number }
-interface Organization { id: string, name: string }
 type Problem = { field: string, message: string } | null
 
 /** Days of the chart, unless the filter says others. */
@@ -53,24 +53,31 @@ export async function listScreen (visit: Visit): Promise<Screen> {
 export async function search ({ api, field }: Submission): Promise<Outcome> {
   const filter = filterOf(field)
   const idOf = async (text: string): Promise<string> => await keyOfText(api, text) ?? text
-  return { to: listAt({ ...filter, subject: await idOf(filter.subject), actor: await idOf(filter.actor) }) }
+  return {
+    to: listAt({
+      ...filter,
+      organization: await chosenId(api, choosing, filter.organization),
+      subject: await idOf(filter.subject),
+      actor: await idOf(filter.actor)
+    })
+  }
 }
 
 /** The form again, without the key that was not found. */
-export async function notFound (submission: Submission, { message }: ApiRefusal): Promise<Screen> {
+export async function notFound (submission: Submission, { message, details }: ApiRefusal): Promise<Screen> {
   const sent = filterOf(submission.field)
   const isSecret = (text: string) => withoutAnySecrets(text) !== text
   const filter = {
     ...sent, ...isSecret(sent.subject) && { subject: '' }, ...isSecret(sent.actor) && { actor: '' }
   }
-  const field = isSecret(sent.subject) ? 'subject' : 'actor'
-  return mendable(submission, filter, await organizationsOf(submission), { field, message })
+  const field = details.field ?? (isSecret(sent.subject) ? 'subject' : 'actor')
+  return mendable(submission, filter, await organizationsOf(submission), { field: String(field), message })
 }
 
 type Asked = Pick<Visit, 'me' | 'now'> & { api: Pick<ReadingApi, 'address'> }
 
 function mendable (
-  visit: Asked, filter: Filter, organizations: readonly Organization[] | null, problem: NonNullable<Problem>
+  visit: Asked, filter: Filter, organizations: Choosable | null, problem: NonNullable<Problem>
 ): Screen {
   return screenOf(visit, filter, html`<p class="alert" role="alert">${problem.message}</p>
 !${filterForm({ filter, organizations, problem })}`)
@@ -98,9 +105,8 @@ function problemOf (error: unknown): Problem {
 }
 
 /** The organizations to choose from; null: the person sees their own alone. */
-async function organizationsOf ({ api, me }: Pick<Visit, 'api' | 'me'>): Promise<readonly Organization[] | null> {
-  if (!me.deployment) return null
-  return (await api.get<{ data: Organization[] }>('/organizations', { limit: 200 })).data
+async function organizationsOf ({ api, me }: Pick<Visit, 'api' | 'me'>): Promise<Choosable | null> {
+  return me.deployment ? await choosable(api, choosing) : null
 }
 
 interface Counted { counts: readonly Count[], days: number, until: Date }

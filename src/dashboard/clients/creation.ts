@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import type { ApiRefusal } from '../api.ts'
-import { grantFields, grantsOf, guardPreset, presets, resourcesOf, type Resource } from '../apis/grants.ts'
+import { grantFields, grantsOf, guardPreset, offeredTo, presets, type OfferedApis } from '../apis/grants.ts'
 import { alertOf, problemAt, type Problem } from '../draft.ts'
 import { choices, textArea, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
@@ -34,7 +34,7 @@ const methods = [
 ]
 
 export async function creationScreen ({ api, query }: Visit): Promise<Screen> {
-  return form(await resourcesOf(api), {
+  return form(await offeredTo(api), {
     name: '',
     access: query('access') || 'read',
     resource: query('resource'),
@@ -51,7 +51,7 @@ function draftOf ({ field, fields }: Submission): Draft {
   return {
     name: field('name'),
     access: field('access'),
-    resource: field('resource'),
+    resource: field('resource').trim(),
     grants: fields('grant'),
     method: field('method'),
     jwks: field('jwks'),
@@ -68,16 +68,17 @@ const ownFields: Readonly<Record<string, string>> = { allowlist: 'addresses' }
 export async function mended (submission: Submission, { message, details }: ApiRefusal): Promise<Screen> {
   const field = typeof details.field === 'string' ? details.field.split('.', 1)[0]! : ''
   const problem = { field: ownFields[field] ?? field, message }
-  return form(await resourcesOf(submission.api), { ...draftOf(submission), problem })
+  const draft = draftOf(submission)
+  return form(await offeredTo(submission.api, [draft.resource, ...draft.grants]), { ...draft, problem })
 }
 
 export async function createClient (submission: Submission): Promise<Outcome> {
   const { api, me } = submission
   const draft = draftOf(submission)
-  const resources = await resourcesOf(api)
+  const offered = await offeredTo(api, [draft.resource, ...draft.grants])
   const refused = (field: string, message: string): Outcome =>
-    ({ screen: form(resources, { ...draft, problem: { field, message } }), status: 422 })
-  const grants = grantsOf(resources, draft)
+    ({ screen: form(offered, { ...draft, problem: { field, message } }), status: 422 })
+  const grants = grantsOf(offered, draft)
   if (grants.length === 0 && draft.access !== 'guard') {
     return refused('grants', 'Choose at least one scope: without any, it could get no token.')
   }
@@ -126,7 +127,7 @@ export function clientShownOnce (client: Made, issuer: string, attempt: string):
   })
 }
 
-function form (resources: readonly Resource[], draft: Draft): Screen {
+function form (offered: OfferedApis, draft: Draft): Screen {
   const { problem } = draft
   const known = ['name', 'addresses', 'jwks']
   return {
@@ -145,7 +146,7 @@ function form (resources: readonly Resource[], draft: Draft): Screen {
   hint: 'The program that will use it.',
   problem: problemAt(problem, 'name'),
 })}
-!${grantFields(resources, draft, [...presets, guardPreset])}
+!${grantFields(offered, draft, [...presets, guardPreset])}
 !${choices('It proves itself by', 'method', methods, draft.method)}
 !${textArea({
   name: 'jwks',

@@ -4,9 +4,7 @@ import { withoutAnySecrets } from '../../secrets/redaction.ts'
 import { may } from '../api.ts'
 import { ago, codes, dayOf } from '../elements.ts'
 import type { Screen } from '../frame.ts'
-import {
-  filterForm, given, listOf, narrowed, pageSize, type Column, type Listing, type Options
-} from '../list.ts'
+import { filterForm, listingOf, listOf, narrowed, type Column, type Options } from '../list.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import { clientsPath, originOf, pageOf, stateOf, type Client } from './client.ts'
 
@@ -30,9 +28,7 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
     search: query('search'), status: query('status'), origin: query('origin'), sort: query('sort') || 'newest'
   }
   const after = query('after')
-  const listing = await api.get<Listing<Client>>('/clients', {
-    limit: pageSize, total: 'true', ...given({ ...filter, cursor: after })
-  })
+  const listing = await listingOf<Client>(api, '/clients', filter, after)
   return screenOf(me, filter, null, listOf<Client>({
     caption: 'Clients',
     nouns: ['client', 'clients'],

@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import { subjectIn } from '../../management/explanation/subject-form.ts'
 import type { ApiKey } from '../api-keys/api-key.ts'
-import type { Wire } from '../api.ts'
+import { ApiRefusal, type Wire } from '../api.ts'
 import { ago, badge } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import type { Explanation } from './explanation.ts'
@@ -11,19 +11,38 @@ import { formAt, screenAt, type Dashboard, type Outcome, type Submission, type V
 export const explainPath = `${dashboardPath}/explain`
 
 /** What the form holds: of a credential, nothing comes back. */
-interface Draft { about: string, scopes: string, from: string, problem: string | null }
+interface Draft { about: string, scopes: string, credits: string, from: string, problem: string | null }
 
-const empty: Draft = { about: '', scopes: '', from: '', problem: null }
+const empty: Draft = { about: '', scopes: '', credits: '', from: '', problem: null }
+
+/** The page that explains a request by its id, which is no secret and may stand in an address. */
+export function explanationPath (requestId: string): string {
+  return `${explainPath}?about=${encodeURIComponent(requestId)}`
+}
 
 export function explainScreens (app: Dashboard): void {
-  screenAt(app, '/explain', async visit => screenOf(form(startOf(visit))))
+  screenAt(app, '/explain', start)
   formAt(app, '/explain', explain, async (submission, { message }) =>
     screenOf(form({ ...draftOf(submission), problem: message })))
 }
 
-/** An id of a request or of a key may be linked to. */
-function startOf ({ query }: Visit): Draft {
-  return { ...empty, about: shownAgain(query('about')) }
+/** A link with the id of a request leads to the answer; the id of a key stands in the form. */
+async function start (visit: Visit): Promise<Screen> {
+  const draft: Draft = { ...empty, about: shownAgain(visit.query('about')) }
+  const { requestId } = { requestId: '', ...subjectIn(draft.about) }
+  if (requestId === '') return screenOf(form(draft))
+  try {
+    const explanation = await visit.api.get<Wire<Explanation>>(`/requests/${requestId}/explanation`)
+    return answered(explanation, await endOf(visit, explanation.subject), visit.now, draft)
+  } catch (error) {
+    if (!(error instanceof ApiRefusal) || error.status !== 404) throw error
+    return screenOf(form({ ...draft, problem: error.message }))
+  }
+}
+
+function answered (explanation: Wire<Explanation>, end: readonly Row[], now: Date, draft: Draft): Screen {
+  return screenOf(html`!${answer(explanation, end, now)}
+!${form(draft)}`)
 }
 
 /** The answer to a form, and never an address of its own: the credential stays out of histories and logs. */
@@ -34,20 +53,25 @@ async function explain (submission: Submission): Promise<Outcome> {
     return { screen: screenOf(form({ ...empty, problem: 'Paste what you want to know about.' })), status: 400 }
   }
   const scopes = field('scopes').split(/[\s,]+/).filter(name => name !== '')
-  const from = field('from').trim()
+  const [credits, from] = [field('credits').trim(), field('from').trim()]
   const explanation = await api.change<Wire<Explanation>>('POST', '/explain', {
-    body: { ...subject, ...(scopes.length === 0 ? {} : { scopes }), ...(from === '' ? {} : { from }) }
+    body: {
+      ...subject,
+      ...(scopes.length === 0 ? {} : { scopes }),
+      // What is no number is sent as it is, and the API says so.
+      ...(credits === '' ? {} : { credits: /^\d{1,10}$/.test(credits) ? Number(credits) : credits }),
+      ...(from === '' ? {} : { from })
+    }
   })
   return {
-    screen: screenOf(html`!${answer(explanation, await endOf(submission, explanation.subject), now)}
-!${form(draftOf(submission))}`),
+    screen: answered(explanation, await endOf(submission, explanation.subject), now, draftOf(submission)),
     status: 200
   }
 }
 
 /** The reason that was given for ending or disabling a key, for those that may read keys. */
 async function endOf (
-  { api, me: { permissions } }: Submission, subject: Wire<Explanation>['subject']
+  { api, me: { permissions } }: Visit, subject: Wire<Explanation>['subject']
 ): Promise<readonly Row[]> {
   if (subject?.kind !== 'api_key' || !permissions.includes('api-keys:read')) return []
   const { revokedReason, disabledReason, status } = await api.get<ApiKey>(`/api-keys/${subject.id}`)
@@ -57,7 +81,13 @@ async function endOf (
 }
 
 function draftOf ({ field }: Submission): Draft {
-  return { about: shownAgain(field('about')), scopes: field('scopes'), from: field('from'), problem: null }
+  return {
+    about: shownAgain(field('about')),
+    scopes: field('scopes'),
+    credits: field('credits'),
+    from: field('from'),
+    problem: null
+  }
 }
 
 /** A pasted text, if it is no credential: ids and addresses are no secrets. */
@@ -77,7 +107,7 @@ function screenOf (content: string): Screen {
   }
 }
 
-function form ({ about, scopes, from, problem }: Draft): string {
+function form ({ about, scopes, credits, from, problem }: Draft): string {
   return html`<form class="panel" method="post" action="${explainPath}">
 <div class="field"><label for="about">Key, token, request id or address</label>
 <p class="hint" id="about-hint">The id of a request stands in the header <code>x-request-id</code> of its answer.</p>
@@ -88,6 +118,7 @@ function form ({ about, scopes, from, problem }: Draft): string {
 !${problem === null ? '' : html`<p class="problem" id="about-problem">${problem}</p>`}</div>
 <details><summary>Ask about a call of it</summary>
 !${optional('scopes', 'Scopes that the call needs', 'Separated by spaces.', scopes)}
+!${optional('credits', 'Credits that it costs', 'A whole number; without one, nothing.', credits)}
 !${optional('from', 'Address that it comes from', 'Without one, the allowlist of the credential is not looked at.', from)}
 </details>
 <p class="actions"><button type="submit" class="primary">Explain</button></p></form>`
@@ -101,13 +132,13 @@ function optional (name: string, label: string, hint: string, value: string): st
 }
 
 function answer (
-  { subject, request, verdict, refusals, remedy }: Wire<Explanation>, end: readonly Row[], now: Date
+  { subject, form, request, verdict, refusals, remedy }: Wire<Explanation>, end: readonly Row[], now: Date
 ): string {
   return html`<section class="panel" role="status" aria-label="Answer">
 !${verdictOf(verdict)}
 !${remedy === null ? '' : html`<p><strong>What to do:</strong> ${remedy}</p>`}
 !${verdict === null && refusals.length === 0 && request === null ? html`<p>No refusal is known.</p>` : ''}
-<dl>!${[...aboutSubject(subject), ...end, ...aboutRequest(request, now)].map(([name, value]) => html`<dt>${name}</dt>
+<dl>!${[...aboutForm(form), ...aboutSubject(subject), ...end, ...aboutRequest(request, now)].map(([name, value]) => html`<dt>${name}</dt>
 <dd>!${value}</dd>
 `)}</dl></section>
 !${refusals.length === 0 ? '' : refusalsOf(refusals, now)}`
@@ -121,7 +152,7 @@ function verdictOf (verdict: Wire<Explanation>['verdict']): string {
   if (refusal === null) return html`<h2>!${badge('ok', 'Admitted now')}!${asked}</h2>`
   const { because, reason, status, code, requiredScopes, policy } = refusal
   return html`<h2>!${badge('bad', `Refused now · ${status}`)}!${asked}</h2>
-<p>${because} <code>${reason}</code> <code>${code}</code></p>
+<p>${because} <code>${reason}</code>!${code === null ? '' : html` <code>${code}</code>`}</p>
 !${requiredScopes.length === 0
 ? ''
 : html`<p>It needs !${requiredScopes.map(scope => html`<code>${scope}</code> `)}</p>`}
@@ -142,6 +173,23 @@ const kinds: Readonly<Record<NonNullable<Explanation['subject']>['kind'], string
 }
 
 type Row = readonly [name: string, value: string]
+
+/** Forms of secrets for people. */
+const forms: Readonly<Record<NonNullable<Explanation['form']>, string>> = {
+  client_secret: 'client secret, authorization code or refresh token',
+  sign_in_link: 'sign-in link',
+  registration_token: 'registration token',
+  registration_access_token: 'registration access token of a client',
+  publishable_key: 'publishable key',
+  management_token: 'access token of the management API',
+  webhook_token: 'token of a webhook',
+  person_session: 'session of a person',
+  admin_token: 'admin token',
+}
+
+function aboutForm (form: Explanation['form']): Row[] {
+  return form === null ? [] : [['It has the form of', html`${forms[form]}`]]
+}
 
 function aboutSubject (subject: Wire<Explanation>['subject']): Row[] {
   if (subject === null) return []
@@ -181,6 +229,8 @@ function refusalsOf (refusals: Wire<Explanation>['refusals'], now: Date): string
 : html` <small>and ${omitted} more</small>`}</div></td>
 <td data-label="Route"><code class="bare">${route ?? '–'}</code></td>
 <td data-label="From" class="whole"><code class="bare">${addressBlock ?? '–'}</code></td>
-<td data-label="Request"><code class="bare">${requestId ?? '–'}</code></td></tr>
+<td data-label="Request">!${requestId === null
+  ? '–'
+  : html`<a href="${explanationPath(requestId)}"><code class="bare">${requestId}</code></a>`}</td></tr>
 `)}</tbody></table></div></section>`
 }

@@ -1,8 +1,9 @@
 /** Creating a group. */
 import { html } from 'ghtml'
 import type { ApiRefusal } from '../api.ts'
+import { choiceField, choosable, chosenId, organizations } from '../choice.ts'
 import { alertOf, problemAt, problemIn, type Problem } from '../draft.ts'
-import { selectField, textField } from '../elements.ts'
+import { textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { membersPath } from '../members/member.ts'
 import { attemptField } from '../shown-once.ts'
@@ -46,41 +47,40 @@ export function fieldsOf ({ name, description, scopes }: Draft, problem: Problem
 }
 
 export async function creationScreen (visit: Visit): Promise<Screen> {
-  return await form(visit, { name: '', description: '', scopes: '' }, null)
+  return await form(visit, { name: '', description: '', scopes: '' }, visit.me.member.organization, null)
 }
 
 export async function mended (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
-  return await form(submission, draftOf(submission), problemIn(refusal), submission.field('attempt'))
+  return await form(
+    submission, draftOf(submission), organizationIn(submission), problemIn(refusal), submission.field('attempt')
+  )
+}
+
+function organizationIn ({ field, me }: Submission): string {
+  return field('organization').trim() || me.member.organization
 }
 
 export async function createGroup (submission: Submission): Promise<Outcome> {
-  const { api, field, me } = submission
+  const { api, field } = submission
+  const organization = await chosenId(api, organizations, organizationIn(submission))
   const { id } = await api.change<Group>('POST', '/groups', {
-    idempotencyKey: field('attempt'),
-    body: { ...bodyOf(draftOf(submission)), organization: field('organization') || me.member.organization }
+    idempotencyKey: field('attempt'), body: { ...bodyOf(draftOf(submission)), organization }
   })
   return { to: `${groupsPath}/${id}` }
 }
 
 async function form (
-  { api, me }: Pick<Visit, 'api' | 'me'>, draft: Draft, problem: Problem | null, attempt?: string
+  { api, me }: Pick<Visit, 'api' | 'me'>, draft: Draft, organization: string, problem: Problem | null, attempt?: string
 ): Promise<Screen> {
-  const organizations = me.deployment
-    ? (await api.get<{ data: readonly { id: string, name: string }[] }>('/organizations', { limit: 200 })).data
-    : []
+  const choice = me.deployment ? await choosable(api, organizations) : null
   return {
     title: 'Create group',
     path: groupsWay,
     place: membersPath,
     content: html`<form class="panel" method="post" action="${groupsPath}">!${attemptField(attempt)}
-!${me.deployment
-? selectField({
-  name: 'organization',
-  label: 'Organization',
-  options: organizations.map(({ id, name }) => [id, name] as const),
-  chosen: me.member.organization
-})
-: ''}
+!${choice === null
+? ''
+: choiceField(organizations, choice, { name: 'organization', label: 'Organization', chosen: organization })}
 !${fieldsOf(draft, problem)}
 <p class="actions"><button type="submit" class="primary">Create group</button>
 <a class="button" href="${groupsPath}">Cancel</a></p></form>`

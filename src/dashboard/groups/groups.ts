@@ -1,4 +1,5 @@
 /** The screens of groups. */
+import { searchAt } from '../search.ts'
 import { formAt, screenAt, type Dashboard } from '../visit.ts'
 import { createGroup, creationScreen, mended } from './creation.ts'
 import { deletionScreen, deleteGroup } from './deletion.ts'
@@ -7,6 +8,7 @@ import { addMember, change, groupScreen, mendedChange, removeMember } from './on
 
 export function groupScreens (app: Dashboard): void {
   screenAt(app, '/groups', listScreen)
+  searchAt(app, '/groups', ['sort'])
   screenAt(app, '/groups/new', creationScreen)
   formAt(app, '/groups', createGroup, mended)
   screenAt(app, '/groups/:id', groupScreen)

@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import { dayOf } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
-import { listOf, pageSize, type Listing } from '../list.ts'
+import { filterForm, listingOf, listOf, namedSorts, orderOf } from '../list.ts'
 import { membersPath, peopleTabs } from '../members/member.ts'
 import type { Visit } from '../visit.ts'
 
@@ -20,7 +20,8 @@ export interface Group {
 }
 
 export async function listScreen ({ api, me, query }: Visit): Promise<Screen> {
-  const listing = await api.get<Listing<Group>>('/groups', { limit: pageSize, cursor: query('after') || undefined })
+  const filter = { search: query('search'), sort: query('sort') }
+  const listing = await listingOf<Group>(api, '/groups', filter, query('after'))
   return {
     title: 'Groups',
     path: [],
@@ -30,11 +31,13 @@ export async function listScreen ({ api, me, query }: Visit): Promise<Screen> {
       ? { action: html`<a class="button primary" href="${groupsPath}/new">Create group</a>` }
       : {}),
     content: html`!${peopleTabs(me, groupsPath)}
+!${filterForm(`${groupsPath}/search`, [orderOf(namedSorts, filter.sort)], { label: 'Name', text: filter.search })}
 !${listOf({
   caption: 'Groups',
   nouns: ['group', 'groups'],
   path: groupsPath,
-  filter: {},
+  filter,
+  orders: ['sort'],
   after: query('after'),
   columns: [
     {

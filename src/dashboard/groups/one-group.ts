@@ -2,11 +2,12 @@
 import { html } from 'ghtml'
 import type { ApiRefusal } from '../api.ts'
 import { eventWords } from '../audit/words.ts'
-import { problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
-import { dayOf, facts, selectField } from '../elements.ts'
+import { refusedChange, stateField, type Problem } from '../draft.ts'
+import { choiceField, choosable, chosenId, type Choosable, type Choosing } from '../choice.ts'
+import { dayOf, facts } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
-import { listOf, pageSize, type Listing } from '../list.ts'
+import { listingOf, listOf, type Listing } from '../list.ts'
 import { membersPath } from '../members/member.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import { bodyOf, draftOf, fieldsOf, type Draft } from './creation.ts'
@@ -23,14 +24,8 @@ export async function groupScreen (visit: Visit): Promise<Screen> {
   const { record: group, etag } = await api.read<Group>(apiPathOf(visit))
   const mayWrite = me.permissions.includes('groups:write')
   const [members, addable, history] = await Promise.all([
-    api.get<Listing<GroupMember>>(`${apiPathOf(visit)}/members`, {
-      limit: pageSize, cursor: query('after') || undefined
-    }),
-    mayWrite && me.permissions.includes('members:read')
-      ? api.get<Listing<GroupMember>>(
-        '/members', { organization: group.organization, status: 'active', limit: 200 }
-      )
-      : null,
+    listingOf<GroupMember>(api, `${apiPathOf(visit)}/members`, {}, query('after')),
+    mayWrite && me.permissions.includes('members:read') ? choosable(api, addableTo(group)) : null,
     historyOf(visit, group.id, eventWords)
   ])
   return {
@@ -46,7 +41,7 @@ export async function groupScreen (visit: Visit): Promise<Screen> {
     ])}
 !${mayWrite ? changeForm(group, draftOfGroup(group), etag) : ''}
 <h2>Members</h2>
-!${addable === null ? '' : additionForm(group, addable.data, members.data)}
+!${addable === null ? '' : additionForm(group, addable, members)}
 !${membersTable(group, members, query('after'), mayWrite)}
 !${history}`
   }
@@ -62,12 +57,17 @@ function changeForm ({ id }: Pick<Group, 'id'>, draft: Draft, etag: string, prob
 <p class="actions"><button type="submit">Save</button></p></form>`
 }
 
-function additionForm ({ id }: Group, all: readonly GroupMember[], present: readonly GroupMember[]): string {
-  const inside = new Set(present.map(member => member.id))
-  const others = all.filter(member => !inside.has(member.id)).map(({ id, name }) => [id, name] as const)
-  if (others.length === 0) return ''
-  return html`<form class="panel beside" method="post" action="${groupsPath}/${id}/members">
-!${selectField({ name: 'member', label: 'Member', options: others, chosen: '' })}
+/** Members that may be added: those of its organization. */
+function addableTo ({ organization }: Pick<Group, 'organization'>): Choosing {
+  return { path: '/members', noun: 'member', prefix: 'mem_', query: { organization, status: 'active' } }
+}
+
+function additionForm (group: Group, addable: Choosable, present: Listing<GroupMember>): string {
+  const inside = new Set(present.data.map(member => member.id))
+  const others = addable.all.filter(member => !inside.has(member.id))
+  if (others.length === 0 && addable.isWhole) return ''
+  return html`<form class="panel beside" method="post" action="${groupsPath}/${group.id}/members">
+!${choiceField(addableTo(group), { ...addable, all: others }, { name: 'member', label: 'Member', chosen: '' })}
 <button type="submit">Add to group</button></form>`
 }
 
@@ -99,28 +99,30 @@ export async function change (submission: Submission): Promise<Outcome> {
   return { to: `${groupsPath}/${encodeURIComponent(parameter('id'))}` }
 }
 
-/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const group = await submission.api.get<Group>(apiPathOf(submission))
   const [now, sent] = [draftOfGroup(group), draftOf(submission)]
   const page = `${groupsPath}/${group.id}`
   const around = { path: [...groupsWay, { name: group.name, href: page }], place: membersPath }
-  if (refusal.status !== 412) {
-    return {
-      title: 'Change group',
-      ...around,
-      content: changeForm(group, sent, submission.field('etag'), problemIn(refusal))
-    }
-  }
-  return staleScreen(around, [
-    { name: 'Name', now: now.name, sent: sent.name },
-    { name: 'Description', now: now.description, sent: sent.description },
-    { name: 'Scopes', now: now.scopes, sent: sent.scopes }
-  ], page)
+  return await refusedChange(refusal, {
+    around,
+    page,
+    values: [
+      { name: 'Name', now: now.name, sent: sent.name },
+      { name: 'Description', now: now.description, sent: sent.description },
+      { name: 'Scopes', now: now.scopes, sent: sent.scopes }
+    ],
+    again: problem => ({
+      title: 'Change group', ...around, content: changeForm(group, sent, submission.field('etag'), problem)
+    })
+  })
 }
 
 export async function addMember (submission: Submission): Promise<Outcome> {
-  return await changeMember(submission, 'PUT', submission.field('member'))
+  const { api } = submission
+  const group = await api.get<Group>(apiPathOf(submission))
+  const member = await chosenId(api, addableTo(group), submission.field('member').trim())
+  return await changeMember(submission, 'PUT', member)
 }
 
 export async function removeMember (submission: Submission): Promise<Outcome> {

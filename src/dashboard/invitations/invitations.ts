@@ -5,8 +5,9 @@ import { confirmationForm, problemOf, reasonOf } from '../confirmation.ts'
 import { alertOf, problemAt, problemIn, type Problem } from '../draft.ts'
 import { badge, dayOf, selectField, textField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
-import { filterForm, given, listOf, pageSize, type Listing, type Options } from '../list.ts'
+import { filterForm, listingOf, listOf, orderOf, type Listing, type Options } from '../list.ts'
 import { membersPath, peopleTabs, rolesFor } from '../members/member.ts'
+import { searchAt } from '../search.ts'
 import { attemptField } from '../shown-once.ts'
 import { providersPath } from '../sign-in/paths.ts'
 import { formAt, screenAt, type Dashboard, type Outcome, type Submission, type Visit } from '../visit.ts'
@@ -28,6 +29,8 @@ const states: Options = [
   ['', 'All invitations'], ['open', 'Open'], ['accepted', 'Accepted'], ['expired', 'Expired'], ['revoked', 'Revoked']
 ]
 
+const sorts: Options = [['newest', 'Newest first'], ['expiresAt', 'Next to expire']]
+
 const badges = {
   open: badge('warn', 'Open'),
   accepted: badge('ok', 'Accepted'),
@@ -37,6 +40,7 @@ const badges = {
 
 export function invitationScreens (app: Dashboard): void {
   screenAt(app, '/invitations', listScreen)
+  searchAt(app, '/invitations', ['status', 'sort'])
   screenAt(app, '/invitations/new', creationScreen)
   formAt(app, '/invitations', invite, mended)
   screenAt(app, '/invitations/:id/revoke', async visit => await asking(visit, null))
@@ -44,10 +48,8 @@ export function invitationScreens (app: Dashboard): void {
 }
 
 async function listScreen ({ api, me, query, issuer }: Visit): Promise<Screen> {
-  const filter = { status: query('status') }
-  const listing = await api.get<Listing<Invitation>>('/invitations', {
-    limit: pageSize, ...given({ ...filter, cursor: query('after') })
-  })
+  const filter = { search: query('search'), status: query('status'), sort: query('sort') }
+  const listing = await listingOf<Invitation>(api, '/invitations', filter, query('after'))
   const mayWrite = me.permissions.includes('invitations:write')
   return {
     title: 'Invitations',
@@ -60,12 +62,15 @@ invited e-mail, at a provider that the organization trusts.`,
       : {}),
     content: html`!${peopleTabs(me, invitationsPath)}
 !${await warningOf(api, me)}
-!${filterForm(invitationsPath, [{ name: 'status', label: 'State', options: states, chosen: filter.status }])}
+!${filterForm(`${invitationsPath}/search`, [
+  { name: 'status', label: 'State', options: states, chosen: filter.status }, orderOf(sorts, filter.sort)
+], { label: 'E-mail', text: filter.search })}
 !${listOf({
   caption: 'Invitations',
   nouns: ['invitation', 'invitations'],
   path: invitationsPath,
   filter,
+  orders: ['sort'],
   after: query('after'),
   columns: [
     {

@@ -1,6 +1,7 @@
 /** Adding a member. */
 import { html } from 'ghtml'
 import type { ApiRefusal } from '../api.ts'
+import { choiceField, choosable, chosenId, organizations } from '../choice.ts'
 import { alertOf, problemAt, problemIn, type Problem } from '../draft.ts'
 import { selectField, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
@@ -22,7 +23,8 @@ export async function mended (submission: Submission, refusal: ApiRefusal): Prom
 export async function add (submission: Submission): Promise<Outcome> {
   const { name, email, role, organization, attempt } = draftOf(submission)
   const { id } = await submission.api.change<Member>('POST', '/members', {
-    idempotencyKey: attempt, body: { name, role, organization, ...(email === '' ? {} : { email }) }
+    idempotencyKey: attempt,
+    body: { name, role, organization: await chosenId(submission.api, organizations, organization), ...(email === '' ? {} : { email }) }
   })
   return { to: `${membersPath}/${id}` }
 }
@@ -32,7 +34,7 @@ function draftOf ({ field, me }: Submission): Required<Draft> {
     name: field('name').trim(),
     email: field('email').trim(),
     role: field('role'),
-    organization: field('organization') || me.member.organization,
+    organization: field('organization').trim() || me.member.organization,
     attempt: field('attempt')
   }
 }
@@ -40,9 +42,7 @@ function draftOf ({ field, me }: Submission): Required<Draft> {
 async function form (
   { api, me }: Pick<Visit, 'api' | 'me'>, { name, email, role, organization, attempt }: Draft, problem: Problem | null
 ): Promise<Screen> {
-  const organizations = me.deployment
-    ? (await api.get<{ data: readonly { id: string, name: string }[] }>('/organizations', { limit: 200 })).data
-    : []
+  const choice = me.deployment ? await choosable(api, organizations) : null
   return {
     title: 'Add a member',
     path: membersWay,
@@ -51,14 +51,9 @@ async function form (
     content: html`<form class="panel" method="post" action="${membersPath}">
 !${alertOf(problem, ['name', 'email'])}
 !${attemptField(attempt)}
-!${me.deployment
-? selectField({
-  name: 'organization',
-  label: 'Organization',
-  options: organizations.map(({ id, name }) => [id, name] as const),
-  chosen: organization
-})
-: ''}
+!${choice === null
+? ''
+: choiceField(organizations, choice, { name: 'organization', label: 'Organization', chosen: organization })}
 !${textField({ name: 'name', label: 'Name', value: name, required: true, problem: problemAt(problem, 'name') })}
 !${textField({
   name: 'email',

@@ -2,7 +2,8 @@
 import { html } from 'ghtml'
 import { dayOf } from '../elements.ts'
 import type { Screen } from '../frame.ts'
-import { filterForm, given, listOf, pageSize, type Listing, type Options } from '../list.ts'
+import { filterForm, listingOf, listOf, namedSorts, orderOf, type Options } from '../list.ts'
+import { namesOf } from '../choice.ts'
 import type { Visit } from '../visit.ts'
 import { membersPath, peopleTabs, stateOf, type Member } from './member.ts'
 
@@ -12,11 +13,11 @@ const roles: Options = [
 ]
 
 export async function listScreen ({ api, me, query }: Visit): Promise<Screen> {
-  const filter = { status: query('status'), role: query('role') }
-  const listing = await api.get<Listing<Member>>('/members', {
-    limit: pageSize, ...given({ ...filter, cursor: query('after') })
-  })
-  const names = me.deployment ? await organizationNames(api) : null
+  const filter = { search: query('search'), status: query('status'), role: query('role'), sort: query('sort') }
+  const listing = await listingOf<Member>(api, '/members', filter, query('after'))
+  const names = me.deployment
+    ? await namesOf({ api, me }, 'organizations', listing.data.map(({ organization }) => organization))
+    : null
   return {
     title: 'Members',
     path: [],
@@ -26,15 +27,17 @@ export async function listScreen ({ api, me, query }: Visit): Promise<Screen> {
       ? { action: html`<a class="button primary" href="${membersPath}/new">Add a member</a>` }
       : {}),
     content: html`!${peopleTabs(me, membersPath)}
-!${filterForm(membersPath, [
+!${filterForm(`${membersPath}/search`, [
   { name: 'status', label: 'State', options: states, chosen: filter.status },
-  { name: 'role', label: 'Role', options: roles, chosen: filter.role }
-])}
+  { name: 'role', label: 'Role', options: roles, chosen: filter.role },
+  orderOf(namedSorts, filter.sort)
+], { label: 'Name or e-mail', text: filter.search })}
 !${listOf({
   caption: 'Members',
   nouns: ['member', 'members'],
   path: membersPath,
   filter,
+  orders: ['sort'],
   after: query('after'),
   columns: [
     {
@@ -56,9 +59,4 @@ export async function listScreen ({ api, me, query }: Visit): Promise<Screen> {
   empty: 'No members yet.'
 }, listing)}`
   }
-}
-
-async function organizationNames (api: Visit['api']): Promise<ReadonlyMap<string, string>> {
-  const { data } = await api.get<{ data: readonly { id: string, name: string }[] }>('/organizations', { limit: 200 })
-  return new Map(data.map(({ id, name }) => [id, name]))
 }

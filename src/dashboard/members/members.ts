@@ -1,4 +1,5 @@
 /** The screens of members. */
+import { searchAt } from '../search.ts'
 import { formAt, screenAt, type Dashboard } from '../visit.ts'
 import { add, additionScreen, mended } from './addition.ts'
 import { listScreen } from './list.ts'
@@ -8,6 +9,7 @@ import { linkScreen, makeLink, wayEnding } from './ways-in.ts'
 
 export function memberScreens (app: Dashboard): void {
   screenAt(app, '/members', listScreen)
+  searchAt(app, '/members', ['status', 'role', 'sort'])
   screenAt(app, '/members/new', additionScreen)
   formAt(app, '/members', add, mended)
   screenAt(app, '/members/:id', memberScreen)

@@ -2,10 +2,12 @@
 import { html } from 'ghtml'
 import { eventWords } from '../audit/words.ts'
 import type { ApiRefusal, Me } from '../api.ts'
-import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
-import { dayOf, facts, selectField, textField } from '../elements.ts'
+import { alertOf, problemAt, refusedChange, stateField, type Problem } from '../draft.ts'
+import { count, dayOf, facts, selectField, textField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
+import type { Listing } from '../list.ts'
+import { operatorsId } from '../organizations/list.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import { mayChange, mayLink, membersPath, membersWay, rolesFor, stateOf, type Member } from './member.ts'
 import { waysIn } from './ways-in.ts'
@@ -23,7 +25,7 @@ export async function memberScreen (visit: Visit): Promise<Screen> {
   const mayWrite = mayChange(me, member)
   const [groups, ways, history] = await Promise.all([
     me.permissions.includes('groups:read')
-      ? api.get<{ data: Group[] }>('/groups', { member: member.id, limit: 200 })
+      ? api.get<Listing<Group>>('/groups', { member: member.id, limit: 200, total: 'true' })
       : null,
     waysIn(visit, member, mayWrite), historyOf(visit, member.id, eventWords)
   ])
@@ -32,8 +34,8 @@ export async function memberScreen (visit: Visit): Promise<Screen> {
     path: membersWay,
     place: membersPath,
     ...(mayWrite ? { action: actionsOf(member, mayLink(me, member)) } : {}),
-    content: html`!${factsOf(member, groups?.data ?? null)}
-!${mayWrite ? changeForm(me, member, etag) : ''}
+    content: html`!${factsOf(member, groups)}
+!${mayWrite ? changeForm(me, member.id, draftOfMember(member, me), etag) : ''}
 !${ways}
 !${history}`
   }
@@ -46,20 +48,22 @@ function actionsOf ({ id }: Member, mayMakeLink: boolean): string {
 <a class="button danger" href="${membersPath}/${id}/remove">Remove</a></div>`
 }
 
-function factsOf (member: Member, groups: readonly Group[] | null): string {
+function factsOf (member: Member, groups: Listing<Group> | null): string {
   const { id, email, role, scopes, createdAt, removedAt } = member
   return facts([
     ['Role', html`${role}!${stateOf(member)}`],
     ['E-mail', html`${email ?? 'none'}`],
     ...(scopes === null
       ? []
-      : [['Scopes in place of the role', html`!${scopes.map(scope => html`<code>${scope}</code> `)}`] as const]),
+      : [['Own scopes', html`!${scopes.map(scope => html`<code>${scope}</code> `)}`] as const]),
     ...(groups === null
       ? []
-      : [['Groups', groups.length === 0
+      : [['Groups', groups.data.length === 0
           ? 'none'
-          : html`!${groups.map(({ id, name }) => html`<a href="${dashboardPath}/groups/${id}"><bdi>
-${name}</bdi></a> `)}`
+          : html`!${groups.data.map(({ id, name }) => html`<a href="${dashboardPath}/groups/${id}"><bdi>
+${name}</bdi></a> `)}!${groups.pagination.hasMore
+  ? html`<small>the newest ${groups.data.length} of ${count(groups.pagination.total ?? 0)}</small>`
+  : ''}`
         ] as const]),
     ['Since', dayOf(createdAt)],
     ...(removedAt === null ? [] : [['Removed', dayOf(removedAt)] as const]),
@@ -67,40 +71,91 @@ ${name}</bdi></a> `)}`
   ])
 }
 
+/** What the form has of a member. `operator` null: it is not offered. */
+interface Draft { name: string, role: string, scopes: string, operator: boolean | null }
+
+function draftOfMember ({ name, role, scopes, operator, organization }: Member, { deployment }: Me): Draft {
+  const maySet = deployment && organization === operatorsId
+  return { name, role, scopes: (scopes ?? []).join(' '), operator: maySet ? operator : null }
+}
+
+function draftOf ({ field }: Submission): Draft {
+  return {
+    name: field('name').trim(),
+    role: field('role'),
+    scopes: field('scopes').trim(),
+    operator: field('operator') === '' ? null : field('operator') === 'yes'
+  }
+}
+
+const operatorChoices: readonly (readonly [string, string])[] = [
+  ['no', 'No: for the organization of operators alone'], ['yes', 'Yes: for the whole deployment']
+]
+
 function changeForm (
-  me: Me, { id, name, role }: Pick<Member, 'id' | 'name'> & { role: string }, etag: string,
-  problem: Problem | null = null
+  me: Me, id: string, { name, role, scopes, operator }: Draft, etag: string, problem: Problem | null = null
 ): string {
   const roles = rolesFor(me)
   return html`<form class="panel" method="post" action="${membersPath}/${id}">
-!${stateField(etag)}!${alertOf(problem, ['name'])}
+!${stateField(etag)}!${alertOf(problem, ['name', 'scopes'])}
 !${textField({ name: 'name', label: 'Name', value: name, required: true, problem: problemAt(problem, 'name') })}
 !${selectField({
   name: 'role', label: 'Role', options: roles, chosen: role, hint: 'Their keys and applications follow at once.'
+})}
+!${textField({
+  name: 'scopes',
+  label: 'Own scopes (optional)',
+  value: scopes,
+  hint: 'What they may do instead of the above: names and patterns, such as invoices:read *:read.',
+  problem: problemAt(problem, 'scopes')
+})}
+!${operator === null
+? ''
+: selectField({
+  name: 'operator',
+  label: 'Operator',
+  options: operatorChoices,
+  chosen: operator ? 'yes' : 'no',
+  hint: 'Operators see and change every organization, and its limits.'
 })}
 <p class="actions"><button type="submit">Save</button></p></form>`
 }
 
 export async function change (submission: Submission): Promise<Outcome> {
-  const { api, field, parameter } = submission
+  const { api, field, me, parameter } = submission
+  const before = draftOfMember(await api.get<Member>(apiPathOf(submission)), me)
   await api.change('PATCH', apiPathOf(submission), {
-    ifMatch: field('etag'), body: { name: field('name').trim(), role: field('role') }
+    ifMatch: field('etag'), body: bodyOf(draftOf(submission), before)
   })
   return { to: `${membersPath}/${encodeURIComponent(parameter('id'))}` }
 }
 
-/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
+/** What is given beyond name and role, only if it is another one: the API asks more of the person for it. */
+function bodyOf ({ name, role, scopes, operator }: Draft, before: Draft) {
+  return {
+    name,
+    role,
+    ...(scopes === before.scopes ? {} : { scopes: scopes === '' ? null : scopes.split(/[\s,]+/).filter(Boolean) }),
+    ...(operator === null || operator === before.operator ? {} : { operator })
+  }
+}
+
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const { api, field, me } = submission
-  const { id, name, role } = await api.get<Member>(apiPathOf(submission))
+  const member = await api.get<Member>(apiPathOf(submission))
+  const { id, name } = member
   const page = `${membersPath}/${id}`
   const around = { path: [...membersWay, { name, href: page }], place: membersPath }
-  const sent = { name: field('name').trim(), role: field('role') }
-  if (refusal.status !== 412) {
-    const content = changeForm(me, { id, ...sent }, field('etag'), problemIn(refusal))
-    return { title: 'Change member', ...around, content }
-  }
-  return staleScreen(around, [
-    { name: 'Name', now: name, sent: sent.name }, { name: 'Role', now: role, sent: sent.role }
-  ], page)
+  const [now, sent] = [draftOfMember(member, me), draftOf(submission)]
+  return await refusedChange(refusal, {
+    around,
+    page,
+    values: [
+      { name: 'Name', now: now.name, sent: sent.name },
+      { name: 'Role', now: now.role, sent: sent.role },
+      { name: 'Own scopes', now: now.scopes, sent: sent.scopes }
+    ],
+    again: problem =>
+      ({ title: 'Change member', ...around, content: changeForm(me, id, sent, field('etag'), problem) })
+  })
 }

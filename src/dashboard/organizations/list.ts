@@ -2,11 +2,19 @@
 import { html } from 'ghtml'
 import { badge, count, dayOf } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
-import { filterForm, given, listOf, pageSize, type Listing, type Options } from '../list.ts'
+import { filterForm, listingOf, listOf, namedSorts, orderOf, type Options } from '../list.ts'
 import type { Visit } from '../visit.ts'
 
 export const organizationsPath = `${dashboardPath}/organizations`
 export const organizationsWay = [{ name: 'Organizations', href: organizationsPath }]
+
+export function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
+  return `/organizations/${encodeURIComponent(parameter('id'))}`
+}
+
+export function pageOf ({ parameter }: Pick<Visit, 'parameter'>): { to: string } {
+  return { to: `${organizationsPath}/${encodeURIComponent(parameter('id'))}` }
+}
 
 /** That of the operators, which is neither suspended nor deleted. */
 export const operatorsId = 'org_operators'
@@ -30,10 +38,9 @@ const states: Options = [
 ]
 
 export async function listScreen ({ api, me, query }: Visit): Promise<Screen> {
-  const filter = me.deployment ? { status: query('status') } : { status: '' }
-  const listing = await api.get<Listing<Organization>>('/organizations', {
-    limit: pageSize, ...given({ ...filter, cursor: query('after') })
-  })
+  const asked = me.deployment ? query : () => ''
+  const filter = { search: asked('search'), status: asked('status'), sort: asked('sort') }
+  const listing = await listingOf<Organization>(api, '/organizations', filter, query('after'))
   const others = me.organizations.filter(({ id }) => id !== me.member.organization)
   return {
     title: 'Organizations',
@@ -46,13 +53,16 @@ export async function listScreen ({ api, me, query }: Visit): Promise<Screen> {
       ? { action: html`<a class="button primary" href="${organizationsPath}/new">Create organization</a>` }
       : {}),
     content: html`!${me.deployment
-? filterForm(organizationsPath, [{ name: 'status', label: 'State', options: states, chosen: filter.status }])
+? filterForm(`${organizationsPath}/search`, [
+  { name: 'status', label: 'State', options: states, chosen: filter.status }, orderOf(namedSorts, filter.sort)
+], { label: 'Name or id', text: filter.search })
 : ''}
 !${listOf({
   caption: 'Organizations',
   nouns: ['organization', 'organizations'],
   path: organizationsPath,
   filter,
+  orders: ['sort'],
   after: query('after'),
   columns: [
     {

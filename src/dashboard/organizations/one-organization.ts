@@ -2,16 +2,15 @@
 import { html } from 'ghtml'
 import type { ApiRefusal, Me } from '../api.ts'
 import { eventWords } from '../audit/words.ts'
-import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
+import { alertOf, problemAt, refusedChange, stateField, type Problem } from '../draft.ts'
 import { dayOf, facts, selectField, textField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
-import { limitOf, operatorsId, organizationsPath, organizationsWay, stateOf, type Organization } from './list.ts'
-
-export function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
-  return `/organizations/${encodeURIComponent(parameter('id'))}`
-}
+import { creditsOf } from './credits.ts'
+import {
+  apiPathOf, limitOf, operatorsId, organizationsPath, organizationsWay, pageOf, stateOf, type Organization
+} from './list.ts'
 
 export function mayWrite ({ permissions }: Me, { status }: Organization): boolean {
   return permissions.includes('organizations:write') && status !== 'deleted'
@@ -29,15 +28,17 @@ export async function organizationScreen (visit: Visit): Promise<Screen> {
     content: html`!${factsOf(organization)}
 !${maySet ? changeForm(organization, etag, me) : ''}
 !${maySet ? waysForms(organization) : ''}
+!${await creditsOf(visit, organization)}
 !${await historyOf(visit, organization.id, eventWords)}`
   }
 }
 
 function actionOf ({ id, status }: Organization): string {
-  return status === 'suspended'
-    ? html`<form method="post" action="${organizationsPath}/${id}/resume">
+  return html`<div class="actions">!${status === 'suspended'
+? html`<form method="post" action="${organizationsPath}/${id}/resume">
 <button type="submit" class="primary">Resume organization</button></form>`
-    : html`<a class="button danger" href="${organizationsPath}/${id}/suspend">Suspend</a>`
+: html`<a class="button danger" href="${organizationsPath}/${id}/suspend">Suspend</a>`}
+<a class="button danger" href="${organizationsPath}/${id}/delete">Delete</a></div>`
 }
 
 function factsOf (organization: Organization): string {
@@ -138,7 +139,6 @@ function numberOr (text: string): number | string {
   return Number.isFinite(Number(text)) ? Number(text) : text
 }
 
-/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const { api, field, me } = submission
   const organization = await api.get<Organization>(apiPathOf(submission))
@@ -147,12 +147,15 @@ export async function mendedChange (submission: Submission, refusal: ApiRefusal)
     path: [...organizationsWay, { name: organization.name, href: page }], place: organizationsPath
   }
   const [now, sent] = [draftOfOrganization(organization), draftOf(submission)]
-  if (refusal.status !== 412) {
-    const content = changeForm(organization, field('etag'), me, sent, problemIn(refusal))
-    return { title: 'Change organization', ...around, content }
-  }
   const shown = [['name', 'Name'] as const, ...(me.deployment ? limits : [])]
-  return staleScreen(around, shown.map(([name, label]) => ({ name: label, now: now[name], sent: sent[name] })), page)
+  return await refusedChange(refusal, {
+    around,
+    page,
+    values: shown.map(([name, label]) => ({ name: label, now: now[name], sent: sent[name] })),
+    again: problem => ({
+      title: 'Change organization', ...around, content: changeForm(organization, field('etag'), me, sent, problem)
+    })
+  })
 }
 
 export async function requireProvider (submission: Submission): Promise<Outcome> {
@@ -165,8 +168,4 @@ export async function admitClients (submission: Submission): Promise<Outcome> {
   const body = { unverified: submission.field('unverified') }
   await submission.api.change('POST', `${apiPathOf(submission)}/admit-clients`, { body })
   return pageOf(submission)
-}
-
-export function pageOf ({ parameter }: Pick<Visit, 'parameter'>): { to: string } {
-  return { to: `${organizationsPath}/${encodeURIComponent(parameter('id'))}` }
 }

@@ -2,8 +2,7 @@
 import { confirmationForm, problemOf, reasonOf } from '../confirmation.ts'
 import type { Screen } from '../frame.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
-import { organizationsPath, organizationsWay, type Organization } from './list.ts'
-import { apiPathOf, pageOf } from './one-organization.ts'
+import { apiPathOf, pageOf, organizationsPath, organizationsWay, type Organization } from './list.ts'
 
 export async function suspensionScreen (visit: Visit): Promise<Screen> {
   return await asking(visit, null)

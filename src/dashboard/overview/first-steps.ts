@@ -3,10 +3,11 @@
  * real call all of them are, and on the next day the list is gone.
  */
 import { html } from 'ghtml'
+import { identityApi, managementApi } from '../apis/built-in.ts'
 import { badge } from '../elements.ts'
 import { dashboardPath } from '../frame.ts'
 import type { Visit } from '../visit.ts'
-import type { UsedKey } from './keys.ts'
+import type { UsedKeys } from './keys.ts'
 
 interface Page<T> { data: readonly T[] }
 interface Resource { id: string, scopes: readonly unknown[] }
@@ -14,11 +15,13 @@ interface Resource { id: string, scopes: readonly unknown[] }
 interface Step { name: string, hint: string, done: boolean, href: string | null, button: string }
 
 /** APIs that every deployment has. */
-const builtIn = new Set(['res_management', 'res_identity'])
+const builtIn: ReadonlySet<string> = new Set([managementApi, identityApi])
 
-/** As markup; '': all is done, or the person may not see how far it is. `used`: the keys that were used. */
-export async function firstSteps (visit: Visit, used: readonly UsedKey[] | null): Promise<string> {
-  if (used === null) return ''
+/** As markup; '': all is done, or the person may not see how far it is. `known`: the keys that were used. */
+export async function firstSteps (visit: Visit, known: UsedKeys | null): Promise<string> {
+  // With so many keys no step is the first.
+  if (known === null || known.isOfNewest) return ''
+  const used = known.keys
   const { api, me: { permissions }, now } = visit
   const today = now.toISOString().slice(0, 10)
   if (used.some(({ key, days }) => key.lastUsedAt! < today || days.some(({ day }) => day < today))) return ''

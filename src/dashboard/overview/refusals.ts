@@ -45,8 +45,8 @@ export async function refusalsOf (visit: Visit): Promise<string> {
     ...byReason(refusals.data)
   ]
   return html`!${spikesOf(counts.data.filter(({ type }) => isRefusal(type)), now)}
-<section class="panel"><h2>Verdicts by outcome, ${shownDays} days</h2>
-!${shares.length === 0 ? html`<p class="muted">Nothing was refused.</p>` : sharesOf('Outcome', shares)}
+<section class="panel"><h2>Admitted and refused, ${shownDays} days</h2>
+!${shares.length === 0 ? html`<p class="muted">Nothing was refused.</p>` : sharesOf('Answer', shares)}
 !${refusals.data.length === 0
 ? ''
 : html`<p class="muted">!${refusals.pagination.hasMore ? html`Refusals of the newest ${mostRead} events. ` : ''}<a
@@ -54,7 +54,7 @@ export async function refusalsOf (visit: Visit): Promise<string> {
 !${mostRefused(refusals.data, now)}`
 }
 
-/** What is refused, with the way to its own page: `Verdicts` says why, and not whose program it is. */
+/** What is refused, with the way to its own page: the reasons above do not say whose program it is. */
 function mostRefused (refusals: readonly Refusal[], now: Date): string {
   const bySubject = [...Map.groupBy(refusals.filter(({ subject }) => subject !== null), ({ subject }) => subject!)]
     .map(([subject, own]) => ({ subject, own, sum: own.reduce((sum, each) => sum + numberOf(each), 0) }))

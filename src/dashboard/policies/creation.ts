@@ -8,39 +8,40 @@ import type { Outcome, Submission, Visit } from '../visit.ts'
 import { policyForm } from './form.ts'
 import type { Impact } from './impact.ts'
 import { policiesPath, policiesWay } from './list.ts'
-import { bodyOf, draftOf, emptyDraft, type Draft, type Policy } from './policy.ts'
+import { nameable } from './named.ts'
+import { bodyOf, draftOf, emptyDraft, forcedBy, type Draft, type Policy } from './policy.ts'
 
-export async function creationScreen ({ me }: Visit): Promise<Screen> {
-  return screen(me, emptyDraft, {})
+export async function creationScreen (visit: Visit): Promise<Screen> {
+  return await screen(visit, emptyDraft, {})
 }
 
 export async function create (submission: Submission): Promise<Outcome> {
   const { api, field } = submission
   const { id } = await api.change<Policy>('POST', '/policies', {
-    idempotencyKey: field('attempt'), body: bodyOf(draftOf(submission))
+    idempotencyKey: field('attempt'), body: { ...bodyOf(draftOf(submission)), ...forcedBy(submission) }
   })
   return { to: `${policiesPath}/${id}` }
 }
 
 export async function tryCreation (submission: Submission): Promise<Outcome> {
-  const { api, me, field, query } = submission
+  const { api, field, query } = submission
   const draft = draftOf(submission)
   const impact = await api.change<Impact>(
     'POST', withQuery('/policies', { limit: pageSize, cursor: query('after') || undefined }),
     { body: { ...bodyOf(draft), dryRun: true } }
   )
-  return { screen: screen(me, draft, { impact, attempt: field('attempt') }), status: 200 }
+  return { screen: await screen(submission, draft, { impact, attempt: field('attempt') }), status: 200 }
 }
 
 export async function mended (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
-  const { me, field } = submission
-  return screen(me, draftOf(submission), { problem: problemIn(refusal), attempt: field('attempt') })
+  const { field } = submission
+  return await screen(submission, draftOf(submission), { problem: problemIn(refusal), attempt: field('attempt') })
 }
 
-function screen (
-  me: Visit['me'], draft: Draft,
+async function screen (
+  { api, me }: Pick<Visit, 'api' | 'me'>, draft: Draft,
   { impact, problem, attempt }: { impact?: Impact, problem?: Problem, attempt?: string }
-): Screen {
+): Promise<Screen> {
   return {
     title: 'Create policy',
     path: policiesWay,
@@ -57,7 +58,8 @@ function screen (
       cancel: policiesPath,
       problem: problem ?? null,
       impact: impact ?? null,
-      deployment: me.deployment
+      deployment: me.deployment,
+      nameable: await nameable(api, me)
     })
   }
 }

@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import { alertOf, problemAt, type Problem } from '../draft.ts'
 import { choices, textField } from '../elements.ts'
 import { impactOf, type Impact } from './impact.ts'
+import { namedConditions, namedField, type Nameable } from './named.ts'
 import { days, kinds, lines, type Draft } from './policy.ts'
 
 export interface PolicyForm {
@@ -18,6 +19,7 @@ export interface PolicyForm {
   problem: Problem | null
   impact: Impact | null
   deployment: boolean
+  nameable: Nameable
 }
 
 const effects = [
@@ -25,13 +27,10 @@ const effects = [
   { value: 'allow', label: 'Allow', hint: 'What it is about passes only where one of the allows holds.' }
 ]
 
-const hints: Readonly<Record<typeof lines[number], readonly [label: string, hint: string]>> = {
-  organizations: ['Organizations', 'Their ids. Empty: every organization.'],
-  groups: ['Groups', 'Ids of groups: keys of their members. Empty: all.'],
-  resources: ['APIs', 'Their identifiers: https://api.example.com. Empty: all.'],
+const hints = {
   scopes: ['Scopes', 'Names and patterns: invoices:write, *:write. Empty: the request as a whole.'],
   addresses: ['Addresses', 'Addresses and ranges of the caller: 203.0.113.0/24. Empty: everywhere.'],
-}
+} as const
 
 export function policyForm (form: PolicyForm): string {
   const { draft, action, tryAction, button, hidden, cancel, problem, impact } = form
@@ -53,22 +52,22 @@ export function policyForm (form: PolicyForm): string {
 !${conditionFields(form)}</div>
 !${impact === null
 ? ''
-: html`!${bindsPeople(draft) ? peopleWarning : ''}
+: html`!${impact.wouldLockOutYou ? ownWarning : bindsPeople(draft) ? peopleWarning : ''}
 !${impactOf(impact, cursor => html`<p><button type="submit"
  formaction="${tryAction}?after=${encodeURIComponent(cursor)}#impact">More credentials</button></p>`)}`}
+!${impact?.wouldLockOut === true || problem?.takesForce === true ? forceField : ''}
 <p class="actions"><button type="submit" formaction="${tryAction}#impact">See who loses what</button>
 <button type="submit" class="primary">${button}</button> <a class="button" href="${cancel}">Cancel</a></p></form>`
 }
 
-function conditionFields ({ draft, problem, deployment }: PolicyForm): string {
+function conditionFields ({ draft, problem, deployment, nameable }: PolicyForm): string {
+  const problemOf = (name: string) => problem?.field.startsWith(`conditions.${name}`) === true ? problem.message : null
   return html`<h2>It holds if</h2>
 !${boxes('Kind of credential', 'kinds', kinds, draft.kinds, 'None chosen: all, members who are signed in here too.')}
-!${lines.filter(name => deployment || name !== 'organizations').map(name => textField({
-  name,
-  label: hints[name][0],
-  hint: hints[name][1],
-  value: draft.lines[name],
-  problem: problem?.field.startsWith(`conditions.${name}`) === true ? problem.message : null
+!${namedConditions.filter(name => deployment || name !== 'organizations').map(name =>
+  namedField(name, nameable, draft.lines[name], problemOf(name)))}
+!${(['scopes', 'addresses'] as const).map(name => textField({
+  name, label: hints[name][0], hint: hints[name][1], value: draft.lines[name], problem: problemOf(name)
 }))}
 <details!${hasTimes(draft) || problem?.field.startsWith('conditions.times') === true ? ' open' : ''}>
 <summary>At certain times</summary>
@@ -91,6 +90,16 @@ function bindsPeople (draft: Draft): boolean {
 const peopleWarning = html`<p class="alert" role="alert">It binds members who are signed in, too, and so you: from an
 address or at a time that it refuses, this dashboard is refused, and the policy cannot be changed there. To leave people
 out, choose the kinds of credentials that it is about.</p>`
+
+const ownWarning = html`<p class="alert" role="alert">It would refuse you, from the address where you are now: after it
+you could not come back to this dashboard from here, and not take it back. To leave people out, choose the kinds of
+credentials that it is about; to leave this place out, add its address.</p>`
+
+/** Beside a change that locks out: it is made only if that is meant. */
+export const forceField = html`<fieldset class="field"><legend>It locks out</legend>
+<label class="choice"><input type="checkbox" name="force" value="yes"> <span>Do it all the same<small>Then only another
+administrator, or the admin token of the deployment, can take it back. It stands in the audit log.</small></span></label>
+</fieldset>`
 
 function hasTimes ({ days: on, from, until, hoursFrom, hoursUntil, zone }: Draft): boolean {
   return on.length > 0 || from + until + hoursFrom + hoursUntil + zone !== ''

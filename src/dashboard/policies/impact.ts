@@ -7,6 +7,7 @@ interface Change { resource: string, gains: readonly string[], loses: readonly s
 /** The answer of a dry run. */
 export interface Impact {
   wouldLockOut: boolean
+  wouldLockOutYou: boolean
   totals: { credentials: number, gaining: number, losing: number }
   data: readonly { credential: string, kind: string, name: string, resources: readonly Change[] }[]
   pagination: { nextCursor?: string }
@@ -14,7 +15,7 @@ export interface Impact {
 
 /** `more`: the button that shows the next page, as markup, from its cursor. */
 export function impactOf (
-  { wouldLockOut, totals: { credentials, gaining, losing }, data, pagination: { nextCursor } }: Impact,
+  { wouldLockOut, wouldLockOutYou, totals: { credentials, gaining, losing }, data, pagination: { nextCursor } }: Impact,
   more: (cursor: string) => string
 ): string {
   return html`<section class="panel" id="impact"><h2>What it would change</h2>
@@ -22,8 +23,8 @@ export function impactOf (
 ? 'Nothing: no credential loses or gains anything.'
 : `${losing === 1 ? 'One credential loses' : `${count(losing)} credentials lose`} something, ${
   gaining === 1 ? 'one gains' : `${count(gaining)} gain`} something.`}</p>
-!${wouldLockOut
-? html`<p class="alert" role="alert">After it nobody could take it back: it would be refused.</p>`
+!${wouldLockOut && !wouldLockOutYou
+? html`<p class="alert" role="alert">After it nobody of the organization could take it back.</p>`
 : ''}
 !${data.length === 0
 ? ''

@@ -2,8 +2,9 @@
 import { html } from 'ghtml'
 import { ago, badge } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
-import { filterForm, given, listOf, pageSize, type Listing, type Options } from '../list.ts'
+import { filterForm, listingOf, listOf, namedSorts, orderOf, type Options } from '../list.ts'
 import type { Visit } from '../visit.ts'
+import { namesIn } from './named.ts'
 import { days, kinds, type Conditions, type Policy } from './policy.ts'
 
 export const policiesPath = `${dashboardPath}/policies`
@@ -13,10 +14,11 @@ const effects: Options = [['', 'All effects'], ['allow', 'Allow'], ['deny', 'Den
 const states: Options = [['', 'On and off'], ['true', 'On'], ['false', 'Off']]
 
 export async function listScreen ({ api, me, query, now }: Visit): Promise<Screen> {
-  const filter = { effect: query('effect'), enabled: query('enabled') }
-  const listing = await api.get<Listing<Policy>>('/policies', {
-    limit: pageSize, ...given({ ...filter, cursor: query('after') })
-  })
+  const filter = {
+    search: query('search'), effect: query('effect'), enabled: query('enabled'), sort: query('sort')
+  }
+  const listing = await listingOf<Policy>(api, '/policies', filter, query('after'))
+  const names = await namesIn(api, me, listing.data)
   return {
     title: 'Policies',
     path: [],
@@ -26,15 +28,17 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
     ...(me.permissions.includes('policies:write')
       ? { action: html`<a class="button primary" href="${policiesPath}/new">Create policy</a>` }
       : {}),
-    content: html`!${filterForm(policiesPath, [
+    content: html`!${filterForm(`${policiesPath}/search`, [
       { name: 'effect', label: 'Effect', options: effects, chosen: filter.effect },
-      { name: 'enabled', label: 'State', options: states, chosen: filter.enabled }
-    ])}
+      { name: 'enabled', label: 'State', options: states, chosen: filter.enabled },
+      orderOf(namedSorts, filter.sort)
+    ], { label: 'Name', text: filter.search })}
 !${listOf({
   caption: 'Policies',
   nouns: ['policy', 'policies'],
   path: policiesPath,
   filter,
+  orders: ['sort'],
   after: query('after'),
   columns: [
     {
@@ -43,7 +47,7 @@ export async function listScreen ({ api, me, query, now }: Visit): Promise<Scree
         description === null ? '' : html`<br><small>${description}</small>`}`
     },
     { name: 'Effect', cell: effectOf },
-    { name: 'If', cell: ({ conditions }) => conditionsAsList(conditions) },
+    { name: 'If', cell: ({ conditions }) => conditionsAsList(conditions, names) },
     { name: 'Changed', cell: ({ updatedAt }) => ago(updatedAt, now) }
   ],
   empty: 'No policies yet. With one you say, for instance, that keys work from your office alone, or never write at ' +
@@ -58,7 +62,7 @@ export function effectOf ({ effect, enabled }: Policy): string {
 }
 
 /** What has to hold, as markup. */
-export function conditionsAsList (conditions: Conditions | null): string {
+export function conditionsAsList (conditions: Conditions | null, names: ReadonlyMap<string, string>): string {
   if (conditions === null) return badge('bad', 'Cannot be read: denies everything')
   const { times, kinds: about, ...lists } = conditions
   const rows = [
@@ -68,8 +72,12 @@ export function conditionsAsList (conditions: Conditions | null): string {
   ]
   return rows.length === 0
     ? html`<span class="muted">always</span>`
-    : html`<ul class="plain">!${rows.map(([name, values]) => html`<li>${name}: !${values.map(value =>
-      html`<code>${value}</code> `)}</li>`)}</ul>`
+    : html`<ul class="plain">!${rows.map(([name, values]) => html`<li>${name}: !${values.map(value => valueOf(value, names))}</li>`)}</ul>`
+}
+
+function valueOf (value: string, names: ReadonlyMap<string, string>): string {
+  const named = names.get(value)
+  return named === undefined ? html`<code>${value}</code> ` : html`<bdi title="${value}">${named}</bdi> `
 }
 
 function timesOf ({ from, until, days: on, hours, zone }: NonNullable<Conditions['times']>): string[] {

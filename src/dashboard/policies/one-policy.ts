@@ -1,18 +1,19 @@
 /** One policy: what it says, its change, and its end, each after a look at what that would change. */
 import { html } from 'ghtml'
-import { withQuery, type ApiRefusal } from '../api.ts'
+import { ApiRefusal, withQuery } from '../api.ts'
 import { eventWords } from '../audit/words.ts'
 import { confirmationForm, problemOf } from '../confirmation.ts'
-import { problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
+import { refusedChange, stateField, type Problem } from '../draft.ts'
 import { ago, facts } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
 import { pageSize } from '../list.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
-import { policyForm } from './form.ts'
+import { forceField, policyForm } from './form.ts'
 import { impactOf, type Impact } from './impact.ts'
 import { conditionsAsList, effectOf, policiesPath, policiesWay } from './list.ts'
-import { bodyOf, draftOf, draftOfPolicy, type Draft, type Policy } from './policy.ts'
+import { nameable, namesIn } from './named.ts'
+import { bodyOf, draftOf, draftOfPolicy, forcedBy, type Draft, type Policy } from './policy.ts'
 
 type Naming = Pick<Visit, 'parameter'>
 
@@ -46,7 +47,7 @@ export async function policyScreen (visit: Visit): Promise<Screen> {
     content: html`!${facts([
       ['Effect', effectOf(policy)],
       ['Description', html`${description ?? 'none'}`],
-      ['If', conditionsAsList(conditions)],
+      ['If', conditionsAsList(conditions, await namesIn(api, me, [policy]))],
       ['Binds', organization === null ? 'every organization' : html`<code class="bare">${organization}</code>`],
       ['Changed', ago(updatedAt, now)],
       ['Id', html`<code class="bare">${id}</code>`]
@@ -57,12 +58,12 @@ export async function policyScreen (visit: Visit): Promise<Screen> {
 
 export async function changeScreen (visit: Visit): Promise<Screen> {
   const { record: policy, etag } = await visit.api.read<Policy>(apiPathOf(visit))
-  return form(visit, { name: policy.name, draft: draftOfPolicy(policy), etag })
+  return await form(visit, { name: policy.name, draft: draftOfPolicy(policy), etag })
 }
 
 export async function change (submission: Submission): Promise<Outcome> {
   await submission.api.change('PATCH', apiPathOf(submission), {
-    ifMatch: submission.field('etag'), body: bodyOf(draftOf(submission))
+    ifMatch: submission.field('etag'), body: { ...bodyOf(draftOf(submission)), ...forcedBy(submission) }
   })
   return { to: pageOf(submission) }
 }
@@ -74,22 +75,21 @@ export async function tryChange (submission: Submission): Promise<Outcome> {
     'PATCH', withQuery(apiPathOf(submission), { limit: pageSize, cursor: query('after') || undefined }),
     { body: { ...bodyOf(draft), dryRun: true } }
   )
-  return { screen: form(submission, { name: draft.name, draft, etag: field('etag'), impact }), status: 200 }
+  return { screen: await form(submission, { name: draft.name, draft, etag: field('etag'), impact }), status: 200 }
 }
 
-/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const { api, field } = submission
   const policy = await api.get<Policy>(apiPathOf(submission))
   const draft = draftOf(submission)
-  if (refusal.status !== 412) {
-    return form(submission, { name: policy.name, draft, etag: field('etag'), problem: problemIn(refusal) })
-  }
   const [now, sent] = [draftOfPolicy(policy), draft].map(asTexts)
-  return staleScreen(
-    { path: [...policiesWay, { name: policy.name, href: pageOf(submission) }], place: policiesPath },
-    Object.keys(now!).map(name => ({ name, now: now![name]!, sent: sent![name]! })), pageOf(submission)
-  )
+  const page = pageOf(submission)
+  return await refusedChange(refusal, {
+    around: { path: [...policiesWay, { name: policy.name, href: page }], place: policiesPath },
+    page,
+    values: Object.keys(now!).map(name => ({ name, now: now![name]!, sent: sent![name]! })),
+    again: problem => form(submission, { name: policy.name, draft, etag: field('etag'), problem })
+  })
 }
 
 function asTexts ({ lines, kinds, days, enabled, ...texts }: Draft): Record<string, string> {
@@ -98,9 +98,9 @@ function asTexts ({ lines, kinds, days, enabled, ...texts }: Draft): Record<stri
 
 interface Change { name: string, draft: Draft, etag: string, impact?: Impact, problem?: Problem }
 
-function form (
-  visit: Pick<Visit, 'parameter' | 'me'>, { name, draft, etag, impact, problem }: Change
-): Screen {
+async function form (
+  visit: Pick<Visit, 'api' | 'parameter' | 'me'>, { name, draft, etag, impact, problem }: Change
+): Promise<Screen> {
   const page = pageOf(visit)
   return {
     title: `Change ${name}`,
@@ -115,7 +115,8 @@ function form (
       cancel: page,
       problem: problem ?? null,
       impact: impact ?? null,
-      deployment: visit.me.deployment
+      deployment: visit.me.deployment,
+      nameable: await nameable(visit.api, visit.me)
     })
   }
 }
@@ -129,11 +130,20 @@ export async function deletePolicy (submission: Submission): Promise<Outcome> {
   const { name } = await submission.api.get<Policy>(apiPathOf(submission))
   const problem = problemOf(submission, name, 'delete')
   if (problem !== null) return { screen: await deletion(submission, problem), status: 422 }
-  await submission.api.change('DELETE', apiPathOf(submission))
+  try {
+    await submission.api.change('DELETE', withQuery(apiPathOf(submission), {
+      force: forcedBy(submission).force === true ? 'true' : undefined
+    }))
+  } catch (error) {
+    if (!(error instanceof ApiRefusal) || error.details.force !== true) throw error
+    return { screen: await deletion(submission, null, error.message), status: error.status }
+  }
   return { to: policiesPath }
 }
 
-async function deletion (submission: Submission, problem: string | null): Promise<Screen> {
+async function deletion (
+  submission: Submission, problem: string | null, refusal: string | null = null
+): Promise<Screen> {
   const { api, query } = submission
   const page = pageOf(submission)
   const [{ name }, impact] = await Promise.all([
@@ -147,12 +157,14 @@ async function deletion (submission: Submission, problem: string | null): Promis
     path: [...policiesWay, { name, href: page }],
     place: policiesPath,
     lead: 'From the next request on, on every server, it binds nothing. This cannot be undone.',
-    content: html`!${confirmationForm({
+    content: html`!${refusal === null ? '' : html`<p class="alert" role="alert">${refusal}</p>`}
+!${confirmationForm({
       action: `${page}/delete`,
       keep: page,
       name,
       warning: html`To let it rest for a while, <a href="${page}/change">switch it off</a> instead.`,
       button: 'Delete policy',
+      ...(impact.wouldLockOut ? { more: forceField } : {}),
       takesReason: false,
       problem
     })}

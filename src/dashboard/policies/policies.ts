@@ -1,4 +1,5 @@
 /** The screens of access policies. */
+import { searchAt } from '../search.ts'
 import { formAt, screenAt, type Dashboard } from '../visit.ts'
 import { create, creationScreen, mended, tryCreation } from './creation.ts'
 import { listScreen } from './list.ts'
@@ -8,6 +9,7 @@ import {
 
 export function policyScreens (app: Dashboard): void {
   screenAt(app, '/policies', listScreen)
+  searchAt(app, '/policies', ['effect', 'enabled', 'sort'])
   screenAt(app, '/policies/new', creationScreen)
   formAt(app, '/policies', create, mended)
   formAt(app, '/policies/try', tryCreation, mended)

@@ -75,7 +75,7 @@ export function draftOf ({ field, fields }: Submission): Draft {
     description: field('description').trim(),
     effect: field('effect'),
     enabled: field('enabled') !== 'no',
-    lines: Object.fromEntries(lines.map(name => [name, field(name).trim()])) as Draft['lines'],
+    lines: Object.fromEntries(lines.map(name => [name, fields(name).join(' ').trim()])) as Draft['lines'],
     kinds: fields('kinds'),
     days: fields('days'),
     from: field('from').trim(),
@@ -102,6 +102,11 @@ export function draftOfPolicy ({ name, description, effect, enabled, conditions 
     hoursUntil: times.hours?.until ?? '',
     zone: times.zone ?? '',
   }
+}
+
+/** Whether a change is made that locks out, because it is meant. */
+export function forcedBy ({ field }: Submission): { force?: true } {
+  return field('force') === 'yes' ? { force: true } : {}
 }
 
 /** As the API takes it: what is empty is no condition. */

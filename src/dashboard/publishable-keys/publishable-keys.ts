@@ -2,12 +2,13 @@
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import { ApiRefusal, may } from '../api.ts'
-import { grantFields, grantsOf, presets, resourcesOf } from '../apis/grants.ts'
+import { grantFields, grantsOf, offeredTo, presets } from '../apis/grants.ts'
 import { reasonOf } from '../confirmation.ts'
 import { badge, choices, codes, dayOf, textField } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
-import { filterForm, given, listOf, pageSize, type Column, type Listing, type Options } from '../list.ts'
+import { filterForm, listingOf, listOf, namedSorts, orderOf, type Column, type Options } from '../list.ts'
+import { searchAt } from '../search.ts'
 import { attemptField, shownOnce } from '../shown-once.ts'
 import { formAt, screenAt, type Dashboard, type Outcome, type Submission, type Visit } from '../visit.ts'
 
@@ -32,6 +33,7 @@ belongs to it, and the page gets a session with the scopes of the key and no mor
 
 export function publishableKeyScreens (app: Dashboard): void {
   screenAt(app, '/publishable-keys', listScreen)
+  searchAt(app, '/publishable-keys', ['status', 'sort'])
   screenAt(app, '/publishable-keys/new', visit => creationScreen(visit, null))
   formAt(app, '/publishable-keys', create, (sent, refusal) => creationScreen(sent, refusal))
   endingAt<Key>(app, '/publishable-keys/:id/revoke', {
@@ -56,11 +58,9 @@ export function publishableKeyScreens (app: Dashboard): void {
 }
 
 async function listScreen ({ api, me, query }: Visit): Promise<Screen> {
-  const filter = { status: query('status') }
+  const filter = { search: query('search'), status: query('status'), sort: query('sort') }
   const after = query('after')
-  const listing = await api.get<Listing<Key>>('/publishable-keys', {
-    limit: pageSize, ...given({ ...filter, cursor: after })
-  })
+  const listing = await listingOf<Key>(api, '/publishable-keys', filter, after)
   const mayWrite = may(me, 'publishable-keys:write')
   return {
     title: 'Publishable keys',
@@ -68,12 +68,15 @@ async function listScreen ({ api, me, query }: Visit): Promise<Screen> {
     place: path,
     lead: 'Web pages carry these openly, to start sessions of their visitors that your server vouches for.',
     ...(mayWrite ? { action: html`<a class="button primary" href="${path}/new">Create publishable key</a>` } : {}),
-    content: html`!${filterForm(path, [{ name: 'status', label: 'State', options: states, chosen: filter.status }])}
+    content: html`!${filterForm(`${path}/search`, [
+      { name: 'status', label: 'State', options: states, chosen: filter.status }, orderOf(namedSorts, filter.sort)
+    ], { label: 'Name or key', text: filter.search })}
 !${listOf<Key>({
   caption: 'Publishable keys',
   nouns: ['key', 'keys'],
   path,
   filter,
+  orders: ['sort'],
   after,
   columns,
   ...(mayWrite ? { actions: revocationOf } : {}),
@@ -113,7 +116,7 @@ async function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | 
   const field = 'field' in visit ? visit.field : () => ''
   const grants = 'fields' in visit ? visit.fields('grant') : []
   const isAtName = refusal?.details.field === 'name'
-  const resources = await resourcesOf(visit.api)
+  const offered = await offeredTo(visit.api, [field('resource'), ...grants])
   return {
     title: 'Create publishable key',
     path: way,
@@ -131,7 +134,7 @@ async function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | 
   problem: isAtName ? refusal.message : null,
 })}
 !${choices('Environment', 'environment', environments, field('environment') || 'live')}
-!${grantFields(resources, { access: field('access') || 'read', resource: field('resource'), grants }, presets)}
+!${grantFields(offered, { access: field('access') || 'read', resource: field('resource'), grants }, presets)}
 <p class="actions"><button type="submit" class="primary">Create publishable key</button>
 <a class="button" href="${path}">Cancel</a></p></form>`
   }
@@ -140,7 +143,7 @@ async function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | 
 async function create (submission: Submission): Promise<Outcome> {
   const { api, me, field, fields } = submission
   const chosen = { access: field('access'), resource: field('resource'), grants: fields('grant') }
-  const grants = grantsOf(await resourcesOf(api), chosen)
+  const grants = grantsOf(await offeredTo(api, [chosen.resource, ...chosen.grants]), chosen)
   if (grants.length !== 1) {
     const error = grants.length === 0 ? 'Choose at least one scope.' : 'Choose scopes of one API: a key is for one.'
     return { screen: await creationScreen(submission, new ApiRefusal(422, { error })), status: 422 }

@@ -45,7 +45,8 @@ async function serversScreen ({ api, me, query, now }: Visit): Promise<Screen> {
     title: 'Servers',
     path: [],
     place: serversPath,
-    lead: 'A change is answered when every server with a live lease has applied it.',
+    lead: 'A change takes effect on all of them before it is answered. One that lost contact refuses to answer from ' +
+      'memory until it has caught up.',
     content: html`!${replicaTable(replicas, query('after'), now)}
 <h2>This server</h2>
 !${figuresOf(metrics)}
@@ -78,7 +79,7 @@ function replicaTable (replicas: Listing<Replica>, after: string, now: Date): st
 
 function stateOf ({ leftAt, live, behind }: Replica): string {
   if (leftAt !== null) return badge('plain', 'Left')
-  if (!live) return badge('bad', 'No lease')
+  if (!live) return badge('bad', 'Out of contact')
   return behind === 0 ? badge('ok', 'Up to date') : badge('warn', `${count(behind)} changes behind`)
 }
 

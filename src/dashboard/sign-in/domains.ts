@@ -1,9 +1,10 @@
 /** E-mail domains, which operators give to organizations. */
 import { html } from 'ghtml'
 import type { ApiRefusal } from '../api.ts'
+import { choiceField, choosable, chosenId, organizations } from '../choice.ts'
 import { confirmationForm, problemOf } from '../confirmation.ts'
 import { alertOf, problemAt, problemIn, type Problem } from '../draft.ts'
-import { selectField, textField } from '../elements.ts'
+import { textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField } from '../shown-once.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
@@ -22,12 +23,15 @@ export async function mended (submission: Submission, refusal: ApiRefusal): Prom
 }
 
 function draftOf ({ field }: Submission): { domain: string, organization: string } {
-  return { domain: field('domain').trim(), organization: field('organization') }
+  return { domain: field('domain').trim(), organization: field('organization').trim() }
 }
 
 export async function give (submission: Submission): Promise<Outcome> {
-  await submission.api.change('POST', '/email-domains', {
-    idempotencyKey: submission.field('attempt'), body: draftOf(submission)
+  const { api, field } = submission
+  const { domain, organization } = draftOf(submission)
+  await api.change('POST', '/email-domains', {
+    idempotencyKey: field('attempt'),
+    body: { domain, organization: await chosenId(api, organizations, organization) }
   })
   return { to: providersPath }
 }
@@ -35,7 +39,7 @@ export async function give (submission: Submission): Promise<Outcome> {
 async function giving (
   { api }: Pick<Visit, 'api'>, { domain, organization }: ReturnType<typeof draftOf>, problem: Problem | null
 ): Promise<Screen> {
-  const { data } = await api.get<{ data: readonly { id: string, name: string }[] }>('/organizations', { limit: 200 })
+  const choice = await choosable(api, organizations)
   return {
     title: 'Give a domain',
     path: way,
@@ -43,12 +47,7 @@ async function giving (
     lead: 'Prove first that it belongs to the organization: providers that it trusts may let people of it join.',
     content: html`<form class="panel" method="post" action="${providersPath}/domains">!${attemptField()}
 !${alertOf(problem, ['domain'])}
-!${selectField({
-  name: 'organization',
-  label: 'Organization',
-  options: data.map(({ id, name }) => [id, name] as const),
-  chosen: organization
-})}
+!${choiceField(organizations, choice, { name: 'organization', label: 'Organization', chosen: organization })}
 !${textField({
   name: 'domain',
   label: 'Domain',

@@ -3,16 +3,16 @@ import { html } from 'ghtml'
 import type { Me } from '../api.ts'
 import { badge, dayOf } from '../elements.ts'
 import type { Screen } from '../frame.ts'
-import { listOf, type Listing } from '../list.ts'
+import { listOf, pageSize, type Listing } from '../list.ts'
+import { namesOf } from '../choice.ts'
 import type { Visit } from '../visit.ts'
 import { providersPath, signInPath, signInTabs } from './paths.ts'
 import { joining, type Trust } from './trust.ts'
 
 export interface Provider { id: string, name: string, issuer: string }
 export interface Domain { id: string, organization: string, domain: string, createdAt: string }
-interface Named { id: string, name: string }
 
-/** The providers of the deployment, the organizations, and what these trust: at most as many as the API lists. */
+/** Providers that one organization trusts: a server has fewer. */
 const most = 200
 
 export function mayWrite ({ permissions }: Me): boolean {
@@ -20,13 +20,16 @@ export function mayWrite ({ permissions }: Me): boolean {
 }
 
 export async function providersScreen ({ api, me, query }: Visit): Promise<Screen> {
-  const [{ data: providers }, trusted, domains, organizations] = await Promise.all([
+  const [{ data: providers }, trusted, own, domains] = await Promise.all([
     api.get<{ data: Provider[] }>('/identity-providers'),
-    api.get<Listing<Trust>>('/trusted-providers', { limit: most, cursor: query('after') || undefined }),
-    api.get<Listing<Domain>>('/email-domains', { limit: most }),
-    me.deployment ? api.get<{ data: Named[] }>('/organizations', { limit: most }) : { data: me.organizations }
+    api.get<Listing<Trust>>('/trusted-providers', { limit: pageSize, cursor: query('after') || undefined }),
+    api.get<Listing<Trust>>('/trusted-providers', { organization: me.member.organization, limit: most }),
+    api.get<Listing<Domain>>('/email-domains', { limit: pageSize, cursor: query('domains') || undefined })
   ])
-  const names = new Map(organizations.data.map(({ id, name }) => [id, name]))
+  const shown = [...trusted.data, ...domains.data].map(({ organization }) => organization)
+  const names = me.deployment
+    ? await namesOf({ api, me }, 'organizations', shown)
+    : new Map(me.organizations.map(({ id, name }) => [id, name]))
   return {
     title: 'Sign-in',
     path: [],
@@ -34,17 +37,17 @@ export async function providersScreen ({ api, me, query }: Visit): Promise<Scree
     lead: 'A provider that is trusted may say who somebody is. Which providers there are is configured on the server.',
     content: html`!${signInTabs(me, providersPath)}
 <h2>Identity providers</h2>
-!${providerTable(providers, trusted.data, me)}
+!${providerTable(providers, own.data, me)}
 <h2>Trusted</h2>
 !${trustTable(trusted, { providers, names, me, after: query('after') })}
 <h2>E-mail domains</h2>
-!${domainTable(domains, names, me)}`
+!${domainTable(domains, { names, me, after: query('domains') })}`
   }
 }
 
-function providerTable (providers: readonly Provider[], trusted: readonly Trust[], me: Me): string {
-  const isTrusted = (id: string) =>
-    trusted.some(({ provider, organization }) => provider === id && organization === me.member.organization)
+/** `own`: what the organization of the person trusts. */
+function providerTable (providers: readonly Provider[], own: readonly Trust[], me: Me): string {
+  const isTrusted = (id: string) => own.some(({ provider }) => provider === id)
   return listOf<Provider>({
     caption: 'Identity providers of this deployment',
     nouns: ['provider', 'providers'],
@@ -113,14 +116,15 @@ function trustTable (trusted: Listing<Trust>, { providers, names, me, after }: S
   }, trusted)
 }
 
-function domainTable (domains: Listing<Domain>, names: ReadonlyMap<string, string>, me: Me): string {
+function domainTable (domains: Listing<Domain>, { names, me, after }: Omit<Shown, 'providers'>): string {
   const mayGive = me.deployment && mayWrite(me)
   return html`!${listOf<Domain>({
     caption: 'E-mail domains',
     nouns: ['domain', 'domains'],
     path: providersPath,
     filter: {},
-    after: '',
+    cursor: 'domains',
+    after,
     columns: [
       { name: 'Domain', cell: ({ domain }) => html`${domain}` },
       {

@@ -1,12 +1,14 @@
 /** Trust in an identity provider: given, changed, and taken back. */
 import { html } from 'ghtml'
 import type { ApiRefusal } from '../api.ts'
+import { choiceField, choosable, chosenId, organizations } from '../choice.ts'
 import { confirmationForm, problemOf } from '../confirmation.ts'
-import { alertOf, problemAt, problemIn, staleScreen, stateField, type Problem } from '../draft.ts'
+import { alertOf, problemAt, problemIn, refusedChange, stateField, type Problem } from '../draft.ts'
 import { selectField, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { attemptField } from '../shown-once.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
+import { groupsOf, mappingFields, mappingIn, type Group, type Mapping } from './group-mapping.ts'
 import { providersPath, signInPath } from './paths.ts'
 
 /** A trusted provider, as the API answers it. */
@@ -32,17 +34,25 @@ export function joining (joinsAs: string | null): string {
   return joiners.find(([role]) => role === (joinsAs ?? ''))?.[1] ?? `People of an own e-mail domain, as ${joinsAs}`
 }
 
-interface Draft { joinsAs: string, groupsClaim: string }
+/** `mapping` null: the form has none. */
+interface Draft { joinsAs: string, groupsClaim: string, mapping: Mapping | null }
 
-function draftOf ({ field }: Submission): Draft {
-  return { joinsAs: field('joinsAs'), groupsClaim: field('groupsClaim').trim() }
+function draftOf (submission: Submission): Draft {
+  const { field } = submission
+  return { joinsAs: field('joinsAs'), groupsClaim: field('groupsClaim').trim(), mapping: mappingIn(submission) }
 }
 
-function bodyOf ({ joinsAs, groupsClaim }: Draft) {
-  return { joinsAs: joinsAs === '' ? null : joinsAs, ...(groupsClaim === '' ? {} : { groupsClaim }) }
+function bodyOf ({ joinsAs, groupsClaim, mapping }: Draft) {
+  return {
+    joinsAs: joinsAs === '' ? null : joinsAs,
+    ...(groupsClaim === '' ? {} : { groupsClaim }),
+    ...(mapping === null ? {} : { groupMapping: mapping })
+  }
 }
 
-function fieldsOf ({ joinsAs, groupsClaim }: Draft, problem: Problem | null): string {
+function fieldsOf (
+  { joinsAs, groupsClaim, mapping }: Draft, groups: readonly Group[], problem: Problem | null
+): string {
   return html`!${alertOf(problem, ['groupsClaim'])}
 !${selectField({ name: 'joinsAs', label: 'Who joins by it', options: joiners, chosen: joinsAs })}
 !${textField({
@@ -51,36 +61,41 @@ function fieldsOf ({ joinsAs, groupsClaim }: Draft, problem: Problem | null): st
   value: groupsClaim,
   hint: 'Its values become groups, where a mapping says so. Empty: groups.',
   problem: problemAt(problem, 'groupsClaim')
-})}`
+})}!${mapping === null ? '' : mappingFields(mapping, groups)}`
 }
 
 export async function trustingScreen (visit: Visit): Promise<Screen> {
-  return await trusting(visit, visit.query('provider'), { joinsAs: '', groupsClaim: 'groups' }, null)
+  const sent = { provider: visit.query('provider'), organization: visit.me.member.organization }
+  return await trusting(visit, sent, { joinsAs: '', groupsClaim: 'groups', mapping: null }, null)
 }
 
 export async function mended (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
-  return await trusting(submission, submission.field('provider'), draftOf(submission), problemIn(refusal))
+  const sent = { provider: submission.field('provider'), organization: organizationIn(submission) }
+  return await trusting(submission, sent, draftOf(submission), problemIn(refusal))
+}
+
+function organizationIn ({ field, me }: Submission): string {
+  return field('organization').trim() || me.member.organization
 }
 
 export async function trust (submission: Submission): Promise<Outcome> {
-  const { api, field, me } = submission
+  const { api, field } = submission
   await api.change('POST', '/trusted-providers', {
     idempotencyKey: field('attempt'),
     body: {
       ...bodyOf(draftOf(submission)),
       provider: field('provider'),
-      organization: field('organization') || me.member.organization
+      organization: await chosenId(api, organizations, organizationIn(submission))
     }
   })
   return { to: providersPath }
 }
 
 async function trusting (
-  { api, me }: Pick<Visit, 'api' | 'me'>, provider: string, draft: Draft, problem: Problem | null
+  { api, me }: Pick<Visit, 'api' | 'me'>, { provider, organization }: { provider: string, organization: string },
+  draft: Draft, problem: Problem | null
 ): Promise<Screen> {
-  const organizations = me.deployment
-    ? (await api.get<{ data: readonly { id: string, name: string }[] }>('/organizations', { limit: 200 })).data
-    : []
+  const choice = me.deployment ? await choosable(api, organizations) : null
   return {
     title: `Trust ${provider}`,
     path: way,
@@ -88,15 +103,10 @@ async function trusting (
     lead: 'It may say who the members of the organization are, and sign them in.',
     content: html`<form class="panel" method="post" action="${providersPath}">!${attemptField()}
 <input type="hidden" name="provider" value="${provider}">
-!${me.deployment
-? selectField({
-  name: 'organization',
-  label: 'Organization',
-  options: organizations.map(({ id, name }) => [id, name] as const),
-  chosen: me.member.organization
-})
-: ''}
-!${fieldsOf(draft, problem)}
+!${choice === null
+? ''
+: choiceField(organizations, choice, { name: 'organization', label: 'Organization', chosen: organization })}
+!${fieldsOf(draft, [], problem)}
 <p class="actions"><button type="submit" class="primary">Trust provider</button>
 <a class="button" href="${providersPath}">Cancel</a></p></form>`
   }
@@ -107,19 +117,23 @@ function apiPathOf ({ parameter }: Pick<Visit, 'parameter'>): string {
 }
 
 export async function changeScreen (visit: Visit): Promise<Screen> {
-  const { record: { id, provider, joinsAs, groupsClaim }, etag } = await visit.api.read<Trust>(apiPathOf(visit))
-  return changing({ id, provider }, { joinsAs: joinsAs ?? '', groupsClaim }, etag, null)
+  const { record: trusted, etag } = await visit.api.read<Trust>(apiPathOf(visit))
+  const groups = await groupsOf(visit, trusted.organization)
+  const { joinsAs, groupsClaim, groupMapping } = trusted
+  const draft = { joinsAs: joinsAs ?? '', groupsClaim, mapping: groups === null ? null : groupMapping }
+  return changing(trusted, draft, groups ?? [], etag, null)
 }
 
 function changing (
-  { id, provider }: Pick<Trust, 'id' | 'provider'>, draft: Draft, etag: string, problem: Problem | null
+  { id, provider }: Pick<Trust, 'id' | 'provider'>, draft: Draft, groups: readonly Group[], etag: string,
+  problem: Problem | null
 ): Screen {
   return {
     title: `Trust in ${provider}`,
     path: way,
     place: signInPath,
     content: html`<form class="panel" method="post" action="${providersPath}/${id}">!${stateField(etag)}
-!${fieldsOf(draft, problem)}
+!${fieldsOf(draft, groups, problem)}
 <p class="actions"><button type="submit" class="primary">Save</button>
 <a class="button" href="${providersPath}">Cancel</a></p></form>`
   }
@@ -132,15 +146,20 @@ export async function change (submission: Submission): Promise<Outcome> {
   return { to: providersPath }
 }
 
-/** A form that the API refused: of a stale record both values, else the form again with the refusal at its field. */
 export async function mendedChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   const now = await submission.api.get<Trust>(apiPathOf(submission))
   const sent = draftOf(submission)
-  if (refusal.status !== 412) return changing(now, sent, submission.field('etag'), problemIn(refusal))
-  return staleScreen({ path: way, place: signInPath }, [
-    { name: 'Who joins by it', now: joining(now.joinsAs), sent: joining(sent.joinsAs) },
-    { name: 'Claim with groups', now: now.groupsClaim, sent: sent.groupsClaim }
-  ], `${providersPath}/${now.id}`)
+  return await refusedChange(refusal, {
+    around: { path: way, place: signInPath },
+    page: `${providersPath}/${now.id}`,
+    values: [
+      { name: 'Who joins by it', now: joining(now.joinsAs), sent: joining(sent.joinsAs) },
+      { name: 'Claim with groups', now: now.groupsClaim, sent: sent.groupsClaim }
+    ],
+    again: async problem => changing(
+      now, sent, await groupsOf(submission, now.organization) ?? [], submission.field('etag'), problem
+    )
+  })
 }
 
 export async function endScreen (visit: Visit): Promise<Screen> {

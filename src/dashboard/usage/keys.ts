@@ -1,10 +1,10 @@
 /** The use of each key of an organization. */
 import { html } from 'ghtml'
 import type { ApiKey } from '../api-keys/api-key.ts'
-import { environmentOf, keysPath, stateOf } from '../api-keys/list.ts'
+import { environmentOf, keysPath, stateOf, worksStill } from '../api-keys/list.ts'
 import { everyDay, sparkline, type DayCount } from '../chart.ts'
 import { ago, count } from '../elements.ts'
-import { listOf, pageSize, type Column, type Listing } from '../list.ts'
+import { listingOf, listOf, type Column } from '../list.ts'
 import { daysUntil, type Visit } from '../visit.ts'
 import { meter } from './limits.ts'
 
@@ -18,9 +18,7 @@ type ByKey = ReadonlyMap<string, Usage>
 export async function keysTable (visit: Visit, path: string, { organization, days }: Asked): Promise<string> {
   const { api, me: { permissions, member }, query, now } = visit
   if (!permissions.includes('api-keys:read')) return ''
-  const listing = await api.get<Listing<ApiKey>>('/api-keys', {
-    organization, sort: 'lastUsedAt', limit: pageSize, total: 'true', cursor: query('after') || undefined
-  })
+  const listing = await listingOf<ApiKey>(api, '/api-keys', { sort: 'lastUsedAt' }, query('after'), { organization })
   const ids = listing.data.map(({ id }) => id)
   const limited = listing.data.filter(({ callsPerMonth }) => callsPerMonth !== null).map(({ id }) => id)
   const [usage, month] = await Promise.all([
@@ -35,7 +33,7 @@ export async function keysTable (visit: Visit, path: string, { organization, day
   orders: ['days', 'organization'],
   after: query('after'),
   columns: columnsOf({ usage, month, days, now }),
-  hasEnded: ({ status }) => status === 'revoked' || status === 'expired',
+  hasEnded: key => key.status !== 'disabled' && !worksStill(key, now),
   empty: 'No API keys yet. What they do will stand here.'
 }, listing)}`
 }

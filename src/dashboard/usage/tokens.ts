@@ -1,6 +1,7 @@
 /** How many access tokens each client got lately. */
 import { html } from 'ghtml'
 import { count, sharesOf } from '../elements.ts'
+import { namesOf } from '../choice.ts'
 import type { Visit } from '../visit.ts'
 
 interface Minute { client: string, tokens: number }
@@ -12,7 +13,8 @@ const mostPages = 10
 /** Clients that are shown, at most: those with the most tokens. */
 const shown = 20
 
-export async function tokensOf ({ api, me: { permissions }, now }: Visit, organization: string): Promise<string> {
+export async function tokensOf (visit: Visit, organization: string): Promise<string> {
+  const { api, now } = visit
   const from = new Date(now.getTime() - 86_400_000).toISOString()
   const sums = new Map<string, number>()
   let cursor: string | undefined
@@ -23,9 +25,7 @@ export async function tokensOf ({ api, me: { permissions }, now }: Visit, organi
     if (cursor === undefined) break
   }
   const most = [...sums].toSorted(([, one], [, other]) => other - one).slice(0, shown)
-  const names = permissions.includes('clients:read') && most.length > 0
-    ? await namesOf(api, organization)
-    : new Map<string, string>()
+  const names = await namesOf(visit, 'clients', most.map(([client]) => client))
   const sum = [...sums.values()].reduce((total, each) => total + each, 0)
   return html`<section class="panel"><h2>Access tokens of the last 24 hours</h2>
 !${sum === 0
@@ -34,11 +34,4 @@ export async function tokensOf ({ api, me: { permissions }, now }: Visit, organi
   cursor === undefined ? '' : ', counted in the newest minutes only'}.</p>
 !${sharesOf('Client', most.map(([client, value]) =>
   ({ name: names.get(client) ?? client, value, tone: 'plain' as const })))}`}</section>`
-}
-
-async function namesOf (api: Visit['api'], organization: string): Promise<ReadonlyMap<string, string>> {
-  const { data } = await api.get<{ data: readonly { clientId: string, name: string }[] }>(
-    '/clients', { organization, limit: 200 }
-  )
-  return new Map(data.map(({ clientId, name }) => [clientId, name]))
 }

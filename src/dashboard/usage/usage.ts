@@ -1,7 +1,8 @@
 /** Usage of an organization: calls by day, what is left of credits and limits, the use of each key, and tokens. */
 import { html } from 'ghtml'
 import { barsByDay, everyDay, type DayCount } from '../chart.ts'
-import { count, figures } from '../elements.ts'
+import { choiceField, choosable, chosenId, organizations } from '../choice.ts'
+import { count, figures, selectField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { filterForm, type Options } from '../list.ts'
 import { daysUntil, screenAt, type Dashboard, type Visit } from '../visit.ts'
@@ -23,7 +24,7 @@ export function usageScreen (app: Dashboard): void {
 
 async function usage (visit: Visit): Promise<Screen> {
   const { api, me, now } = visit
-  const asked = askedOf(visit)
+  const asked = await askedOf(visit)
   const path = `/organizations/${encodeURIComponent(asked.organization)}`
   const [of, { live, test }, month, balances] = await Promise.all([
     me.permissions.includes('organizations:read') ? api.get<Organization>(path) : null,
@@ -53,16 +54,19 @@ async function usage (visit: Visit): Promise<Screen> {
   }
 }
 
-function askedOf ({ me, query }: Visit): Asked {
+async function askedOf ({ api, me, query }: Visit): Promise<Asked> {
   const days = ranges.some(([value]) => value === query('days')) ? Number(query('days')) : 30
-  const organization = me.deployment && query('organization') !== '' ? query('organization') : me.member.organization
+  const named = me.deployment ? query('organization').trim() : ''
+  const organization = named === '' ? me.member.organization : await chosenId(api, organizations, named)
   return { organization, days }
 }
 
 async function formOf ({ api, me }: Visit, { organization, days }: Asked): Promise<string> {
   const range = { name: 'days', label: 'Range', options: ranges, chosen: String(days) }
   if (!me.deployment) return filterForm(usagePath, [range])
-  const { data } = await api.get<{ data: Organization[] }>('/organizations', { limit: 200 })
-  const options = data.map(({ id, name }) => [id, name] as const)
-  return filterForm(usagePath, [{ name: 'organization', label: 'Organization', options, chosen: organization }, range])
+  const choice = await choosable(api, organizations)
+  return html`<form class="fields" method="get" action="${usagePath}">
+!${choiceField(organizations, choice, { name: 'organization', label: 'Organization', chosen: organization })}
+!${selectField(range)}
+<button type="submit">Show</button></form>`
 }

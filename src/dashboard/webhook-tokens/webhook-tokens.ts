@@ -1,12 +1,14 @@
 /** The screens of webhook tokens: list, creation, and revoking. */
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
-import { may, type ApiRefusal, type Query } from '../api.ts'
+import { may, type ApiRefusal } from '../api.ts'
+import { choiceField, choosable, chosenId, namesOf, type Choosing } from '../choice.ts'
 import { reasonOf } from '../confirmation.ts'
 import { badge, dayOf, nameOrId, textField } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
-import { filterForm, given, listOf, pageSize, type Column, type Listing, type Options } from '../list.ts'
+import { filterForm, listingOf, listOf, type Column, type Options } from '../list.ts'
+import { searchAt } from '../search.ts'
 import { attemptField, shownOnce } from '../shown-once.ts'
 import { formAt, screenAt, type Dashboard, type Outcome, type Submission, type Visit } from '../visit.ts'
 
@@ -31,6 +33,7 @@ API key: a URL that leaks leads no further.`
 
 export function webhookTokenScreens (app: Dashboard): void {
   screenAt(app, '/webhook-tokens', listScreen)
+  searchAt(app, '/webhook-tokens', ['status'])
   screenAt(app, '/webhook-tokens/new', visit => creationScreen(visit, null))
   formAt(app, '/webhook-tokens', create, (sent, refusal) => creationScreen(sent, refusal))
   endingAt<Token>(app, '/webhook-tokens/:id/revoke', {
@@ -61,12 +64,10 @@ function nameOf ({ object: { type, id } }: Token): string {
 
 async function listScreen (visit: Visit): Promise<Screen> {
   const { api, me, query } = visit
-  const filter = { status: query('status') }
+  const filter = { search: query('search'), status: query('status') }
   const after = query('after')
-  const listing = await api.get<Listing<Token>>('/webhook-tokens', {
-    limit: pageSize, ...given({ ...filter, cursor: after })
-  })
-  const keys = listing.data.length === 0 ? [] : await keysOf(visit)
+  const listing = await listingOf<Token>(api, '/webhook-tokens', filter, after)
+  const keys = await namesOf(visit, 'api-keys', listing.data.map(({ apiKey }) => apiKey))
   const mayWrite = may(me, 'webhook-tokens:write')
   return {
     title: 'Webhook tokens',
@@ -76,14 +77,16 @@ async function listScreen (visit: Visit): Promise<Screen> {
     ...(mayWrite && may(me, 'api-keys:read')
       ? { action: html`<a class="button primary" href="${path}/new">Create webhook token</a>` }
       : {}),
-    content: html`!${filterForm(path, [{ name: 'status', label: 'State', options: states, chosen: filter.status }])}
+    content: html`!${filterForm(`${path}/search`, [
+      { name: 'status', label: 'State', options: states, chosen: filter.status }
+    ], { label: 'Id of the object', text: filter.search })}
 !${listOf<Token>({
   caption: 'Webhook tokens',
   nouns: ['token', 'tokens'],
   path,
   filter,
   after,
-  columns: columnsOf(new Map(keys.map(({ id, name }) => [id, name]))),
+  columns: columnsOf(keys),
   ...(mayWrite ? { actions: revocationOf } : {}),
   hasEnded: ({ revokedAt }) => revokedAt !== null,
   empty,
@@ -91,10 +94,11 @@ async function listScreen (visit: Visit): Promise<Screen> {
   }
 }
 
-/** Keys, as many as one page of the API has. */
-async function keysOf ({ api, me }: Pick<Visit, 'api' | 'me'>, query: Query = {}): Promise<readonly Key[]> {
-  if (!may(me, 'api-keys:read')) return []
-  return (await api.get<Listing<Key>>('/api-keys', { limit: 200, ...query })).data
+/** The keys that a token of the person may act for: what a person makes is bound to them, and so is the key. */
+function keysOf ({ me }: Pick<Visit, 'me'>): Choosing {
+  return {
+    path: '/api-keys', noun: 'API key', prefix: 'key_', query: { status: 'active', creator: me.member.id }
+  }
 }
 
 function columnsOf (keys: ReadonlyMap<string, string>): Column<Token>[] {
@@ -122,22 +126,27 @@ function revocationOf (token: Token): string {
 
 async function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | null): Promise<Screen> {
   const field = 'field' in visit ? visit.field : () => ''
-  // What a person makes is bound to them, and so is the key that it acts for.
-  const keys = await keysOf(visit, { status: 'active', creator: visit.me.member.id })
+  const keys = may(visit.me, 'api-keys:read')
+    ? await choosable<Key>(visit.api, keysOf(visit))
+    : { all: [], isWhole: true, total: '0' }
   return {
     title: 'Create webhook token',
     path: way,
     place: path,
     lead: 'It is shown once, right after this.',
-    content: keys.length === 0
+    content: keys.all.length === 0
       ? html`<p class="empty">You have no API key yet that a token could act for.
 <a href="${dashboardPath}/api-keys/new">Create an API key</a></p>`
       : html`<form class="panel" method="post" action="${path}">
 !${refusal === null ? '' : html`<p class="alert" role="alert">${refusal.message}</p>`}
 !${attemptField(refusal === null ? newSecret() : field('attempt'))}
-<div class="field"><label for="key">API key</label><p class="hint" id="key-hint">The token does what this key may.</p>
-<select id="key" name="key" aria-describedby="key-hint">!${keys.map(({ id, name, hint }) =>
-  html`<option value="${id}"!${id === field('key') ? ' selected' : ''}>${name} (${hint})</option>`)}</select></div>
+!${choiceField(keysOf(visit), keys, {
+  name: 'key',
+  label: 'API key',
+  hint: 'The token does what this key may.',
+  chosen: field('key'),
+  text: ({ name, hint }) => `${name} (${hint})`
+})}
 !${textField({
   name: 'type', label: 'Kind of object', value: field('type'), required: true, hint: 'As the API names it: templates.'
 })}
@@ -147,10 +156,12 @@ async function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | 
   }
 }
 
-async function create ({ api, field }: Submission): Promise<Outcome> {
+async function create (submission: Submission): Promise<Outcome> {
+  const { api, field } = submission
+  const apiKey = await chosenId(api, keysOf(submission), field('key').trim())
   const made = await api.change<Token & { token: string }>('POST', '/webhook-tokens', {
     idempotencyKey: field('attempt'),
-    body: { apiKey: field('key'), object: { type: field('type').trim(), id: field('object').trim() } }
+    body: { apiKey, object: { type: field('type').trim(), id: field('object').trim() } }
   })
   return {
     screen: shownOnce({

@@ -20,7 +20,7 @@ import {
   discouragingHeaders, failureAnswer, refusalAnswer, type ReadyAnswer, type StyledOccasion
 } from '../../guard/refusal/ready-answer.ts'
 import {
-  noteVerdict, recordFailure, recordRefusal, type FailedRequest, type RecordDependencies
+  logAskedAndAdmitted, noteVerdict, recordFailure, recordRefusal, type FailedRequest, type RecordDependencies
 } from '../../guard/verdict-record.ts'
 import { isOverTls } from '../../http/forwarded.ts'
 import { presentError } from '../../management/conventions/presenter.ts'
@@ -196,6 +196,9 @@ async function decideFor (
     return refusalAnswer(admitted, occasion, challengedBy(resource, needs.requirements))
   }
   noteVerdict(options, 'admitted', admitted.principal.kind)
+  logAskedAndAdmitted(options, admitted.principal, {
+    ...recorded(request), resource, route: routeOf(request), status: 200
+  })
   const inQuery = 'inQuery' in presented && presented.inQuery
   return {
     headers: {

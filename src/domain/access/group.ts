@@ -11,8 +11,9 @@ import { mayAll, permissionsOf, type Member } from '../members/permissions.ts'
 import { noPermissions, onEveryResource, together } from '../members/roles.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
 import { change, load, type RecordKind } from '../audit/change.ts'
-import type { Page, PageQuery } from '../core/page.ts'
-import { keepingPoliciesChangeable, undoing } from './policy-impact.ts'
+import type { Listed, ListQuery, Sought } from '../core/list.ts'
+import { undoing } from './own-lock-out.ts'
+import { keepingPoliciesChangeable } from './policy-impact.ts'
 import type { Policy } from '../policy/policy.ts'
 import { covers, namesOf } from '../resources/scope.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
@@ -76,7 +77,7 @@ export interface GroupRepository {
   /** For every reason. */
   removeMember (id: string, memberId: string): Promise<void>
   /** With `memberId`: the groups that this member is in. */
-  page (query: PageQuery, filter: { organizationId?: string, memberId?: string }): Promise<Page<Group>>
+  page (query: ListQuery, filter: Sought & { organizationId?: string, memberId?: string }): Promise<Listed<Group>>
 }
 
 export interface GroupPort { groups: GroupRepository }

@@ -128,7 +128,7 @@ export async function changePolicy (
 ): Promise<Policy> {
   return await store.transaction(async (tx) => {
     const planned = await plan(tx)
-    const forced = await requireStillAdministered(tx, planned, clock(), force)
+    const forced = await requireStillAdministered(tx, planned, actor, clock(), force)
     const kept = await write(tx, planned)
     await tx.audit.append(auditEvent(actor, clock(), typeOf(planned), auditDetail(planned, forced ? { forced } : {})))
     return kept

@@ -9,9 +9,12 @@ import { Failure } from '../../base/errors.ts'
 import { credentialAccesses, placeOf, usableScopes } from './effective-access.ts'
 import type { CredentialAccess, ResourceAccess } from './access-explanation.ts'
 import type { PageQuery } from '../core/page.ts'
-import type { CredentialKind, PlannedPolicy, Policy, PolicyPlan, PolicyPort } from '../policy/policy.ts'
+import type { CredentialKind, PlannedPolicy, PolicyPlan, PolicyPort } from '../policy/policy.ts'
 import { compilePolicies, evaluate, type UnknownAs, type PolicySet, type Subject } from '../policy/policy-evaluation.ts'
+import { ownLockOut, undoing, wouldLockOutActor } from './own-lock-out.ts'
+import { ownerOf, setsByOrganization, type Sets } from './planned-policies.ts'
 import { managementResourceId, type Resource, type ResourcePort } from '../resources/resource.ts'
+import type { Actor } from '../core/actor.ts'
 import type { Operation } from '../core/operation.ts'
 import type { ApiKeyPort } from '../credentials/api-key.ts'
 import type { ClientPort } from '../credentials/client.ts'
@@ -59,16 +62,15 @@ export interface Impact {
   totals: { credentials: number, gaining: number, losing: number }
   /** Whether it would be refused unless it is forced. */
   wouldLockOut: boolean
+  /** Whether it would be refused because of the very session that asks, from where it comes. */
+  wouldLockOutYou: boolean
 }
-
-/** The policies that bind a credential, by the organization it belongs to, as they are and as they would be. */
-interface Sets { before: readonly PolicySet[], after: readonly PolicySet[] }
 
 /**
  * Tells what `plan` would change; changes nothing. Looks at every credential that could be bound, whatever the page.
  */
 export async function impactOf<Wider extends Ports> (
-  { store, clock }: Operation<Wider>, plan: PolicyPlan<Wider>, query: PageQuery
+  { store, clock, actor }: Operation<Wider>, plan: PolicyPlan<Wider>, query: PageQuery
 ): Promise<Impact> {
   const now = clock()
   const planned = await plan(store)
@@ -85,11 +87,13 @@ export async function impactOf<Wider extends Ports> (
     if (impact.differences.some(({ loses }) => loses.length > 0)) totals.losing++
     if (behind(credential) && items.length <= query.limit) items.push(impact)
   }
+  const wouldLockOutYou = await wouldLockOutActor(store, actor, planned, now)
   return {
     items: items.slice(0, query.limit),
     hasMore: items.length > query.limit,
     totals,
-    wouldLockOut: await wouldLockOut(store, planned, now)
+    wouldLockOut: wouldLockOutYou || await wouldLockOut(store, planned, now),
+    wouldLockOutYou
   }
 }
 
@@ -138,50 +142,20 @@ function subjectOf ({ kind, organizationId, groups }: CredentialAccess, { resour
   return { kind, organizationId, groups, resourceId: resource.id }
 }
 
-function setsByOrganization (
-  repositories: PolicyPort, planned: PlannedPolicy
-): (organizationId: string | null) => Promise<Sets> {
-  const made = new Map<string | null, Promise<Sets>>()
-  const make = async (organizationId: string | null): Promise<Sets> => {
-    const owners = organizationId === null ? [null] : [null, organizationId]
-    const policies = await Promise.all(owners.map(owner => repositories.policies.of(owner)))
-    return {
-      before: policies.map(compilePolicies),
-      after: policies.map((each, i) =>
-        compilePolicies(owners[i] === ownerOf(planned) ? afterwards(each, planned) : each)
-      )
-    }
-  }
-  return organizationId => {
-    const known = made.get(organizationId) ?? make(organizationId)
-    made.set(organizationId, known)
-    return known
-  }
-}
-
-function ownerOf ({ before, after }: PlannedPolicy): string | null {
-  return (after ?? before)!.organizationId
-}
-
-function afterwards (policies: readonly Policy[], { before, after }: PlannedPolicy): Policy[] {
-  const others = policies.filter(policy => policy.id !== before?.id)
-  return after === null ? others : [...others, after]
-}
-
-/** What lets a credential undo a policy. */
-export const undoing = 'policies:write'
-
 /**
- * Refuses a change after which no credential of the organization could change its policies any more. A policy of the
- * deployment can always be undone with the admin token, which no policy binds. Returns whether `force` was what let it
- * pass.
+ * Refuses a change after which no credential of the organization could change its policies any more, or not the session
+ * of the person that makes it. A policy of the deployment can always be undone with the admin token, which no policy
+ * binds. Returns whether `force` was what let it pass.
  * @throws Failure `would_lock_out`.
  */
 export async function requireStillAdministered (
-  repositories: Ports, planned: PlannedPolicy, now: Date, force: boolean
+  repositories: Ports, planned: PlannedPolicy, actor: Actor, now: Date, force: boolean
 ): Promise<boolean> {
-  if (!await wouldLockOut(repositories, planned, now)) return false
+  const locksOutActor = await wouldLockOutActor(repositories, actor, planned, now)
+  const locksOutAll = await wouldLockOut(repositories, planned, now)
+  if (!locksOutAll && !locksOutActor) return false
   if (force) return true
+  if (!locksOutAll) throw ownLockOut(actor)
   throw new Failure('would_lock_out', {
     message: `After this no credential of ${
       ownerOf(planned)

@@ -1,4 +1,5 @@
 /** Authorizations: what a member has allowed one installation of a client at one resource, until it ends. */
+import type { Total } from '../core/list.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { Actor } from '../core/actor.ts'
@@ -102,7 +103,7 @@ export interface AuthorizationRepository {
   prune (before: { expired: Date, waiting: Date }, limit: number): Promise<number>
   page (query: PageQuery, filter: AuthorizationFilter): Promise<Page<Authorization>>
   /** How many rows all pages have. */
-  count (filter: AuthorizationFilter): Promise<number>
+  count (filter: AuthorizationFilter): Promise<Total>
 }
 
 /** An authorization as its calls are counted. Access tokens are live: the live account of the organization pays. */

@@ -12,11 +12,11 @@ import type { Client, ClientPort } from '../credentials/client.ts'
 import {
   organizations, type Organization, type OrganizationPort, type UnverifiedClientRule
 } from '../tenancy/organization.ts'
-import { mostInSet, mostNamed, type AuthorizationPort } from './authorization.ts'
+import { mostInSet, type AuthorizationPort } from './authorization.ts'
 import type { AuthorizationStepPort } from './authorization-step.ts'
 import type { ClientApproval, ClientApprovalPort } from './client-approval.ts'
-import { aboutConsent, type ConsentPort } from './consent.ts'
-import { endAllInside } from './end.ts'
+import type { ConsentPort } from './consent.ts'
+import { endOfClients } from './end.ts'
 
 type Described = Pick<Client, 'id' | 'name' | 'origin' | 'organizationId' | 'metadata'>
 
@@ -122,7 +122,9 @@ export async function endUnadmitted (
   let ended = 0
   for (let i = 0; i < clientIds.length; i += mostInSet) {
     const unadmitted = await unadmittedOf(tx, organization, clientIds.slice(i, i + mostInSet))
-    if (unadmitted.length > 0) ended += await endOfClients(tx, actor, organizationId, unadmitted, now)
+    if (unadmitted.length > 0) {
+      ended += (await endOfClients(tx, actor, organizationId, unadmitted, now, 'client-not-admitted')).consents
+    }
   }
   return ended
 }
@@ -135,21 +137,4 @@ async function unadmittedOf (
   const approvals = new Map(found.map(each => [each.clientId, each]))
   return clientIds.filter(id =>
     admission(organization, clients.get(id) ?? null, approvals.get(id) ?? null) !== 'admitted')
-}
-
-/** One row of the audit log for all authorizations, and one for all consents. */
-async function endOfClients (
-  tx: AuditPort & AuthorizationPort & AuthorizationStepPort & ConsentPort, actor: Actor, organizationId: string,
-  clientIds: readonly string[], now: Date
-): Promise<number> {
-  const clients = clientIds.length === 1 ? { client: clientIds[0] } : { clients: clientIds.slice(0, mostNamed) }
-  const common = { organizationId, subject: organizationId, detail: clients }
-  await endAllInside(tx, actor, { organizationId, clientIds }, common, now, 'client-not-admitted')
-  const { count, named } = await tx.consents.removeAll({ organizationId, clientIds })
-  if (count === 0) return 0
-  const about = count === 1
-    ? aboutConsent(named[0]!)
-    : { ...common, detail: { ...clients, count, consents: named.map(({ id }) => id) } }
-  await tx.audit.append(auditEvent(actor, now, 'consent.ended', about))
-  return count
 }

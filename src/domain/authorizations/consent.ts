@@ -1,4 +1,5 @@
 /** Consents: what a member has ever allowed a client at a resource, so that the same is not asked again. */
+import type { Total } from '../core/list.ts'
 import type { Revised } from '../core/operation.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { AuthorizationSet, EndedSet } from './authorization.ts'
@@ -48,7 +49,7 @@ export interface ConsentRepository {
   clientsOf (organizationId: string): Promise<string[]>
   page (query: PageQuery, filter: ConsentFilter): Promise<Page<Consent>>
   /** How many rows all pages have. */
-  count (filter: ConsentFilter): Promise<number>
+  count (filter: ConsentFilter): Promise<Total>
 }
 
 export interface ConsentPort { consents: ConsentRepository }

@@ -6,7 +6,7 @@ import type { AuditPort } from '../audit/log.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireVisible, type Operation } from '../core/operation.ts'
 import {
-  aboutAuthorization, endInside, type Authorization, type AuthorizationEnd, type AuthorizationPort,
+  aboutAuthorization, endInside, mostNamed, type Authorization, type AuthorizationEnd, type AuthorizationPort,
   type AuthorizationSet
 } from './authorization.ts'
 import { limitsOf } from '../tenancy/limits.ts'
@@ -83,19 +83,57 @@ export async function endConsent (
 
 /**
  * Ends a set of authorizations inside of a transaction. One row of the audit log tells the end of all, since each takes
- * its turn at the head of the chain: it is about what they have in common, or about the one that there is.
+ * its turn at the head of the chain: it is about what they have in common, or about the one that there is. Returns how
+ * many ended.
  */
 export async function endAllInside (
   tx: AuditPort & AuthorizationPort & AuthorizationStepPort, actor: Actor, set: AuthorizationSet, common: AuditSubject,
   now: Date, reason: AuthorizationEnd
-): Promise<void> {
+): Promise<number> {
   const { count, named } = await tx.authorizations.endAll(set, now, reason)
   await tx.authorizationSteps.removeOfEnded(set)
-  if (count === 0) return
+  if (count === 0) return 0
   const about = count === 1
     ? aboutAuthorization(named[0]!, { reason })
     : { ...common, detail: { ...common.detail, reason, count, authorizations: named.map(({ id }) => id) } }
   await tx.audit.append(auditEvent(actor, now, 'authorization.ended', about))
+  return count
+}
+
+/** How many ended of each. */
+export interface EndedOfClients { authorizations: number, consents: number }
+
+/**
+ * Ends all that members have allowed a client: those of the actor's organization, or of `organizationId`; null: of
+ * every organization. Idempotent; an unknown client has none.
+ */
+export async function endClient (
+  { store, clock, actor }: Operation<Ports>, clientId: string, organizationId: string | null
+): Promise<EndedOfClients> {
+  const owner = actor.organizationId ?? organizationId
+  return await store.transaction(tx => endOfClients(tx, actor, owner, [clientId], clock(), 'ended'))
+}
+
+/**
+ * Ends what members of an organization, or of all for null, have allowed clients. One row of the audit log for all
+ * authorizations, and one for all consents.
+ */
+export async function endOfClients (
+  tx: Ports, actor: Actor, organizationId: string | null, clientIds: readonly string[], now: Date,
+  reason: AuthorizationEnd
+): Promise<EndedOfClients> {
+  const clients = clientIds.length === 1 ? { client: clientIds[0] } : { clients: clientIds.slice(0, mostNamed) }
+  const common = { organizationId, subject: organizationId ?? clientIds[0]!, detail: clients }
+  const organization = organizationId === null ? {} : { organizationId }
+  const authorizations = await endAllInside(tx, actor, { clientIds, ...organization }, common, now, reason)
+  const { count, named } = await tx.consents.removeAll({ clientIds, ...organization })
+  if (count > 0) {
+    const about = count === 1
+      ? aboutConsent(named[0]!)
+      : { ...common, detail: { ...clients, count, consents: named.map(({ id }) => id) } }
+    await tx.audit.append(auditEvent(actor, now, 'consent.ended', about))
+  }
+  return { authorizations, consents: count }
 }
 
 /** Ends one inside of a transaction, with its authorizations. */

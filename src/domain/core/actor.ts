@@ -34,6 +34,8 @@ export interface Actor {
   vouchedBy?: string | null
   /** Whether it is an OAuth client. Absent: no. */
   isClient?: boolean
+  /** Whether it is the session of a signed-in person. Absent: no. */
+  isPerson?: boolean
   /** The client's address as seen through trusted proxies, `unknown` if it cannot be determined; null: no request. */
   address: string | null
   requestId: string | null

@@ -14,6 +14,8 @@ export interface Page<T> {
   /** In descending order of (createdAt, id). */
   items: T[]
   hasMore: boolean
+  /** Where the next page begins, if that is not behind the last item. */
+  next?: Position
 }
 
 /** Every row of a collection behind `from`, read page by page; `from` null: from the newest. */
@@ -21,9 +23,9 @@ export async function * everyRow<T extends Position> (
   page: (query: PageQuery) => Promise<Page<T>>, from: Position | null = null
 ): AsyncGenerator<T> {
   for (let after = from; ;) {
-    const { items, hasMore } = await page({ limit: 200, after })
+    const { items, hasMore, next = items.at(-1)! } = await page({ limit: 200, after })
     yield * items
     if (!hasMore) return
-    after = items.at(-1)!
+    after = next
   }
 }

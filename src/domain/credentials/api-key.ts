@@ -1,4 +1,5 @@
 /** API keys: the record, its state at a moment, and what it may do. */
+import type { Listed, ListQuery, Sought } from '../core/list.ts'
 import { Failure } from '../../base/errors.ts'
 import type { Environment } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
@@ -7,8 +8,6 @@ import { scopesOf, type Member, type MemberPort } from '../members/permissions.t
 import type { Limits } from '../tenancy/limits.ts'
 import type { Organization, OrganizationPort } from '../tenancy/organization.ts'
 import { auditedAnnotations, type Annotated } from '../core/annotations.ts'
-import type { Listed, ListQuery } from '../core/list.ts'
-import type { Page, PageQuery } from '../core/page.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import { scopesWhenVouched } from '../resources/lasting-scopes.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
@@ -95,7 +94,8 @@ export function statusOf ({ revokedAt, disabledAt, rotatedTo, expiresAt }: ApiKe
 }
 
 /** Filter of a list; a member that is left out does not narrow it. */
-export interface ApiKeyFilter {
+/** `search`: in the name, or the hint. */
+export interface ApiKeyFilter extends Sought {
   organizationId?: string
   /** Exactly this name. */
   name?: string
@@ -105,8 +105,6 @@ export interface ApiKeyFilter {
   externalId?: string
   /** Those whose status, at an instant, is this one. */
   status?: { is: KeyStatus, at: Date }
-  /** Those with this text in their name or hint, in whatever case. */
-  search?: string
   /** Made before this instant, and not used since. */
   unusedSince?: Date
   /** With an end before this instant. */
@@ -130,10 +128,8 @@ export interface ApiKeyRepository {
   inOverlap (chainId: string, now: Date): Promise<ApiKey[]>
   /** Every key of a chain: its id, and what it replaced. */
   lineage (chainId: string): Promise<ReadonlyMap<string, string | null>>
-  page (query: PageQuery, filter: ApiKeyFilter): Promise<Page<ApiKey>>
-  /** As `page`, in another order, with a count. */
   /** `names`: with the name of each creator. */
-  list (
+  page (
     query: ListQuery & { names?: boolean }, filter: ApiKeyFilter
   ): Promise<Listed<ApiKey & { creatorName?: string | null }>>
 }

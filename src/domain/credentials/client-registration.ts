@@ -1,7 +1,8 @@
 /** Clients that register themselves (RFC 7591, RFC 7592), and their removal when they are abandoned. */
 import { isDeepStrictEqual } from 'node:util'
 import { digestOf } from '../../secrets/digest.ts'
-import { newSecret, newLabelledSecret, newId } from '../../secrets/random.ts'
+import { newRegistrationAccessText } from '../../secrets/credential-text.ts'
+import { newSecret, newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
 import { notAnnotated } from '../core/annotations.ts'
 import type { Operation } from '../core/operation.ts'
@@ -35,7 +36,7 @@ export async function registerClient (
 ): Promise<RegisteredClient> {
   const now = clock()
   const secret = usesSecret(metadata.token_endpoint_auth_method) ? newSecret() : null
-  const registrationAccessToken = newLabelledSecret('lkrat')
+  const registrationAccessToken = newRegistrationAccessText()
   const client: Client = {
     id: newId('cli'),
     organizationId: token?.organizationId ?? null,

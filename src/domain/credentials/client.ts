@@ -1,10 +1,9 @@
 /** OAuth clients: the record, its secrets and its grants. */
+import type { Listed, ListQuery, Sought } from '../core/list.ts'
 import { hintOf } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
 import { auditedAnnotations, type Annotated } from '../core/annotations.ts'
-import type { Listed, ListQuery } from '../core/list.ts'
-import type { Page, PageQuery } from '../core/page.ts'
 import { namesOf } from '../resources/scope.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import {
@@ -131,14 +130,13 @@ export interface ClientRepository extends ClientKeyUse {
   /** Registered clients that were never used nor changed and were created before `createdBefore`. */
   idle (createdBefore: Date, limit: number): Promise<Client[]>
   remove (id: string): Promise<void>
-  page (query: PageQuery, filter: ClientFilter): Promise<Page<Client>>
-  list (query: ListQuery, filter: ClientFilter): Promise<Listed<Client>>
+  page (query: ListQuery, filter: ClientFilter): Promise<Listed<Client>>
 }
 
 export interface ClientPort { clients: ClientRepository }
 
-/** Filter of a list; a member that is left out does not narrow it. */
-export interface ClientFilter {
+/** Filter of a list; a member that is left out does not narrow it. `search`: in the name, or the id. */
+export interface ClientFilter extends Sought {
   organizationId?: string
   /** Exactly this name. */
   name?: string
@@ -148,8 +146,6 @@ export interface ClientFilter {
   status?: ClientStatus
   /** Those that have a grant on it. */
   resourceId?: string
-  /** A part of the name or the id, in whatever case its ASCII letters are. */
-  search?: string
 }
 
 /** A client and, where one was made, its secret in clear: shown now and never again (LB-09). */

@@ -7,7 +7,7 @@ import { newPublishableText, type Environment } from '../../secrets/credential-t
 import { newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
 import { reasonAgainstOrganization, requireActiveOrganization, type Organization } from '../tenancy/organization.ts'
-import type { Page, PageQuery } from '../core/page.ts'
+import type { Listed, ListQuery, Sought } from '../core/list.ts'
 import { requireUsableResource, type Resource } from '../resources/resource.ts'
 import { requireDelegable } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
@@ -48,11 +48,11 @@ export interface PublishableKeyRepository {
   /** Replaces everything but id, publishable text and createdAt; returns it with its next revision. */
   update(key: PublishableKey): Promise<PublishableKey>
   page(
-    query: PageQuery,
-    filter: {
+    query: ListQuery,
+    filter: Sought & {
       organizationId?: string, name?: string, environment?: Environment, resourceId?: string, revoked?: boolean
     }
-  ): Promise<Page<PublishableKey>>
+  ): Promise<Listed<PublishableKey>>
 }
 
 export interface PublishableKeyPort { publishableKeys: PublishableKeyRepository }

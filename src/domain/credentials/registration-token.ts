@@ -4,12 +4,13 @@ import type { Awaitable } from '../../base/awaitable.ts'
 import { Failure } from '../../base/errors.ts'
 import { hintOf } from '../../secrets/credential-text.ts'
 import { digestOf } from '../../secrets/digest.ts'
-import { newId, newLabelledSecret } from '../../secrets/random.ts'
+import { newRegistrationTokenText } from '../../secrets/credential-text.ts'
+import { newId } from '../../secrets/random.ts'
 import { readAllowlist } from '../../base/ip-address.ts'
 import { auditEvent } from '../audit/event.ts'
 import { defaultGrants } from './default-grants.ts'
 import { requireActiveOrganization, type OrganizationPort } from '../tenancy/organization.ts'
-import type { Page, PageQuery } from '../core/page.ts'
+import type { Listed, ListQuery, Sought } from '../core/list.ts'
 import { requireUsableResource, type ResourcePort } from '../resources/resource.ts'
 import { requireGrantsHeld, type GrantDelegation } from '../members/delegation.ts'
 import { namesOf, requireGrantable } from '../resources/scope.ts'
@@ -52,7 +53,7 @@ export interface RegistrationTokenRepository {
   update (token: RegistrationToken): Promise<RegistrationToken>
   /** Takes one use, if there is one left. Exactly as many of many racing callers get true as there were uses. */
   spend (id: string): Promise<boolean>
-  page (query: PageQuery, filter: RegistrationTokenFilter): Promise<Page<RegistrationToken>>
+  page (query: ListQuery, filter: RegistrationTokenFilter): Promise<Listed<RegistrationToken>>
 }
 
 export interface RegistrationTokenPort { registrationTokens: RegistrationTokenRepository }
@@ -61,8 +62,8 @@ export interface RegistrationTokenPort { registrationTokens: RegistrationTokenRe
 export const registrationTokenStatuses = ['active', 'spent', 'expired', 'revoked'] as const
 export type RegistrationTokenStatus = typeof registrationTokenStatuses[number]
 
-/** Filter of a list; a member that is left out does not narrow it. */
-export interface RegistrationTokenFilter {
+/** Filter of a list; a member that is left out does not narrow it. `search`: in the name, or the hint. */
+export interface RegistrationTokenFilter extends Sought {
   organizationId?: string
   /** Exactly this name. */
   name?: string
@@ -86,7 +87,7 @@ export async function createRegistrationToken (
   { store, clock, actor }: Operation<Ports>, input: RegistrationTokenInput
 ): Promise<{ token: RegistrationToken, secret: string }> {
   const now = clock()
-  const secret = newLabelledSecret('lkrgt')
+  const secret = newRegistrationTokenText()
   const expiresAt = requireFuture(input.expiresAt ?? null, now)
   return await store.transaction(async tx => {
     await requireActiveOrganization(tx, actor, input.organizationId)

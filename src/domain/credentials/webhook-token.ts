@@ -8,7 +8,7 @@ import { requireCredentialHeld } from '../members/delegation.ts'
 import { delegationOf, mayTouch, type ApiKey } from './api-key.ts'
 import { auditEvent } from '../audit/event.ts'
 import { requireActiveOrganization } from '../tenancy/organization.ts'
-import type { Page, PageQuery } from '../core/page.ts'
+import type { Listed, ListQuery, Sought } from '../core/list.ts'
 import { requireUsableResource } from '../resources/resource.ts'
 import { requireVisible } from '../core/operation.ts'
 import { type Revised } from '../core/operation.ts'
@@ -58,8 +58,9 @@ export interface WebhookTokenRepository {
   /** Revokes every token of a key; returns how many were not revoked yet. */
   revokeOfKey (apiKeyId: string, at: Date): Promise<number>
   page(
-    query: PageQuery, filter: { organizationId?: string, apiKeyId?: string, resourceId?: string, revoked?: boolean }
-  ): Promise<Page<WebhookToken>>
+    query: ListQuery,
+    filter: Sought & { organizationId?: string, apiKeyId?: string, resourceId?: string, revoked?: boolean }
+  ): Promise<Listed<WebhookToken>>
 }
 
 export interface WebhookTokenPort { webhookTokens: WebhookTokenRepository }

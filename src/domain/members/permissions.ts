@@ -1,7 +1,7 @@
 /** Members of an organization, and what their role, scopes and groups permit. */
 import type { Creator, Permissions } from '../core/actor.ts'
 import type { Revised } from '../core/operation.ts'
-import type { PageQuery, Page } from '../core/page.ts'
+import type { Listed, ListQuery, Sought } from '../core/list.ts'
 import { managementResourceId, type Resource } from '../resources/resource.ts'
 import { expand } from '../resources/scope.ts'
 import { noPermissions, onEveryResource, rolePermissions, together, type Role } from './roles.ts'
@@ -28,8 +28,8 @@ export interface Member extends Revised {
 /** A group of a member, and the scopes that it adds. */
 export interface MemberGroup { id: string; scopes: readonly string[] }
 
-/** Filter of a list; a member that is left out does not narrow it. */
-export interface MemberFilter {
+/** Filter of a list; a member that is left out does not narrow it. `search`: in the name, or the e-mail. */
+export interface MemberFilter extends Sought {
   organizationId?: string
   groupId?: string
   /** Exactly this name. */
@@ -52,7 +52,7 @@ export interface MemberRepository {
    * @throws as `insert`.
    */
   update (member: Member): Promise<Member>
-  page (query: PageQuery, filter: MemberFilter): Promise<Page<Member>>
+  page (query: ListQuery, filter: MemberFilter): Promise<Listed<Member>>
 }
 
 export interface MemberPort { members: MemberRepository }

@@ -150,6 +150,23 @@ export async function spendCredits (
   return spendings.map(spending => verdicts.get(spending)!)
 }
 
+/**
+ * What speaks against a spending now; null: nothing does. Takes nothing, and checks in the order of `spendCredits`.
+ */
+export async function reasonAgainstSpending (
+  store: AllowancePort & CreditPort, { consumer, organization, credits, now }: Omit<Spending, 'id'>
+): Promise<'insufficient_credits' | 'quota_exceeded' | null> {
+  if (await store.credits.balance(consumer) < credits) return 'insufficient_credits'
+  for (const [holder, limit] of [
+    [consumer.chainId, consumer.creditsPerMonth], [organizationHolder(consumer), organization.creditsPerMonth]
+  ] as const) {
+    if (limit === null) continue
+    const { credits: spent } = await store.allowances.taken(holder, monthOf(now))
+    if (spent + credits > limit) return 'quota_exceeded'
+  }
+  return null
+}
+
 /** By account: servers lock accounts in one order, so they never deadlock. */
 function inLockOrder (spendings: readonly Spending[]): Spending[] {
   const account = ({ consumer }: Spending) => `${consumer.organizationId} ${consumer.environment}`

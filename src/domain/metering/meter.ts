@@ -8,9 +8,9 @@ import type { Clock } from '../../base/clock.ts'
 import { newTelemetry } from '../../telemetry/telemetry.ts'
 import { quotaLeases, monthState, type TakenCall } from './quota-lease.ts'
 import { monthEnd, secondsUntil } from '../core/calendar.ts'
-import { refundCredits } from './credit.ts'
+import { reasonAgainstSpending, refundCredits } from './credit.ts'
 import type { Consumer, Limits } from '../tenancy/limits.ts'
-import { boundsOf, giveBack, takeMinutes, type Bound, type Taken } from './minute-limits.ts'
+import { boundsOf, giveBack, isMinuteFull, takeMinutes, type Bound, type Taken } from './minute-limits.ts'
 import { rateLimiter, type RateLimitState } from './rate-limiter.ts'
 import { unshared, type SharedCounters } from './shared-counters.ts'
 import { CountFollowers, type ToldCounts, type Totals } from './told-counts.ts'
@@ -49,9 +49,11 @@ export interface CallsElsewhere extends Holders { calls: number, day: string, by
  */
 export type MeterVerdict = { ok: true, spending: string | null, limits: readonly RateLimitState[] } | Refused
 
+export type LimitReason = 'rate_limited' | 'quota_exceeded' | 'insufficient_credits'
+
 interface Refused {
   ok: false
-  reason: 'rate_limited' | 'quota_exceeded' | 'insufficient_credits'
+  reason: LimitReason
   retryAfterSeconds: number | null
   limits: readonly RateLimitState[]
 }
@@ -64,6 +66,11 @@ export interface Meter {
    * `storage_unavailable` if that fails: it never guesses.
    */
   admit (call: MeteredCall): Awaitable<MeterVerdict>
+  /**
+   * The reason for which `admit` would refuse a call now; null: it would admit it. Counts and takes nothing, and asks
+   * the database where `admit` might answer from memory. Throws Failure `storage_unavailable`.
+   */
+  reasonAgainst (call: MeteredCall): Promise<LimitReason | null>
   /** Counts calls that a guard in another process admitted on a day: 'YYYY-MM-DD', UTC. */
   countElsewhere (calls: CallsElsewhere): void
   /**
@@ -181,6 +188,14 @@ export function meter (
         giveBack(taken)
         throw error
       })
+    },
+    async reasonAgainst (call) {
+      const bounds = boundsOf(call)
+      if (isMinuteFull(rates, bounds, call.now)) return 'rate_limited'
+      for (const { holder, limits: { callsPerMonth } } of bounds) {
+        if (callsPerMonth !== null && !await calls.hasLeft(holder, callsPerMonth, call.now)) return 'quota_exceeded'
+      }
+      return call.credits === 0 ? null : await reasonAgainstSpending(store, call)
     },
     countElsewhere ({ consumer, organization, calls: count, day, now, by }) {
       usage.add(consumer.id, day, count)

@@ -31,3 +31,9 @@ export function takeMinutes (rates: RateLimiter, bounds: readonly Bound[], now: 
   }
   return null
 }
+
+/** Whether `takeMinutes` would find a full bucket. Takes nothing. */
+export function isMinuteFull (rates: RateLimiter, bounds: readonly Bound[], now: Date): boolean {
+  return bounds.some(({ holder, limits: { callsPerMinute } }) =>
+    callsPerMinute !== null && rates.held(holder, callsPerMinute, now) >= callsPerMinute)
+}

@@ -43,6 +43,11 @@ export interface TakenCall {
 export interface QuotaLeases {
   /** Takes a call from the holder's month at `now`. Synchronous while the block in memory lasts. */
   take (holder: string, callsPerMonth: number, now: Date, policy?: LimitName): Awaitable<TakenCall>
+  /**
+   * Whether `take` would find a call in the holder's month. Takes none, and asks the database unless the block in
+   * memory has some. Calls that other servers took ahead count as taken, as they do for `take`.
+   */
+  hasLeft (holder: string, callsPerMonth: number, now: Date): Promise<boolean>
   /** Returns to the database the calls taken ahead for holders that were idle for `idleSeconds`. */
   giveBackIdle (): Promise<void>
   /** Returns all of them. */
@@ -116,9 +121,10 @@ export function quotaLeases (
     ttl: idleSeconds * 1_000, ttlResolution: 0, updateAgeOnGet: true, perf: { now: uptime }, dispose: giveBack
   })
 
+  // The key includes the quota: units of an old quota are not spent under a new one.
+  const nameOf = (holder: string, quota: number, month: string) => `${month} ${quota} ${holder}`
   const blockOf = (holder: string, quota: number, month: string): Block => {
-    // The key includes the quota: units of an old quota are not spent under a new one.
-    const name = `${month} ${quota} ${holder}`
+    const name = nameOf(holder, quota, month)
     const known = blocks.get(name)
     if (known !== undefined) return known
     const block: Block = { holder, month, quota, left: 0, taken: 0, emptyAt: null, taking: null }
@@ -160,6 +166,12 @@ export function quotaLeases (
   return {
     take: (holder, callsPerMonth, now, policy = 'month') =>
       decide(blockOf(holder, callsPerMonth, monthOf(now)), now, policy),
+    async hasLeft (holder, callsPerMonth, now) {
+      const month = monthOf(now)
+      // Without a use of it: a look must not keep calls from going back.
+      const left = blocks.peek(nameOf(holder, callsPerMonth, month))?.left ?? 0
+      return left > 0 || (await allowances.taken(holder, month)).calls < callsPerMonth
+    },
     async giveBackIdle () {
       blocks.purgeStale()
       await Promise.all(giving)

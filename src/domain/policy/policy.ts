@@ -2,7 +2,7 @@
 import { readAllowlist } from '../../base/ip-address.ts'
 import { Failure } from '../../base/errors.ts'
 import { isScopePattern } from '../resources/scope.ts'
-import type { Page, PageQuery } from '../core/page.ts'
+import type { Listed, ListQuery, Sought } from '../core/list.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import { problemOfWindow, type TimeWindow } from './time-window.ts'
 
@@ -57,8 +57,8 @@ export interface PolicyRepository {
   /** Every policy of an owner, oldest first; null: the deployment's. */
   of(organizationId: string | null): Promise<Policy[]>
   page(
-    query: PageQuery, filter: { organizationId?: string | null, effect?: Effect, enabled?: boolean }
-  ): Promise<Page<Policy>>
+    query: ListQuery, filter: Sought & { organizationId?: string | null, effect?: Effect, enabled?: boolean }
+  ): Promise<Listed<Policy>>
 }
 
 export interface PolicyPort { policies: PolicyRepository }

@@ -8,7 +8,7 @@ import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { Actor } from '../core/actor.ts'
 import { requireFuture, requireVisible, type Operation, type Revised } from '../core/operation.ts'
-import type { Page, PageQuery } from '../core/page.ts'
+import type { Listed, ListQuery, Sought } from '../core/list.ts'
 import { requireMayLetIn, requireRestrictionsWithin } from '../members/delegation.ts'
 import { normalEmail, requireEmail } from '../members/email.ts'
 import { memberBehind } from '../members/member-actor.ts'
@@ -46,7 +46,8 @@ export interface Invitation extends Revised {
 export const invitationStatuses = ['open', 'accepted', 'expired', 'revoked'] as const
 export type InvitationStatus = typeof invitationStatuses[number]
 
-export interface InvitationFilter {
+/** `search`: in the e-mail. */
+export interface InvitationFilter extends Sought {
   organizationId?: string
   normalEmail?: string
   status?: { is: InvitationStatus, at: Date }
@@ -61,7 +62,7 @@ export interface InvitationRepository {
   openFor (normalEmail: string, now: Date): Promise<Invitation[]>
   /** Accepts an open one, in one statement; false: it was not open any more. */
   accept (id: string, memberId: string, now: Date): Promise<boolean>
-  page (query: PageQuery, filter: InvitationFilter): Promise<Page<Invitation>>
+  page (query: ListQuery, filter: InvitationFilter): Promise<Listed<Invitation>>
   /** Deletes at most `limit` that were accepted, revoked or over before `before`; returns how many. */
   prune (before: Date, limit: number): Promise<number>
 }

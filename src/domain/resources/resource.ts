@@ -2,7 +2,7 @@
 import { Failure } from '../../base/errors.ts'
 import type { KeyUse, SigningAlgorithm } from '../tokens/signing-key.ts'
 import type { Actor } from '../core/actor.ts'
-import type { Page, PageQuery } from '../core/page.ts'
+import type { Listed, ListQuery, Sought } from '../core/list.ts'
 import type { Scope } from './scope.ts'
 import type { Style } from './style.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
@@ -65,7 +65,7 @@ export interface ResourceRepository extends KeyUse {
   inheritRetiredScopes (from: string, to: string): Promise<void>
   /** Revokes every resource of an organization. */
   revokeAll (organizationId: string, revokedAt: Date): Promise<void>
-  page (query: PageQuery, filter: ResourceFilter): Promise<Page<Resource>>
+  page (query: ListQuery, filter: ResourceFilter): Promise<Listed<Resource>>
 }
 
 /** The clients whose tokens a change of scopes revokes: implemented by the port of clients. */
@@ -78,8 +78,8 @@ export interface ClientGenerations {
 
 export interface ResourcePort { resources: ResourceRepository }
 
-/** Filters of resources; an absent one matches all. */
-export interface ResourceFilter {
+/** Filters of resources; an absent one matches all. `search`: in the name, or the identifier. */
+export interface ResourceFilter extends Sought {
   /** That organization's resources and the deployment's. */
   visibleTo?: string
   /** That organization's only. */

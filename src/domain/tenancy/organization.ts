@@ -5,7 +5,7 @@ import { auditEvent } from '../audit/event.ts'
 import type { Actor } from '../core/actor.ts'
 import { limitsOf, noLimits, type Limits } from './limits.ts'
 import { change, load, type RecordKind } from '../audit/change.ts'
-import type { Page, PageQuery } from '../core/page.ts'
+import type { Listed, ListQuery, Sought } from '../core/list.ts'
 import { requireVisible, type Revised, type Operation } from '../core/operation.ts'
 import type { AuditPort } from '../audit/log.ts'
 
@@ -41,8 +41,8 @@ export interface Organization extends Limits, Revised {
   unverifiedClients: UnverifiedClientRule
 }
 
-/** Filters of organizations; an absent one matches all. */
-export interface OrganizationFilter {
+/** Filters of organizations; an absent one matches all. `search`: in the name, or the id. */
+export interface OrganizationFilter extends Sought {
   id?: string
   /** Exactly this name. */
   name?: string
@@ -54,7 +54,7 @@ export interface OrganizationRepository {
   get (id: string): Promise<Organization | null>
   /** Replaces everything but id and createdAt; returns it with its next revision. */
   update (organization: Organization): Promise<Organization>
-  page (query: PageQuery, filter: OrganizationFilter): Promise<Page<Organization>>
+  page (query: ListQuery, filter: OrganizationFilter): Promise<Listed<Organization>>
 }
 
 /** Ending an organization ends its resources: implemented by the port of resources. */

@@ -117,15 +117,15 @@ export const remedies: Readonly<Record<Reason, Explained>> = {
     remedy: 'Sign in again at /api/v1/auth/login?prompt=login.',
   },
   rate_limited: {
-    because: 'The calls of the minute were used up.',
+    because: 'The calls of the minute are used up.',
     remedy: 'Wait as long as Retry-After said, spread the calls, or have callsPerMinute raised.',
   },
   quota_exceeded: {
-    because: 'The allowance of the month was used up.',
+    because: 'The allowance of the month is used up.',
     remedy: 'Wait for the next month, or have callsPerMonth or creditsPerMonth raised.',
   },
   insufficient_credits: {
-    because: 'There were not enough credits left.',
+    because: 'There are not enough credits left.',
     remedy: 'Grant credits to the organization, in the environment of the key.',
   },
   insufficient_budget: {

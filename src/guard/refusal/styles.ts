@@ -22,6 +22,23 @@ export interface ErrorStyle {
   failure (failure: Failure, occasion: Occasion): Answer
   /** The code that it documents for a refusal; left out: the public reason. */
   code?(refusal: Refusal): string
+  /** The status of a refusal; left out: that of its reason. */
+  status?(refusal: Refusal): number
+}
+
+/** The status that a caller gets in a style. */
+export function statusIn (style: ErrorStyleName, refusal: Refusal): number {
+  return errorStyles[style].status?.(refusal) ?? statuses[refusal.reason]
+}
+
+/** The code that a caller gets in a style; null: its bodies have the status alone. */
+export function codeIn (style: ErrorStyleName, refusal: Refusal): string | null {
+  if (style === 'craftdesk') return null
+  return errorStyles[style].code?.(refusal) ?? upperCode(refusal)
+}
+
+function craftkitStatus ({ reason }: Refusal): number {
+  return reason === 'feature_missing' ? 401 : statuses[reason]
 }
 
 /** The codes of CL-12, and those of the other reasons. */
@@ -154,11 +171,12 @@ export const errorStyles: Readonly<Record<ErrorStyleName, ErrorStyle>> = {
   craftkit: {
     refusal: (refusal, { transports }) => {
       const code = craftkitCode(refusal)
-      const status = refusal.reason === 'feature_missing' ? 401 : statuses[refusal.reason]
-      return answer(status, { error: { code, message: craftkitSentences[code] ?? sentence(refusal, transports) } })
+      const message = craftkitSentences[code] ?? sentence(refusal, transports)
+      return answer(craftkitStatus(refusal), { error: { code, message } })
     },
     failure: ({ status, message, code }) => answer(status, { error: { code, message } }),
     code: craftkitCode,
+    status: craftkitStatus,
   },
   craftdesk: {
     refusal: (refusal, { transports }) => {

@@ -42,6 +42,7 @@ function actorOf (request: FastifyRequest): Actor {
     restrictions,
     vouchedBy: principal.vouchedBy ?? null,
     isClient: principal.kind === 'access_token' && principal.idKind === undefined,
+    isPerson: principal.kind === 'person',
     address: addressOf(request),
     requestId: request.id
   }

@@ -3,6 +3,7 @@ import type { Static, TSchema } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import type { ObjectRestriction } from '../../domain/credentials/api-key.ts'
 import { mostAnnotations } from '../../domain/core/annotations.ts'
+import type { ListOrder } from '../../domain/core/list.ts'
 import { defaultLimit, greatestLimit } from './pages.ts'
 
 /** An object with these members only. `title`: its name in the document, if several routes take it. */
@@ -30,15 +31,10 @@ export const Pagination = Type.Object({
   hasMore: Type.Boolean(),
   nextCursor: Type.Optional(Type.String({ description: 'Absent on the last page.' })),
   total: Type.Optional(Type.Integer({ description: 'Rows on all pages; present where `total=true` asks for it.' })),
+  totalIsAtLeast: Type.Optional(Type.Literal(true, {
+    description: 'Present where there may be more than `total`: no more are counted.'
+  })),
 })
-
-/** A text that people search for in names. */
-export const SearchText = as(
-  Type.String({
-    minLength: 1, maxLength: 100, description: 'A part of the name, or of the visible part of the secret.'
-  }),
-  'nightly'
-)
 
 /** Whether the answer says how many rows there are on all pages. */
 export const Total = Type.Optional(Type.Boolean({ default: false, description: 'Whether to count the rows.' }))
@@ -168,6 +164,38 @@ export const PageQuerystring = {
     Type.Integer({ minimum: 1, maximum: greatestLimit, default: defaultLimit, description: 'Rows per page.' })
   ),
   cursor: cursor(512, '`nextCursor` of the previous page.')
+}
+
+/** Ids in one member of a query, at most. */
+export const greatestIds = 100
+
+/** Ids in one member of a query. `of`: what they are of. */
+export function idsOf (of: string, example: string) {
+  return as(
+    Type.String({
+      // An id has at most 26 characters.
+      maxLength: greatestIds * 27,
+      // At most `greatestIds` of them.
+      pattern: '^[A-Za-z0-9_]+(,[A-Za-z0-9_]+){0,99}$',
+      description: `Ids of ${of}, with commas between them.`
+    }),
+    example
+  )
+}
+
+/** The query of a list for people. `records`: what it lists; `found`: what is searched; `sorts`: orders. */
+export function listQuerystring<Sort extends ListOrder> (
+  { records, found, sorts }: { records: string, found: string, sorts: readonly Sort[] }
+) {
+  return {
+    ...PageQuerystring,
+    search: Type.Optional(as(
+      Type.String({ minLength: 1, maxLength: 100, description: `A part of ${found}, in any case.` }), 'nightly'
+    )),
+    ids: Type.Optional(idsOf(records, 'x_2bNfD7hXk9mQpRsTuVwYzA,x_47oJu8Rmoptz2RZvzs30qU')),
+    sort: Type.Optional(Type.Enum([...sorts], { default: 'newest' })),
+    total: Total,
+  }
 }
 
 /** An instant in an answer. */

@@ -1,4 +1,5 @@
 /** What a credential is, for people that ask about it: as much as its collection shows of it, never its secret. */
+import type { Actor } from '../../domain/core/actor.ts'
 import { statusOf, type ApiKey } from '../../domain/credentials/api-key.ts'
 import { statusOfClient, type Client } from '../../domain/credentials/client.ts'
 import { statusOfManagementToken, type ManagementToken } from '../../domain/credentials/management-token.ts'
@@ -19,8 +20,9 @@ export interface DescribedCredential {
   id: string
   /** The authorization by which a client acts for that member; null: none. */
   authorizationId: string | null
+  /** Null: it has none, or the actor may not read its kind. */
   name: string | null
-  /** The visible part of its secret; null: it has none. */
+  /** The visible part of its secret; null as for `name`. */
   hint: string | null
   /** Null: the deployment. */
   organizationId: string | null
@@ -28,6 +30,26 @@ export interface DescribedCredential {
   /** The resource that it is for; null: several, or none. */
   resourceId: string | null
   expiresAt: Date | null
+}
+
+/** By which scope a kind is read; null: its name is no record's. */
+const readScopes: Readonly<Record<DescribedCredential['kind'], string | null>> = {
+  api_key: 'api-keys:read',
+  access_token: 'clients:read',
+  session: 'publishable-keys:read',
+  management_token: 'access-tokens:read',
+  webhook_token: 'webhook-tokens:read',
+  person_session: 'members:read',
+  admin_token: null,
+  client: 'clients:read',
+  authorization: null,
+}
+
+/** Without the name and the hint of what the actor may not read: `audit:read` is for what happened. */
+export function asReadBy ({ scopes }: Pick<Actor, 'scopes'>, described: DescribedCredential): DescribedCredential {
+  const scope = readScopes[described.kind]
+  const mayRead = scope === null || scopes === null || scopes.includes(scope)
+  return mayRead ? described : { ...described, name: null, hint: null }
 }
 
 export function describedKey (key: ApiKey, now: Date): DescribedCredential {

@@ -13,7 +13,7 @@ import type { ApiKey } from '../../domain/credentials/api-key.ts'
 import { managementResourceId } from '../../domain/resources/resource.ts'
 import type { Store } from '../../domain/store.ts'
 import { isJwtByForm, type TokenReader } from '../../domain/tokens/access-token.ts'
-import { verdictByFacts, verdictOn, type JudgedCall, type JudgingDependencies } from '../../guard/admission.ts'
+import { foreseenByFacts, foreseenOn, type ForeseeingDependencies, type ForeseenCall } from '../../guard/admission.ts'
 import {
   isApiKeyText, isPersonSessionText, isWebhookToken, resemblesApiKey, resemblesManagementToken
 } from '../../secrets/credential-text.ts'
@@ -26,14 +26,14 @@ import {
 export interface Recognizing {
   store: Store
   actor: Pick<Actor, 'organizationId'>
-  judging: JudgingDependencies & { reader: TokenReader, authenticator: Pick<Authenticator, 'gatherClaims'> }
+  judging: ForeseeingDependencies & { reader: TokenReader, authenticator: Pick<Authenticator, 'gatherClaims'> }
   now: Date
 }
 
 /** A credential that was recognized. `judge`: the guard's verdict on it; null: its text is needed for one. */
 export interface RecognizedCredential {
   described: DescribedCredential
-  judge: ((call: JudgedCall) => Promise<Verdict>) | null
+  judge: ((call: ForeseenCall) => Promise<Verdict>) | null
 }
 
 /** An id of ours in the place of a text: of a key, a client, a token of the management API, or an authorization. */
@@ -73,7 +73,7 @@ function ofKey ({ judging: { registry }, now }: Recognizing, found: ApiKey): Rec
       // As checks have it, which may know of a change that the row lost.
       const key = await registry.apiKeyById(found.id)
       const facts = key === null ? notFound('unknown', 'api_key') : await keyFactsIn(registry, key, call)
-      return await verdictByFacts(call, facts)
+      return await foreseenByFacts(call, facts)
     }
   }
 }
@@ -95,7 +95,7 @@ async function byText (asked: Recognizing, text: string): Promise<RecognizedCred
 function ofKeyText (asked: Recognizing, key: ApiKey, text: string): RecognizedCredential {
   return {
     described: describedKey(key, asked.now),
-    judge: call => verdictOn(call, { credential: { kind: 'api_key', text }, inQuery: false })
+    judge: call => foreseenOn(call, { credential: { kind: 'api_key', text }, inQuery: false })
   }
 }
 
@@ -131,7 +131,7 @@ async function webhookToken ({ store, judging, now }: Recognizing, text: string)
       resourceId,
       expiresAt: null
     },
-    judge: call => verdictOn(
+    judge: call => foreseenOn(
       { ...call, webhookToken: text, webhookType: call.webhookType ?? object.type }, notFound('no_credential', null)
     )
   }
@@ -156,7 +156,7 @@ async function personSession (
       resourceId: managementResourceId,
       expiresAt: null
     },
-    judge: call => verdictOn(call, { session: text })
+    judge: call => foreseenOn(call, { session: text })
   }
 }
 
@@ -207,8 +207,8 @@ async function sessionToken ({ store, judging, now }: Recognizing, text: string)
   }
 }
 
-function asBearer (text: string): (call: JudgedCall) => Promise<Verdict> {
-  return call => verdictOn(call, { credential: { kind: 'access_token', text }, inQuery: false })
+function asBearer (text: string): (call: ForeseenCall) => Promise<Verdict> {
+  return call => foreseenOn(call, { credential: { kind: 'access_token', text }, inQuery: false })
 }
 
 /** For any resource and from any address: what a credential is does not depend on them. */

@@ -5,9 +5,10 @@ import type { Requirements } from '../../domain/access/judge.ts'
 import type { Refusal } from '../../domain/access/principal.ts'
 import type { Actor } from '../../domain/core/actor.ts'
 import { find, requireReadable, type Resource } from '../../domain/resources/resource.ts'
+import { managementStyle } from '../../domain/resources/style.ts'
 import type { FoundRoute, GuardedRoutes } from '../../guard/guarded-routes.ts'
-import { statuses, upperCode } from '../../guard/refusal/public-refusal.ts'
 import { remedies } from '../../guard/refusal/remedies.ts'
+import { codeIn, statusIn } from '../../guard/refusal/styles.ts'
 import type { RecognizedCredential, Recognizing } from './pasted-credential.ts'
 
 /** What a verdict is asked for; what is absent is not looked at. */
@@ -19,6 +20,8 @@ export interface AskedFor {
   route?: string
   organization?: string
   object?: { type: string, id: string }
+  /** What a call costs, in whole credits; a route of this server has its own. Absent: nothing. */
+  credits?: number
   /** The address that a request comes from; absent: an allowlist is not looked at. */
   from?: string
 }
@@ -36,7 +39,8 @@ export interface VerdictNow {
 
 export interface ExplainedRefusal {
   reason: string
-  code: string
+  /** Null: the style of the resource has none. */
+  code: string | null
   status: number
   because: string
   remedy: string
@@ -44,11 +48,15 @@ export interface ExplainedRefusal {
   policy: string | null
 }
 
-/** The guard's refusal with the sentences for operators. */
-export function explained (refusal: Pick<Refusal, 'reason' | 'requiredScopes' | 'policy'>): ExplainedRefusal {
+/**
+ * The guard's refusal with the sentences for operators, and the status and code that the caller gets in the style of
+ * the resource; without one, in that of our own API.
+ */
+export function explained (refusal: Refusal, resource: Resource | null): ExplainedRefusal {
   const { reason, requiredScopes = [], policy = null } = refusal
-  const code = upperCode({ presented: null, subject: null, organizationId: null, ...refusal })
-  return { reason, code, status: statuses[reason], ...remedies[reason], requiredScopes, policy }
+  const style = (resource?.style ?? managementStyle).errors
+  const [status, code] = [statusIn(style, refusal), codeIn(style, refusal)]
+  return { reason, code, status, ...remedies[reason], requiredScopes, policy }
 }
 
 /** Null: the credential can be judged by its text alone, and was named by its id. */
@@ -78,7 +86,7 @@ export async function verdictNow (
     resource: resource?.identifier ?? null,
     route: route?.requirements.route ?? null,
     scopes: verdict.ok ? verdict.principal.scopes : null,
-    refusal: verdict.ok ? null : explained(verdict.refusal)
+    refusal: verdict.ok ? null : explained(verdict.refusal, resource)
   }
 }
 
@@ -111,7 +119,7 @@ function parameter (route: FoundRoute | null, name: string | null | undefined): 
 
 /** @throws Failure `unknown_scope` for one that the resource does not declare. */
 function requirementsOf (
-  resource: Resource | null, route: FoundRoute | null, { scopes = [], object }: AskedFor, session: boolean
+  resource: Resource | null, route: FoundRoute | null, { scopes = [], object, credits = 0 }: AskedFor, session: boolean
 ): Requirements {
   if (route !== null) return route.requirements
   const unknown = scopes.find(name => resource?.scopes.every(scope => scope.name !== name))
@@ -121,7 +129,7 @@ function requirementsOf (
       details: { field: 'scopes' }
     })
   }
-  return { scopes, apiKeyOnly: false, credits: 0, session, feature: null, object: object ?? null }
+  return { scopes, apiKeyOnly: false, credits, session, feature: null, object: object ?? null }
 }
 
 /** @throws Failure `invalid_request` for a text that is no address. */

@@ -13,7 +13,7 @@ import { created, ended, type CreationDependencies } from '../conventions/idempo
 import {
   definedMembers, operationOf, organizationFilter, readInstant, requireDeployment, resourceIdOf
 } from '../conventions/operation.ts'
-import { listQuery, searchedText, wireList } from '../conventions/pages.ts'
+import { listQuery, sought, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { resourcesById } from '../conventions/resource-names.ts'
 import { IdParams, ownPage, pageOf, Reason, Rotation } from '../conventions/schemas.ts'
@@ -81,17 +81,17 @@ function listApiKeysRoute (app: RouteContext, dependencies: CreationDependencies
   }, async request => {
     const operation = operationOf(dependencies, request)
     const query = listQuery(request.query)
-    const { organization, name, status, environment, resource, creator, externalId, search } = request.query
+    const { organization, name, status, environment, resource, creator, externalId } = request.query
     const now = dependencies.clock()
-    const listed = await operation.store.apiKeys.list({ ...query, names: request.query.names === true }, {
+    const listed = await operation.store.apiKeys.page({ ...query, names: request.query.names === true }, {
       ...organizationFilter(operation, organization),
+      ...sought(request.query, 'POST it to api-keys/find'),
       ...definedMembers({
         name,
         environment,
         resourceId: await resourceIdOf(operation, resource),
         creatorId: creator,
         externalId,
-        search: searchedText(search, 'POST it to api-keys/find'),
         unusedSince: readInstant(request.query.unusedSince, 'unusedSince') ?? undefined,
         expiresBefore: readInstant(request.query.expiresBefore, 'expiresBefore') ?? undefined
       }),

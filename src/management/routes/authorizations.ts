@@ -3,12 +3,13 @@ import type { FastifyRequest } from 'fastify'
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  endAuthorization, endConsent, getAuthorization, getConsent
+  endAuthorization, endClient, endConsent, getAuthorization, getConsent
 } from '../../domain/authorizations/end.ts'
 import { limitAuthorization } from '../../domain/authorizations/limit.ts'
 import type { AuthorizationFilter } from '../../domain/authorizations/authorization.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import type { Repositories } from '../../domain/store.ts'
+import { requireVisibleOrganization } from '../../domain/tenancy/organization.ts'
 import { ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import {
   definedMembers, operationOf, organizationFilter, requireDeployment, resourceIdOf
@@ -47,7 +48,8 @@ type Status = Static<typeof AuthorizationStatus>
 
 export const authorizationRoutes = routes<CreationDependencies>(
   listAuthorizationsRoute, getAuthorizationRoute, limitAuthorizationRoute, endAuthorizationRoute,
-  deleteAuthorizationRoute, listConsentsRoute, getConsentRoute, deleteConsentRoute, listOwnAuthorizationsRoute,
+  deleteAuthorizationRoute, endClientRoute, listConsentsRoute, getConsentRoute, deleteConsentRoute,
+  listOwnAuthorizationsRoute,
   endOwnAuthorizationRoute, listOwnConsentsRoute, endOwnConsentRoute
 )
 
@@ -125,6 +127,30 @@ function deleteAuthorizationRoute (app: RouteContext, dependencies: CreationDepe
     },
   }, async (request, reply) =>
     await ended(reply, endAuthorization(operationOf(dependencies, request), request.params.id)))
+}
+
+function endClientRoute (app: RouteContext, dependencies: CreationDependencies): void {
+  app.post('/authorizations/end-all', {
+    config: writeAccess,
+    schema: {
+      summary: 'End all that members have allowed a client',
+      description: 'Every token by which the client acts for a member of the organization is refused from the next ' +
+        'request on, by every server, and it has to ask each member again. Idempotent: a client that nothing is ' +
+        'allowed to is none. A deployment-wide credential that names no organization ends it for all.',
+      operationId: 'endAuthorizationsOfClient',
+      body: exactly({ client: Id, organization: Type.Optional(Id) }),
+      response: { 200: Type.Object({ authorizations: Type.Integer(), consents: Type.Integer() }, { title: 'Ended' }) },
+    },
+  }, async request => {
+    const operation = operationOf(dependencies, request)
+    const { client, organization = null } = request.body
+    if (organization !== null) {
+      requireVisibleOrganization(
+        operation.actor, await operation.store.organizations.get(organization), organization
+      )
+    }
+    return await endClient(operation, client, organization)
+  })
 }
 
 function listConsentsRoute (app: RouteContext, dependencies: CreationDependencies): void {

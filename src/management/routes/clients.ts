@@ -13,7 +13,7 @@ import type { Operation } from '../../domain/core/operation.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
-import { listQuery, searchedText, wireList } from '../conventions/pages.ts'
+import { listQuery, sought, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import {
   ClientChange, ClientQuerystring, ClientWithSecret, CreatedClient, NewClient, WireClient
@@ -68,9 +68,10 @@ function listClientsRoute (app: RouteContext, dependencies: ClientDependencies):
   }, async request => {
     const operation = operationOf(dependencies, request)
     const query = listQuery(request.query)
-    const { organization, name, creator, origin, status, resource, externalId, search } = request.query
-    const listed = await operation.store.clients.list(query, {
+    const { organization, name, creator, origin, status, resource, externalId } = request.query
+    const listed = await operation.store.clients.page(query, {
       ...organizationFilter(operation, organization),
+      ...sought(request.query),
       ...definedMembers({
         name,
         origin,
@@ -78,7 +79,6 @@ function listClientsRoute (app: RouteContext, dependencies: ClientDependencies):
         status,
         externalId,
         resourceId: await resourceIdOf(operation, resource),
-        search: searchedText(search, 'search for a shorter part of the name or the id'),
       })
     })
     const resources = await resourcesOf(operation.store, listed.items)

@@ -1,4 +1,5 @@
 /** Groups (OC-07): their members have the scopes of the group besides their own. */
+import { namedListOrders } from '../../domain/core/list.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import {
   addToGroup, createGroup, deleteGroup, getGroup, removeFromGroup, updateGroup, type Group
@@ -6,11 +7,11 @@ import {
 import { namesOf } from '../../domain/resources/scope.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { operationOf, organizationFilter } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, sought, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import {
-  Description, exactly, Id, IdParams, ownPage, Moment, Name, Owner, pageOf, PageQuerystring, ScopeNames,
+  Description, exactly, Id, IdParams, listQuerystring, Moment, Name, Owner, ownPage, pageOf, ScopeNames
 } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['groups:read'] }
@@ -33,7 +34,11 @@ const NewGroup = exactly({ organization: Owner, name: Name, description: Type.Op
 const GroupChange = exactly({
   name: Type.Optional(Name), description: Type.Optional(Description), scopes: Type.Optional(Patterns)
 })
-const GroupQuerystring = exactly({ ...PageQuerystring, organization: Type.Optional(Id), member: Type.Optional(Id) })
+const GroupQuerystring = exactly({
+  ...listQuerystring({ records: 'groups', found: 'the name', sorts: namedListOrders }),
+  organization: Type.Optional(Id),
+  member: Type.Optional(Id)
+})
 const MembershipParams = exactly({ id: Id, memberId: Id })
 
 export const groupRoutes = routes<CreationDependencies>(
@@ -69,12 +74,14 @@ function listGroupsRoute (app: RouteContext, dependencies: CreationDependencies)
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
+    const query = listQuery(request.query)
     const { organization, member } = request.query
     const filter = {
-      ...organizationFilter(operation, organization), ...(member === undefined ? {} : { memberId: member })
+      ...organizationFilter(operation, organization),
+      ...sought(request.query),
+      ...(member === undefined ? {} : { memberId: member })
     }
-    return wirePage(query, await operation.store.groups.page(query, filter), wireGroup)
+    return wireList(query, await operation.store.groups.page(query, filter), wireGroup)
   })
 }
 
@@ -126,15 +133,17 @@ function listGroupMembersRoute (app: RouteContext, dependencies: CreationDepende
       description: 'A page, newest first.',
       tags,
       params: IdParams,
-      querystring: exactly(PageQuerystring),
+      querystring: exactly(listQuerystring({
+        records: 'members', found: 'the name, or of the e-mail', sorts: namedListOrders
+      })),
       response: { 200: pageOf(WireGroupMember) },
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
+    const query = listQuery(request.query)
     const { id, organizationId } = await getGroup(operation, request.params.id)
-    return wirePage(query, await operation.store.members.page(query, { organizationId, groupId: id }),
-      member => ({ id: member.id, name: member.name, role: member.role, createdAt: member.createdAt }))
+    const filter = { ...sought(request.query), organizationId, groupId: id }
+    return wireList(query, await operation.store.members.page(query, filter), member => ({ id: member.id, name: member.name, role: member.role, createdAt: member.createdAt }))
   })
 }
 

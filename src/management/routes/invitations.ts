@@ -8,12 +8,12 @@ import {
 } from '../../domain/providers/invitation.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter, readInstant } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, sought, wireList } from '../conventions/pages.ts'
 import { revision } from '../conventions/etags.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import {
-  as, exactly, Id, IdParams, Instant, Moment, nullable, OrganizationId, Owner, ownPage, pageOf, PageQuerystring, Reason,
-  Texts
+  as, exactly, Id, IdParams, Instant, listQuerystring, Moment, nullable, OrganizationId, Owner, ownPage, pageOf,
+  Reason, Texts
 } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['invitations:read'] }
@@ -65,23 +65,27 @@ function listInvitationsRoute (app: RouteContext, dependencies: CreationDependen
       summary: 'List invitations',
       description: ownPage,
       querystring: exactly({
-        ...PageQuerystring, organization: Type.Optional(Id), email: Type.Optional(Email), status: Type.Optional(Status)
+        ...listQuerystring({ records: 'invitations', found: 'the e-mail', sorts: ['newest', 'expiresAt'] }),
+        organization: Type.Optional(Id),
+        email: Type.Optional(Email),
+        status: Type.Optional(Status)
       }),
       response: { 200: pageOf(WireInvitation) },
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
+    const query = listQuery(request.query)
     const { organization, email, status } = request.query
     const { clock } = dependencies
     const page = await operation.store.invitations.page(query, {
       ...organizationFilter(operation, organization),
+      ...sought(request.query),
       ...definedMembers({
         normalEmail: email === undefined ? undefined : normalEmail(email),
         status: status === undefined ? undefined : { is: status, at: clock() }
       })
     })
-    return wirePage(query, page, each => wireInvitation(each, clock))
+    return wireList(query, page, each => wireInvitation(each, clock))
   })
 }
 

@@ -1,4 +1,5 @@
 /** MCP servers as resources. A path names one by its id or, URL-encoded, by its identifier. */
+import { namedListOrders } from '../../domain/core/list.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import { createMcpServer, getMcpServer, revokeMcpServer, updateMcpServer } from '../../domain/declaration/mcp-server.ts'
 import { registryName } from '../../domain/registries/registry-name.ts'
@@ -11,13 +12,13 @@ import type { FailureCode } from '../../base/errors.ts'
 import { challenge } from '../../guard/index.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, sought, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { wireScope, readScope, DeclaredScopes, NewScopes } from '../schemas/declared-scopes.ts'
 import {
-  as, exactly, Id, IdParams, isRevoked, ownPage, Moment, Name, nullable, OrganizationId, OwnerOrDeployment, pageOf,
-  PageQuerystring, Reason, RevocationStatus, ScopeNames, Texts,
+  as, exactly, Id, IdParams, isRevoked, listQuerystring, Moment, Name, nullable, OrganizationId, OwnerOrDeployment,
+  ownPage, pageOf, Reason, RevocationStatus, ScopeNames, Texts
 } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['mcp-servers:read'] }
@@ -59,7 +60,7 @@ const ServerChange = exactly({
   ...listing
 })
 const ServerQuerystring = exactly({
-  ...PageQuerystring,
+  ...listQuerystring({ records: 'MCP servers', found: 'the name, or of the identifier', sorts: namedListOrders }),
   organization: Type.Optional(Id),
   name: Type.Optional(Name),
   identifier: Type.Optional(Id),
@@ -134,15 +135,16 @@ function listMcpServersRoute (app: RouteContext, dependencies: Dependencies): vo
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
+    const query = listQuery(request.query)
     const { organization, name, identifier, status } = request.query
     const filter = {
       kind: 'mcp' as const,
       ...organizationFilter(operation, organization),
+      ...sought(request.query),
       ...definedMembers({ name, identifier, revoked: isRevoked(status) })
     }
     const page = await operation.store.resources.page(query, filter)
-    return wirePage(query, page, server => wireServer(server, dependencies.issuer))
+    return wireList(query, page, server => wireServer(server, dependencies.issuer))
   })
 }
 

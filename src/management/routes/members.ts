@@ -1,4 +1,5 @@
 /** Members of organizations, whose permissions bound keys and tokens. */
+import { namedListOrders } from '../../domain/core/list.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import { createMember, getMember, removeMember, updateMember } from '../../domain/members/member.ts'
 import type { Member } from '../../domain/members/permissions.ts'
@@ -6,12 +7,12 @@ import { roles } from '../../domain/members/roles.ts'
 import { namesOf } from '../../domain/resources/scope.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, sought, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import {
-  as, exactly, Flag, Id, IdParams, ownPage, Moment, Name, nullable, OrganizationId, Owner, pageOf, PageQuerystring,
-  Reason, ScopeNames, Texts,
+  as, exactly, Flag, Id, IdParams, listQuerystring, Moment, Name, nullable, OrganizationId, Owner, ownPage, pageOf,
+  Reason, ScopeNames, Texts
 } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['members:read'] }
@@ -35,7 +36,7 @@ const changeable = {
 }
 const NewMember = exactly({ organization: Owner, name: Name, role: Role, ...changeable })
 const MemberQuerystring = exactly({
-  ...PageQuerystring,
+  ...listQuerystring({ records: 'members', found: 'the name, or of the e-mail', sorts: namedListOrders }),
   organization: Type.Optional(Id),
   name: Type.Optional(Name),
   email: Type.Optional(Email),
@@ -75,15 +76,16 @@ function listMembersRoute (app: RouteContext, dependencies: CreationDependencies
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
+    const query = listQuery(request.query)
     const { organization, name, email, role, operator, status } = request.query
     const filter = {
       ...organizationFilter(operation, organization),
+      ...sought(request.query),
       ...definedMembers({
         name, email, role, operator, removed: status === undefined ? undefined : status === 'removed'
       })
     }
-    return wirePage(query, await operation.store.members.page(query, filter), wireMember)
+    return wireList(query, await operation.store.members.page(query, filter), wireMember)
   })
 }
 

@@ -1,4 +1,5 @@
 /** Organizations, the tenants of the deployment: created, suspended, resumed and deleted. */
+import { namedListOrders } from '../../domain/core/list.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import { namesLimits } from '../../domain/tenancy/limits.ts'
 import {
@@ -11,11 +12,11 @@ import {
   created, ended, type CreationDependencies, type IdentityProviderDependencies
 } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, requireDeployment } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, sought, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import {
-  as, exactly, Features, IdParams, limits, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason,
+  as, exactly, Features, IdParams, limits, listQuerystring, Moment, Name, nullable, OrganizationId, pageOf, Reason,
   Texts
 } from '../conventions/schemas.ts'
 
@@ -23,7 +24,9 @@ const readAccess = { scopes: ['organizations:read'] }
 const writeAccess = { scopes: ['organizations:write'] }
 
 const OrganizationQuerystring = exactly({
-  ...PageQuerystring, name: Type.Optional(Name), status: Type.Optional(Type.Enum([...organizationStatuses])),
+  ...listQuerystring({ records: 'organizations', found: 'the name, or of the id', sorts: namedListOrders }),
+  name: Type.Optional(Name),
+  status: Type.Optional(Type.Enum([...organizationStatuses])),
 })
 
 const UnverifiedClients = Type.Enum([...unverifiedClientRules])
@@ -74,11 +77,13 @@ function listOrganizationsRoute (app: RouteContext, dependencies: CreationDepend
     },
   }, async request => {
     const { actor, store } = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
+    const query = listQuery(request.query)
     const { name, status } = request.query
-    return wirePage(
+    return wireList(
       query,
-      await store.organizations.page(query, definedMembers({ id: actor.organizationId ?? undefined, name, status })),
+      await store.organizations.page(query, {
+        ...sought(request.query), ...definedMembers({ id: actor.organizationId ?? undefined, name, status })
+      }),
       wireOrganization
     )
   })

@@ -15,8 +15,8 @@ import type { Operation } from '../../domain/core/operation.ts'
 import type { Store, Repositories } from '../../domain/store.ts'
 import type { FailureCode } from '../../base/errors.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
-import { operationOf, organizationFilter } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { definedMembers, operationOf, organizationFilter } from '../conventions/operation.ts'
+import { listQuery, pageQuery, sought, wireList, wirePage } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourceNames } from '../conventions/resource-names.ts'
@@ -80,16 +80,16 @@ function listPoliciesRoute (app: RouteContext, dependencies: CreationDependencie
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
+    const query = listQuery(request.query)
     const { organization, effect, enabled } = request.query
     const owner = organization === 'deployment' && operation.actor.organizationId === null
       ? { organizationId: null }
       : organizationFilter(operation, organization)
     const page = await operation.store.policies.page(query, {
-      ...owner, ...(effect === undefined ? {} : { effect }), ...(enabled === undefined ? {} : { enabled }),
+      ...owner, ...sought(request.query), ...definedMembers({ effect, enabled })
     })
     const names = await namesOf(operation.store, page.items)
-    return wirePage(query, page, policy => wirePolicy(policy, names))
+    return wireList(query, page, policy => wirePolicy(policy, names))
   })
 }
 
@@ -209,7 +209,9 @@ function wireConditions (conditions: PolicyConditions, names: ReadonlyMap<string
   } as Static<typeof Conditions>
 }
 
-function wireImpact ({ items, hasMore, totals, wouldLockOut }: Impact, query: ReturnType<typeof pageQuery>) {
+function wireImpact (
+  { items, hasMore, totals, wouldLockOut, wouldLockOutYou }: Impact, query: ReturnType<typeof pageQuery>
+) {
   const { data, pagination } = wirePage(
     query,
     { items: [...items], hasMore },
@@ -223,5 +225,5 @@ function wireImpact ({ items, hasMore, totals, wouldLockOut }: Impact, query: Re
       }))
     })
   )
-  return { dryRun: true as const, wouldLockOut, totals, data, pagination }
+  return { dryRun: true as const, wouldLockOut, wouldLockOutYou, totals, data, pagination }
 }

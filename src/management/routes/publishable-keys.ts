@@ -1,4 +1,5 @@
 /** Publishable keys, whose signing keys start sessions of end users. */
+import { namedListOrders } from '../../domain/core/list.ts'
 import type { Repositories } from '../../domain/store.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import {
@@ -8,13 +9,13 @@ import {
 import type { Operation } from '../../domain/core/operation.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, sought, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
-  as, exactly, GivenScopes, Id, IdParams, isRevoked, ownPage, Moment, Name, nullable, OrganizationId, Owner, pageOf,
-  PageQuerystring, Reason, ResourceName, RevocationStatus, ScopeNames, shownOnce,
+  as, exactly, GivenScopes, Id, IdParams, isRevoked, listQuerystring, Moment, Name, nullable, OrganizationId, Owner,
+  ownPage, pageOf, Reason, ResourceName, RevocationStatus, ScopeNames, shownOnce
 } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['publishable-keys:read'] }
@@ -28,7 +29,7 @@ const NewKey = exactly({
   scopes: ScopeNames,
 })
 const KeyQuerystring = exactly({
-  ...PageQuerystring,
+  ...listQuerystring({ records: 'publishable keys', found: 'the name, or of the key', sorts: namedListOrders }),
   organization: Type.Optional(Id),
   name: Type.Optional(Name),
   environment: Type.Optional(Type.Enum(['live', 'test'])),
@@ -74,16 +75,17 @@ function listPublishableKeysRoute (app: RouteContext, dependencies: CreationDepe
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
+    const query = listQuery(request.query)
     const { organization, name, environment, status, resource } = request.query
     const page = await operation.store.publishableKeys.page(query, {
       ...organizationFilter(operation, organization),
+      ...sought(request.query),
       ...definedMembers({
         name, environment, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource)
       })
     })
     const resources = await resourcesById(operation.store, page.items.map(key => key.resourceId))
-    return wirePage(query, page, key => wireKey(key, resources))
+    return wireList(query, page, key => wireKey(key, resources))
   })
 }
 

@@ -12,13 +12,13 @@ import {
 import type { Operation } from '../../domain/core/operation.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter, readInstant, resourceIdOf } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, sought, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourcesById, wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
-  Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, ownPage, Moment, Name, nullable, OrganizationId, Owner,
-  pageOf, PageQuerystring, Reason, ResourceName, ScopeNames, shownOnce, Texts,
+  Allowlist, as, exactly, GivenScopes, Id, IdParams, Instant, listQuerystring, Moment, Name, nullable, OrganizationId,
+  Owner, ownPage, pageOf, Reason, ResourceName, ScopeNames, shownOnce, Texts
 } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['registration-tokens:read'] }
@@ -37,7 +37,9 @@ const NewToken = exactly({
   ...limits,
 })
 const TokenQuerystring = exactly({
-  ...PageQuerystring,
+  ...listQuerystring({
+    records: 'registration tokens', found: 'the name, or of the visible part of the token', sorts: ['newest', 'name', 'expiresAt']
+  }),
   organization: Type.Optional(Id),
   name: Type.Optional(Name),
   status: Type.Optional(Type.Enum([...registrationTokenStatuses])),
@@ -85,15 +87,16 @@ function listRegistrationTokensRoute (app: RouteContext, dependencies: CreationD
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
+    const query = listQuery(request.query)
     const { organization, name, status, resource } = request.query
     const page = await operation.store.registrationTokens.page(query, {
       ...organizationFilter(operation, organization),
+      ...sought(request.query),
       ...definedMembers({ name, resourceId: await resourceIdOf(operation, resource) }),
       ...(status === undefined ? {} : { status: { is: status, at: dependencies.clock() } }),
     })
     const resources = await resourcesById(operation.store, page.items.flatMap(token => token.resourceId ?? []))
-    return wirePage(query, page, token => wireToken(token, resources))
+    return wireList(query, page, token => wireToken(token, resources))
   })
 }
 

@@ -1,4 +1,5 @@
 /** Protected APIs. A path names one by its id or, URL-encoded, by its identifier. */
+import { namedListOrders } from '../../domain/core/list.ts'
 import type { Static } from 'typebox'
 import { Type } from '../../http/typebox-lite.ts'
 import { signingAlgorithms, type SigningKeys } from '../../domain/tokens/signing-key.ts'
@@ -8,11 +9,11 @@ import { revokeResource, updateResource, getChangeableResource } from '../../dom
 import { errorStyleNames, styles, type ErrorStyleName, type Style } from '../../domain/resources/style.ts'
 import { createdAfter, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, sought, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import {
-  as, exactly, Id, IdParams, isRevoked, Moment, Name, nullable, OrganizationId, pageOf, PageQuerystring, Reason,
+  as, exactly, Id, IdParams, isRevoked, listQuerystring, Moment, Name, nullable, OrganizationId, pageOf, Reason,
   RevocationStatus
 } from '../conventions/schemas.ts'
 import { RefusalExamples, refusalExamples } from '../schemas/refusal-examples.ts'
@@ -44,7 +45,7 @@ const NewResource = exactly({
 const ResourceChange = exactly({ ...changeable, scopes: Type.Optional(NewScopes) })
 
 const ResourceQuerystring = exactly({
-  ...PageQuerystring,
+  ...listQuerystring({ records: 'resources', found: 'the name, or of the identifier', sorts: namedListOrders }),
   organization: Type.Optional(Id),
   name: Type.Optional(Name),
   identifier: Type.Optional(Id),
@@ -90,17 +91,20 @@ function listResourcesRoute (app: RouteContext, dependencies: Dependencies): voi
     },
   }, async request => {
     const { actor, store } = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
+    const query = listQuery(request.query)
     const { organization, name, identifier, status, kind } = request.query
-    const filter = definedMembers({
-      visibleTo: actor.organizationId ?? undefined,
-      organizationId: organization,
-      name,
-      identifier,
-      kind,
-      revoked: isRevoked(status)
-    })
-    return wirePage(query, await store.resources.page(query, filter), wireResource)
+    const filter = {
+      ...sought(request.query),
+      ...definedMembers({
+        visibleTo: actor.organizationId ?? undefined,
+        organizationId: organization,
+        name,
+        identifier,
+        kind,
+        revoked: isRevoked(status)
+      })
+    }
+    return wireList(query, await store.resources.page(query, filter), wireResource)
   })
 }
 

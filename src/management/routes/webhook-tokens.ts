@@ -7,20 +7,22 @@ import {
 import type { Operation } from '../../domain/core/operation.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { definedMembers, operationOf, organizationFilter, resourceIdOf } from '../conventions/operation.ts'
-import { pageQuery, wirePage } from '../conventions/pages.ts'
+import { listQuery, sought, wireList } from '../conventions/pages.ts'
 import { routes, type RouteContext } from '../conventions/routes.ts'
 import { revision } from '../conventions/etags.ts'
 import { resourceNames } from '../conventions/resource-names.ts'
 import {
-  as, exactly, Id, IdParams, isRevoked, ownPage, Moment, nullable, ObjectId, ObjectType, OrganizationId, pageOf,
-  PageQuerystring, Reason, RevocationStatus, shownOnce,
+  as, exactly, Id, IdParams, isRevoked, listQuerystring, Moment, nullable, ObjectId, ObjectType, OrganizationId,
+  ownPage, pageOf, Reason, RevocationStatus, shownOnce
 } from '../conventions/schemas.ts'
 
 const readAccess = { scopes: ['webhook-tokens:read'] }
 const writeAccess = { scopes: ['webhook-tokens:write'] }
 
 const TokenQuerystring = exactly({
-  ...PageQuerystring,
+  ...listQuerystring({
+    records: 'webhook tokens', found: 'the visible part of the token, or of the id of its object', sorts: ['newest']
+  }),
   organization: Type.Optional(Id),
   apiKey: Type.Optional(Id),
   status: Type.Optional(RevocationStatus),
@@ -70,16 +72,17 @@ function listWebhookTokensRoute (app: RouteContext, dependencies: CreationDepend
     },
   }, async request => {
     const operation = operationOf(dependencies, request)
-    const query = pageQuery(request.query)
+    const query = listQuery(request.query)
     const { organization, apiKey, status, resource } = request.query
     const page = await operation.store.webhookTokens.page(query, {
       ...organizationFilter(operation, organization),
+      ...sought(request.query),
       ...definedMembers({
         apiKeyId: apiKey, revoked: isRevoked(status), resourceId: await resourceIdOf(operation, resource)
       })
     })
     const names = await resourceNames(operation.store, page.items.map(token => token.resourceId))
-    return wirePage(query, page, token => wireToken(token, names))
+    return wireList(query, page, token => wireToken(token, names))
   })
 }
 

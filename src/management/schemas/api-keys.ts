@@ -7,8 +7,8 @@ import { revision } from '../conventions/etags.ts'
 import { wireScopes, type ResourcesById } from '../conventions/resource-names.ts'
 import {
   Allowlist, annotations, as, exactly, ExternalId, givenAnnotations, GivenObjects, GivenScopes, Hint, Id, Instant,
-  limits, Moment, Name, nullable, Objects, OrganizationId, Owner, PageQuerystring, ResourceName, ScopeNames,
-  SearchText, shownOnce, Texts, Total,
+  limits, listQuerystring, Moment, Name, nullable, Objects, OrganizationId, Owner, ResourceName, ScopeNames, shownOnce,
+  Texts,
 } from '../conventions/schemas.ts'
 
 const Portal = Type.With(exactly({
@@ -60,7 +60,9 @@ export const ImportedKey = exactly({
 export const KeyText = exactly({ key: Type.String({ minLength: 1, maxLength: 512 }) })
 export const KeyChange = exactly({ ...changeable, name: Type.Optional(Name) })
 export const KeyQuerystring = exactly({
-  ...PageQuerystring,
+  ...listQuerystring({
+    records: 'API keys', found: 'the name, or of the visible part of the key', sorts: listOrders
+  }),
   organization: Type.Optional(Id),
   status: Type.Optional(Type.Enum([...keyStatuses])),
   name: Type.Optional(Name),
@@ -68,11 +70,8 @@ export const KeyQuerystring = exactly({
   resource: Type.Optional(Id),
   creator: Type.Optional(Id),
   externalId: Type.Optional(ExternalId),
-  search: Type.Optional(SearchText),
   unusedSince: Type.Optional(Type.With(Instant, { description: 'Made before this instant, and not used since.' })),
   expiresBefore: Type.Optional(Type.With(Instant, { description: 'With an end before this instant.' })),
-  sort: Type.Optional(Type.Enum([...listOrders], { default: 'newest' })),
-  total: Total,
   names: Type.Optional(Type.Boolean({ default: false, description: 'Whether to add names of creators.' })),
 })
 const apiKey = {

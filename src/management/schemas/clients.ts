@@ -9,7 +9,7 @@ import {
 import { idTokenAlgorithms } from '../../domain/tokens/signing-key.ts'
 import {
   Allowlist, annotations, as, exactly, ExternalId, givenAnnotations, GivenScopes, Id, list, Moment, Name, nullable,
-  OrganizationId, OwnerOrDeployment, PageQuerystring, ResourceName, ScopeNames, SearchText, shownOnce, Texts, Total
+  listQuerystring, OrganizationId, OwnerOrDeployment, ResourceName, ScopeNames, shownOnce, Texts
 } from '../conventions/schemas.ts'
 
 const Grants = Type.Array(exactly({ resource: ResourceName, scopes: ScopeNames }), {
@@ -82,7 +82,7 @@ export const ClientChange = exactly({
 })
 
 export const ClientQuerystring = exactly({
-  ...PageQuerystring,
+  ...listQuerystring({ records: 'clients', found: 'the name, or of the id', sorts: lastingListOrders }),
   organization: Type.Optional(Id),
   name: Type.Optional(Name),
   creator: Type.Optional(Id),
@@ -90,9 +90,6 @@ export const ClientQuerystring = exactly({
   status: Type.Optional(Type.Enum([...clientStatuses])),
   resource: Type.Optional(Id),
   externalId: Type.Optional(ExternalId),
-  search: Type.Optional(Type.With(SearchText, { description: 'A part of the name, or of the id.' })),
-  sort: Type.Optional(Type.Enum([...lastingListOrders], { default: 'newest' })),
-  total: Total,
 })
 
 const client = {

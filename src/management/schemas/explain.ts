@@ -8,10 +8,11 @@ import {
 import type { ResourcesById } from '../conventions/resource-names.ts'
 import { describedKinds } from '../explanation/described-credential.ts'
 import type { Explanation } from '../explanation/explanation.ts'
+import { secretForms } from '../explanation/secret-forms.ts'
 import type { PastRefusal } from '../explanation/past-refusals.ts'
 
 const text = Type.String()
-const RequestId = as(
+export const RequestId = as(
   Type.String({ maxLength: 64, description: 'The `X-Request-Id` of an answer of this server.' }),
   '8e03978e-40d5-43e8-bc93-6894a57f9324'
 )
@@ -38,6 +39,11 @@ export const ExplainBody = exactly({
     Type.With(OrganizationId, { description: 'The organization that the request names. Default: none.' })
   ),
   object: Type.Optional(exactly({ type: ObjectType, id: ObjectId }, 'ExplainedObject')),
+  credits: Type.Optional(as(Type.Integer({
+    minimum: 0,
+    maximum: 999_999_999,
+    description: 'What the call costs, in credits, where no route of this server is named. Default: nothing.'
+  }), 5)),
   from: Type.Optional(as(Type.String({
     maxLength: 64, description: 'The address that the request comes from. Default: an allowlist is not looked at.'
   }), '203.0.113.7')),
@@ -54,8 +60,8 @@ const Subject = Type.Object({
   })),
   id: as(text, 'key_2bNfD7hXk9mQpRsTuVwYzA'),
   authorization: nullable(Type.String({ description: 'By which a client acts for a member.' })),
-  name: nullable(as(text, 'ci')),
-  hint: nullable(Type.String({ description: 'The visible part of its secret.' })),
+  name: nullable(as(Type.String({ description: 'Null: it has none, or you may not read its kind.' }), 'ci')),
+  hint: nullable(Type.String({ description: 'The visible part of its secret. Null: as of the name.' })),
   organization: nullable(OrganizationId),
   status: as(Type.String({ description: '`active`, or why it is not.' }), 'revoked'),
   resource: nullable(as(text, 'https://api.acme.test')),
@@ -68,8 +74,10 @@ const Verdict = Type.Object({
   scopes: nullable(list(text)),
   refusal: nullable(Type.Object({
     reason: as(text, 'expired'),
-    code: as(text, 'UNAUTHORIZED'),
-    status: as(Type.Integer(), 401),
+    code: nullable(as(Type.String({
+      description: 'In the style of the resource. Null: its bodies have the status alone.'
+    }), 'UNAUTHORIZED')),
+    status: as(Type.Integer({ description: 'That the caller gets, in the style of the resource.' }), 401),
     ...sentences,
     requiredScopes: list(text),
     policy: nullable(text),
@@ -92,6 +100,9 @@ export const WireRequest = Type.Object(request, { title: 'LoggedRequest' })
 
 export const WireExplanation = Type.Object({
   subject: nullable(Subject),
+  form: nullable(Type.Enum([...secretForms], {
+    description: 'What a text that is not found is by its form alone: whether it exists is not said.'
+  })),
   request: nullable(WireRequest),
   verdict: nullable(Verdict),
   refusals: Type.Array(Type.Object({
@@ -109,10 +120,11 @@ export function resourceIdsIn ({ subject, request, refusals }: Explanation): str
 }
 
 export function wireExplanation (
-  { subject, request, verdict, refusals, remedy }: Explanation, resources: ResourcesById
+  { subject, form, request, verdict, refusals, remedy }: Explanation, resources: ResourcesById
 ): Static<typeof WireExplanation> {
   return {
     subject: subject && wireSubject(subject, resources),
+    form,
     request: request && wireRequest(request, resources),
     verdict,
     refusals: refusals.map(refusal => {

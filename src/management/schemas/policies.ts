@@ -1,9 +1,10 @@
 /** Schemas of access policies: conditions, changes, and the answer of a dry run. */
+import { namedListOrders } from '../../domain/core/list.ts'
 import { credentialKinds, effects } from '../../domain/policy/policy.ts'
 import { days } from '../../domain/policy/time-window.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import {
-  Allowlist, Description, exactly, Flag, Id, Instant, Moment, Name, PageQuerystring, Pagination, ScopeNames,
+  Allowlist, Description, exactly, Flag, Id, Instant, Moment, Name, listQuerystring, Pagination, ScopeNames,
 } from '../conventions/schemas.ts'
 
 const Ids = Type.Array(Id, { minItems: 1, maxItems: 200 })
@@ -40,7 +41,9 @@ export const Conditions = exactly({
 const rehearsal = {
   dryRun: Type.Optional(Type.Boolean({ description: 'Change nothing and list what would change.' })),
   force: Type.Optional(
-    Type.Boolean({ description: 'Apply it even if no credential of the organization could undo it.' })
+    Type.Boolean({
+      description: 'Apply it even if no credential of the organization could undo it, or not your own session.'
+    })
   )
 }
 
@@ -63,7 +66,7 @@ export const PolicyChange = exactly({
   ...rehearsal,
 })
 export const PolicyQuerystring = exactly({
-  ...PageQuerystring,
+  ...listQuerystring({ records: 'policies', found: 'the name', sorts: namedListOrders }),
   organization: Type.Optional({ ...Id, description: 'An organization, or `deployment` for policies without one.' }),
   effect: Type.Optional(Effect),
   enabled: Flag,
@@ -85,7 +88,10 @@ export const WirePolicy = exactly({
 const Scopes = Type.Array(Type.String())
 export const WireImpact = exactly({
   dryRun: Type.Literal(true),
-  wouldLockOut: Type.Boolean(),
+  wouldLockOut: Type.Boolean({ description: 'Whether it would be refused unless it is forced.' }),
+  wouldLockOutYou: Type.Boolean({
+    description: 'Whether your own session would be refused afterwards, from the address of this request.'
+  }),
   totals: exactly({ credentials: Type.Integer(), gaining: Type.Integer(), losing: Type.Integer() }),
   data: Type.Array(exactly({
     credential: Id,

@@ -1,8 +1,7 @@
 /** Usage on the wire: of a key, or of what a member has allowed a client, by day. */
 import { Type } from '../../http/typebox-lite.ts'
-import { greatestKeys } from '../../domain/metering/usage-report.ts'
 import { environments } from '../../domain/metering/credit.ts'
-import { as, exactly, Moment, nullable, OrganizationId } from '../conventions/schemas.ts'
+import { as, exactly, idsOf, Moment, nullable, OrganizationId } from '../conventions/schemas.ts'
 
 const Day = Type.Optional(Type.String({ maxLength: 10, format: 'date', description: 'A day, UTC: 2027-01-31.' }))
 export const Range = exactly({ from: Day, to: Day })
@@ -44,16 +43,7 @@ export const ClientUsage = Type.Object({
 export const KeysRange = exactly({
   from: Day,
   to: Day,
-  keys: Type.Optional(as(
-    Type.String({
-      // An id has at most 26 characters.
-      maxLength: greatestKeys * 27,
-      // At most `greatestKeys` of them.
-      pattern: '^[A-Za-z0-9_]+(,[A-Za-z0-9_]+){0,99}$',
-      description: 'Ids of keys, with commas between them.'
-    }),
-    'key_2bNfD7hXk9mQpRsTuVwYzA,key_47oJu8Rmoptz2RZvzs30qU'
-  ))
+  keys: Type.Optional(idsOf('keys', 'key_2bNfD7hXk9mQpRsTuVwYzA,key_47oJu8Rmoptz2RZvzs30qU'))
 })
 export const AuthorizationUsage = Type.Object({
   authorization: as(Type.String(), 'aut_Vb8nLd4wEfG5yKtQ0rXc2s'), ...Usage

@@ -1,24 +1,16 @@
 /** API keys, generated and imported. */
 import { sqltag as sql, type Sql } from '@prisma/client/runtime/client'
 import type { ApiKey, ApiKeyFilter, ApiKeyRepository, KeyStatus } from '../../domain/credentials/api-key.ts'
+import type { Position } from '../../domain/core/page.ts'
 import type { Role } from '../../domain/members/roles.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Queries } from '../engine/prisma.ts'
 import { json, nextRevision, revisionAlone, touch, type Row } from '../rows/rows.ts'
-import { contains, equal, listedRows } from '../rows/sorted-page.ts'
+import { equal, listedRows, narrowedBy, type Narrowing } from '../rows/sorted-page.ts'
 
 export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyRepository {
   const { apiKey: table } = queries
-  const list: ApiKeyRepository['list'] = async (query, filter) => {
-    const columns = query.names === true ? sql`*, ${nameOfCreator} AS "creatorName"` : sql`*`
-    const listed = await listedRows<ListedRow>(queries, 'ApiKey', columns, conditionsOf(filter), query)
-    return {
-      ...listed,
-      items: listed.items.map(({ creatorName, ...row }) =>
-        ({ ...read(row), ...(creatorName === undefined ? {} : { creatorName }) }))
-    }
-  }
   return {
     async insert (key) {
       const { digest, resourceId, imported } = key
@@ -68,25 +60,36 @@ export function apiKeyRepository (queries: Queries, note: ChangeReport): ApiKeyR
       const rows = await table.findMany({ where: { chainId }, select: { id: true, rotatedFrom: true } })
       return new Map(rows.map(({ id, rotatedFrom }) => [id, rotatedFrom]))
     },
-    page: async (query, filter) => await list({ ...query, order: 'newest', counts: false }, filter),
-    list,
+    async page (query, filter) {
+      const columns = query.names === true ? sql`*, ${nameOfCreator} AS "creatorName"` : sql`*`
+      const listed = await listedRows<ListedRow>(queries, 'ApiKey', columns, narrowingOf(filter), query)
+      return {
+        ...listed,
+        items: listed.items.map(({ creatorName, ...row }) =>
+          ({ ...read(row), ...(creatorName === undefined ? {} : { creatorName }) }))
+      }
+    }
   }
 }
 
-type ListedRow = Row & { id: string, creatorName?: string | null }
+type ListedRow = Row & Position & { creatorName?: string | null }
 
 const nameOfCreator = sql`(SELECT "name" FROM "Member" WHERE "Member"."id" = "ApiKey"."creatorId")`
 
-function conditionsOf ({ status, search, unusedSince, expiresBefore, ...exactly }: ApiKeyFilter): Sql[] {
-  return [
-    ...equal(exactly),
-    ...(status === undefined ? [] : [withStatus(status.is, status.at)]),
-    ...(search === undefined ? [] : [contains(['name', 'hint'], search)]),
-    ...(unusedSince === undefined
-      ? []
-      : [sql`"createdAt" < ${unusedSince} AND ("lastUsedAt" IS NULL OR "lastUsedAt" < ${unusedSince})`]),
-    ...(expiresBefore === undefined ? [] : [sql`"expiresAt" < ${expiresBefore}`]),
-  ]
+function narrowingOf (
+  { status, unusedSince, expiresBefore, name, environment, resourceId, creatorId, externalId, ...sought }: ApiKeyFilter
+): Narrowing {
+  return narrowedBy(sought, ['name', 'hint'], {
+    within: equal({ creatorId, externalId }),
+    among: [
+      ...equal({ name, environment, resourceId }),
+      ...(status === undefined ? [] : [withStatus(status.is, status.at)]),
+      ...(unusedSince === undefined
+        ? []
+        : [sql`"createdAt" < ${unusedSince} AND ("lastUsedAt" IS NULL OR "lastUsedAt" < ${unusedSince})`]),
+      ...(expiresBefore === undefined ? [] : [sql`"expiresAt" < ${expiresBefore}`]),
+    ]
+  })
 }
 
 /** `statusOf` as a condition. */

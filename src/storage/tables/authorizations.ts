@@ -1,4 +1,5 @@
 /** What members have allowed clients. */
+import { mostCounted, totalOf } from '../../domain/core/list.ts'
 import {
   mostNamed, type Authorization, type AuthorizationEnd, type AuthorizationFilter, type AuthorizationRepository
 } from '../../domain/authorizations/authorization.ts'
@@ -72,7 +73,7 @@ export function authorizationRepository (queries: Queries, note: ChangeReport): 
         await table.findMany({ ...page, where: matching }), query, row => readAuthorization(row, prismaColumns)
       )
     },
-    count: filter => table.count({ where: matchingOf(filter) }),
+    count: async filter => totalOf(await table.count({ where: matchingOf(filter), take: mostCounted + 1 })),
   }
 }
 

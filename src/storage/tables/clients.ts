@@ -8,7 +8,7 @@ import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
 import { json, nextRevision, revisionAlone, touch, type Row } from '../rows/rows.ts'
-import { contains, equal, inOrderOf, listedRows } from '../rows/sorted-page.ts'
+import { equal, listedRecords, narrowedBy, type Narrowing } from '../rows/sorted-page.ts'
 
 const whole = {
   secrets: { orderBy: { position: 'asc' } },
@@ -19,13 +19,6 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
   const { client: table } = queries
   const several: ClientRepository['several'] = async ids =>
     (await table.findMany({ where: { id: { in: [...ids] } }, include: whole })).map(read)
-  const list: ClientRepository['list'] = async (query, filter) => {
-    const { items, ...listed } = await listedRows<{ id: string }>(
-      queries, 'Client', sql`"id"`, conditionsOf(filter), query
-    )
-    const ids = items.map(({ id }) => id)
-    return { ...listed, items: ids.length === 0 ? [] : inOrderOf(ids, await several(ids)) }
-  }
   return {
     async insert ({ secrets, grants, ...client }) {
       await table.create({
@@ -86,20 +79,24 @@ export function clientRepository (queries: Queries, note: ChangeReport): ClientR
       await table.delete({ where: { id } })
       note({ of: 'client', id })
     },
-    page: async (query, filter) => await list({ ...query, order: 'newest', counts: false }, filter),
-    list,
+    page: async (query, filter) => await listedRecords(queries, 'Client', narrowingOf(filter), query, several),
   }
 }
 
-function conditionsOf ({ status, resourceId, search, ...exactly }: ClientFilter): Sql[] {
-  return [
-    ...equal(exactly),
-    ...(status === undefined ? [] : [withStatus(status)]),
-    ...(resourceId === undefined
-      ? []
-      : [sql`EXISTS (SELECT 1 FROM "ClientGrant" WHERE "clientId" = "Client"."id" AND "resourceId" = ${resourceId})`]),
-    ...(search === undefined ? [] : [contains(['name', 'id'], search)]),
-  ]
+function narrowingOf (
+  { status, resourceId, name, origin, creatorId, externalId, ...sought }: ClientFilter
+): Narrowing {
+  return narrowedBy(sought, ['name', 'id'], {
+    within: equal({ creatorId, externalId }),
+    among: [
+      ...equal({ name, origin }),
+      ...(status === undefined ? [] : [withStatus(status)]),
+      ...(resourceId === undefined
+        ? []
+        : [sql`EXISTS (
+            SELECT 1 FROM "ClientGrant" WHERE "clientId" = "Client"."id" AND "resourceId" = ${resourceId})`]),
+    ]
+  })
 }
 
 /** `statusOfClient` as a condition. */

@@ -1,4 +1,5 @@
 /** What members have ever allowed clients, so that they are not asked again. */
+import { mostCounted, totalOf } from '../../domain/core/list.ts'
 import { mostNamed } from '../../domain/authorizations/authorization.ts'
 import type { Consent, ConsentRepository } from '../../domain/authorizations/consent.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
@@ -41,7 +42,7 @@ export function consentRepository ({ consent: table }: Queries): ConsentReposito
       const { where, ...page } = pageOf(query)
       return toPage(await table.findMany({ ...page, where: { AND: [where, filter] } }), query, read)
     },
-    count: filter => table.count({ where: filter }),
+    count: async filter => totalOf(await table.count({ where: filter, take: mostCounted + 1 })),
   }
 }
 

@@ -1,15 +1,16 @@
 /** Groups and their members. */
+import { sqltag as sql } from '@prisma/client/runtime/client'
 import type { Group, GroupRepository } from '../../domain/access/group.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'
+import { json, nextRevision, revisionAlone } from '../rows/rows.ts'
+import { listedRecords, narrowedBy } from '../rows/sorted-page.ts'
 
 /** The source of memberships that no mapping gave. */
 const byHand = ''
 
-export function groupRepository (
-  { group: table, groupMember: memberships }: Queries, note: ChangeReport
-): GroupRepository {
+export function groupRepository (queries: Queries, note: ChangeReport): GroupRepository {
+  const { group: table, groupMember: memberships } = queries
   return {
     async insert (group) {
       await table.create({ data: { ...group, scopes: json(group.scopes) } })
@@ -57,12 +58,14 @@ export function groupRepository (
       const { count } = await memberships.deleteMany({ where: { source } })
       if (count > 0) note({ of: 'members', organizationId })
     },
-    async page (query, { organizationId, memberId }) {
-      const { where, ...page } = pageOf(query)
-      const narrowed = memberId === undefined ? {} : { members: { some: { memberId } } }
-      return toPage(
-        await table.findMany({ ...page, where: { AND: [where, { organizationId }, narrowed] } }), query, read
-      )
+    async page (query, { memberId, ...sought }) {
+      const narrowing = narrowedBy(sought, ['name'], {
+        within: memberId === undefined
+          ? []
+          : [sql`"id" IN (SELECT "groupId" FROM "GroupMember" WHERE "memberId" = ${memberId})`]
+      })
+      return await listedRecords(queries, 'Group', narrowing, query, async ids =>
+        (await table.findMany({ where: { id: { in: ids } } })).map(read))
     }
   }
 }

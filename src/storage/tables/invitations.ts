@@ -1,9 +1,12 @@
 /** Invitations of people to organizations. */
+import { sqltag as sql, type Sql } from '@prisma/client/runtime/client'
 import type { Invitation, InvitationRepository, InvitationStatus } from '../../domain/providers/invitation.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'
+import { json, nextRevision, revisionAlone } from '../rows/rows.ts'
+import { equal, listedRecords, narrowedBy } from '../rows/sorted-page.ts'
 
-export function invitationRepository ({ invitation: table }: Queries): InvitationRepository {
+export function invitationRepository (queries: Queries): InvitationRepository {
+  const { invitation: table } = queries
   return {
     async insert (invitation) {
       await table.create({ data: { ...invitation, groups: json(invitation.groups) } })
@@ -21,20 +24,22 @@ export function invitationRepository ({ invitation: table }: Queries): Invitatio
     },
     async openFor (normalEmail, now) {
       const rows = await table.findMany({
-        where: { normalEmail, ...withStatus('open', now) }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }]
+        where: { normalEmail, ...openAt(now) }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }]
       })
       return rows.map(read)
     },
     async accept (id, memberId, now) {
       const { count } = await table.updateMany({
-        where: { id, ...withStatus('open', now) }, data: { acceptedAt: now, memberId, ...nextRevision }
+        where: { id, ...openAt(now) }, data: { acceptedAt: now, memberId, ...nextRevision }
       })
       return count === 1
     },
-    async page (query, { status, ...exactly }) {
-      const { where, ...page } = pageOf(query)
-      const narrowed = status === undefined ? {} : withStatus(status.is, status.at)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, narrowed] } }), query, read)
+    async page (query, { status, normalEmail, ...sought }) {
+      const narrowing = narrowedBy(sought, ['email'], {
+        within: equal({ normalEmail }), among: status === undefined ? [] : [withStatus(status.is, status.at)]
+      })
+      return await listedRecords(queries, 'Invitation', narrowing, query, async ids =>
+        (await table.findMany({ where: { id: { in: ids } } })).map(read))
     },
     async prune (before, limit) {
       const over = { lt: before }
@@ -44,12 +49,16 @@ export function invitationRepository ({ invitation: table }: Queries): Invitatio
   }
 }
 
-function withStatus (status: InvitationStatus, at: Date): Prisma.InvitationWhereInput {
+function openAt (now: Date): Prisma.InvitationWhereInput {
+  return { acceptedAt: null, revokedAt: null, expiresAt: { gt: now } }
+}
+
+function withStatus (status: InvitationStatus, at: Date): Sql {
   switch (status) {
-    case 'accepted': return { acceptedAt: { not: null } }
-    case 'revoked': return { acceptedAt: null, revokedAt: { not: null } }
-    case 'expired': return { acceptedAt: null, revokedAt: null, expiresAt: { lte: at } }
-    case 'open': return { acceptedAt: null, revokedAt: null, expiresAt: { gt: at } }
+    case 'accepted': return sql`"acceptedAt" IS NOT NULL`
+    case 'revoked': return sql`"acceptedAt" IS NULL AND "revokedAt" IS NOT NULL`
+    case 'expired': return sql`"acceptedAt" IS NULL AND "revokedAt" IS NULL AND "expiresAt" <= ${at}`
+    case 'open': return sql`"acceptedAt" IS NULL AND "revokedAt" IS NULL AND "expiresAt" > ${at}`
   }
 }
 

@@ -1,11 +1,14 @@
 /** Members of organizations. */
+import { sqltag as sql } from '@prisma/client/runtime/client'
 import { normalEmail } from '../../domain/members/email.ts'
-import type { Member, MemberRepository } from '../../domain/members/permissions.ts'
+import type { Member, MemberFilter, MemberRepository } from '../../domain/members/permissions.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { DbNull, type Prisma, type Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'
+import { json, nextRevision, revisionAlone } from '../rows/rows.ts'
+import { equal, flagged, happened, listedRecords, narrowedBy, type Narrowing } from '../rows/sorted-page.ts'
 
-export function memberRepository ({ member: table }: Queries, note: ChangeReport): MemberRepository {
+export function memberRepository (queries: Queries, note: ChangeReport): MemberRepository {
+  const { member: table } = queries
   return {
     async insert (member) {
       const { groups: _, ...columns } = member
@@ -23,16 +26,24 @@ export function memberRepository ({ member: table }: Queries, note: ChangeReport
       note({ of: 'member', id })
       return { ...after, revision }
     },
-    async page (query, { removed, groupId, email, formerEmail, ...exactly }) {
-      const { where, ...page } = pageOf(query)
-      const narrowed = removed === undefined ? {} : { removedAt: removed ? { not: null } : null }
-      const reached = email === undefined ? {} : { normalEmail: normalEmail(email) }
-      const left = formerEmail === undefined ? {} : { formerEmail: normalEmail(formerEmail) }
-      const inGroup = groupId === undefined ? {} : { groups: { some: { groupId } } }
-      const matching = { AND: [where, exactly, narrowed, reached, left, inGroup] }
-      return toPage(await table.findMany({ ...page, include: withGroups, where: matching }), query, read)
-    }
+    page: async (query, filter) => await listedRecords(queries, 'Member', narrowingOf(filter), query, async ids =>
+      (await table.findMany({ where: { id: { in: ids } }, include: withGroups })).map(read))
   }
+}
+
+function narrowingOf (
+  { removed, groupId, email, formerEmail, operator, name, role, ...sought }: MemberFilter
+): Narrowing {
+  const normal = (address: string | undefined) => address === undefined ? undefined : normalEmail(address)
+  return narrowedBy(sought, ['name', 'email'], {
+    within: [
+      ...equal({ normalEmail: normal(email), formerEmail: normal(formerEmail) }),
+      ...(groupId === undefined
+        ? []
+        : [sql`"id" IN (SELECT "memberId" FROM "GroupMember" WHERE "groupId" = ${groupId})`])
+    ],
+    among: [...equal({ name, role }), ...flagged('operator', operator), ...happened('removedAt', removed)]
+  })
 }
 
 /** A removed member gives its e-mail up: another one may have it. */

@@ -3,9 +3,11 @@ import type { Organization, OrganizationRepository } from '../../domain/tenancy/
 import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from '../rows/rows.ts'
+import { json, nextRevision, revisionAlone, type Row } from '../rows/rows.ts'
+import { equal, listedRecords, narrowedBy } from '../rows/sorted-page.ts'
 
-export function organizationRepository ({ organization: table }: Queries, note: ChangeReport): OrganizationRepository {
+export function organizationRepository (queries: Queries, note: ChangeReport): OrganizationRepository {
+  const { organization: table } = queries
   return {
     async insert (organization) {
       await table.create({ data: { ...organization, features: json(organization.features) } })
@@ -24,9 +26,10 @@ export function organizationRepository ({ organization: table }: Queries, note: 
       note({ of: 'organization', id })
       return { ...after, revision }
     },
-    async page (query, { id, name, status }) {
-      const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, { id, name, status }] } }), query, read)
+    async page (query, { id, name, status, ...sought }) {
+      const narrowing = narrowedBy(sought, ['name', 'id'], { within: equal({ id }), among: equal({ name, status }) })
+      return await listedRecords(queries, 'Organization', narrowing, query, async ids =>
+        (await table.findMany({ where: { id: { in: ids } } })).map(read))
     },
   }
 }

@@ -3,9 +3,11 @@ import { effects, readConditions, type Policy, type PolicyRepository } from '../
 import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage, type Row } from '../rows/rows.ts'
+import { json, nextRevision, revisionAlone, type Row } from '../rows/rows.ts'
+import { equal, flagged, listedRecords, narrowedBy } from '../rows/sorted-page.ts'
 
-export function policyRepository ({ policy: table }: Queries, note: ChangeReport): PolicyRepository {
+export function policyRepository (queries: Queries, note: ChangeReport): PolicyRepository {
+  const { policy: table } = queries
   return {
     async insert (policy) {
       await table.create({ data: { ...policy, conditions: json(policy.conditions) } })
@@ -33,9 +35,10 @@ export function policyRepository ({ policy: table }: Queries, note: ChangeReport
       const rows = await table.findMany({ where: { organizationId }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] })
       return rows.map(read)
     },
-    async page (query, filter) {
-      const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, filter] } }), query, read)
+    async page (query, { effect, enabled, ...sought }) {
+      const among = [...equal({ effect }), ...flagged('enabled', enabled)]
+      return await listedRecords(queries, 'Policy', narrowedBy(sought, ['name'], { among }), query, async ids =>
+        (await table.findMany({ where: { id: { in: ids } } })).map(read))
     },
   }
 }

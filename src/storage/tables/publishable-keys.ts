@@ -3,11 +3,11 @@ import type { JWK } from 'jose'
 import type { PublishableKey, PublishableKeyRepository } from '../../domain/credentials/publishable-key.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage } from '../rows/rows.ts'
+import { json, nextRevision, revisionAlone } from '../rows/rows.ts'
+import { equal, happened, listedRecords, narrowedBy } from '../rows/sorted-page.ts'
 
-export function publishableKeyRepository (
-  { publishableKey: table }: Queries, note: ChangeReport
-): PublishableKeyRepository {
+export function publishableKeyRepository (queries: Queries, note: ChangeReport): PublishableKeyRepository {
+  const { publishableKey: table } = queries
   return {
     async insert (key) {
       await table.create({ data: columns(key) })
@@ -28,11 +28,11 @@ export function publishableKeyRepository (
       note({ of: 'publishableKey', id })
       return { ...after, revision }
     },
-    async page (query, { revoked, ...exactly }) {
-      const { where, ...page } = pageOf(query)
-      return toPage(
-        await table.findMany({ ...page, where: { AND: [where, exactly, revokedAs(revoked)] } }), query, read
-      )
+    async page (query, { revoked, name, environment, resourceId, ...sought }) {
+      const among = [...equal({ name, environment, resourceId }), ...happened('revokedAt', revoked)]
+      const narrowing = narrowedBy(sought, ['name', 'publishable'], { among })
+      return await listedRecords(queries, 'PublishableKey', narrowing, query, async ids =>
+        (await table.findMany({ where: { id: { in: ids } } })).map(read))
     }
   }
 }

@@ -1,14 +1,15 @@
 /** Tokens for the registration of clients. */
+import { sqltag as sql, type Sql } from '@prisma/client/runtime/client'
 import type {
   RegistrationToken, RegistrationTokenRepository, RegistrationTokenStatus
 } from '../../domain/credentials/registration-token.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'
+import { json, nextRevision, revisionAlone } from '../rows/rows.ts'
+import { equal, listedRecords, narrowedBy } from '../rows/sorted-page.ts'
 
-export function registrationTokenRepository (
-  { registrationToken: table }: Queries, note: ChangeReport
-): RegistrationTokenRepository {
+export function registrationTokenRepository (queries: Queries, note: ChangeReport): RegistrationTokenRepository {
+  const { registrationToken: table } = queries
   return {
     async insert (token) {
       await table.create({ data: { ...token, scopes: json(token.scopes), allowlist: json(token.allowlist) } })
@@ -37,21 +38,24 @@ export function registrationTokenRepository (
       })
       return count === 1 || await table.count({ where: { id, usesLeft: null } }) === 1
     },
-    async page (query, { status, ...exactly }) {
-      const { where, ...page } = pageOf(query)
-      const narrowed = status === undefined ? {} : withStatus(status.is, status.at)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, exactly, narrowed] } }), query, read)
+    async page (query, { status, name, resourceId, ...sought }) {
+      const among = [
+        ...equal({ name, resourceId }),
+        ...(status === undefined ? [] : [withStatus(status.is, status.at)])]
+      const narrowing = narrowedBy(sought, ['name', 'hint'], { among })
+      return await listedRecords(queries, 'RegistrationToken', narrowing, query, async ids =>
+        (await table.findMany({ where: { id: { in: ids } } })).map(read))
     },
   }
 }
 
-function withStatus (status: RegistrationTokenStatus, at: Date): Prisma.RegistrationTokenWhereInput {
-  const lasting = { OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] }
+function withStatus (status: RegistrationTokenStatus, at: Date): Sql {
+  const lasts = sql`"revokedAt" IS NULL AND ("expiresAt" IS NULL OR "expiresAt" > ${at})`
   switch (status) {
-    case 'revoked': return { revokedAt: { not: null } }
-    case 'expired': return { revokedAt: null, expiresAt: { lte: at } }
-    case 'spent': return { revokedAt: null, AND: [lasting], usesLeft: 0 }
-    case 'active': return { revokedAt: null, AND: [lasting, { OR: [{ usesLeft: null }, { usesLeft: { gt: 0 } }] }] }
+    case 'revoked': return sql`"revokedAt" IS NOT NULL`
+    case 'expired': return sql`"revokedAt" IS NULL AND "expiresAt" <= ${at}`
+    case 'spent': return sql`${lasts} AND "usesLeft" = 0`
+    case 'active': return sql`${lasts} AND ("usesLeft" IS NULL OR "usesLeft" > 0)`
   }
 }
 

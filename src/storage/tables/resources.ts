@@ -1,12 +1,14 @@
 /** Resources, with their present and retired scopes. */
-import type { Resource, ResourceRepository } from '../../domain/resources/resource.ts'
+import { sqltag as sql } from '@prisma/client/runtime/client'
+import type { Resource, ResourceFilter, ResourceRepository } from '../../domain/resources/resource.ts'
 import { normalIdentifier } from '../../domain/resources/resource-identifier.ts'
 import type { Scope } from '../../domain/resources/scope.ts'
 import type { Style } from '../../domain/resources/style.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import { orNull, prismaColumns, type Columns } from '../rows/columns.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { json, nextRevision, pageOf, revisionAlone, revokedAs, toPage, type Row } from '../rows/rows.ts'
+import { json, nextRevision, revisionAlone, type Row } from '../rows/rows.ts'
+import { equal, happened, listedRecords, narrowedBy, type Narrowing } from '../rows/sorted-page.ts'
 
 const whole = { scopes: { orderBy: { position: 'asc' } } } satisfies Prisma.ResourceInclude
 
@@ -70,19 +72,20 @@ export function resourceRepository (queries: Queries, note: ChangeReport): Resou
     async longestTokenLifetime () {
       return (await table.aggregate({ _max: { tokenLifetime: true } }))._max.tokenLifetime ?? 0
     },
-    async page (query, { visibleTo, revoked, identifier, ...exactly }) {
-      const { where, ...page } = pageOf(query)
-      const visible = visibleTo === undefined ? {} : { OR: [{ organizationId: visibleTo }, { organizationId: null }] }
-      const named = identifier === undefined ? {} : { normalIdentifier: normalIdentifier(identifier) }
-      return toPage(
-        await table.findMany({
-          ...page, where: { AND: [where, visible, named, exactly, revokedAs(revoked)] }, include: whole
-        }),
-        query,
-        read
-      )
-    }
+    page: async (query, filter) => await listedRecords(queries, 'Resource', narrowingOf(filter), query, async ids =>
+      (await table.findMany({ where: { id: { in: ids } }, include: whole })).map(read))
   }
+}
+
+function narrowingOf ({ visibleTo, revoked, identifier, name, kind, ...sought }: ResourceFilter): Narrowing {
+  const normal = identifier === undefined ? undefined : normalIdentifier(identifier)
+  return narrowedBy(sought, ['name', 'identifier'], {
+    within: [
+      ...equal({ normalIdentifier: normal }),
+      ...(visibleTo === undefined ? [] : [sql`("organizationId" = ${visibleTo} OR "organizationId" IS NULL)`])
+    ],
+    among: [...equal({ name, kind }), ...happened('revokedAt', revoked)]
+  })
 }
 
 /** The columns of the resource's own row. */

@@ -2,12 +2,14 @@
 import type { WebhookToken, WebhookTokenRepository } from '../../domain/credentials/webhook-token.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Prisma, Queries } from '../engine/prisma.ts'
-import { nextRevision, pageOf, revisionAlone, revokedAs, toPage } from '../rows/rows.ts'
+import { nextRevision, revisionAlone } from '../rows/rows.ts'
+import { equal, happened, listedRecords, narrowedBy } from '../rows/sorted-page.ts'
 
 /** The number of tokens that a change names, at most: of more it names none. */
 const maxNamed = 1_000
 
-export function webhookTokenRepository ({ webhookToken: table }: Queries, note: ChangeReport): WebhookTokenRepository {
+export function webhookTokenRepository (queries: Queries, note: ChangeReport): WebhookTokenRepository {
+  const { webhookToken: table } = queries
   return {
     async insert (token) {
       await table.create({ data: columns(token) })
@@ -41,11 +43,12 @@ export function webhookTokenRepository ({ webhookToken: table }: Queries, note: 
       if (ids.length > 0) note({ of: 'webhookTokens', ...(ids.length > maxNamed ? {} : { ids }) })
       return ids.length
     },
-    async page (query, { revoked, ...exactly }) {
-      const { where, ...page } = pageOf(query)
-      return toPage(
-        await table.findMany({ ...page, where: { AND: [where, exactly, revokedAs(revoked)] } }), query, read
-      )
+    async page (query, { revoked, apiKeyId, resourceId, ...sought }) {
+      const narrowing = narrowedBy(sought, ['hint', 'objectId'], {
+        within: equal({ apiKeyId }), among: [...equal({ resourceId }), ...happened('revokedAt', revoked)]
+      })
+      return await listedRecords(queries, 'WebhookToken', narrowing, query, async ids =>
+        (await table.findMany({ where: { id: { in: ids } } })).map(read))
     }
   }
 }
