@@ -87,7 +87,7 @@ tap.test('a viewer sees numbers of the API, and no way to make what they may not
   t.match(await page.locator('section', { hasText: 'End soon' }).textContent(), 'Nightly reports')
   const week = await admin('GET', `/organizations/${organization}/usage?from=${dayBefore(6)}`)
   t.match(
-    await page.locator('section', { hasText: 'Verdicts by outcome' }).textContent(),
+    await page.locator('section', { hasText: 'Admitted and refused' }).textContent(),
     new RegExp(`Admitted${Number(week.json.live.calls).toLocaleString('en')}\\s*Refused: revoked1`)
   )
   t.match(await page.locator('section', { hasText: 'Refused most' }).getByRole('listitem').allTextContents(),
