@@ -8,7 +8,7 @@ import type { Client } from '../credentials/client.ts'
 import { bringsItsOwnKey } from '../tokens/access-token.ts'
 import { problemOfTimes } from '../tokens/assertion.ts'
 import { isNumericDate } from '../tokens/token-claims.ts'
-import { audiencesOf, type Audiences } from './audience.ts'
+import { audiencesOf, organizationIn, type Audiences } from './audience.ts'
 import { holdsAll, problemOfClaim } from './claim-match.ts'
 import { keyFor, type IssuerKeySet } from './key-set.ts'
 import type { IssuerProfile, TrustedIssuer, TrustedIssuerPort, WorkloadRule } from './trusted-issuer.ts'
@@ -82,11 +82,11 @@ export async function examine (options: AssertionOptions, asked: AskedAssertion)
   const read = readAssertion(asked)
   if (typeof read === 'string') return refused(read, unreadable[read], { iss: null, sub: null, jti: null })
   const subject = subjectOf(read.claims)
-  const named = await options.store.trustedIssuers.named(namesOf(subject), asked.profile)
+  const owners = ownersOf(options.issuer, read.claims.aud, asked)
+  const named = await options.store.trustedIssuers.named(namesOf(subject), asked.profile, owners)
   const issuers: ExaminedIssuer[] = []
   const audiences = audiencesOf(options, asked.client)
   for (const { issuer, rules } of named) {
-    if (asked.ownedBy !== undefined && issuer.organizationId !== asked.ownedBy) continue
     issuers.push(await examineIssuer(options, { issuer, rules, read, audiences, client: asked.client }))
   }
   return { ...verdictOf(read.claims, subject, issuers), issuers }
@@ -137,6 +137,19 @@ function namesOf ({ iss, sub }: AssertionSubject): string[] {
   const domain = /^spiffe:\/\/[^/]+(?=\/)/.exec(sub ?? '')?.[0]
   if (domain !== undefined) return [domain]
   return iss === null || iss.startsWith('spiffe:') ? [] : [iss]
+}
+
+/**
+ * Whose trusts may answer: a platform that many organizations trust must not have all of them read. Without an
+ * audience of an organization and without a client, only the deployment's.
+ */
+function ownersOf (
+  issuer: string, aud: unknown, { client, ownedBy }: Pick<AskedAssertion, 'client' | 'ownedBy'>
+): (string | null)[] {
+  if (ownedBy !== undefined) return [ownedBy]
+  const meant = organizationIn(issuer, oneAudience(aud))
+  const owners = [meant, client?.organizationId ?? null].filter(owner => owner !== null)
+  return [null, ...new Set(owners)]
 }
 
 interface Presented {

@@ -10,6 +10,12 @@ export function organizationAudience (issuer: string, organizationId: string): s
   return `${issuer}/organizations/${organizationId}`
 }
 
+/** The organization that an `aud` is of; null: of none. Says nothing of whether there is one. */
+export function organizationIn (issuer: string, audience: string | null): string | null {
+  const beginning = organizationAudience(issuer, '')
+  return audience?.startsWith(beginning) === true ? audience.slice(beginning.length) : null
+}
+
 export interface Audiences {
   /** The values of `aud` that a trusted issuer answers for; none: it does not answer for this request. */
   of (issuer: TrustedIssuer): readonly string[]

@@ -90,8 +90,10 @@ export function revisionOf ({ issuer, rule }: WorkloadTrust): string {
 export interface TrustedIssuerRepository {
   insert (issuer: TrustedIssuer): Promise<void>
   get (id: string): Promise<TrustedIssuer | null>
-  /** Those with one of these names, of every owner, oldest first, with their rules. */
-  named (names: readonly string[], profile: IssuerProfile): Promise<{ issuer: TrustedIssuer, rules: WorkloadRule[] }[]>
+  /** Those with one of these names, oldest first, with their rules. Of the owners, null is the deployment. */
+  named (
+    names: readonly string[], profile: IssuerProfile, owners: readonly (string | null)[]
+  ): Promise<{ issuer: TrustedIssuer, rules: WorkloadRule[] }[]>
   /** Whether there is one with the profile, of any owner. */
   anyOf (profile: IssuerProfile): Promise<boolean>
   /** Replaces keys and settings; returns it with its next revision. */

@@ -17,10 +17,17 @@ export function trustedIssuerRepository (
       const row = await table.findUnique({ where: { id } })
       return row && readTrustedIssuer(row)
     },
-    async named (names, profile) {
+    async named (names, profile, owners) {
       if (names.length === 0) return []
+      const organizations = owners.filter(owner => owner !== null)
       const rows = await table.findMany({
-        where: { issuer: { in: [...names] }, profile },
+        where: {
+          issuer: { in: [...names] },
+          profile,
+          OR: [
+            { organizationId: { in: organizations } }, ...(owners.includes(null) ? [{ organizationId: null }] : [])
+          ]
+        },
         orderBy: oldestFirst,
         include: { rules: { orderBy: oldestFirst } }
       })
