@@ -90,9 +90,12 @@ export function revisionOf ({ issuer, rule }: WorkloadTrust): string {
 export interface TrustedIssuerRepository {
   insert (issuer: TrustedIssuer): Promise<void>
   get (id: string): Promise<TrustedIssuer | null>
-  /** Those with one of these names, oldest first, with their rules. Of the owners, null is the deployment. */
+  /**
+   * Those with one of these names, oldest first, with their rules. Of the owners, null is the deployment; 'any': of
+   * every owner, at most 20.
+   */
   named (
-    names: readonly string[], profile: IssuerProfile, owners: readonly (string | null)[]
+    names: readonly string[], profile: IssuerProfile, owners: readonly (string | null)[] | 'any'
   ): Promise<{ issuer: TrustedIssuer, rules: WorkloadRule[] }[]>
   /** Whether there is one with the profile, of any owner. */
   anyOf (profile: IssuerProfile): Promise<boolean>

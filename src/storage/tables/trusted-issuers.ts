@@ -19,15 +19,9 @@ export function trustedIssuerRepository (
     },
     async named (names, profile, owners) {
       if (names.length === 0) return []
-      const organizations = owners.filter(owner => owner !== null)
       const rows = await table.findMany({
-        where: {
-          issuer: { in: [...names] },
-          profile,
-          OR: [
-            { organizationId: { in: organizations } }, ...(owners.includes(null) ? [{ organizationId: null }] : [])
-          ]
-        },
+        where: { issuer: { in: [...names] }, profile, ...(owners === 'any' ? {} : { OR: ofOwners(owners) }) },
+        ...(owners === 'any' ? { take: 20 } : {}),
         orderBy: oldestFirst,
         include: { rules: { orderBy: oldestFirst } }
       })
@@ -68,4 +62,9 @@ function columns (issuer: TrustedIssuer) {
   return {
     ...issuer, keys: json(keys), audiences: json(audiences), algorithms: json(algorithms), anchors: json(anchors)
   }
+}
+
+function ofOwners (owners: readonly (string | null)[]) {
+  const organizations = { organizationId: { in: owners.filter(owner => owner !== null) } }
+  return owners.includes(null) ? [organizations, { organizationId: null }] : [organizations]
 }
