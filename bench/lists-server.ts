@@ -9,7 +9,9 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { createMember } from '../src/domain/members/member.ts'
 import { beginSession } from '../src/domain/people/person-session.ts'
-import { buildServer, createApiKey, createOrganization, loadConfig, openLatchkey, updateResource } from '../src/index.ts'
+import {
+  buildServer, createApiKey, createOrganization, loadConfig, openLatchkey, updateResource
+} from '../src/index.ts'
 import { copyKey } from '../test/support/copied-keys.ts'
 
 const [folder, count, port, databaseUrl] = [

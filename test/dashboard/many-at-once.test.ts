@@ -27,7 +27,8 @@ tap.test(`${pages} pages at once are all answered, and keys are checked meanwhil
     })
   const left = { pages }
   const answers = Promise.all(Array.from({ length: pages }, async (_, i) => {
-    const status = await statusOf(`/dashboard${paths[i % paths.length]}`, { cookie, host: new URL(server.issuer).host }, agent)
+    const headers = { cookie, host: new URL(server.issuer).host }
+    const status = await statusOf(`/dashboard${paths[i % paths.length]}`, headers, agent)
     left.pages--
     return status
   }))

@@ -67,7 +67,9 @@ for (const { name, database, server } of started) {
           organization, name: word, identifier: `https://m${++number}.${own}.test/mcp`, scopes: []
         })
       },
-      '/organizations': { ...named('/organizations'), make: async word => await made('/organizations', { name: word }), scope: '' },
+      '/organizations': {
+        ...named('/organizations'), make: async word => await made('/organizations', { name: word }), scope: ''
+      },
       '/webhook-tokens': {
         make: async word => await made('/webhook-tokens', { apiKey: key, object: { type: 'templates', id: word } }),
         word: row => row.object.id,
@@ -113,7 +115,9 @@ for (const { name, database, server } of started) {
     const [own, other] = [await createOrganization(), await createOrganization()]
     const { id: stranger } = await createMember(server, { organization: other.id, name: 'Stranger' })
     const { id: colleague } = await createMember(server, { organization: own.id, name: 'Colleague' })
-    const reader = await createKey({ organization: own.id, resource: `${server.issuer}/api/v1`, scopes: ['members:read'] })
+    const reader = await createKey({
+      organization: own.id, resource: `${server.issuer}/api/v1`, scopes: ['members:read']
+    })
     const read = async (query: string) =>
       (await server.send({ path: `/api/v1/members?${query}`, headers: { 'x-api-key': reader.key } })).json
     t.strictSame((await read(`ids=${stranger},${colleague}`)).data.map((each: Json) => each.id), [colleague])

@@ -30,7 +30,8 @@ export function groupCommands (): Command {
         api.post('/groups', { organization: org, name, description, scopes: scope }))
     )
   withSearchFlags(
-    group.command('list').description('list the groups, newest first'), { org: true, found: 'the name', sorts: ['name'] }
+    group.command('list').description('list the groups, newest first'),
+    { org: true, found: 'the name', sorts: ['name'] }
   )
     .option('--member <id>', 'only with this member')
     .action(

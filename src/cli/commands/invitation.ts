@@ -41,7 +41,8 @@ export function invitationCommands (): Command {
     .addOption(expiryOption())
     .action(calling<Invitation, InvitationFlags>(showInvitation, create))
   withSearchFlags(
-    invitation.command('list').description('list the invitations, newest first'), { org: true, found: 'the e-mail', sorts: ['expiresAt'] }
+    invitation.command('list').description('list the invitations, newest first'),
+    { org: true, found: 'the e-mail', sorts: ['expiresAt'] }
   )
     .addOption(
       new Option('--status <status>', 'those that are').choices(['open', 'accepted', 'expired', 'revoked'])

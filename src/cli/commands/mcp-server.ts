@@ -44,9 +44,11 @@ export function mcpServerCommands (): Command {
         }))
     )
   withSearchFlags(
-    server.command('list').description('list the MCP servers, newest first'), { org: true, found: 'the name or the URL', sorts: ['name'] }
+    server.command('list').description('list the MCP servers, newest first'),
+    { org: true, found: 'the name or the URL', sorts: ['name'] }
   )
-    .action(calling<Page<McpServer>, SearchFlags>(showServers, (api, flags) => api.get('/mcp-servers', searchQuery(flags))))
+    .action(calling<Page<McpServer>, SearchFlags>(showServers, (api, flags) =>
+      api.get('/mcp-servers', searchQuery(flags))))
   server.command('show').description('show an MCP server, and the challenge that it sends to requests without a token')
     .argument('<id>', 'its id or URL')
     .action(calling(showServer, (api, _flags, id) => api.get(pathOf(id))))

@@ -50,7 +50,8 @@ export function memberCommands (): Command {
         api.post('/members', { organization: org, name, email, role, scopes: scope, operator }))
     )
   withSearchFlags(
-    member.command('list').description('list the members, newest first'), { org: true, found: 'the name or the e-mail', sorts: ['name'] }
+    member.command('list').description('list the members, newest first'),
+    { org: true, found: 'the name or the e-mail', sorts: ['name'] }
   )
     .action(calling<Page<Member>, SearchFlags>(showMembers, (api, flags) => api.get('/members', searchQuery(flags))))
   member.command('show').description('show a member').argument('<id>')

@@ -34,7 +34,8 @@ export function organizationCommands (): Command {
         api.post('/organizations', { name, features: feature, ...limitChangeOf(flags) }))
     )
   withSearchFlags(
-    org.command('list').description('list the organizations, newest first'), { org: false, found: 'the name or the id', sorts: ['name'] }
+    org.command('list').description('list the organizations, newest first'),
+    { org: false, found: 'the name or the id', sorts: ['name'] }
   )
     .action(
       calling<Page<Organization>, SearchFlags>(

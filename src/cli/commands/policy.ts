@@ -84,11 +84,13 @@ export function policyCommands (): Command {
     .option('--disabled', 'create it without putting it in force')
   withDryRun(withConditions(create)).action(calling<Policy | Impact, PolicyFlags>(showPolicyOrImpact, createPolicy))
   withSearchFlags(
-    policy.command('list').description('list the policies, newest first'), { org: true, found: 'the name', sorts: ['name'] }
+    policy.command('list').description('list the policies, newest first'),
+    { org: true, found: 'the name', sorts: ['name'] }
   )
     .option('--deployment', 'only those of the deployment')
-    .action(calling<Page<Policy>, SearchFlags & { deployment?: boolean }>(showPolicies, (api, { deployment, ...flags }) =>
-      api.get('/policies', { ...searchQuery(flags), ...(deployment ? { organization: 'deployment' } : {}) })))
+    .action(calling<Page<Policy>, SearchFlags & { deployment?: boolean }>(
+      showPolicies, (api, { deployment, ...flags }) => api.get('/policies', { ...searchQuery(flags), ...(deployment ? { organization: 'deployment' } : {}) })
+    ))
   policy.command('show').description('show a policy').argument('<id>')
     .action(calling(showPolicy, (api, _flags, id) => api.get(pathOf(id))))
   const update = policy.command('update').description(

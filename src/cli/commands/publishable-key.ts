@@ -36,7 +36,8 @@ export function publishableKeyCommands (): Command {
     .action(calling<PublishableKey, KeyFlags>(showKey, (api, { org, resource, env, name, scope = [] }) =>
       api.post('/publishable-keys', { organization: org, resource, environment: env, name, scopes: scope })))
   withSearchFlags(
-    key.command('list').description('list the publishable keys, newest first'), { org: true, found: 'the name or the key', sorts: ['name'] }
+    key.command('list').description('list the publishable keys, newest first'),
+    { org: true, found: 'the name or the key', sorts: ['name'] }
   )
     .action(
       calling<Page<PublishableKey>, SearchFlags>(

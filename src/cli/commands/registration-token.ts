@@ -60,7 +60,8 @@ export function registrationTokenCommands (): Command {
     .option('--name <text>', 'a display name')
     .action(calling<RegistrationToken, TokenFlags>(showToken, create))
   withSearchFlags(
-    token.command('list').description('list the registration tokens, newest first'), { org: true, found: 'the name or the visible part', sorts: ['name', 'expiresAt'] }
+    token.command('list').description('list the registration tokens, newest first'),
+    { org: true, found: 'the name or the visible part', sorts: ['name', 'expiresAt'] }
   )
     .action(
       calling<Page<RegistrationToken>, SearchFlags>(showTokens, (api, flags) =>

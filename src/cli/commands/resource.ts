@@ -49,9 +49,11 @@ export function resourceCommands (): Command {
       'credentials for it')
     .action(calling<Resource, ResourceFlags>(showResource, create))
   withSearchFlags(
-    resource.command('list').description('list the resources, newest first'), { org: false, found: 'the name or the identifier', sorts: ['name'] }
+    resource.command('list').description('list the resources, newest first'),
+    { org: false, found: 'the name or the identifier', sorts: ['name'] }
   )
-    .action(calling<Page<Resource>, SearchFlags>(showResources, (api, flags) => api.get('/resources', searchQuery(flags))))
+    .action(calling<Page<Resource>, SearchFlags>(showResources, (api, flags) =>
+      api.get('/resources', searchQuery(flags))))
   resource.command('show').description('show a resource').argument('<id>', 'its id or identifier')
     .action(calling(showResource, (api, _flags, id) => api.get(resourcePath(id))))
   withResourceFlags(

@@ -31,10 +31,12 @@ export function webhookTokenCommands (): Command {
     .action(calling<WebhookToken, TokenFlags>(showToken, (api, { key, type, object }) =>
       api.post('/webhook-tokens', { apiKey: key, object: { type, id: object } })))
   withSearchFlags(
-    token.command('list').description('list the webhook tokens, newest first'), { org: true, found: 'the visible part or the id of the object' }
+    token.command('list').description('list the webhook tokens, newest first'),
+    { org: true, found: 'the visible part or the id of the object' }
   )
     .action(
-      calling<Page<WebhookToken>, SearchFlags>(showTokens, (api, flags) => api.get('/webhook-tokens', searchQuery(flags)))
+      calling<Page<WebhookToken>, SearchFlags>(showTokens, (api, flags) =>
+        api.get('/webhook-tokens', searchQuery(flags)))
     )
   token.command('show').description('show a webhook token, without its secret').argument('<id>')
     .action(calling(showToken, (api, _flags, id) => api.get(pathOf(id))))

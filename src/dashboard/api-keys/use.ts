@@ -1,5 +1,6 @@
 /** How the program that gets a key sends it: the header that its API takes, and a call to try. */
 import { html } from 'ghtml'
+import { managementApi } from '../apis/built-in.ts'
 import type { Resource } from '../apis/grants.ts'
 import type { ApiKey } from './api-key.ts'
 
@@ -10,7 +11,7 @@ const withOwnHeader = new Set(['rfc9457', 'ledgerbee'])
 export function useOf ({ resource }: Pick<ApiKey, 'resource'>, resources: readonly Resource[]): string | undefined {
   const found = resources.find(({ identifier }) => identifier === resource)
   if (found === undefined) return undefined
-  const isManagement = found.id === 'res_management'
+  const isManagement = found.id === managementApi
   const hasOwnHeader = isManagement || withOwnHeader.has(found.style)
   const [name, value] = hasOwnHeader ? ['x-api-key', '$API_KEY'] : ['Authorization', 'Bearer $API_KEY']
   // Histories of shells are kept: the key comes from a variable that is read without one.

@@ -28,7 +28,8 @@ export function authorizationScreens (app: Dashboard): void {
     takesReason: false,
     load: async visit => {
       const record = await visit.api.get<Authorization>(`/authorizations/${encodeURIComponent(visit.parameter('id'))}`)
-      return { ...record, memberName: (await namesOf(visit, 'members', [record.member])).get(record.member) ?? record.member }
+      const names = await namesOf(visit, 'members', [record.member])
+      return { ...record, memberName: names.get(record.member) ?? record.member }
     },
     about: (record, { now }) => ({
       name: nameOf(record),

@@ -24,7 +24,12 @@ export async function add (submission: Submission): Promise<Outcome> {
   const { name, email, role, organization, attempt } = draftOf(submission)
   const { id } = await submission.api.change<Member>('POST', '/members', {
     idempotencyKey: attempt,
-    body: { name, role, organization: await chosenId(submission.api, organizations, organization), ...(email === '' ? {} : { email }) }
+    body: {
+      name,
+      role,
+      organization: await chosenId(submission.api, organizations, organization),
+      ...(email === '' ? {} : { email })
+    }
   })
   return { to: `${membersPath}/${id}` }
 }

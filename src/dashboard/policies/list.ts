@@ -72,7 +72,8 @@ export function conditionsAsList (conditions: Conditions | null, names: Readonly
   ]
   return rows.length === 0
     ? html`<span class="muted">always</span>`
-    : html`<ul class="plain">!${rows.map(([name, values]) => html`<li>${name}: !${values.map(value => valueOf(value, names))}</li>`)}</ul>`
+    : html`<ul class="plain">!${rows.map(([name, values]) =>
+      html`<li>${name}: !${values.map(value => valueOf(value, names))}</li>`)}</ul>`
 }
 
 function valueOf (value: string, names: ReadonlyMap<string, string>): string {

@@ -38,7 +38,9 @@ const NewToken = exactly({
 })
 const TokenQuerystring = exactly({
   ...listQuerystring({
-    records: 'registration tokens', found: 'the name, or of the visible part of the token', sorts: ['newest', 'name', 'expiresAt']
+    records: 'registration tokens',
+    found: 'the name, or of the visible part of the token',
+    sorts: ['newest', 'name', 'expiresAt']
   }),
   organization: Type.Optional(Id),
   name: Type.Optional(Name),
