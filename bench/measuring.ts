@@ -28,8 +28,8 @@ export interface Row {
   against: string
   /** One for each round. */
   values: readonly number[]
-  /** `≥` or `≤`, and a figure for the median. */
-  reach: ['≥' | '≤', number]
+  /** `≥` or `≤`, and a figure for the median; absent: it is measured without a goal. */
+  reach?: readonly ['≥' | '≤', number]
   unit?: string
   absolute: string
 }

@@ -36,16 +36,20 @@ const settings = Object.fromEntries(
   Object.entries(figures).map(([name, text]) => [name, Number(text)])
 ) as unknown as Settings
 
-function print ({ what, against, values, reach: [sign, figure], unit = '', absolute }: Row): void {
-  const digits = figure >= 10 ? 0 : 2
-  const reached = sign === '≥' ? median(values) >= figure : median(values) <= figure
+function print ({ what, against, values, reach, unit = '', absolute }: Row): void {
+  const digits = (reach?.[1] ?? median(values)) >= 10 ? 0 : 2
   const spread = `${Math.min(...values).toFixed(digits)} – ${Math.max(...values).toFixed(digits)}`
   process.stdout.write(
     line([
-      what, against, median(values).toFixed(digits), spread, `${sign} ${figure}${unit}`, reached ? 'yes' : 'NO',
-      absolute
+      what, against, median(values).toFixed(digits), spread,
+      reach === undefined ? unit.trim() : `${reach.join(' ')}${unit}`,
+      reach === undefined ? '' : isReached(reach, median(values)) ? 'yes' : 'NO', absolute
     ])
   )
+}
+
+function isReached ([sign, figure]: NonNullable<Row['reach']>, value: number): boolean {
+  return sign === '≥' ? value >= figure : value <= figure
 }
 
 function line (cells: readonly string[]): string {

@@ -115,8 +115,9 @@ for (const { name, database, server } of started) {
     const [own, other] = [await createOrganization(), await createOrganization()]
     const { id: stranger } = await createMember(server, { organization: other.id, name: 'Stranger' })
     const { id: colleague } = await createMember(server, { organization: own.id, name: 'Colleague' })
-    const resource = `${server.issuer}/api/v1`
-    const reader = await createKey({ organization: own.id, resource, scopes: ['members:read'] })
+    const reader = await createKey({
+      organization: own.id, resource: `${server.issuer}/api/v1`, scopes: ['members:read']
+    })
     const read = async (query: string) =>
       (await server.send({ path: `/api/v1/members?${query}`, headers: { 'x-api-key': reader.key } })).json
     t.strictSame((await read(`ids=${stranger},${colleague}`)).data.map((each: Json) => each.id), [colleague])

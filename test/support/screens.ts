@@ -15,7 +15,9 @@ const widths = [390, 768, 1280]
 
 /** Names that strangers choose: 200 emoji, text from right to left, markup. */
 export const strangeNames = [
-  '😀'.repeat(200), 'קניין רוחני של הארגון', '<script>alert(1)</script><b>bold</b> & "quoted"'
+  '😀'.repeat(200),
+  'קניין רוחני של הארגון',
+  '<script>alert(1)</script><b>bold</b> & "quoted"'
 ] as const
 
 /** With one that no line breaks in. */

@@ -89,8 +89,9 @@ export function policyCommands (): Command {
   )
     .option('--deployment', 'only those of the deployment')
     .action(calling<Page<Policy>, SearchFlags & { deployment?: boolean }>(
-      showPolicies, (api, { deployment, ...flags }) =>
-        api.get('/policies', { ...searchQuery(flags), ...(deployment ? { organization: 'deployment' } : {}) })
+      showPolicies, (api, { deployment, ...flags }) => api.get('/policies', {
+        ...searchQuery(flags), ...(deployment ? { organization: 'deployment' } : {})
+      })
     ))
   policy.command('show').description('show a policy').argument('<id>')
     .action(calling(showPolicy, (api, _flags, id) => api.get(pathOf(id))))

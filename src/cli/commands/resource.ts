@@ -52,9 +52,8 @@ export function resourceCommands (): Command {
     resource.command('list').description('list the resources, newest first'),
     { org: false, found: 'the name or the identifier', sorts: ['name'] }
   )
-    .action(calling<Page<Resource>, SearchFlags>(
-      showResources, (api, flags) => api.get('/resources', searchQuery(flags))
-    ))
+    .action(calling<Page<Resource>, SearchFlags>(showResources, (api, flags) =>
+      api.get('/resources', searchQuery(flags))))
   resource.command('show').description('show a resource').argument('<id>', 'its id or identifier')
     .action(calling(showResource, (api, _flags, id) => api.get(resourcePath(id))))
   withResourceFlags(

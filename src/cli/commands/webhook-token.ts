@@ -35,9 +35,8 @@ export function webhookTokenCommands (): Command {
     { org: true, found: 'the visible part or the id of the object' }
   )
     .action(
-      calling<Page<WebhookToken>, SearchFlags>(
-        showTokens, (api, flags) => api.get('/webhook-tokens', searchQuery(flags))
-      )
+      calling<Page<WebhookToken>, SearchFlags>(showTokens, (api, flags) =>
+        api.get('/webhook-tokens', searchQuery(flags)))
     )
   token.command('show').description('show a webhook token, without its secret').argument('<id>')
     .action(calling(showToken, (api, _flags, id) => api.get(pathOf(id))))

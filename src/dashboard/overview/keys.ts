@@ -48,7 +48,8 @@ export async function usedKeysOf (visit: Visit): Promise<UsedKeys | null> {
 export async function mostUsedKeys (used: UsedKeys | null, { now }: Visit): Promise<string> {
   if (used === null) return ''
   const top = used.keys.filter(({ calls }) => calls > 0)
-    .toSorted((one, other) => other.calls - one.calls).slice(0, shown)
+    .toSorted((one, other) => other.calls - one.calls)
+    .slice(0, shown)
   if (top.length === 0) return ''
   return html`<section class="panel"><h2>Most used keys, ${days} days</h2>
 !${used.isOfNewest ? html`<p class="muted">Of the newest ${mostCompared}: there are too many to compare all.</p>` : ''}

@@ -143,9 +143,8 @@ function listGroupMembersRoute (app: RouteContext, dependencies: CreationDepende
     const query = listQuery(request.query)
     const { id, organizationId } = await getGroup(operation, request.params.id)
     const filter = { ...sought(request.query), organizationId, groupId: id }
-    return wireList(query, await operation.store.members.page(query, filter), ({ id, name, role, createdAt }) => (
-      { id, name, role, createdAt }
-    ))
+    const listed = await operation.store.members.page(query, filter)
+    return wireList(query, listed, ({ id, name, role, createdAt }) => ({ id, name, role, createdAt }))
   })
 }
 
