@@ -617,6 +617,7 @@ $ latchkey mcp-server create https://mcp.acme.test/mcp --org {org} --scope tools
 id            {mcp}
 url           https://mcp.acme.test/mcp
 organization  {org}
+listed as     test.acme.mcp/mcp 1.0.0
 scopes        tools:call tools:list
 by default    tools:list
 metadata      {metadata}
