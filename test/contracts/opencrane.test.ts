@@ -175,6 +175,10 @@ for (const { name, server } of servers) {
       id: created.id,
       identifier,
       name: 'Tools',
+      title: null,
+      description: null,
+      version: '1.0.0',
+      registryName: created.registryName,
       organization,
       status: 'active',
       scopes: scopes.map(scope => ({ keyOnly: false, description: null, ...scope })).map((

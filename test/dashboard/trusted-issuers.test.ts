@@ -1,7 +1,7 @@
 /** The screens of trusted issuers in a real Chromium. */
 import tap from 'tap'
 import { browser, startBrowser } from '../support/browser.ts'
-import { confirmWrongly, strangeNames, visitor } from '../support/screens.ts'
+import { confirmWrongly, longNames, visitor } from '../support/screens.ts'
 import { startServer } from '../support/test-server.ts'
 import { make, newPlatform } from '../support/workload-platform.ts'
 
@@ -72,7 +72,7 @@ tap.test('an issuer is trusted from a preset, gets a rule, is tried with a token
 tap.test('without JavaScript, for a viewer: strange names, and nothing that is refused', browser, async t => {
   const owner = await visitor(server, chromium)
   const { organization } = owner
-  for (const name of strangeNames) {
+  for (const name of longNames) {
     const { id } = await make(server, '/trusted-issuers', { organization, name, issuer: 'https://cluster.acme.test' })
     await make(server, '/workload-rules', {
       issuer: id, name, claims: [{ claim: '/sub', value: name.slice(0, 100) }], resource: server.issuer, scopes: []

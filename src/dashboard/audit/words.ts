@@ -77,6 +77,34 @@ export const areas: readonly Area[] = [
     prefix: 'invitation.',
     events: { created: 'Person invited', accepted: 'Invitation accepted', revoked: 'Invitation revoked' }
   },
+  { name: 'Skills', prefix: 'skill.', events: { published: 'Skill published', yanked: 'Skill yanked' } },
+  {
+    name: 'Third-party sources',
+    prefix: 'third_party_source.',
+    events: { created: 'Source added', updated: 'Source changed', fetched: 'Source asked', removed: 'Source removed' }
+  },
+  { name: 'AI budgets', prefix: 'budget.', events: { set: 'AI budget set', removed: 'AI budget removed' } },
+  {
+    name: 'AI spending',
+    prefix: 'spend_reservation.',
+    events: { unsettled: 'AI call charged without a settlement', forced: 'Implausible cost settled' }
+  },
+  {
+    name: 'Provider keys',
+    prefix: 'provider_key.',
+    events: {
+      created: 'Provider key set',
+      replaced: 'Provider key replaced',
+      removed: 'Provider key removed',
+      leased: 'Provider key leased',
+      resealed: 'Provider key sealed anew',
+    }
+  },
+  {
+    name: 'Virtual keys',
+    prefix: 'virtual_key.',
+    events: { created: 'Virtual key made', revoked: 'Virtual key revoked' }
+  },
   {
     name: 'Groups',
     prefix: 'group.',
@@ -180,9 +208,7 @@ export const areas: readonly Area[] = [
   {
     name: 'Tokens of this API',
     prefix: 'access_token.',
-    events: {
-      created: 'Access token created', updated: 'Access token changed', revoked: 'Access token revoked'
-    }
+    events: { created: 'Access token created', updated: 'Access token changed', revoked: 'Access token revoked' }
   },
   {
     name: 'Credits',
