@@ -30,8 +30,10 @@ import { dashboard } from './dashboard/dashboard.ts'
 import { oncePerPage } from './http/inner-call.ts'
 import { unknownPaths } from './management/conventions/unknown-path.ts'
 import { documentation } from './management/documentation/documentation.ts'
-import { management, type ManagementOptions, type ManagementPlace } from './management/management.ts'
-import { managementPath, managementResource, managementScopes } from './management/resource.ts'
+import { management, type ManagementOptions } from './management/management.ts'
+import {
+  managementPath, managementResource, managementScopes, type ManagementPlace
+} from './management/resource.ts'
 import { watchEventLoop } from './observability/event-loop.ts'
 import { operations } from './observability/operations.ts'
 import { watchRequests } from './observability/request-gate.ts'

@@ -69,9 +69,6 @@ import { virtualKeyRoutes } from './routes/virtual-keys.ts'
 import { webhookTokenRoutes } from './routes/webhook-tokens.ts'
 import { workloadRuleRoutes } from './routes/workload-rules.ts'
 
-/** Where the management API is served; false: nowhere, nor its documents and the dashboard, which calls it. */
-export type ManagementPlace = false | { prefix: string }
-
 export interface ManagementOptions extends ExplainDependencies {
   issuer: string
   /** The path below which it is served. Its identifier as a resource is the same below each. */

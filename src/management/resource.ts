@@ -10,6 +10,9 @@ import { managementStyle } from '../domain/resources/style.ts'
  */
 export const managementPath = '/api/v1'
 
+/** Where the management API is served; false: nowhere, nor its documents and the dashboard, which calls it. */
+export type ManagementPlace = false | { prefix: string }
+
 /** Collections with a scope for reading and a scope for writing. */
 const collections = [
   'organizations',

@@ -1,5 +1,5 @@
 /** Zip archives, read in memory: what their directory says and what their entries say has to be the same. */
-import { crc32 } from 'node:zlib'
+import zlib from 'node:zlib'
 import type { Entry, LocalFileHeader, ZipFile } from 'yauzl'
 import { archiveFault, type Budget, type Visit } from './archive-bounds.ts'
 import { EntryNames, entryPath } from './archive-names.ts'
@@ -126,7 +126,8 @@ async function contentOf (zip: ZipFile, entry: Entry, budget: Budget, name: stri
     chunks.push(chunk)
   }
   const content = Buffer.concat(chunks)
-  if (content.length === entry.uncompressedSize && crc32(content) === entry.crc32) return content
+  // An older Node.js has no `crc32` to import, and has to come as far as the sentence about its version.
+  if (content.length === entry.uncompressedSize && zlib.crc32(content) === entry.crc32) return content
   throw archiveFault('damaged', `The entry ${shown(name)} is damaged: its checksum or its size is another one.`)
 }
 
