@@ -117,7 +117,7 @@ tap.test('a token is sent to no address that another account may have written', 
     const { [challengeHeader]: challenge } = request.headers
     if (typeof challenge === 'string') response.setHeader(proofHeader, proofOf(key, challenge))
     else seen.push(request.headers.authorization)
-    response.setHeader('content-type', 'application/json').end('{"data":[],"hasMore":false}')
+    response.setHeader('content-type', 'application/json').end('{"data":[],"pagination":{"limit":50,"hasMore":false}}')
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => { server.close() })
