@@ -14,6 +14,10 @@ interface McpServer {
   id: string
   identifier: string
   name: string
+  title: string | null
+  description: string | null
+  version: string
+  registryName: string
   organization: string
   status: string
   scopes: DeclaredScope[]
@@ -25,41 +29,56 @@ interface McpServer {
 }
 
 interface ServerFlags {
-  org?: string, name?: string, scope?: string[], defaultScope?: string[], withoutDefaults?: boolean
+  org?: string,
+  name?: string,
+  scope?: string[],
+  defaultScope?: string[],
+  withoutDefaults?: boolean
+  title?: string,
+  description?: string,
+  release?: string
 }
 
 export function mcpServerCommands (): Command {
   const server = new Command('mcp-server').description(
     'MCP servers: resources that agents discover and register for'
   )
-  server.command('create').description('declare an MCP server').argument('<url>', 'the URL that its clients use')
+  const create = server.command('create').description('declare an MCP server')
+    .argument('<url>', 'the URL that its clients use')
     .requiredOption('--org <id>', 'the organization that it belongs to')
     .option('--name <text>', 'a display name')
     .addOption(declaredScopeOption())
     .addOption(defaultScopeOption())
+  withListingFlags(create)
     .action(
-      calling<McpServer, ServerFlags>(showServer, (api, { org, name, scope = [], defaultScope }, identifier) =>
+      calling<McpServer, ServerFlags>(showServer, (api, { org, name, scope = [], ...flags }, identifier) =>
         api.post('/mcp-servers', {
-          organization: org, identifier, name, scopes: scope.map(readDeclaredScope), defaultScopes: defaultScope
+          organization: org,
+          identifier,
+          name,
+          scopes: scope.map(readDeclaredScope),
+          defaultScopes: flags.defaultScope,
+          ...listingOf(flags)
         }))
     )
   withSearchFlags(
     server.command('list').description('list the MCP servers, newest first'),
     { org: true, found: 'the name or the URL', sorts: ['name'] }
   )
-    .action(calling<Page<McpServer>, SearchFlags>(showServers, (api, flags) =>
-      api.get('/mcp-servers', searchQuery(flags))))
+    .action(calling<Page<McpServer>, SearchFlags>(
+      showServers, (api, flags) => api.get('/mcp-servers', searchQuery(flags))
+    ))
   server.command('show').description('show an MCP server, and the challenge that it sends to requests without a token')
     .argument('<id>', 'its id or URL')
     .action(calling(showServer, (api, _flags, id) => api.get(pathOf(id))))
-  server.command('update').description('change an MCP server; --scope replaces all of its scopes').argument(
-    '<id>', 'its id or URL'
-  )
+  const change = server.command('update')
+    .description('change an MCP server; --scope replaces all of its scopes')
+    .argument('<id>', 'its id or URL')
     .option('--name <text>', 'a display name')
     .addOption(declaredScopeOption())
     .addOption(defaultScopeOption())
     .addOption(new Option('--without-defaults', 'grant no scopes to clients that register').conflicts('defaultScope'))
-    .action(calling<McpServer, ServerFlags>(showServer, update))
+  withListingFlags(change).action(calling<McpServer, ServerFlags>(showServer, update))
   server.command('revoke').description('revoke an MCP server: every token for it is refused').argument(
     '<id>', 'its id or URL'
   )
@@ -68,14 +87,30 @@ export function mcpServerCommands (): Command {
 }
 
 async function update (
-  api: Api, { name, scope, defaultScope, withoutDefaults }: ServerFlags, id: string
+  api: Api, { name, scope, defaultScope, withoutDefaults, ...flags }: ServerFlags, id: string
 ): Promise<Answer<McpServer>> {
   const defaultScopes = withoutDefaults ? [] : defaultScope
-  requireChange({ name, scope, defaultScopes }, '--name, --scope, --default-scope, --without-defaults')
+  const listing = listingOf(flags)
+  requireChange(
+    { name, scope, defaultScopes, ...listing },
+    '--name, --scope, --default-scope, --without-defaults, --title, --description, --release'
+  )
   const scopes = scope === undefined
     ? undefined
     : keepingDescriptions(scope.map(readDeclaredScope), (await api.get<McpServer>(pathOf(id))).value.scopes)
-  return await api.patch(pathOf(id), { name, scopes, defaultScopes })
+  return await api.patch(pathOf(id), { name, scopes, defaultScopes, ...listing })
+}
+
+/** How registries show the server. `latchkey --version` is about latchkey, so its version has another flag. */
+function withListingFlags (command: Command): Command {
+  return command
+    .option('--title <text>', 'its title in registries; by default its name')
+    .option('--description <text>', 'its description in registries')
+    .option('--release <version>', 'its version in registries, such as 1.4.0')
+}
+
+function listingOf ({ title, description, release }: ServerFlags) {
+  return { title, description, version: release }
 }
 
 function defaultScopeOption (): Option {
@@ -96,6 +131,7 @@ function showServer (server: McpServer): string {
     ['url', server.identifier],
     ['name', server.name === server.identifier ? null : server.name],
     ['organization', server.organization],
+    ['listed as', `${server.registryName} ${server.version}`],
     ['scopes', words(server.scopes.map(scope => scope.name)) ?? 'none'],
     ['by default', words(server.defaultScopes) ?? 'nothing'],
     ['metadata', server.metadataUrl],

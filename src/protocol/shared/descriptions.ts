@@ -231,7 +231,8 @@ export const descriptions = {
     response: {
       201: Type.Object({ request_uri: Type.String(), expires_in: Type.Integer() }, { title: 'PushedRequest' }),
       400: refusal(
-        'invalid_request', 'invalid_redirect_uri', 'invalid_scope', 'invalid_target', 'unsupported_response_type'
+        'invalid_request', 'invalid_redirect_uri', 'invalid_scope', 'invalid_target', 'unauthorized_client',
+        'unsupported_response_type'
       ),
       401: refusal('invalid_client'),
       429: slow,
