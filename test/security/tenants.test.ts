@@ -341,7 +341,7 @@ for (const { database, server, victim, attacker } of inhabited) {
         forge({ time, id }), forge([time, 7]), forge('[1,'), forge('[1e999,"a"]'), forge([time, 'x'.repeat(65)]),
         forge([time + 0.5, id])
       ].map(each => `cursor=${each}`),
-      'sort=name',
+      'sort=size',
       'filter=x',
       'offset=1',
       'title=x',

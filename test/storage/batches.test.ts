@@ -74,6 +74,18 @@ const someMember = [
      VALUES ('mem_x', 'org_x', 'x', 'owner', '${longAgo}')`
 ].map(insertion => `${insertion} ON CONFLICT DO NOTHING`).join('; ')
 
+/** Reservations long past their end; those of a day that is kept leave lines of it when they are charged. */
+const reservations = (prefix: string, status: 'open' | 'settled', day: string, n: number) =>
+  `INSERT INTO "SpendReservation" ("id", "clientId", "reference", "fingerprint", "organizationId", "credentialId", "model", "estimate", "status", "day", "createdAt", "expiresAt", "endedAt") SELECT '${prefix}' || i, 'cli_x', '${prefix}' || i, '', 'org_x', 'key_x', 'm', 1, '${status}', '${day}', '${longAgo}', '${longAgo}', ${
+    status === 'open' ? 'NULL' : `'${longAgo}'`
+  } FROM ${numbers(n)}`
+
+/** What the open reservations have taken, in the day and the month. */
+const someTotals = [['organization', 'org_x'], ['global', '']].flatMap(([kind, holder]) =>
+  ['2027-03-15', '2027-03'].map(period => `INSERT INTO "SpendTotal" ("kind", "holder", "period", "spent", "reserved")
+     VALUES ('${kind}', '${holder}', '${period}', 0, 1000000) ON CONFLICT DO NOTHING`)
+).join('; ')
+
 /** Inserts `n` rows that the job removes. */
 const rows: Record<keyof typeof jobs, (n: number) => string> = {
   revoked_token: revoke,
@@ -123,6 +135,16 @@ const rows: Record<keyof typeof jobs, (n: number) => string> = {
     }`,
   allowance: n =>
     `INSERT INTO "Allowance" ("holder", "month", "calls", "credits") SELECT 'key_' || i, '2020-01', 1, 0 FROM ${
+      numbers(n)
+    }`,
+  unsettled_reservation: n => `${someMember}; ${someTotals}; ${reservations('u', 'open', '2027-03-15', n)}`,
+  spend_reservation: n => reservations('s', 'settled', '2020-01-01', n),
+  spend_line: n =>
+    `INSERT INTO "SpendLine" ("id", "organizationId", "day", "credentialId", "model", "amount", "calls", "inputTokens", "outputTokens", "createdAt") SELECT 'spl_' || i, 'org_x', '2020-01-01', 'key_' || i, 'm', 1, 1, 0, 0, '${longAgo}' FROM ${
+      numbers(n)
+    }`,
+  spend_total: n =>
+    `INSERT INTO "SpendTotal" ("kind", "holder", "period", "spent", "reserved") SELECT 'account', 'a' || i, '2020-01', 1, 0 FROM ${
       numbers(n)
     }`
 }

@@ -13,6 +13,7 @@ import type { ProviderKey, ProviderKeyPort } from './provider-key.ts'
 export async function resealProviderKeys (
   { store, clock, actor }: Operation<AuditPort & ProviderKeyPort>, secrets: readonly string[]
 ): Promise<number> {
+  if (!await store.providerKeys.some()) return 0
   let resealed = 0
   for await (const { id, organizationId, sealedKey } of everyRow(query => store.providerKeys.page(query, {}))) {
     const text = providerKeyUnderOlder({ id, sealedKey }, secrets)

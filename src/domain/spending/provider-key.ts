@@ -45,6 +45,8 @@ export interface ProviderKeyRepository {
   touch (id: string, leasedAt: Date): Promise<void>
   remove (id: string): Promise<void>
   page (query: PageQuery, filter: ProviderKeyFilter): Promise<Page<ProviderKey>>
+  /** Whether there is any. */
+  some (): Promise<boolean>
 }
 
 export interface ProviderKeyPort { providerKeys: ProviderKeyRepository }

@@ -128,7 +128,7 @@ function setBudgetRoutes (app: RouteContext, dependencies: ManagementDependencie
 function removeBudgetRoutes (app: RouteContext, dependencies: ManagementDependencies): void {
   for (const { path, params, name, of, holder } of holders) {
     app.delete(path, {
-      config: writeAccess,
+      config: { ...writeAccess, failures: ['not_found'] },
       schema: {
         summary: `Remove the budget of ${of}`,
         description: 'Requires a deployment-wide credential. Nothing is limited then.',

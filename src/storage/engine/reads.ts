@@ -50,6 +50,10 @@ export interface Reads {
   /** A page of all revoked tokens after a `jti`, including expired ones. */
   revokedTokens (after: string, limit: number): Awaitable<{ jti: string, expiresAt: Date }[]>
   headsNotUnder (key: string, limit: number): Awaitable<ChainHead[]>
+  /** Ids of one record at most that is not sealed under this secret; of provider keys, of any. */
+  skillNotUnder (secretId: string): Awaitable<string[]>
+  sourceNotUnder (secretId: string): Awaitable<string[]>
+  someProviderKey (): Awaitable<string[]>
   /** A page, after an id, of the subjects that are refused because a change was lost. */
   refused (after: string, limit: number): Awaitable<(Refused & { id: string })[]>
   /** The same of one subject, of either kind: one row at most. */
@@ -67,7 +71,7 @@ export type SharedRead = Exclude<keyof Reads, 'importedKeys'>
 interface Statement {
   table:
     | 'ApiKey' | 'AuditChain' | 'Authorization' | 'Client' | 'LostChange' | 'Organization' | 'PersonSession' | 'Policy'
-    | 'Resource' | 'RevokedToken' | 'SigningKey'
+    | 'ProviderKey' | 'Resource' | 'RevokedToken' | 'SigningKey' | 'SkillBundle' | 'ThirdPartySource'
   /** The clauses after FROM; each `?` is a parameter. */
   rows: string
   /** Default: all. */
@@ -99,6 +103,9 @@ export const statements: Readonly<Record<SharedRead, Statement>> = {
     table: 'RevokedToken', rows: 'WHERE "jti" > ? ORDER BY "jti" LIMIT ?', columns: ['jti', 'expiresAt']
   },
   headsNotUnder: { table: 'AuditChain', rows: 'WHERE "key" <> ? ORDER BY "id" LIMIT ?' },
+  skillNotUnder: { table: 'SkillBundle', rows: 'WHERE "sealedBy" <> ? LIMIT 1', columns: ['id'] },
+  sourceNotUnder: { table: 'ThirdPartySource', rows: 'WHERE "sealedBy" <> ? LIMIT 1', columns: ['id'] },
+  someProviderKey: { table: 'ProviderKey', rows: 'LIMIT 1', columns: ['id'] },
   refused: {
     table: 'LostChange',
     rows: 'WHERE "decision" IS NULL AND "id" > ? ORDER BY "id" LIMIT ?',
@@ -121,6 +128,9 @@ export function readsOfSeveral (several: Several, columns: Columns) {
     revokedTokens: several('revokedTokens', row => readRevokedToken(row, columns)),
     importedForDeployment: several('importedForDeployment', row => readApiKey(row, columns)),
     headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
+    skillNotUnder: several('skillNotUnder', row => columns.text(row.id)),
+    sourceNotUnder: several('sourceNotUnder', row => columns.text(row.id)),
+    someProviderKey: several('someProviderKey', row => columns.text(row.id)),
     refused: several('refused', row => readRefused(row, columns)),
     refusedSubject: several('refusedSubject', row => readRefused(row, columns)),
   } satisfies Partial<Reads>
@@ -131,6 +141,7 @@ type Several = <T>(name: SharedRead, read: (row: Row) => T) => (...values: (stri
 /** `repositories` for use outside transactions; the start reads by `reads`, so it rarely has to load Prisma. */
 export function withReads (repositories: Repositories, reads: Reads): Repositories {
   const { organizations, resources, policies, signingKeys, personSessions, audit } = repositories
+  const { skillBundles, thirdPartySources, providerKeys } = repositories
   return {
     ...repositories,
     organizations: { ...organizations, get: async id => await reads.organization(id) },
@@ -150,5 +161,18 @@ export function withReads (repositories: Repositories, reads: Reads): Repositori
     },
     signingKeys: { ...signingKeys, all: async () => await reads.signingKeys() },
     audit: { ...audit, headsNotUnder: async (key, limit) => await reads.headsNotUnder(key, limit) },
+    // Rarely there is one; Prisma reads it whole.
+    skillBundles: {
+      ...skillBundles,
+      sealedByOthers: async (secretId, limit) =>
+        (await reads.skillNotUnder(secretId)).length === 0 ? [] : await skillBundles.sealedByOthers(secretId, limit)
+    },
+    thirdPartySources: {
+      ...thirdPartySources,
+      sealedByOthers: async (secretId, limit) => (await reads.sourceNotUnder(secretId)).length === 0
+        ? []
+        : await thirdPartySources.sealedByOthers(secretId, limit)
+    },
+    providerKeys: { ...providerKeys, some: async () => (await reads.someProviderKey()).length > 0 },
   }
 }

@@ -35,5 +35,8 @@ export function providerKeyRepository ({ providerKey: table }: Queries): Provide
       const { where, ...page } = pageOf(query)
       return toPage(await table.findMany({ ...page, where: { AND: [where, filter] } }), query, row => row)
     },
+    async some () {
+      return await table.findFirst({ select: { id: true } }) !== null
+    },
   }
 }

@@ -338,6 +338,9 @@ for (const { name, fresh } of databases) {
     t.strictSame(await reads.headsNotUnder('', 10), heads)
     t.strictSame(await reads.headsNotUnder('', 1), heads.slice(0, 1))
     t.strictSame(await reads.headsNotUnder(heads[0]!.key, 10), [])
+    t.strictSame([await reads.skillNotUnder('x'), await reads.sourceNotUnder('x'), await reads.someProviderKey()], [
+      [], [], []
+    ])
     const columnsOf = async (table: string) =>
       (name === 'sqlite'
         ? await database.queries.$queryRawUnsafe<{ name: string }[]>(`SELECT name FROM pragma_table_info('${table}')`)
