@@ -65,7 +65,7 @@ const assertion = async (privateKey: CryptoKey, issuer: string, now: Date) =>
     .setProtectedHeader({ alg: 'ES256' }).setIssuer(url).setSubject(url).setAudience(issuer)
     .setIssuedAt(now).setExpirationTime(new Date(now.getTime() + 60_000)).sign(privateKey)
 
-tap.test('LB-22, C1: a document with the three members that one has is a public client that acts for people', async t => {
+tap.test('LK-09, LB-22, C1: a document with the three members that one has is a public client that acts for people', async t => {
   const { host, find } = await startLookup(t)
   host.serves(url, document)
   const client = await find()
@@ -193,7 +193,7 @@ tap.test('LB-22: a hosted client is a client of the endpoints, where that is on,
   t.equal(host.asked(url), 1)
 })
 
-tap.test('C2: a client whose document is not taken learns why, and nothing about the network of the server', async t => {
+tap.test('LK-09, C2: a client whose document is not taken learns why, and nothing about the network of the server', async t => {
   const { host, asPublic } = await start(t)
   const said = async (clientId: string) => {
     const { status, body } = await asPublic(clientId)
