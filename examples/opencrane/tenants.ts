@@ -136,6 +136,8 @@ export const tenants: Collection = (app, plane) => {
   }, async request => {
     const latchkey = plane.latchkey(request)
     const { tenant } = await visibleTenant(plane, latchkey, request.params.name)
+    // Policies select tenants by what is declared of them.
+    await requireOperator(latchkey)
     const made = await plane.declared.change(async () => {
       const changed = { ...tenant, ...request.body }
       plane.declared.tenants.set(tenant.name, changed)
