@@ -41,6 +41,7 @@ export function providerAdapter (
   )
   const mount = async (app: FastifyInstance): Promise<void> => {
     const { endIfClosing, endOnceClosing } = closeWithoutWaiting(app)
+    const finished = closeAfterwards(app)
     // The provider reads the body itself, with its own cap and its own check for repeated parameters.
     app.removeAllContentTypeParsers()
     // Forms by their own type, too: Fastify caches parsers by type, and parses a type that matches `*` on each request.
@@ -50,7 +51,7 @@ export function providerAdapter (
     }
     app.addHook('onRequest', refuseUntypedBody)
     for (const name of ['token', 'introspection', 'revocation'] as const) {
-      app.post(paths[name], { schema: descriptions[name], onRequest: refuseQuery }, async (request, reply) => {
+      const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
         if (name === 'token') await options.catchUp?.()
         const context = newContext(request)
         hijack(reply)
@@ -59,13 +60,15 @@ export function providerAdapter (
           endIfClosing(reply.raw)
           return sendFastAnswer(reply.raw, body, context)
         }
-        const answer = name === 'token' ? await tryOwnGrants(request) : null
-        if (answer !== null) {
+        const own = name === 'token' ? await tryOwnGrants(request) : null
+        if (own !== null) {
           endIfClosing(reply.raw)
-          return sendOwnAnswer(reply.raw, answer)
+          return sendOwnAnswer(reply.raw, own)
         }
         await pass(context, reply, paths[name])
-      })
+      }
+      const route = { schema: descriptions[name], onRequest: refuseQuery }
+      app.post(paths[name], route, (request, reply) => finished(answer(request, reply)))
     }
     const pass = passTo(current, endOnceClosing)
     const { people } = options
@@ -156,6 +159,19 @@ function sendOwnAnswer (response: ServerResponse, { status, headers, body }: Own
     ...noStore, ...headers, 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(text)
   })
   response.end(text)
+}
+
+/**
+ * Fastify does not wait for a hijacked reply whose connection is gone: what its request records has to be written
+ * before the database closes.
+ */
+function closeAfterwards (app: FastifyInstance): (work: Promise<void>) => Promise<void> {
+  const running = new Set<Promise<void>>()
+  app.addHook('onClose', async () => { await Promise.allSettled(running) })
+  return async work => {
+    running.add(work)
+    await work.finally(() => running.delete(work))
+  }
 }
 
 /** Fastify waits for keep-alive connections of hijacked replies; while closing these get `Connection: close`. */
