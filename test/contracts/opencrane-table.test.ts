@@ -133,7 +133,8 @@ for (const { name: database, server } of servers) {
     t.strictSame((await tenant('GET /tenants')).json.data.map(({ name }: Json) => name), ['acme'])
     t.strictSame((await tenant('GET /tenants/{name}', { name: 'globex' })).json.code, 'TENANT_NOT_FOUND')
     const forbidden: [Row, Json, Json?][] = [
-      ['POST /tenants', {}, { ...acme, name: 'other' }], ['PUT /tenants/{name}', { name: 'acme' }, { team: 'blue' }], ['POST /tenants/{name}/suspend', { name: 'acme' }],
+      ['POST /tenants', {}, { ...acme, name: 'other' }],
+      ['PUT /tenants/{name}', { name: 'acme' }, { team: 'blue' }], ['POST /tenants/{name}/suspend', { name: 'acme' }],
       ['DELETE /tenants/{name}', { name: 'acme' }], ['GET /policies', {}], ['GET /tenants/drift', {}],
       ['PUT /tenants/{name}/datasets', { name: 'acme' }, { org: ['x'], team: [], project: [], personal: [] }],
       ['PUT /ai-budget/global', {}, { monthlyLimitUsd: 1 }], ['PUT /tenants/{name}', { name: 'acme' }, {
