@@ -4,7 +4,7 @@ import { Refusal, type Latchkey } from './control-plane.ts'
 import {
   exactly, NameParams, pageOf, pageQuery, PageQuerystring, shown, Text, type Collection
 } from './context.ts'
-import { byOrganization, visibleTenant } from './tenants.ts'
+import { byOrganization, organizationOf, visibleTenant } from './tenants.ts'
 
 const Usd = Type.Number({ minimum: 0, maximum: 1_000_000_000 })
 const Limit = exactly({ monthlyLimitUsd: Usd })
@@ -196,9 +196,7 @@ const tokenUsage: Collection = (app, plane) => {
   }, async request => {
     const latchkey = plane.latchkey(request)
     const { tenant, ...query } = request.query
-    const organization = tenant === undefined
-      ? undefined
-      : (await visibleTenant(plane, latchkey, tenant)).organization.id
+    const organization = await organizationOf(plane, latchkey, tenant)
     const known = byOrganization(plane)
     return shown(await latchkey.page<Line>('/spend', query, { organization }), line => {
       const name = known.get(line.organization)?.name

@@ -1,7 +1,7 @@
 /** The audit log: every change and every refusal that Latchkey has written. */
 import { Type } from 'typebox'
 import { exactly, pageOf, pageQuery, shown, Text, type Collection } from './context.ts'
-import { byOrganization, visibleTenant } from './tenants.ts'
+import { byOrganization, organizationOf } from './tenants.ts'
 
 const Entry = Type.Object({
   timestamp: Type.String({ format: 'date-time' }),
@@ -33,9 +33,7 @@ export const audit: Collection = (app, plane) => {
   }, async request => {
     const latchkey = plane.latchkey(request)
     const { tenant, ...query } = request.query
-    const organization = tenant === undefined
-      ? undefined
-      : (await visibleTenant(plane, latchkey, tenant)).organization.id
+    const organization = await organizationOf(plane, latchkey, tenant)
     const known = byOrganization(plane)
     const page = await latchkey.page<Event>('/audit', query, { organization, names: true })
     return shown(page, event => {

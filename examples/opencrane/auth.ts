@@ -1,4 +1,4 @@
-/** Who is signed in. Latchkey serves the rest of the flow below /api/v1/auth: login, callback and logout. */
+/** The signed-in person. Latchkey serves the rest of the flow below /api/v1/auth: login, callback and logout. */
 import { Type } from 'typebox'
 import type { Collection } from './context.ts'
 import { Refusal } from './control-plane.ts'

@@ -1,8 +1,8 @@
 /** Keys of AI providers: the platform's, or a tenant's. They go in, and come out to the gateway alone. */
 import { Type, type Static } from 'typebox'
 import { Refusal, type Latchkey } from './control-plane.ts'
-import { exactly, pageOf, pageQuery, shown, Text, type Collection, type Plane } from './context.ts'
-import { byOrganization, visibleTenant } from './tenants.ts'
+import { exactly, pageOf, pageQuery, shown, Text, type Collection } from './context.ts'
+import { byOrganization, organizationOf } from './tenants.ts'
 
 const OfTenant = exactly({ tenant: Type.Optional(Text) })
 const KeyText = Type.String({ minLength: 16, maxLength: 1_000 })
@@ -86,13 +86,6 @@ export const providers: Collection = (app, plane) => {
     await latchkey.send('DELETE', `/provider-keys/${key.id}`)
     return await reply.code(204).send(null)
   })
-}
-
-/** Undefined: the caller's own, or the platform. */
-async function organizationOf (
-  plane: Plane, latchkey: Latchkey, tenant: string | undefined
-): Promise<string | undefined> {
-  return tenant === undefined ? undefined : (await visibleTenant(plane, latchkey, tenant)).organization.id
 }
 
 async function keyOf (latchkey: Latchkey, provider: string, organization?: string): Promise<Key | undefined> {

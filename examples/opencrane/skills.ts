@@ -1,12 +1,11 @@
 /** The catalogue of skills: each version is a bundle that Latchkey keeps and signs, with what is declared about it. */
 import { createHash } from 'node:crypto'
 import { Type, type Static } from 'typebox'
-import { operatorsId } from '../../src/index.ts'
 import { Refusal, type Latchkey } from './control-plane.ts'
 import {
   Ended, exactly, IdParams, pageOf, PageQuerystring, requireOperator, shown, Text, Texts, type Collection
 } from './context.ts'
-import { visibleTenant } from './tenants.ts'
+import { ownerOf } from './tenants.ts'
 
 const Scope = Type.Enum(['org', 'team', 'project', 'personal'])
 const described = { tags: Type.Optional(Texts), sourceName: Type.Optional(Text) }
@@ -90,10 +89,7 @@ export const skills: Collection = (app, plane) => {
     if (`sha256:${createHash('sha256').update(bytes).digest('hex')}` !== digest) {
       throw new Refusal(400, 'VALIDATION_ERROR', 'digest: the archive has another one.')
     }
-    if (tenant === undefined) await requireOperator(latchkey)
-    const organization = tenant === undefined
-      ? operatorsId
-      : (await visibleTenant(plane, latchkey, tenant)).organization.id
+    const organization = await ownerOf(plane, latchkey, tenant)
     const [, type] = mediaTypes.find(([start]) => bytes.toString('hex', 0, 2).startsWith(start))!
     const skill = await declared.change(async () => {
       const query = new URLSearchParams({ organization, name, version })

@@ -1,10 +1,9 @@
 /** Third-party sources: registries of others, which Latchkey asks and shows as theirs. */
 import { Type, type Static } from 'typebox'
-import { operatorsId } from '../../src/index.ts'
 import {
-  Ended, exactly, IdParams, pageOf, PageQuerystring, requireOperator, shown, Text, type Collection
+  Ended, exactly, IdParams, pageOf, PageQuerystring, shown, Text, type Collection
 } from './context.ts'
-import { visibleTenant } from './tenants.ts'
+import { ownerOf } from './tenants.ts'
 
 const Kind = Type.Enum(['mcp-registry', 'skills'])
 const Url = Type.String({ minLength: 1, maxLength: 2_048 })
@@ -61,10 +60,7 @@ export const sources: Collection = (app, plane) => {
   }, async (request, reply) => {
     const latchkey = plane.latchkey(request)
     const { tenant, type: kind, ...input } = request.body
-    if (tenant === undefined) await requireOperator(latchkey)
-    const organization = tenant === undefined
-      ? operatorsId
-      : (await visibleTenant(plane, latchkey, tenant)).organization.id
+    const organization = await ownerOf(plane, latchkey, tenant)
     const source = await latchkey.send<Source>('POST', '/third-party-sources', { organization, kind, ...input })
     return await reply.code(201).send(wire(source))
   })

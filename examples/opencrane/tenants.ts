@@ -3,6 +3,7 @@
  * sees those tenants whose organization Latchkey shows it.
  */
 import { Type, type Static } from 'typebox'
+import { operatorsId } from '../../src/index.ts'
 import { type Latchkey, Refusal } from './control-plane.ts'
 import {
   Done, exactly, NameParams, pageOf, PageQuerystring, requireOperator, shown, Text, Texts, type Collection, type Plane
@@ -58,6 +59,19 @@ export async function visibleTenant (
     throw new Refusal(404, 'TENANT_NOT_FOUND', `There is no tenant ${JSON.stringify(name)}.`)
   }
   return { tenant, organization }
+}
+
+/** The organization of the tenant that is named; undefined: none is. @throws Refusal TENANT_NOT_FOUND. */
+export async function organizationOf (
+  plane: Plane, latchkey: Latchkey, tenant: string | undefined
+): Promise<string | undefined> {
+  return tenant === undefined ? undefined : (await visibleTenant(plane, latchkey, tenant)).organization.id
+}
+
+/** The same; without a tenant that of the platform, which takes an operator. */
+export async function ownerOf (plane: Plane, latchkey: Latchkey, tenant: string | undefined): Promise<string> {
+  if (tenant === undefined) await requireOperator(latchkey)
+  return await organizationOf(plane, latchkey, tenant) ?? operatorsId
 }
 
 /** The declared tenants by the id of their organization. */

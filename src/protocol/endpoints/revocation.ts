@@ -27,7 +27,7 @@ export async function revoke (
     )
   }
   const claims = await reader.read(text)
-  // Whoever holds it reads as much in it.
+  // The sentence tells its holder no more than the token itself says.
   if (claims?.sub_kind === 'api_key') {
     throw new OAuthError(
       400, 'unsupported_token_type',

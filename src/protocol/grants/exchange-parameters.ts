@@ -45,7 +45,7 @@ export function subjectTypeOf (read: ReadParameter): typeof accessTokenType | ty
   return type
 }
 
-/** @throws OAuthError `invalid_request`, `invalid_scope` for what is not well-formed. */
+/** @throws OAuthError `invalid_scope` for a malformed scope, `invalid_request` for a malformed lifetime. */
 export function readAsked (read: ReadParameter): Pick<Asked, 'scopes' | 'lifetime'> {
   const scope = read('scope')
   const lifetime = read('expires_in')
