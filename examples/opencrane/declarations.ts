@@ -69,6 +69,15 @@ export class Declarations {
     this.#load(read(file))
   }
 
+  /** As it is declared now: within a change, after every change before it. @throws Refusal TENANT_NOT_FOUND. */
+  tenant (name: string): Tenant {
+    const found = this.tenants.get(name)
+    if (found === undefined) {
+      throw new Refusal(404, 'TENANT_NOT_FOUND', `There is no tenant ${JSON.stringify(name)}.`)
+    }
+    return found
+  }
+
   policy (name: string): Policy {
     const found = this.policies.get(name)
     if (found === undefined) {

@@ -104,10 +104,10 @@ export const mcpServers: Collection = (app, plane) => {
     const latchkey = plane.latchkey(request)
     await requireOperator(latchkey)
     const before = await serverOf(latchkey, request.params.id)
-    const { transport, grants } = wire(before)
     const { name } = request.body
     requireTenants(plane, request.body.grants ?? [])
     return await declared.change(async () => {
+      const { transport, grants } = wire(before)
       const server = name === undefined
         ? before
         : await latchkey.send<Server>('PATCH', `/mcp-servers/${before.id}`, { name })

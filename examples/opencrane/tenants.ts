@@ -153,7 +153,7 @@ export const tenants: Collection = (app, plane) => {
     // Policies select tenants by what is declared of them.
     await requireOperator(latchkey)
     const made = await plane.declared.change(async () => {
-      const changed = { ...tenant, ...request.body }
+      const changed = { ...plane.declared.tenant(tenant.name), ...request.body }
       plane.declared.tenants.set(tenant.name, changed)
       const projected = await projectTenant(plane, latchkey, changed)
       await projectPolicies(plane, latchkey)
@@ -201,7 +201,9 @@ const endings: Collection = (app, plane) => {
       const { tenant, organization } = await visibleTenant(plane, latchkey, request.params.name)
       await plane.declared.change(async () => {
         await latchkey.send('POST', `/organizations/${organization.id}/${verb}`)
-        plane.declared.tenants.set(tenant.name, { ...tenant, suspended: verb === 'suspend' })
+        plane.declared.tenants.set(tenant.name, {
+          ...plane.declared.tenant(tenant.name), suspended: verb === 'suspend'
+        })
       })
       return { name: tenant.name, status }
     })
@@ -233,7 +235,7 @@ const datasets: Collection = (app, plane) => {
     const { tenant } = await visibleTenant(plane, latchkey, request.params.name)
     await requireOperator(latchkey)
     return await plane.declared.change(async () => {
-      plane.declared.tenants.set(tenant.name, { ...tenant, datasets: request.body })
+      plane.declared.tenants.set(tenant.name, { ...plane.declared.tenant(tenant.name), datasets: request.body })
       return request.body
     })
   })

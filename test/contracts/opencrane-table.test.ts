@@ -271,6 +271,15 @@ for (const { name: database, server } of servers) {
     ])
     await ok('PUT /tenants/{name}/datasets', { name: 'acme' }, { ...datasets, org: [] })
     t.strictSame(await read(own, 'sales'), [403, 'DATASET_DENIED'], 'from the next request on')
+    const together = { org: ['together'], team: [], project: [], personal: [] }
+    await Promise.all([
+      ok('PUT /tenants/{name}', { name: 'acme' }, { displayName: 'Both' }),
+      ok('PUT /tenants/{name}/datasets', { name: 'acme' }, together),
+      ok('POST /tenants/{name}/suspend', { name: 'acme' })
+    ])
+    await ok('POST /tenants/{name}/resume', { name: 'acme' })
+    t.equal((await ok('GET /tenants/{name}', { name: 'acme' })).displayName, 'Both')
+    t.strictSame(await ok('GET /tenants/{name}/datasets', { name: 'acme' }), together, 'no change undoes another')
   })
 
   tap.test(title('groups, skills and third-party sources'), async t => {
