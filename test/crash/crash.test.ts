@@ -21,6 +21,7 @@ tap.test('what is taken away behind the server is named, as lost and as half don
     database.exec(`
       DELETE FROM "ApiKey" WHERE "rotatedFrom" IS NULL AND "rotatedTo" IS NULL AND "revokedAt" IS NULL;
       UPDATE "CreditAccount" SET "balance" = "balance" - 1;
+      INSERT INTO "SpendTotal" ("kind", "holder", "period", "spent", "reserved") VALUES ('global', '', '2999-01', 1, 0);
       UPDATE "Organization" SET "name" = 'another'`)
     database.close()
   }
@@ -33,5 +34,6 @@ tap.test('what is taken away behind the server is named, as lost and as half don
   )
   some(halfDone, /^cycle 1: a row of ApiKey is in the audit log and not there: key_\w+$/)
   some(halfDone, /^cycle 1: the balance of org_\w+:live is \d+, and the entries say \d+$/)
+  some(halfDone, /^cycle 1: what was spent in global::2999-01 is 1, and the entries say 0$/)
   t.strictSame(wrong, [], 'the audit log itself was left alone')
 })

@@ -1,10 +1,12 @@
 /** Load, a crash at some moment of it, a start on the same data, and a check of everything, in cycles. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually, patience, until } from '../support/waiting.ts'
+import type { Caller } from './caller.ts'
 import { newDice, type Dice } from './dice.ts'
 import { findHalves } from './halves.ts'
 import { Journal } from './journal.ts'
-import { Caller } from './load.ts'
+import { Gateway } from './gateway-load.ts'
+import { Owner } from './load.ts'
 import { newHome, startServer, type DatabaseName, type Home, type Server } from './process.ts'
 import { worldOf, type World } from './world.ts'
 
@@ -75,7 +77,10 @@ export async function crash (
   }
   const world = worldOf(home.port, home.adminToken, home.databaseUrl)
   const stage = { world, journal, dice, wrong: (what: string) => { report.wrong.push(what) } }
-  const everybody = Array.from({ length: callers }, (_, i) => new Caller(stage, `caller ${i + 1}`))
+  const everybody = Array.from({ length: callers }, (_, i) =>
+    // One in three spends on AI.
+    i % 3 === 2 ? new Gateway(stage, `gateway ${i + 1}`) : new Owner(stage, `caller ${i + 1}`)
+  )
   const heads = new Heads(world)
   const halves = new Set<string>()
   let server: Server | null = null

@@ -35,6 +35,11 @@ async function findAmong (rows: Rows): Promise<string[]> {
       about('token.revoked').map(({ detail }) => detail.jti)
     ),
     ...await credits(rowsOf, about('credits.granted')),
+    ...await spending(rowsOf),
+    ...differences(
+      'an archive', (await rowsOf('bundleId', 'SkillArchive')).map(({ bundleId }) => bundleId),
+      about('skill.published').map(({ subject }) => subject)
+    ),
     ...chains(events, await rowsOf('id sequence hash', 'AuditChain')),
   ]
 }
@@ -78,6 +83,14 @@ const kinds = [
   },
   { table: 'Group', made: ['group.created'], revised: ['group.updated'], removed: 'group.deleted' },
   { table: 'Policy', made: ['policy.created'], revised: ['policy.updated'], removed: 'policy.deleted' },
+  {
+    table: 'ProviderKey',
+    made: ['provider_key.created'],
+    revised: ['provider_key.replaced'],
+    removed: 'provider_key.removed'
+  },
+  { table: 'SkillBundle', made: ['skill.published'], revised: ['skill.yanked'] },
+  { table: 'SpendBudget', made: ['budget.set'], repeated: true },
   // A key that is rotated at once is published first, so it may have both events.
   {
     table: 'SigningKey',
@@ -210,6 +223,36 @@ async function credits (rowsOf: RowsOf, granted: readonly Row[]): Promise<string
       ...spendings.map(row => [account(row), spent(row)] as const),
       ...spendings.map(row => [chains.get(row.apiKeyId) ?? row.apiKeyId, spent(row)] as const)
     ])
+  ]
+}
+
+/** What reservations hold and have cost, the totals of their holders, and the lines of days have to agree. */
+async function spending (rowsOf: RowsOf): Promise<string[]> {
+  const reservations = await rowsOf(
+    'organizationId credentialId account model estimate amount status day', 'SpendReservation'
+  )
+  const totals = await rowsOf('kind holder period spent reserved', 'SpendTotal')
+  const places = (row: Row) =>
+    ['global:', `organization:${row.organizationId}`, ...(row.account === null ? [] : [`account:${row.account}`])]
+      .flatMap(holder => [row.day, row.day.slice(0, 7)].map(period => `${holder}:${period}`))
+  const place = ({ kind, holder, period }: Row) => `${kind}:${holder}:${period}`
+  const sumsOf = (rows: readonly Row[], amount: (row: Row) => number) =>
+    rows.flatMap(row => places(row).map(name => [name, amount(row)] as const))
+  const line = (row: Row) => [row.organizationId, row.day, row.credentialId, row.model].join(' ')
+  const charged = reservations.filter(({ amount }) => amount !== null)
+  return [
+    ...unequal('what was spent in', totals.map(row => [place(row), Number(row.spent)]), sumsOf(
+      charged, ({ amount }) => Number(amount)
+    )),
+    ...unequal('what is reserved in', totals.map(row => [place(row), Number(row.reserved)]), sumsOf(
+      reservations.filter(({ status }) => status === 'open'), ({ estimate }) => Number(estimate)
+    )),
+    ...unequal(
+      'the line of',
+      (await rowsOf('organizationId day credentialId model amount', 'SpendLine'))
+        .map(row => [line(row), Number(row.amount)]),
+      charged.map(row => [line(row), Number(row.amount)])
+    )
   ]
 }
 

@@ -36,7 +36,9 @@ export class Journal {
 
   /** A change is requested: until it is answered, `subject` has its old state or `value`. */
   doubt (subject: string, value: string): void {
-    this.#claims.get(subject)?.allowed.add(value)
+    const claim = this.#claims.get(subject)
+    if (claim === undefined) return
+    claim.allowed.add(value)
     this.#fresh.add(subject)
   }
 

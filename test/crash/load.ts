@@ -1,7 +1,6 @@
-/** Callers that make changes, one request at a time each, and enter the acknowledged ones into the journal. */
-import { setTimeout as pause } from 'node:timers/promises'
-import type { Dice } from './dice.ts'
-import type { Journal, Look } from './journal.ts'
+/** The owner of an organization, which changes its keys, clients, tokens, credits, groups and policies. */
+import { Caller, guardedWith, memberOf, most } from './caller.ts'
+import type { Look } from './journal.ts'
 import { paidApi, paidScope, spendingCost } from './names.ts'
 import type { Answered, World } from './world.ts'
 
@@ -11,35 +10,8 @@ interface Client { id: string, secret: string, tokens: string[] }
 interface RegistrationToken { id: string, text: string, left: number }
 interface Named { id: string, name: string }
 
-/** A change to request, and the claims to check afterwards. */
-interface Change {
-  kind: string
-  ask (world: World): Promise<Answered>
-  /** The states of known subjects once it is done. */
-  turns?: readonly (readonly [subject: string, value: string])[]
-  /** Enters the new claims once it is acknowledged. */
-  then? (answer: Answered): void
-  /** Whether this refusal is allowed. */
-  mayBeRefused? (answer: Answered): boolean
-}
-
-/** Shared by all callers. */
-export interface Stage {
-  world: World
-  journal: Journal
-  dice: Dice
-  /** Reports an answer that the server should not have given. */
-  wrong (what: string): void
-}
-
-/** The most subjects of a kind that a caller keeps; the others stay in the journal, unchanged. */
-const most = 12
-
 /** One caller with an organization of its own, which no other caller changes. */
-export class Caller {
-  readonly #stage: Stage
-  readonly #name: string
-  #made = 0
+export class Owner extends Caller {
   #organization: Named | null = null
   readonly #keys: Key[] = []
   readonly #clients: Client[] = []
@@ -49,23 +21,9 @@ export class Caller {
   /** The known balance: at least the real one less the spendings without an answer. */
   #credits = 0
 
-  constructor (stage: Stage, name: string) {
-    this.#stage = stage
-    this.#name = name
-  }
-
-  /** Makes changes until `over` returns true. */
-  async work (over: () => boolean): Promise<void> {
-    while (!over()) {
-      const answered = await this.#act()
-      // No server, or a 503: retry a little later, as a real caller would.
-      if (!answered) await pause(10)
-    }
-  }
-
-  async #act (): Promise<boolean> {
+  protected async act (): Promise<boolean> {
     if (this.#organization === null) return await this.#createOrganization()
-    return await this.#stage.dice.pick(this.#repertoire())()
+    return await this.stage.dice.pick(this.#repertoire())()
   }
 
   #repertoire (): readonly (() => Promise<boolean>)[] {
@@ -99,64 +57,25 @@ export class Caller {
       () => this.#createNamed('policy', '/policies', { effect: 'deny', enabled: false }, this.#policies),
       () => this.#changeNamed('policy', '/policies', this.#policies),
       () => this.#deleteNamed('policy', '/policies', this.#policies),
-      ...(this.#stage.dice.number(20) === 0 ? [() => this.#rotateSigningKey()] : [])
+      ...(this.stage.dice.number(20) === 0 ? [() => this.#rotateSigningKey()] : [])
     ]
   }
 
-  /** @returns whether there was an answer. */
-  async #change ({ kind, ask, turns = [], then, mayBeRefused }: Change): Promise<boolean> {
-    const { world, journal, wrong } = this.#stage
-    for (const [subject, value] of turns) journal.doubt(subject, value)
-    const answer = await ask(world).catch(() => null)
-    if (answer === null || answer.status === 503) {
-      journal.unanswered++
-      return false
-    }
-    if (answer.status >= 300) {
-      if (mayBeRefused?.(answer) !== true) wrong(`${kind} was answered by ${answer.status} ${answer.text}`)
-      return true
-    }
-    journal.acknowledge(kind)
-    for (const [subject, value] of turns) journal.settle(kind, subject, value)
-    then?.(answer)
-    return true
-  }
-
-  #expect (kind: string, subject: string, value: string, look: Look): void {
-    this.#stage.journal.expect(kind, subject, value, look)
-  }
-
-  #newName (): string {
-    return `${this.#name} ${++this.#made}`
-  }
-
-  /**
-   * Takes one out of the list; a caller puts it back after an answer only. So a subject with an unanswered change is
-   * not changed again.
-   */
-  #take<T> (from: T[]): T | null {
-    return from.length === 0 ? null : from.splice(this.#stage.dice.number(from.length), 1)[0]!
-  }
-
-  #keep<T> (among: T[], one: T): void {
-    if (among.length < most) among.push(one)
-  }
-
   async #createOrganization (): Promise<boolean> {
-    const name = this.#newName()
-    return await this.#change({
+    const name = this.newName()
+    return await this.change({
       kind: 'organization created',
       ask: world => world.admin('POST', '/organizations', { name }),
       then: ({ json: { id } }) => {
         this.#organization ??= { id, name }
-        this.#expect('organization created', `organization ${id}`, name, memberOf(`/organizations/${id}`, 'name'))
+        this.expect('organization created', `organization ${id}`, name, memberOf(`/organizations/${id}`, 'name'))
       },
     })
   }
 
   async #renameOrganization (): Promise<boolean> {
-    const [{ id }, name] = [this.#organization!, this.#newName()]
-    return await this.#change({
+    const [{ id }, name] = [this.#organization!, this.newName()]
+    return await this.change({
       kind: 'organization changed',
       turns: [[`organization ${id}`, name]],
       ask: world => world.admin('PATCH', `/organizations/${id}`, { name })
@@ -168,9 +87,9 @@ export class Caller {
   }
 
   async #createKey (): Promise<boolean> {
-    return await this.#change({
+    return await this.change({
       kind: 'key created',
-      ask: world => world.admin('POST', '/api-keys', this.#newKey(this.#newName())),
+      ask: world => world.admin('POST', '/api-keys', this.#newKey(this.newName())),
       then: ({ json }) => {
         this.#learnKey('key created', json, [])
       }
@@ -178,14 +97,14 @@ export class Caller {
   }
 
   #learnKey (kind: string, { id, key: text }: Record<string, any>, overlapping: readonly string[]): void {
-    this.#keep(this.#keys, { id, text, overlapping })
-    this.#expect(kind, `key ${id}`, '200', guardedWith({ 'x-api-key': text }))
+    this.keep(this.#keys, { id, text, overlapping })
+    this.expect(kind, `key ${id}`, '200', guardedWith({ 'x-api-key': text }))
   }
 
   async #rotateKey (overlapSeconds: number): Promise<boolean> {
-    const key = this.#take(this.#keys)
+    const key = this.take(this.#keys)
     if (key === null) return await this.#createKey()
-    return await this.#change({
+    return await this.change({
       kind: 'key rotated',
       // Without an overlap every key of the chain ends.
       turns: overlapSeconds === 0 ? [key.id, ...key.overlapping].map(id => [`key ${id}`, '401'] as const) : [],
@@ -197,17 +116,17 @@ export class Caller {
   }
 
   async #revokeKey (): Promise<boolean> {
-    const key = this.#take(this.#keys)
+    const key = this.take(this.#keys)
     if (key === null) return await this.#createKey()
     const turns = [key.id, ...key.overlapping].map(id => [`key ${id}`, '401'] as const)
-    return await this.#change({
+    return await this.change({
       kind: 'key revoked', turns, ask: world => world.admin('POST', `/api-keys/${key.id}/revoke`)
     })
   }
 
   /** A key made with an Idempotency-Key: a retry returns the same key, also after a request without an answer. */
   async #createOnce (): Promise<boolean> {
-    const name = this.#newName()
+    const name = this.newName()
     const ask = (world: World) =>
       world.admin('POST', '/api-keys', this.#newKey(name), { 'idempotency-key': name.replaceAll(' ', '-') })
     let first: string | null = null
@@ -218,64 +137,64 @@ export class Caller {
       const [{ n }] = await world.rows(`SELECT count(*) AS n FROM "ApiKey" WHERE "name" = '${name}'`) as [{ n: string }]
       return `${n} made, which gets ${await guardedWith({ 'x-api-key': again.json.key })(world)}`
     }
-    this.#expect('key created once', `Idempotency-Key ${name}`, '1 made, which gets 200', look)
-    return await this.#change({ kind: 'key created once', ask, then: ({ text }) => { first = text } })
+    this.expect('key created once', `Idempotency-Key ${name}`, '1 made, which gets 200', look)
+    return await this.change({ kind: 'key created once', ask, then: ({ text }) => { first = text } })
   }
 
   async #createClient (): Promise<boolean> {
     const body = {
-      organization: this.#organization!.id, name: this.#newName(), grants: [{ resource: paidApi, scopes: [paidScope] }]
+      organization: this.#organization!.id, name: this.newName(), grants: [{ resource: paidApi, scopes: [paidScope] }]
     }
-    return await this.#change({
+    return await this.change({
       kind: 'client created',
       ask: world => world.admin('POST', '/clients', body),
       then: ({ json: { clientId: id, clientSecret: secret } }) => {
-        this.#keep(this.#clients, { id, secret, tokens: [] })
-        this.#expect('client created', `secret ${secret} of ${id}`, '200', tokenWith(id, secret))
+        this.keep(this.#clients, { id, secret, tokens: [] })
+        this.expect('client created', `secret ${secret} of ${id}`, '200', tokenWith(id, secret))
       },
     })
   }
 
   async #rotateSecret (overlapSeconds: number): Promise<boolean> {
-    const client = this.#take(this.#clients)
+    const client = this.take(this.#clients)
     if (client === null) return await this.#createClient()
     const { id, secret, tokens } = client
     const ended = [`secret ${secret} of ${id}`, ...tokens.map(token => `token ${token}`)]
-    return await this.#change({
+    return await this.change({
       kind: 'secret rotated',
       // Without an overlap, the tokens issued for the secret end too.
       turns: overlapSeconds === 0 ? ended.map(subject => [subject, '401'] as const) : [],
       ask: world => world.admin('POST', `/clients/${id}/rotate-secret`, { overlapSeconds }),
       then: ({ json: { clientSecret } }) => {
         // After an emergency rotation a client has one secret again; with an overlap the kept secret is unchanged.
-        if (overlapSeconds === 0) this.#keep(this.#clients, { id, secret: clientSecret, tokens: [] })
-        this.#expect('secret rotated', `secret ${clientSecret} of ${id}`, '200', tokenWith(id, clientSecret))
+        if (overlapSeconds === 0) this.keep(this.#clients, { id, secret: clientSecret, tokens: [] })
+        this.expect('secret rotated', `secret ${clientSecret} of ${id}`, '200', tokenWith(id, clientSecret))
       },
     })
   }
 
   async #revokeClient (): Promise<boolean> {
-    const client = this.#take(this.#clients)
+    const client = this.take(this.#clients)
     if (client === null) return await this.#createClient()
     const { id, secret, tokens } = client
     const turns = [`secret ${secret} of ${id}`, ...tokens.map(token => `token ${token}`)].map(subject =>
       [subject, '401'] as const
     )
-    return await this.#change({
+    return await this.change({
       kind: 'client revoked', turns, ask: world => world.admin('POST', `/clients/${id}/revoke`)
     })
   }
 
   async #getToken (): Promise<boolean> {
-    const client = this.#take(this.#clients)
+    const client = this.take(this.#clients)
     if (client === null) return await this.#createClient()
-    const answer = await askToken(this.#stage.world, client.id, client.secret).catch(() => null)
-    this.#keep(this.#clients, client)
+    const answer = await askToken(this.stage.world, client.id, client.secret).catch(() => null)
+    this.keep(this.#clients, client)
     if (answer === null || answer.status === 503) return false
-    if (answer.status !== 200) this.#stage.wrong(`a token was answered by ${answer.status} ${answer.text}`)
+    if (answer.status !== 200) this.stage.wrong(`a token was answered by ${answer.status} ${answer.text}`)
     const token = answer.json.access_token as string
     client.tokens.push(token)
-    this.#expect('token issued', `token ${token}`, '200', guardedWith({ authorization: `Bearer ${token}` }))
+    this.expect('token issued', `token ${token}`, '200', guardedWith({ authorization: `Bearer ${token}` }))
     return true
   }
 
@@ -284,7 +203,7 @@ export class Caller {
     if (client === undefined) return await this.#getToken()
     const { id, secret, tokens } = client
     const token = tokens[0]!
-    return await this.#change({
+    return await this.change({
       kind: 'token revoked',
       turns: [[`token ${token}`, '401']],
       ask: world =>
@@ -299,16 +218,16 @@ export class Caller {
   }
 
   async #grant (): Promise<boolean> {
-    const amount = 50 + this.#stage.dice.number(100)
-    return await this.#change({
+    const amount = 50 + this.stage.dice.number(100)
+    return await this.change({
       kind: 'credits granted',
       ask: world =>
         world.admin('POST', `/organizations/${this.#organization!.id}/credits`, {
-          environment: 'live', amount, reason: this.#newName()
+          environment: 'live', amount, reason: this.newName()
         }),
       then: ({ json: { id } }) => {
         this.#credits += amount
-        this.#expect('credits granted', `entry ${id}`, String(amount), entryWith(id))
+        this.expect('credits granted', `entry ${id}`, String(amount), entryWith(id))
       },
     })
   }
@@ -317,12 +236,12 @@ export class Caller {
     const [key] = this.#keys
     if (key === undefined) return await this.#createKey()
     if (this.#credits < spendingCost) return await this.#grant()
-    return await this.#change({
+    return await this.change({
       kind: 'credits spent',
       ask: world => world.send({ method: 'POST', path: '/paid/spend', headers: { 'x-api-key': key.text } }),
       then: ({ json: { spending } }) => {
         this.#credits -= spendingCost
-        this.#expect('credits spent', `entry ${spending}`, String(-spendingCost), entryWith(spending))
+        this.expect('credits spent', `entry ${spending}`, String(-spendingCost), entryWith(spending))
       },
       // Spendings without an answer may have been done.
       mayBeRefused: ({ status }) => {
@@ -333,16 +252,16 @@ export class Caller {
   }
 
   async #createRegistrationToken (): Promise<boolean> {
-    const uses = 1 + this.#stage.dice.number(4)
-    return await this.#change({
+    const uses = 1 + this.stage.dice.number(4)
+    return await this.change({
       kind: 'registration token created',
       ask: world =>
         world.admin('POST', '/registration-tokens', {
-          organization: this.#organization!.id, name: this.#newName(), resource: paidApi, scopes: [paidScope], uses
+          organization: this.#organization!.id, name: this.newName(), resource: paidApi, scopes: [paidScope], uses
         }),
       then: ({ json: { id, token: text } }) => {
-        this.#keep(this.#registrationTokens, { id, text, left: uses })
-        this.#expect(
+        this.keep(this.#registrationTokens, { id, text, left: uses })
+        this.expect(
           'registration token created', `registration token ${id}`, String(uses),
           memberOf(`/registration-tokens/${id}`, 'usesLeft')
         )
@@ -351,10 +270,10 @@ export class Caller {
   }
 
   async #register (): Promise<boolean> {
-    const token = this.#take(this.#registrationTokens)
+    const token = this.take(this.#registrationTokens)
     if (token === null) return await this.#createRegistrationToken()
     const { id, text, left } = token
-    return await this.#change({
+    return await this.change({
       kind: 'client registered',
       turns: [[`registration token ${id}`, String(left - 1)]],
       ask: world =>
@@ -363,34 +282,34 @@ export class Caller {
           path: '/api/v1/oauth/register',
           headers: { authorization: `Bearer ${text}` },
           body: {
-            client_name: this.#newName(), grant_types: ['client_credentials'], redirect_uris: [], response_types: []
+            client_name: this.newName(), grant_types: ['client_credentials'], redirect_uris: [], response_types: []
           }
         }),
       then: ({ json: { client_id: client, client_secret: secret } }) => {
-        if (left > 1) this.#keep(this.#registrationTokens, { id, text, left: left - 1 })
-        this.#expect('client registered', `secret ${secret} of ${client}`, '200', tokenWith(client, secret))
+        if (left > 1) this.keep(this.#registrationTokens, { id, text, left: left - 1 })
+        this.expect('client registered', `secret ${secret} of ${client}`, '200', tokenWith(client, secret))
       },
     })
   }
 
   async #createNamed (what: string, path: string, body: object, among: Named[]): Promise<boolean> {
     if (among.length >= most) return await this.#changeNamed(what, path, among)
-    const name = this.#newName()
-    return await this.#change({
+    const name = this.newName()
+    return await this.change({
       kind: `${what} created`,
       ask: world => world.admin('POST', path, { organization: this.#organization!.id, name, ...body }),
       then: ({ json: { id } }) => {
-        this.#keep(among, { id, name })
-        this.#expect(`${what} created`, `${what} ${id}`, name, memberOf(`${path}/${id}`, 'name'))
+        this.keep(among, { id, name })
+        this.expect(`${what} created`, `${what} ${id}`, name, memberOf(`${path}/${id}`, 'name'))
       },
     })
   }
 
   async #changeNamed (what: string, path: string, among: Named[]): Promise<boolean> {
     if (among.length === 0) return await this.#createKey()
-    const { id } = this.#stage.dice.pick(among)
-    const name = this.#newName()
-    return await this.#change({
+    const { id } = this.stage.dice.pick(among)
+    const name = this.newName()
+    return await this.change({
       kind: `${what} changed`,
       turns: [[`${what} ${id}`, name]],
       ask: world => world.admin('PATCH', `${path}/${id}`, { name })
@@ -398,9 +317,9 @@ export class Caller {
   }
 
   async #deleteNamed (what: string, path: string, among: Named[]): Promise<boolean> {
-    const one = this.#take(among)
+    const one = this.take(among)
     if (one === null) return await this.#createKey()
-    return await this.#change({
+    return await this.change({
       kind: `${what} deleted`,
       turns: [[`${what} ${one.id}`, '404']],
       ask: world => world.admin('DELETE', `${path}/${one.id}`)
@@ -408,27 +327,14 @@ export class Caller {
   }
 
   async #rotateSigningKey (): Promise<boolean> {
-    return await this.#change({
+    return await this.change({
       kind: 'signing key rotated',
       ask: world => world.admin('POST', '/signing-keys/rotate', { now: true }),
       then: ({ json: { id } }) => {
-        this.#expect('signing key rotated', `signing key ${id}`, id, memberOf(`/signing-keys/${id}`, 'id'))
+        this.expect('signing key rotated', `signing key ${id}`, id, memberOf(`/signing-keys/${id}`, 'id'))
       }
     })
   }
-}
-
-/** A member of the answer of the management API under a path; the status if it is not 200. */
-function memberOf (path: string, member: string): Look {
-  return async world => {
-    const { status, json } = await world.admin('GET', path)
-    return String(status === 200 ? json[member] : status)
-  }
-}
-
-/** The status of the guard's answer to a credential. */
-function guardedWith (headers: Record<string, string>): Look {
-  return async world => String((await world.send({ path: '/paid/look', headers })).status)
 }
 
 /** The status of the token endpoint's answer to a secret. */

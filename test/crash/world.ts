@@ -15,7 +15,8 @@ export interface Asked {
   method?: string
   path: string
   headers?: Record<string, string>
-  body?: object | URLSearchParams
+  /** Bytes are sent as they are; `headers` says of which type. */
+  body?: object | URLSearchParams | Buffer
 }
 
 export interface World {
@@ -56,7 +57,7 @@ export function worldOf (port: number, adminToken: string, databaseUrl: string):
 let callers = 0
 
 function exchange (port: number, agent: Agent, { method = 'GET', path, headers = {}, body }: Asked): Promise<Answered> {
-  const payload = body === undefined ? null : body instanceof URLSearchParams ? body.toString() : JSON.stringify(body)
+  const payload = body === undefined ? null : payloadOf(body)
   const type = body instanceof URLSearchParams ? 'application/x-www-form-urlencoded' : 'application/json'
   const about = payload === null
     ? (method === 'GET' ? {} : { 'content-length': '0' })
@@ -64,7 +65,7 @@ function exchange (port: number, agent: Agent, { method = 'GET', path, headers =
   const localAddress = `127.0.1.${callers++ % 64 + 1}`
   return new Promise((resolve, reject) => {
     const outgoing = request({
-      host: '127.0.0.1', port, method, path, agent, localAddress, timeout: patience, headers: { ...headers, ...about }
+      host: '127.0.0.1', port, method, path, agent, localAddress, timeout: patience, headers: { ...about, ...headers }
     }, incoming => {
       const chunks: Buffer[] = []
       incoming.on('data', chunk => chunks.push(chunk))
@@ -81,6 +82,11 @@ function exchange (port: number, agent: Agent, { method = 'GET', path, headers =
     outgoing.on('error', reject)
     outgoing.end(payload ?? undefined)
   })
+}
+
+function payloadOf (body: object | URLSearchParams | Buffer): string | Buffer {
+  if (Buffer.isBuffer(body)) return body
+  return body instanceof URLSearchParams ? body.toString() : JSON.stringify(body)
 }
 
 function asJson (text: string): Record<string, any> {

@@ -271,8 +271,12 @@ tap.test('an assertion is the only proof of a request, and comes in the body', a
   const { platform, audience, client } = await trusted()
   const assertion = await platform.token({ sub, aud: audience })
   const secret = { client_id: client.clientId, client_secret: client.clientSecret }
-  t.equal((await trade(server, assertion, secret)).json.error, 'invalid_request')
-  t.equal((await trade(server, assertion, {}, { authorization: 'Basic eDp5' })).json.error, 'invalid_request')
+  for (const refused of [
+    await trade(server, assertion, secret), await trade(server, assertion, {}, { authorization: 'Basic eDp5' })
+  ]) {
+    t.strictSame([refused.status, refused.json.error], [400, 'invalid_grant'])
+    t.match(refused.json.error_description, /has to be an ID-JAG .* leave the authentication of a client out/)
+  }
   const without = await server.send({
     method: 'POST',
     path: '/api/v1/auth/token',

@@ -73,7 +73,12 @@ async function answerTo (
 function requireNoOtherProof ({ form, http }: TokenRequest): void {
   const hasOther = http.headers.authorization !== undefined || form.one('client_secret') !== undefined ||
     form.one('client_assertion') !== undefined
-  if (hasOther) throw invalid('The assertion is the only proof: leave the authentication of a client out.')
+  if (!hasOther) return
+  throw new OAuthError(
+    400, 'invalid_grant',
+    'Beside the authentication of a client an assertion has to be an ID-JAG (typ oauth-id-jag+jwt). The assertion of ' +
+      'a workload is the only proof: leave the authentication of a client out.'
+  )
 }
 
 /** The client that the request names, by which the rules of its organization answer; null: it names none. */
