@@ -60,7 +60,7 @@ async function latestRefusal (from: TestServer, reason: string): Promise<Json | 
 }
 
 tap.test('OC-18: a refused assertion is explained by the id of its answer, and its text as one of another issuer', async t => {
-  const { platform, audience, issuer } = await trusted()
+  const { platform, audience, issuer, rule } = await trusted()
   const assertion = await platform.token({ sub: 'system:serviceaccount:prod:other', aud: [audience] })
   const { headers } = await trade(server, assertion)
   await latestRefusal(server, 'no_rule')
@@ -71,6 +71,9 @@ tap.test('OC-18: a refused assertion is explained by the id of its answer, and i
   })
   const pasted = await server.admin('POST', '/explain', { credential: assertion })
   t.match(pasted.json.verdict.refusal, { reason: 'malformed', because: /^This JWT was not issued by this server/ })
+  await server.admin('DELETE', `/workload-rules/${rule.id}`)
+  const tried = await server.admin('POST', '/trusted-issuers/try', { assertion })
+  t.match(tried.text, 'The issuer has no rule yet; add one.')
 })
 
 tap.test('OC-18: a workload gets a token by the identity that its platform gave it, and no secret', async t => {
