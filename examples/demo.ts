@@ -15,13 +15,13 @@ import type { Leftovers } from './example.ts'
 import { examples } from './examples.ts'
 import { Transcript, Unexpected } from './transcript.ts'
 
-const { once, dashboard, example: name } = parseArgs({
-  options: {
-    once: { type: 'boolean', default: false },
-    dashboard: { type: 'boolean', default: false },
-    example: { type: 'string', default: 'ledgerbee' }
-  }
-}).values
+const usage = `npm run demo -- [--example NAME] [--dashboard] [--once]
+
+  --example NAME  ${Object.keys(examples).join(', ')}; default: ledgerbee
+  --dashboard     thirty days of calls, and a link that signs in to the dashboard
+  --once          end when every step is told`
+
+const { once, dashboard, example: name } = options()
 const example = examples[name]
 if (example === undefined) {
   console.error(`There is no example ${JSON.stringify(name)}; there are: ${Object.keys(examples).join(', ')}.`)
@@ -65,6 +65,25 @@ try {
   console.error(error instanceof Unexpected ? `\nThis did not hold: ${error.message}` : error)
   process.exitCode = 1
   await end()
+}
+
+function options () {
+  try {
+    const { help, ...given } = parseArgs({
+      options: {
+        once: { type: 'boolean', default: false },
+        dashboard: { type: 'boolean', default: false },
+        example: { type: 'string', default: 'ledgerbee' },
+        help: { type: 'boolean', short: 'h', default: false }
+      }
+    }).values
+    if (!help) return given
+    console.log(usage)
+    process.exit(0)
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`)
+    process.exit(1)
+  }
 }
 
 async function tellJob (): Promise<void> {

@@ -119,7 +119,7 @@ export async function openCraneJob ({ http, origin, adminToken }: Stage): Promis
     curl: [
       `curl -H 'authorization: Bearer ${key}' ${origin}${datasetsPath}/datasets/sales`,
       `curl -H 'authorization: Bearer ${adminToken}' ${origin}${openCranePath}/tenants`,
-      `OPENCRANE_TOKEN=${adminToken} node examples/opencrane/cli.ts tenants list --url ${origin}`
+      `OPENCRANE_TOKEN=${adminToken} npx node examples/opencrane/cli.ts tenants list --url ${origin}`
     ]
   }
 }

@@ -144,16 +144,16 @@ export function figures (all: readonly (readonly [name: string, value: string])[
 `)}</dl>`
 }
 
-/** A part of a whole. */
-export interface Share { name: string, value: number, tone: Tone }
+/** A part of a whole. `shown`: its number as a text; absent: `value`. */
+export interface Share { name: string, value: number, tone: Tone, shown?: string }
 
 /** Parts of a whole as a table, each with a bar as long as its share of the largest. `of`: what the parts are. */
 export function sharesOf (of: string, shares: readonly Share[]): string {
   const most = Math.max(1, ...shares.map(({ value }) => value))
   return html`<table class="shares"><caption class="unseen">${of}</caption>
 <thead class="unseen"><tr><th scope="col">${of}</th><th scope="col">Number</th><td></td></tr></thead>
-<tbody>!${shares.map(({ name, value, tone }) => html`<tr><th scope="row">${name}</th><td>${count(value)}</td>
-<td>!${bar(value / most, tone)}</td></tr>
+<tbody>!${shares.map(({ name, value, tone, shown = count(value) }) => html`<tr><th scope="row">${name}</th>
+<td>${shown}</td><td>!${bar(value / most, tone)}</td></tr>
 `)}</tbody></table>`
 }
 

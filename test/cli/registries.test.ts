@@ -53,16 +53,20 @@ $ latchkey skill publish none.zip --release 1.0.1 --org {org}
 ! latchkey: none.zip cannot be read (ENOENT).
 [1]
 $ latchkey skill download pdf-forms@1.0.0 --org {org}
-${archive.length} bytes written, with the digest of the record.
+${archive.length} bytes written to pdf-forms-1.0.0.zip, with the digest of the record.
+$ latchkey skill show pdf-forms@1.0.0
+! latchkey: Name the organization of the skill, or the skill by its id: names are those of an organization. (INVALID_REQUEST)
+! Pass --org ORG.
+[1]
 $ latchkey skill download {skill}
-! latchkey: pdf-forms-1.0.0.zip cannot be written (EEXIST).
+! latchkey: pdf-forms-1.0.0.zip exists, and is not overwritten; name another file with --out.
 [1]
 $ latchkey skill yank {skill} --reason "leaks names"
 id            {skill}
 ...
 reason        leaks names
 $ latchkey skill download {skill} --out again.zip
-${archive.length} bytes written, with the digest of the record.
+${archive.length} bytes written to again.zip, with the digest of the record.
 ! This version was yanked.
 `)
   for (const name of ['pdf-forms-1.0.0.zip', 'again.zip']) t.ok(readFileSync(join(folder, name)).equals(archive), name)

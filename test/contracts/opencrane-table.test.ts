@@ -461,6 +461,19 @@ tap.test('OC-20: what is declared outlives the process; OPENCRANE_TOKEN and --to
   t.strictSame([without.code, without.stderr], [1, 'error: no token; give --token, or set OPENCRANE_TOKEN\n'])
   const refused = await command(['tenants', 'get', 'none', '--token', server.adminToken])
   t.strictSame([refused.code, refused.stderr], [1, 'error: There is no tenant "none". (TENANT_NOT_FOUND)\n'])
+  const readme = await readFile(new URL('../../examples/opencrane/README.md', import.meta.url), 'utf8')
+  const token = { OPENCRANE_TOKEN: server.adminToken }
+  const lines = [...readme.matchAll(/^npx node examples\/opencrane\/cli\.ts (.*)$/gm)].map(([, line]) => line!)
+  t.equal(lines.length, 10)
+  for (const line of lines) {
+    const ran = await command(line.replace(/\bacme\b/, 'initech').split(' '), token)
+    t.equal(ran.code, 0, `${line}: ${ran.stderr}`)
+  }
+  const help = await command(['--help'], token)
+  t.equal(help.stdout.includes(server.adminToken), false, 'the help does not show the token')
+  const nowhere = await run(process.execPath, [cli, 'tenants', 'list', '--url', 'http://127.0.0.1:9', '--token', 'x'])
+  t.equal(nowhere.code, 1)
+  t.match(nowhere.stderr, /^error: no answer from http:\/\/127\.0\.0\.1:9 \(.*OPENCRANE_URL\n$/)
   const kept = JSON.parse(await readFile(join(server.folder, 'opencrane.json'), 'utf8'))
   t.strictSame(kept.tenants.map(({ name }: Json) => name), ['acme'])
   t.notMatch(JSON.stringify(kept), /oc_live_/)

@@ -32,8 +32,8 @@ tap.test('OC-10: budgets as bars, what was spent by day, model and key, and unse
   await visit('/spending')
   await page.getByText('$2.234567 of $2.50 spent, nearly used up').waitFor()
   await page.getByText('$2.234567 of $10.00 spent').waitFor()
-  await page.getByText('large: $1.00, 1 calls').waitFor()
-  await page.getByText(`${id}: $2.234567, 2 calls`).waitFor()
+  await page.getByRole('row', { name: 'large, 1 call $1.00' }).waitFor()
+  await page.getByRole('row', { name: `${id}, 2 calls $2.234567` }).waitFor()
   await page.getByText(lost.json.id).waitFor()
   t.equal(await page.getByText('Change budget').count(), 0, 'budgets are the deployment\'s')
   await look(t, 'spending')
@@ -58,6 +58,12 @@ tap.test('an operator sets budgets in dollars, to the micro-dollar', browser, as
   t.match((await admin('GET', `/budgets/organizations/${organization}`)).json, {
     day: { limit: 1_100_000 }, month: { limit: Number.MAX_SAFE_INTEGER }
   })
+  const { key } = await server.createKey({ organization })
+  const { json } = await reserveFor(server, gateway, key, { estimate: 2_000 })
+  await asGateway(server, gateway, `/spend/reservations/${json.id}/settle`, { amount: 1_500 })
+  await visit(`/spending?organization=${organization}`)
+  await page.getByText('Micro-dollars: 1,500 from').waitFor()
+  t.equal(await page.getByRole('row', { name: ', 1 call $0.0015' }).count(), 2, 'less than a cent is not shown as none')
   await leave(t)
 })
 

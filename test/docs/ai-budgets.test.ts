@@ -39,15 +39,31 @@ async function follow (t: Test, page: string, hosts: readonly (readonly [string,
     t.equal(ran.code, 0, `${command}\n${ran.stdout}${ran.stderr}`)
     t.notMatch(ran.stdout + ran.stderr, /sk-0123456789abcdef/)
   }
-  return { commands, latchkey, id }
+  return { commands, latchkey, id, url: server.url }
 }
 
 tap.test('every command of docs/ai-budgets.md works', async t => {
-  const { latchkey, id } = await follow(t, 'docs/ai-budgets.md', [['https://auth.example', local]])
+  const { commands, latchkey, id, url } = await follow(t, 'docs/ai-budgets.md', [['https://auth.example', local]])
   const { stdout } = await latchkey(`latchkey budget show --org ${id}`)
   t.match(stdout, /day +5000000 +0 +0 +5000000 /)
   t.match(stdout, /month +50000000 /)
-  t.match((await latchkey('latchkey provider-key list')).stdout, /openai +the deployment +\w{16} +cdef/)
+  const { stdout: list } = await latchkey('latchkey provider-key list')
+  t.match(list, /openai +the deployment +\w{16} +cdef/)
+
+  const made = async (command: string) => JSON.parse((await latchkey(`latchkey ${command} --json`)).stdout)
+  const create = commands.find(command => command.startsWith('latchkey client create'))!.replace('latchkey ', '')
+  const { clientId, clientSecret } = await made(create)
+  const { key } = await made(`key create --org ${id} --resource ${local(url)} --env live --access full --name caller`)
+  const fill = (command: string, reservation = '') => command.replace('curl ', 'curl -sf ')
+    .replace('GATEWAY:SECRET', `${clientId}:${clientSecret}`).replace('"KEY"', `"${key}"`)
+    .replace('/ID/', `/${reservation}/`).replace('KEY_ID', /pvk_\w+/.exec(list)![0])
+  const [reserve, settle, lease] = commands.filter(command => command.startsWith('curl ')) as [string, string, string]
+  const reserved = JSON.parse((await latchkey(fill(reserve))).stdout)
+  t.match(reserved, { status: 'open', principal: { kind: 'api_key' }, providerKey: { fingerprint: /^\w{16}$/ } })
+  t.match(JSON.parse((await latchkey(fill(settle, reserved.id))).stdout), { status: 'settled', amount: 1500 })
+  t.match(JSON.parse((await latchkey(fill(lease))).stdout), { key: 'sk-0123456789abcdef' })
+  const { stdout: after } = await latchkey(`latchkey budget show --org ${id}`)
+  t.match(after, /day +5000000 +1500 +0 +4998500 /)
 })
 
 tap.test('every command of integrations/litellm/README.md works, and the versions are those of the judge', async t => {

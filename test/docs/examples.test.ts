@@ -36,6 +36,15 @@ tap.test('an example that there is not is named, and so are those that there are
   t.equal(stderr, `There is no example "craftsman"; there are: ${there}.\n`)
 })
 
+tap.test('--help lists the examples, and so does what is said of an unknown option', async t => {
+  const help = await run(process.execPath, [demo, '--help'], { env: environment })
+  t.match(help, { code: 0, stderr: '', stdout: /--example NAME {2}ledgerbee, crane-ledger, .*opencrane; default/ })
+  const unknown = await run(process.execPath, [demo, '--exmaple', 'opencrane'], { env: environment })
+  t.equal(unknown.code, 1)
+  t.match(unknown.stderr, /^Unknown option '--exmaple'/)
+  t.equal(unknown.stderr.endsWith(`\n\n${help.stdout}`), true)
+})
+
 tap.test('CL-10: docs/rotation.md is what a rotation under traffic prints: no call is refused, and the old key ends with its overlap', async t => {
   const { code, stdout, stderr } = await run(process.execPath, [resolve(root, 'examples/rotation.ts')], {
     env: environment

@@ -201,6 +201,9 @@ tap.test('T1, T2: only POST, only form bodies, always JSON back', async t => {
   const html = await server.post(path, 'grant_type=nonsense', { authorization, accept: 'text/html' })
   t.match(html.headers.get('content-type'), /^application\/json/)
   t.match(html.body, { error: 'unsupported_grant_type' })
+  const misspelt = await server.post(path, 'grant_type=urn:ietf:params:oauth:grant-type:token-exchang&subject_token=x')
+  t.equal(misspelt.status, 401)
+  t.match(misspelt.body.error_description, 'grant_type is urn:ietf:params:oauth:grant-type:token-exchange for an API')
   t.equal(
     (await server.post(path, `${form}&x=${'x'.repeat(60_000)}`, { authorization })).status, 400,
     'a body that is too large'

@@ -41,7 +41,8 @@ async function refuses (
   t.strictSame({ status, ...json }, {
     status: 400,
     error: 'invalid_grant',
-    error_description: 'The assertion is refused; the audit log of the server has the reason.'
+    error_description:
+      'The assertion is refused; `latchkey explain` says why, by the X-Request-Id of this answer or by the address.'
   }, reason)
   const event = await latestRefusal(server, reason)
   t.equal(event?.detail.reason, reason)
@@ -57,6 +58,23 @@ async function latestRefusal (from: TestServer, reason: string): Promise<Json | 
   }
   return undefined
 }
+
+tap.test('OC-18: a refused assertion is explained by the id of its answer, and its text as one of another issuer', async t => {
+  const { platform, audience, issuer, rule } = await trusted()
+  const assertion = await platform.token({ sub: 'system:serviceaccount:prod:other', aud: [audience] })
+  const { headers } = await trade(server, assertion)
+  await latestRefusal(server, 'no_rule')
+  const remedy = 'Ask `latchkey trusted-issuer try FILE`, which says of each rule why the token does not meet it.'
+  const { json } = await server.admin('POST', '/explain', { requestId: headers['x-request-id'] })
+  t.match(json, {
+    refusals: [{ reason: 'no_rule', because: 'No rule of the issuer is met.', credential: issuer.id, remedy }], remedy
+  })
+  const pasted = await server.admin('POST', '/explain', { credential: assertion })
+  t.match(pasted.json.verdict.refusal, { reason: 'malformed', because: /^This JWT was not issued by this server/ })
+  await server.admin('DELETE', `/workload-rules/${rule.id}`)
+  const tried = await server.admin('POST', '/trusted-issuers/try', { assertion })
+  t.match(tried.text, 'The issuer has no rule yet; add one.')
+})
 
 tap.test('OC-18: a workload gets a token by the identity that its platform gave it, and no secret', async t => {
   const { platform, client, organization, issuer, rule, audience } = await trusted()

@@ -62,7 +62,8 @@ async function refuses (t: Test, client: Client, assertion: string, reason: stri
   const { status, json } = await ask(client, assertion, more)
   t.strictSame([status, json], [400, {
     error: 'invalid_grant',
-    error_description: 'The assertion is refused; the audit log of the server has the reason.'
+    error_description:
+      'The assertion is refused; `latchkey explain` says why, by the X-Request-Id of this answer or by the address.'
   }], reason)
   for (let round = 0; round < 50; round++) {
     const { json: { data } } = await server.admin('GET', '/audit?type=workload.refused&limit=50')

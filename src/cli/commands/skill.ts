@@ -87,10 +87,12 @@ async function download (this: Command): Promise<void> {
   const file = out ?? `${skill.name}-${skill.version}.${skill.format}`
   // What is there already is not overwritten.
   await writeFile(file, archive, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(`${file} cannot be written (${error.code}).`)
+    throw new CommandError(error.code === 'EEXIST'
+      ? `${file} exists, and is not overwritten; name another file with --out.`
+      : `${file} cannot be written (${error.code}).`)
   })
   if (flags.json) process.stdout.write(body)
-  else process.stdout.write(`${archive.length} bytes written, with the digest of the record.\n`)
+  else process.stdout.write(`${archive.length} bytes written to ${file}, with the digest of the record.\n`)
   if (skill.status === 'yanked') process.stderr.write('This version was yanked.\n')
 }
 

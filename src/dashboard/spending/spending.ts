@@ -35,7 +35,11 @@ async function spending (visit: Visit): Promise<Screen> {
   const [states, days, models, credentials, unsettled] = await Promise.all([
     statesOf(visit, asked), sums('day'), sums('model'), sums('credential'), unsettledOf(visit, asked)
   ])
-  const cents = days.map(({ name, amount }) => ({ day: name, calls: Math.round(amount / 10_000) }))
+  // Cents of less than a dollar a day would be drawn as nothing.
+  const [unit, microDollars] = days.some(({ amount }) => amount >= 1_000_000)
+    ? ['Cents', 10_000] as const
+    : ['Micro-dollars', 1] as const
+  const amounts = days.map(({ name, amount }) => ({ day: name, calls: Math.round(amount / microDollars) }))
   return {
     title: 'AI spending',
     path: [],
@@ -44,7 +48,7 @@ async function spending (visit: Visit): Promise<Screen> {
     content: html`!${await formOf(visit, asked)}
 !${budgetsOf(states, me.deployment && may(me, 'budgets:write'))}
 <section class="panel"><h2>Spent by day</h2>
-!${barsByDay(everyDay(cents, asked.days, now), 'Cents', { counted: 'Cents' })}</section>
+!${barsByDay(everyDay(amounts, asked.days, now), unit, { counted: unit })}</section>
 !${sharesIn('By model', models)}
 !${sharesIn('By key', credentials)}
 !${unsettledIn(visit, asked, unsettled)}`
@@ -83,9 +87,9 @@ async function unsettledOf ({ api, query }: Visit, { organization }: Asked): Pro
 function sharesIn (title: string, sums: readonly Sum[]): string {
   if (sums.length === 0) return ''
   const shares = sums.slice(0, mostShares).map(({ name, amount, calls }): Share => ({
-    name: `${name}: ${dollars(amount)}, ${calls} calls`, value: Math.round(amount / 10_000), tone: 'brass'
+    name: `${name}, ${calls} ${calls === 1 ? 'call' : 'calls'}`, value: amount, shown: dollars(amount), tone: 'brass'
   }))
-  return html`<section class="panel"><h2>${title}, in cents</h2>!${sharesOf(title, shares)}</section>`
+  return html`<section class="panel"><h2>${title}</h2>!${sharesOf(title, shares)}</section>`
 }
 
 function unsettledIn (visit: Visit, { organization, days }: Asked, listing: Listing<Reservation>): string {

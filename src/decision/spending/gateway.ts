@@ -25,7 +25,7 @@ export async function requireGateway (
   if (client.organizationId === null && await holds(registry, client, scope)) return client
   throw new Failure('insufficient_permissions', {
     message: `This takes a client of the deployment, without an organization, that has the scope ${scope} of the ` +
-      'management API: `latchkey client update CLIENT --grant`.'
+      `management API: \`latchkey client create --deployment --resource ISSUER/api/v1 --scope ${scope}\`.`
   })
 }
 

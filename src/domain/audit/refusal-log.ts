@@ -153,6 +153,8 @@ export function refusalLog (
     const party = partyOf(entry)
     const before = seen.get(party)
     if (before?.minute === minute) {
+      // The row of the count names the last request, which has no row of its own.
+      before.row = rowOf(entry, now, party)
       before.omitted++
       sweepLater()
     } else if (hasRoom(entry.type, minute)) {

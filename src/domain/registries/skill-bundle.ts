@@ -109,16 +109,22 @@ export async function publishSkill (
 
 /**
  * By id; or by `name@version`, in the organization of the actor, else in `organizationId`.
- * @throws Failure `not_found`, also for one of another organization.
+ * @throws Failure `not_found`, also for one of another organization; `invalid_request` for a name without either.
  */
 export async function getSkill (
   { store, actor }: Operation<SkillBundlePort>, idOrName: string, organizationId?: string
 ): Promise<SkillBundle> {
   const [name, version] = idOrName.split('@')
   const owner = actor.organizationId ?? organizationId
+  if (version !== undefined && owner === undefined) {
+    throw new Failure('invalid_request', {
+      message: 'Name the organization of the skill, or the skill by its id: names are those of an organization.',
+      details: { field: 'organization' }
+    })
+  }
   const found = version === undefined
     ? await store.skillBundles.get(idOrName)
-    : owner === undefined ? null : await store.skillBundles.byVersion(owner, name!, version)
+    : await store.skillBundles.byVersion(owner!, name!, version)
   return requireVisible(actor, found, 'skill', idOrName)
 }
 

@@ -220,9 +220,9 @@ function withRules ({ issuer, rules, read: { claims }, client }: Presented): Exa
   }
   const examined = rules.map(rule => ({ rule, problem: problemOfRule(rule, claims, client) }))
   const met = issuer.profile === 'id-jag' || examined.some(({ problem }) => problem === null)
-  return met
-    ? { issuer, reason: null, detail: null, rules: examined }
-    : { issuer, reason: 'no_rule', detail: 'No rule of the issuer is met.', rules: examined }
+  if (met) return { issuer, reason: null, detail: null, rules: examined }
+  const detail = rules.length === 0 ? 'The issuer has no rule yet; add one.' : 'No rule of the issuer is met.'
+  return { issuer, reason: 'no_rule', detail, rules: examined }
 }
 
 function problemOfRule (rule: WorkloadRule, claims: Record<string, unknown>, client: Client | null): string | null {

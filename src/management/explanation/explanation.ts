@@ -5,6 +5,7 @@ import { notFound } from '../../domain/access/facts.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import type { LoggedRequest } from '../../domain/metering/request-log.ts'
 import type { Repositories, Store } from '../../domain/store.ts'
+import { isJwtByForm } from '../../domain/tokens/access-token.ts'
 import type { GuardedRoutes } from '../../guard/guarded-routes.ts'
 import { asReadBy, type DescribedCredential } from './described-credential.ts'
 import {
@@ -28,6 +29,12 @@ export interface Explanation {
   refusals: PastRefusal[]
   /** What to do, as one sentence; null: nothing. */
   remedy: string | null
+}
+
+const foreignJwt = {
+  because: 'This JWT was not issued by this server, or it is damaged.',
+  remedy: 'Of the token of a platform, `latchkey trusted-issuer try FILE` says which rule it meets: the workload ' +
+    'exchanges it at the token endpoint. Compare another one with the one that was given out.'
 }
 
 const nothing = { subject: null, form: null, request: null, verdict: null } as const
@@ -70,9 +77,8 @@ async function explainCredential (asking: Asking, text: string): Promise<Explana
   // A resource that is misspelt, or not theirs, is said whether the credential is found or not.
   const resource = await resourceOf(asking.store, asking.actor, asking.asked.resource, null)
   const form = secretFormOf(text)
-  const refusal = {
-    ...explained(notFound(reasonOfUnknown(text), 'api_key').refusal, resource), ...(form && formSentences[form])
-  }
+  const sentences = form === null ? isJwtByForm(text) ? foreignJwt : {} : formSentences[form]
+  const refusal = { ...explained(notFound(reasonOfUnknown(text), 'api_key').refusal, resource), ...sentences }
   return {
     subject: null,
     form,
@@ -135,7 +141,8 @@ async function askedBy (
 
 function notKept (request: LoggedRequest | null): string | null {
   return request === null
-    ? 'No request with this id is kept, or none that you may see: ask by the credential or by the address.'
+    ? 'No request with this id is kept, or none that you may see: ask by the credential or by the address. Of ' +
+      'refused requests for tokens within a minute, the audit log names the first and the last.'
     : null
 }
 

@@ -49,6 +49,7 @@ const refusalTypes: Readonly<Partial<Record<AuditEventType, string>>> = {
   'sign_in.refused': 'Invite the person, or look at what their identity provider vouches for.',
   'sign_in_link.refused': 'Make another link: latchkey member sign-in-link MEMBER.',
   'passkey.refused': 'Sign in in another way, and add the passkey again.',
+  'workload.refused': 'Ask `latchkey trusted-issuer try FILE`, which says of each rule why the token does not meet it.',
 }
 
 export async function pastRefusals (store: Store, question: RefusalQuestion): Promise<PastRefusal[]> {
@@ -107,7 +108,7 @@ function ofEvent ({ type, createdAt, subject, address, requestId, detail }: Audi
   return {
     createdAt,
     reason: shown,
-    ...sentencesOf(shown, refusalTypes[type as AuditEventType]),
+    ...sentencesOf(shown, { type, said: detail.detail }),
     status: null,
     credentialId: typeof detail.authorization === 'string' ? detail.authorization : subject,
     resourceId: null,
@@ -118,8 +119,11 @@ function ofEvent ({ type, createdAt, subject, address, requestId, detail }: Audi
   }
 }
 
-function sentencesOf (reason: string, otherwise = ''): Explained {
-  return remedies[reason as keyof typeof remedies] ?? { because: reason, remedy: otherwise }
+/** Reasons of assertions share names with those of the guard; what is `said` of one says more. */
+function sentencesOf (reason: string, { type, said }: { type?: string, said?: unknown } = {}): Explained {
+  const remedy = refusalTypes[type as AuditEventType] ?? ''
+  if (type === 'workload.refused') return { because: typeof said === 'string' ? said : reason, remedy }
+  return remedies[reason as keyof typeof remedies] ?? { because: reason, remedy }
 }
 
 /** A refusal that both logs have is told once; the newest first. */

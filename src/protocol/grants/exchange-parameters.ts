@@ -11,6 +11,8 @@ export const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
 export const apiKeyType = 'urn:latchkey:params:oauth:token-type:api-key'
 
+const types = `is ${apiKeyType} for an API key, or ${accessTokenType}`
+
 /** The parameters that are read beside `resource` and `audience`. `expires_in` is ours: the RFC has none for it. */
 export const exchangeParameters = [
   'subject_token', 'subject_token_type', 'requested_token_type', 'actor_token', 'actor_token_type', 'scope',
@@ -31,11 +33,9 @@ export function subjectTypeOf (read: ReadParameter): typeof accessTokenType | ty
   const requested = read('requested_token_type') ?? accessTokenType
   if (type === undefined || read('subject_token') === undefined) {
     const missing = type === undefined ? 'subject_token_type' : 'subject_token'
-    throw invalid(`${missing} is missing; an exchange takes subject_token and subject_token_type.`)
+    throw invalid(`${missing} is missing; an exchange takes subject_token and subject_token_type, which ${types}.`)
   }
-  if (type !== accessTokenType && type !== apiKeyType) {
-    throw invalid(`subject_token_type is ${apiKeyType} for an API key, or ${accessTokenType}.`)
-  }
+  if (type !== accessTokenType && type !== apiKeyType) throw invalid(`subject_token_type ${types}.`)
   if (read('actor_token') !== undefined || read('actor_token_type') !== undefined) {
     throw invalid('Delegation is not supported: leave actor_token and actor_token_type out.')
   }

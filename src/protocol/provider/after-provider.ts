@@ -68,11 +68,17 @@ async function requireKept (options: ProviderAdapterOptions, client: Client): Pr
 
 const unnamed = 'The request carries no client authentication: a public client has to send client_id.'
 
+/** A misspelt grant type is met as a request without a client. */
+const grantsWithoutClient = ' Without a client, grant_type is urn:ietf:params:oauth:grant-type:token-exchange for an ' +
+  'API key, or urn:ietf:params:oauth:grant-type:jwt-bearer for a workload.'
+
 async function complete (
   options: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC
 ): Promise<void> {
   const refused = errorOf(ctx)
-  if (isAnonymous(ctx)) throw new OAuthError(401, 'invalid_client', unnamed)
+  if (isAnonymous(ctx)) {
+    throw new OAuthError(401, 'invalid_client', ctx.path === paths.token ? unnamed + grantsWithoutClient : unnamed)
+  }
   if (refused === 'invalid_client') {
     await equalizeTiming(options, addressFailures, ctx)
     return await explain(ctx)

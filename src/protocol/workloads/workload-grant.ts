@@ -90,7 +90,8 @@ async function namedClient (
 }
 
 /** What the sender of an assertion learns of its refusal. */
-export const publicRefusal = 'The assertion is refused; the audit log of the server has the reason.'
+export const publicRefusal =
+  'The assertion is refused; `latchkey explain` says why, by the X-Request-Id of this answer or by the address.'
 
 /** Its sender learns nothing but that: the precise reason stands in the audit log of the owner of the trust. */
 function refused (

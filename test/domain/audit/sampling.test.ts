@@ -67,6 +67,15 @@ tap.test('a party that is refused for one reason has one row a minute, and the n
   t.strictSame(rows.at(-1)!.detail, { reason: 'unknown', omitted: 9 })
 })
 
+tap.test('the row of what was left out names the last request, which has no row of its own', async t => {
+  const { refusals, rows } = log()
+  for (const requestId of ['r1', 'r2', 'r3']) refusals.record({ ...entry, requestId, detail: { jti: requestId } })
+  await refusals.stop()
+  t.strictSame(rows.map(({ requestId, detail }) => [requestId, detail]), [
+    ['r1', { reason: 'unknown', jti: 'r1' }], ['r3', { reason: 'unknown', jti: 'r3', omitted: 1 }]
+  ])
+})
+
 tap.test('neither many parties nor a slow database make the log grow without bound', async t => {
   const { refusals, rows } = log({ parties: 10, rowsPerMinute: 5, waiting: 3 })
   for (let i = 0; i < 100; i++) refusals.record({ ...entry, address: `192.0.2.${i}` })
