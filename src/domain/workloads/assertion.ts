@@ -89,11 +89,10 @@ export async function examine (options: AssertionOptions, asked: AskedAssertion)
   const named = found.length > 0 || asked.ownedBy !== undefined
     ? found
     : await trustedIssuers.named(namesOf(subject), asked.profile, 'any')
-  const issuers: ExaminedIssuer[] = []
   const audiences = audiencesOf(options, asked.client)
-  for (const { issuer, rules } of named) {
-    issuers.push(await examineIssuer(options, { issuer, rules, read, audiences, client: asked.client }))
-  }
+  // Together: each may wait for the host of its keys.
+  const issuers = await Promise.all(named.map(({ issuer, rules }) =>
+    examineIssuer(options, { issuer, rules, read, audiences, client: asked.client })))
   return { ...verdictOf(read.claims, subject, issuers), issuers }
 }
 
