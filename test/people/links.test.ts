@@ -182,7 +182,7 @@ tap.test('an OAuth client lets nobody in: neither by a link nor by an invitation
   const calls = [[`/members/${id}/sign-in-links`, {}], ['/invitations', invitation]] as const
   for (const [path, body] of calls) {
     const { status, json } = await server.bearer(token, `/api/v1${path}`, { method: 'POST', body })
-    t.match([status, json.error], [403, /OAuth clients make no (sign-in links|invitations): a person/], path)
+    t.match([status, json.error], [403, /OAuth clients and workloads make no (sign-in links|invitations): a person/], path)
   }
   t.equal((await server.admin('GET', `/invitations?organization=${organization}`)).json.data.length, 0)
 })

@@ -230,6 +230,9 @@ for (const { name, server } of servers) {
       const answer = await exchanged(server, text)
       t.strictSame(error(answer), [400, 'invalid_request'], what)
       told.push(answer.json.error_description as string)
+      // Neither that it was a key, nor that there is such a resource.
+      const foreign = await exchanged(server, text, { resource: `${issuer}/api/v1` })
+      t.strictSame(foreign.json, answer.json, `${what}, for the resource of others`)
     }
     const unknown = await exchanged(server, `${(await key()).key.slice(0, -6)}000000`)
     t.strictSame(error(unknown), [400, 'invalid_request'])

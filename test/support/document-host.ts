@@ -20,7 +20,7 @@ export interface DocumentHost {
   lookups: string[]
   /** Addresses, with their port, that a connection was made to. */
   connections: string[]
-  /** The addresses of a name, one list for each look-up; the last one stays. */
+  /** The addresses of a name, one list for each look-up; the last one stays. `nowhere`: DNS does not know it. */
   names (host: string, ...answers: readonly (readonly string[])[]): void
   /** Answers to a URL from now on: with a document, or in any other way. */
   serves (url: string, answer: object | string | Answering, headers?: Record<string, string>): void
@@ -66,7 +66,9 @@ export async function startDocumentHost (t: { teardown (work: () => unknown): vo
       async lookup (name) {
         host.lookups.push(name)
         const known = names.get(name) ?? [[publicAddress]]
-        return known.length > 1 ? known.shift()! : known[0]!
+        const answer = known.length > 1 ? known.shift()! : known[0]!
+        if (answer.includes('nowhere')) throw noSuchName(name)
+        return answer
       },
       dial (address, asked) {
         host.connections.push(`${address} ${asked}`)
@@ -85,6 +87,13 @@ export async function startDocumentHost (t: { teardown (work: () => unknown): vo
     certifies (name, other) { certified.set(name, other) },
     asked: url => host.requests.filter(request => request.url === url).length,
   }
+}
+
+/** As a resolver of Node.js fails. */
+function noSuchName (name: string): Error {
+  return Object.assign(new Error(`queryA ENOTFOUND ${name}`), {
+    errno: undefined, code: 'ENOTFOUND', syscall: 'queryA', hostname: name
+  })
 }
 
 async function listening (server: Server): Promise<void> {

@@ -3,6 +3,7 @@ import { SignJWT, generateKeyPair } from 'jose'
 import tap, { type Test } from 'tap'
 import { oneDatabase } from '../support/databases.ts'
 import { decodeJwt, startOnEachDatabase, type Json, type TestServer } from '../support/test-server.ts'
+import { eventually } from '../support/waiting.ts'
 import { make, newPlatform, platformKey, trade, type Platform } from '../support/workload-platform.ts'
 
 const { servers, close } = await startOnEachDatabase({}, oneDatabase)
@@ -141,17 +142,53 @@ tap.test('an organization answers for its own audience alone', async t => {
   }
   const other = await server.createOrganization()
   const ofOther = `${server.issuer}/organizations/${other.id}`
-  await refuses(t, await own.platform.token({ sub, aud: ofOther }), 'wrong_audience')
+  await refuses(t, await own.platform.token({ sub, aud: ofOther }), 'unknown_issuer')
   const named = await trade(server, await own.platform.token(plain), { client_id: own.client.clientId })
   t.equal(named.status, 200, 'or for requests that name its client')
   const foreign = await server.createClient()
-  await refuses(t, await own.platform.token(plain), 'wrong_audience', {
+  await refuses(t, await own.platform.token(plain), 'unknown_issuer', {
     parameters: { client_id: foreign.clientId }
   })
   await refuses(t, await own.platform.token({ sub, aud: own.audience }), 'no_rule', {
     parameters: { client_id: foreign.clientId }
   })
   await refuses(t, await own.platform.token(plain), 'wrong_client', { parameters: { client_id: 'cli_unknown' } })
+})
+
+tap.test('what a workload says of itself is in no log of an organization that it is not meant for', async t => {
+  const first = await trusted()
+  const { organization } = await server.createClient()
+  await make(server, '/trusted-issuers', {
+    organization, name: 'same', issuer: first.platform.issuer, jwks: first.platform.jwks
+  })
+  const stranger = await server.createClient()
+  const said = 'repo:stranger/secret-project:ref:refs/heads/main'
+  const refusals: [string, string, Record<string, string>][] = [
+    [server.issuer, 'wrong_audience', {}],
+    [`${server.issuer}/organizations/${stranger.organization}`, 'unknown_issuer', {}],
+    [server.issuer, 'unknown_issuer', { client_id: stranger.clientId }],
+  ]
+  for (const [aud, reason, parameters] of refusals) {
+    await refuses(t, await first.platform.token({ sub: said, aud }), reason, { parameters })
+  }
+  const written = async (owner: string) => (await server.admin('GET', `/audit?organization=${owner}`)).text
+  t.notMatch(await written(first.organization), said)
+  t.notMatch(await written(organization), said)
+  t.match((await server.admin('GET', '/audit?type=workload.refused&limit=50')).text, said, 'the deployment has it')
+})
+
+tap.test('a refusal takes little room in the log, whatever an assertion says', async t => {
+  const { platform, audience, issuer } = await trusted()
+  const long = 'x'.repeat(3_000)
+  await trade(server, await platform.token({ sub, aud: audience, jti: long }, { kid: long }))
+  const unknownKey = (each: Json) => each.subject === issuer.id && each.detail.reason === 'unknown_key'
+  const find = async () => (await server.admin('GET', '/audit?type=workload.refused&limit=50')).json.data.find(unknownKey)
+  const event = await eventually(find, found => found !== undefined)
+  t.ok(JSON.stringify(event).length < 2_000)
+  const { json } = await server.admin('POST', '/trusted-issuers/try', {
+    assertion: await platform.token({ sub, aud: audience }, { kid: long })
+  })
+  t.ok(json.detail.length < 500)
 })
 
 tap.test('the plain issuer, with a final slash or the token endpoint belongs to the deployment', async t => {

@@ -126,7 +126,9 @@ tap.test('client_id, aud, resource and the issuer are those of the request', asy
     sub: 'x', aud: issuer, client_id: client.clientId, resource: mcpServer
   }, { typ: 'oauth-id-jag+jwt' }), 'unknown_issuer')
   const foreign = await server.createClient()
-  await refuses(t, foreign, await idJag(foreign.clientId), 'wrong_audience')
+  await refuses(t, foreign, await idJag(foreign.clientId), 'unknown_issuer')
+  const { text } = await server.admin('GET', `/audit?organization=${foreign.organization}`)
+  t.notMatch(text, organization, 'of the trust of another organization its log says nothing')
 })
 
 tap.test('the client proves itself: without a proof, or with a wrong one, there is no token', async t => {

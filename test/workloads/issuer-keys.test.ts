@@ -118,6 +118,78 @@ tap.test('what is no key set of 64 KiB and 100 keys at most, and no answer of it
   }
 })
 
+tap.test('an issuer that answers without a key has withdrawn its keys; one that cannot answer has not', async t => {
+  const answers: Record<string, (url: string) => void> = {
+    'an empty set': url => { host.serves(url, { keys: [] }) },
+    'no key that verifies': url => { host.serves(url, { keys: [{ kty: 'oct', k: 'AAAA' }] }) },
+    'no JSON': url => { host.serves(url, '<html>') },
+    'no such document': url => { host.serves(url, (_request, response) => { response.writeHead(404).end() }) },
+  }
+  for (const [what, serve] of Object.entries(answers)) {
+    const { platform, token, jwksUri } = await trusted(byUri)
+    host.serves(jwksUri, platform.jwks)
+    t.equal((await trade(server, await token())).status, 200)
+    clock.advance(3_601)
+    for (const status of [429, 503]) {
+      host.serves(jwksUri, (_request, response) => { response.writeHead(status).end() })
+      t.equal((await trade(server, await token())).status, 200, `${status}: its keys are not withdrawn`)
+      clock.advance(31)
+    }
+    serve(jwksUri)
+    t.equal((await trade(server, await token())).status, 503, what)
+  }
+})
+
+tap.test('documents of an issuer that are nested deeply, or long, are no failure of the server', async t => {
+  const nested = `${'['.repeat(30_000)}${']'.repeat(30_000)}`
+  const written = async (assertion: string) => {
+    const { json } = await server.admin('POST', '/trusted-issuers/try', { assertion })
+    return [json.reason, json.detail.length < 500]
+  }
+  const documents = [`{"issuer":${nested}}`, `{"issuer":"${'x'.repeat(60_000)}"}`, '{"issuer":7}', 'null']
+  for (const document of documents) {
+    const { issuer, token } = await trusted(() => ({}))
+    host.serves(`${issuer}/.well-known/openid-configuration`, document)
+    t.equal((await trade(server, await token())).status, 503, document.slice(0, 20))
+    t.strictSame(await written(await token()), ['keys_unavailable', true])
+  }
+  const { issuer, token } = await trusted(() => ({}))
+  host.serves(`${issuer}/.well-known/openid-configuration`, { issuer, jwks_uri: `${issuer}/${'x'.repeat(60_000)}` })
+  t.strictSame(await written(await token()), ['keys_unavailable', true])
+  const inKeys = await trusted(byUri)
+  host.serves(inKeys.jwksUri, `{"keys":[{"kty":"EC"}],"more":${nested}}`)
+  t.equal((await trade(server, await inKeys.token())).status, 503)
+})
+
+tap.test('an organization does not learn which names lead into the network of the server', async t => {
+  const details = []
+  for (const addresses of [['10.0.0.1'], ['127.0.0.1', '93.184.216.34'], null]) {
+    const { issuer, token } = await trusted(byUri)
+    host.names(new URL(issuer).hostname, addresses ?? ['nowhere'])
+    const { json } = await server.admin('POST', '/trusted-issuers/try', { assertion: await token() })
+    details.push(json.detail.replace(new URL(issuer).hostname, 'HOST'))
+  }
+  t.equal(new Set(details).size, 1, details.join('\n'))
+  const { issuer, token } = await trusted(byUri, { organization: null })
+  host.names(new URL(issuer).hostname, ['nowhere'])
+  const { json } = await server.admin('POST', '/trusted-issuers/try', { assertion: await token() })
+  t.match(json.detail, /ENOTFOUND/, 'an operator does')
+})
+
+tap.test('many trusts of one issuer that is slow are waited for together', async t => {
+  const platform = await newPlatform('https://slow.test', { now: clock.now })
+  const { id: organization } = await server.createOrganization()
+  for (let i = 0; i < 10; i++) {
+    const jwksUri = `https://slow-${i}.test/keys`
+    host.serves(jwksUri, () => { /* never answers */ })
+    await make(server, '/trusted-issuers', { organization, name: 'slow', issuer: platform.issuer, jwksUri })
+  }
+  const before = performance.now()
+  const aud = `${server.issuer}/organizations/${organization}`
+  t.equal((await trade(server, await platform.token({ sub, aud }))).status, 503)
+  t.ok(performance.now() - before < 10_000)
+})
+
 tap.test('what an organization enters leads to no private address; the deployment\'s own trust may', async t => {
   const inside = ['127.0.0.1', '10.0.0.1', '169.254.169.254', '::1', 'fd00::1', '::ffff:10.0.0.1', '100.64.0.1']
   for (const address of inside) {

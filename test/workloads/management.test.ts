@@ -91,6 +91,49 @@ for (const { name, server } of servers) {
     t.strictSame([answer.status, answer.json.code], [403, 'INSUFFICIENT_PERMISSIONS'])
   })
 
+  tap.test(`a rule leads to a client for authors that change clients: it is as good as a secret of it [${name}]`, async t => {
+    const { organization, clientId: client } = await server.createClient({ scopes: ['invoices:read'] })
+    const resource = `${url}/api/v1`
+    const own = ['trusted-issuers:write', 'trusted-issuers:read']
+    const weak = await server.createKey({ organization, resource, scopes: own })
+    const strong = await server.createKey({ organization, resource, scopes: [...own, 'clients:write'] })
+    const { id: issuer } = await make(server, '/trusted-issuers', {
+      organization, name: 'x', issuer: 'https://cluster.acme.test'
+    })
+    const by = async ({ key }: { key: string }, method: string, path: string, body: Json) =>
+      await server.withKey(key, `/api/v1${path}`, { method, body })
+    const input = { issuer, name: 'x', claims, client, resource: url, scopes: ['invoices:read'] }
+    const refused = await by(weak, 'POST', '/workload-rules', input)
+    t.strictSame([refused.status, refused.json.code, refused.json.details], [403, 'INSUFFICIENT_PERMISSIONS', {
+      requiredScopes: ['clients:write']
+    }])
+    const rule = await by(strong, 'POST', '/workload-rules', input)
+    t.equal(rule.status, 201)
+    const changes = [`/workload-rules/${rule.json.id}`, `/trusted-issuers/${issuer}`]
+    for (const path of changes) {
+      t.equal((await by(weak, 'PATCH', path, { name: 'y' })).status, 403, path)
+      t.equal((await by(strong, 'PATCH', path, { name: 'y' })).status, 200, path)
+    }
+    t.equal((await by(weak, 'POST', '/workload-rules', { ...input, client: null })).status, 201, 'as itself')
+  })
+
+  tap.test(`a workload that acts as itself lets no person in, who would outlast the trust [${name}]`, async t => {
+    const platform = await newPlatform('https://letting-in.acme.test')
+    const { id: organization } = await server.createOrganization()
+    const issuer = await make(server, '/trusted-issuers', {
+      organization, name: 'x', issuer: platform.issuer, jwks: platform.jwks
+    })
+    await make(server, '/workload-rules', {
+      issuer: issuer.id, name: 'x', claims, resource: `${url}/api/v1`, scopes: ['invitations:write']
+    })
+    const assertion = await platform.token({ sub: claims[0]!.value, aud: issuer.audience })
+    const { json: { access_token: token } } = await trade(server, assertion)
+    const answer = await server.bearer(token, '/api/v1/invitations', {
+      method: 'POST', body: { organization, email: 'someone@acme.test', role: 'viewer' }
+    })
+    t.match([answer.status, answer.json], [403, { code: 'INSUFFICIENT_PERMISSIONS', error: /make no invitations/ }])
+  })
+
   tap.test(`a dry run says which rule a token meets, or why not, of the own trusts alone [${name}]`, async t => {
     const platform = await newPlatform('https://shared.acme.test')
     const rows = []

@@ -32,7 +32,7 @@ export interface Actor {
   restrictions: Restrictions | null
   /** The API key or access token that vouches for it, and with which keys that it makes end. Absent or null: none. */
   vouchedBy?: string | null
-  /** Whether it is an OAuth client. Absent: no. */
+  /** Whether it is an OAuth client, or a workload that acts as itself. Absent: no. */
   isClient?: boolean
   /** Whether it is the session of a signed-in person. Absent: no. */
   isPerson?: boolean

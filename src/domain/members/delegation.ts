@@ -48,11 +48,13 @@ export function requireScopesHeld (
 
 /**
  * What lets a person in, a sign-in link or an invitation, is made by people, keys and access tokens of the management
- * API: the session of the person would go on after a client was revoked.
+ * API: the session of the person would go on after a client was revoked, or a rule of workloads deleted.
  */
 export function requireMayLetIn ({ isClient = false }: Actor, what: string): void {
   if (!isClient) return
-  refuse(`OAuth clients make no ${what}: a person whom one lets in outlasts it. Use an API key, or sign in.`)
+  refuse(
+    `OAuth clients and workloads make no ${what}: a person whom one lets in outlasts it. Use an API key, or sign in.`
+  )
 }
 
 /**

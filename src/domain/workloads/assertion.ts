@@ -9,7 +9,7 @@ import { bringsItsOwnKey } from '../tokens/access-token.ts'
 import { problemOfTimes } from '../tokens/assertion.ts'
 import { isNumericDate } from '../tokens/token-claims.ts'
 import { audiencesOf, organizationIn, type Audiences } from './audience.ts'
-import { holdsAll, problemOfClaim } from './claim-match.ts'
+import { holdsAll, problemOfClaim, shown } from './claim-match.ts'
 import { keyFor, type IssuerKeySet } from './key-set.ts'
 import type { IssuerProfile, TrustedIssuer, TrustedIssuerPort, WorkloadRule } from './trusted-issuer.ts'
 
@@ -85,15 +85,15 @@ export async function examine (options: AssertionOptions, asked: AskedAssertion)
   const { trustedIssuers } = options.store
   const answering = ownersOf(options.issuer, read.claims.aud, asked)
   const found = await trustedIssuers.named(namesOf(subject), asked.profile, answering)
-  // Those that do not answer say in the log that the audience is wrong; some are enough for that.
-  const named = found.length > 0 || asked.ownedBy !== undefined
-    ? found
-    : await trustedIssuers.named(namesOf(subject), asked.profile, 'any')
-  const issuers: ExaminedIssuer[] = []
+  // Where no organization is meant, those that do not answer say that the audience is wrong; some are enough for that.
+  const isForNone = asked.ownedBy === undefined && answering.length === 1
+  const named = found.length === 0 && isForNone
+    ? await trustedIssuers.named(namesOf(subject), asked.profile, 'any')
+    : found
   const audiences = audiencesOf(options, asked.client)
-  for (const { issuer, rules } of named) {
-    issuers.push(await examineIssuer(options, { issuer, rules, read, audiences, client: asked.client }))
-  }
+  // Together: each may wait for the host of its keys.
+  const issuers = await Promise.all(named.map(({ issuer, rules }) =>
+    examineIssuer(options, { issuer, rules, read, audiences, client: asked.client })))
   return { ...verdictOf(read.claims, subject, issuers), issuers }
 }
 
@@ -175,7 +175,8 @@ async function examineIssuer (options: AssertionOptions, presented: Presented): 
     return against('wrong_audience', `aud has to be exactly one of ${taken.join(', ')}.`)
   }
   if (!issuer.algorithms.includes(read.alg)) {
-    return against('algorithm_not_allowed', `It is signed with ${read.alg}; ${issuer.algorithms.join(', ')} are taken.`)
+    const list = issuer.algorithms.join(', ')
+    return against('algorithm_not_allowed', `It is signed with ${shown(read.alg)}; ${list} are taken.`)
   }
   const problem = problemOfLife(issuer, read.claims, options.clock())
   if (problem !== null) return against(problem, sentenceOfLife[problem](issuer))
@@ -183,7 +184,8 @@ async function examineIssuer (options: AssertionOptions, presented: Presented): 
   if ('unavailable' in keys) return against('keys_unavailable', `The keys of the issuer ${keys.unavailable}.`)
   const key = keyFor(keys, read)
   if (key === null) {
-    return against('unknown_key', `The issuer has no key for ${read.alg} with the kid ${JSON.stringify(read.kid)}.`)
+    const which = read.kid === undefined ? 'without a kid' : `with the kid ${shown(read.kid)}`
+    return against('unknown_key', `The issuer has no key for ${read.alg} ${which}.`)
   }
   const isAuthentic = await compactVerify(read.text, key, { algorithms: [read.alg] }).then(() => true, () => false)
   if (!isAuthentic) return against('bad_signature', 'The key of the issuer has not signed it.')
@@ -254,8 +256,9 @@ function verdictOf (
     return { ok: true, subject, issuers, claims: claims as AssertionClaims, ...first }
   }
   if (first !== undefined) {
-    const ids = met.map(({ issuer, rule }) => rule?.id ?? issuer.id)
-    return refused('several_rules', `More than one rule is met: ${ids.join(', ')}.`, subject)
+    const ids = met.slice(0, 10).map(({ issuer, rule }) => rule?.id ?? issuer.id)
+    const more = met.length > ids.length ? `, and ${met.length - ids.length} others` : ''
+    return refused('several_rules', `More than one rule is met: ${ids.join(', ')}${more}.`, subject)
   }
   const reason = farthest.find(each => issuers.some(issuer => issuer.reason === each))
   if (reason === undefined) return refused('unknown_issuer', 'No issuer of this name is trusted.', subject)

@@ -116,7 +116,8 @@ export function requirePath (path: string): string {
   )
 }
 
-function shown (text: string): string {
+/** A text that others chose, in a sentence. */
+export function shown (text: string): string {
   return JSON.stringify(text.length > 128 ? `${text.slice(0, 128)}…` : text)
 }
 

@@ -4,7 +4,7 @@ import type { Actor } from '../core/actor.ts'
 import { requireOwnRecord } from '../core/own-records.ts'
 import { requireVisible } from '../core/operation.ts'
 import type { Client, ClientPort } from '../credentials/client.ts'
-import { requireDelegable, requireRestrictionsWithin } from '../members/delegation.ts'
+import { refuse, requireDelegable, requireRestrictionsWithin, scopesBeyond } from '../members/delegation.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 import type { WorkloadRule } from './trusted-issuer.ts'
 
@@ -19,6 +19,11 @@ export async function requireClientHeld (
   const client = requireVisible(actor, await tx.clients.get(clientId), 'client', clientId)
   if (organizationId !== null && client.organizationId !== organizationId) {
     throw new Failure('not_found', { message: `${organizationId} has no client ${JSON.stringify(clientId)}.` })
+  }
+  if (scopesBeyond(actor, ['clients:write']).length > 0) {
+    refuse('A rule that leads to a client is as good as a secret of it, so it takes clients:write.', {
+      requiredScopes: ['clients:write']
+    })
   }
   requireOwnRecord(actor, 'clients:write', client.creatorId, `The client ${clientId}`)
   return client

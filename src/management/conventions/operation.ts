@@ -41,7 +41,7 @@ function actorOf (request: FastifyRequest): Actor {
     creator,
     restrictions,
     vouchedBy: principal.vouchedBy ?? null,
-    isClient: principal.kind === 'access_token' && principal.idKind === undefined,
+    isClient: principal.kind === 'access_token' && principal.idKind !== 'api_key',
     isPerson: principal.kind === 'person',
     address: addressOf(request),
     requestId: request.id

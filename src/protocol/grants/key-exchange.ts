@@ -56,10 +56,11 @@ async function presentedKey (options: ProviderAdapterOptions, request: TokenRequ
   const resource = wanted === null ? null : await options.registry.resourceByIdentifier(wanted)
   const presentation: Presentation = { resource, address: addressOf(http), now }
   const facts = await options.authenticator.gather({ kind: 'api_key', text: form.one('subject_token')! }, presentation)
-  const refusal = judgeCredential(facts, presentation)
-  if (refusal !== null && refusal.reason !== 'wrong_resource') throw refused(refusal)
+  // First for its own resource: what has ended learns nothing of others, not even that there are any.
+  const refusal = judgeCredential(facts, { ...presentation, resource: null })
+  if (refusal !== null) throw refused(refusal)
   if (facts.kind !== 'api_key') throw new TypeError(`an API key with the facts of another kind: ${facts.kind}`)
-  if (refusal !== null || (wanted !== null && resource === null)) {
+  if (wanted !== null && resource?.id !== facts.resource!.id) {
     throw new OAuthError(400, 'invalid_target', 'The API key is for another resource, or the resource does not exist.')
   }
   return facts

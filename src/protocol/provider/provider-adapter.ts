@@ -97,6 +97,8 @@ function passTo (current: () => Current, endOnceClosing: (response: ServerRespon
     // The provider takes an aborted body for one that was read already, and warns of that on the console.
     if (raw.destroyed) return brokeOff(log, raw.errored)
     keepContext(context)
+    // The provider stops reading a body that is too large; what is left would keep the next request waiting.
+    reply.raw.once('finish', () => { raw.resume() })
     // The provider's router does not normalize percent-encoding as ours does (RFC 3986 §6.2.2.2).
     raw.url = url
     await current().handle(raw, reply.raw)

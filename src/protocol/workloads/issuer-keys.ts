@@ -13,6 +13,7 @@ import { staleFor } from '../../fetch/document-fetcher.ts'
 import { internet, systemNetwork, type Network } from '../../fetch/network.ts'
 import { outboundFetch, OutboundFailure, type OutboundFetch } from '../../fetch/outbound-fetch.ts'
 import { isPublicAddress } from '../../fetch/public-address.ts'
+import { limitJsonBody } from '../../http/json-limits.ts'
 
 export interface IssuerKeysOptions {
   clock: Clock
@@ -62,7 +63,9 @@ export function issuerKeys ({ clock, network }: IssuerKeysOptions): IssuerKeys {
       entry.keys = keys
       entry.freshUntil = clock().getTime() + freshFor(headers, clock(), lifetime) * 1_000
     } catch (error) {
-      entry.problem = problemOf(error)
+      const { sentence, mayBeThere } = problemOf(error, issuer)
+      entry.problem = sentence
+      if (!mayBeThere) entry.keys = null
     }
   }
   return {
@@ -109,7 +112,8 @@ async function keysUriOf (fetch: OutboundFetch, issuer: string): Promise<string>
   const { document } = await documentAt(fetch, `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
   const { issuer: named, jwks_uri: uri } = (document ?? {}) as Record<string, unknown>
   if (named !== issuer) {
-    throw new Unusable(`are not fetched: its discovery document says the issuer ${JSON.stringify(named)}`)
+    const said = typeof named === 'string' ? `the issuer ${JSON.stringify(shortened(named))}` : 'no issuer'
+    throw new Unusable(`are not fetched: its discovery document says ${said}`)
   }
   if (typeof uri === 'string' && URL.canParse(uri)) return uri
   throw new Unusable('are not fetched: its discovery document has no jwks_uri')
@@ -117,24 +121,61 @@ async function keysUriOf (fetch: OutboundFetch, issuer: string): Promise<string>
 
 async function documentAt (fetch: OutboundFetch, uri: string): Promise<{ document: unknown, headers: Headers }> {
   const answer = await fetch(uri, { headers: { accept: 'application/json', 'user-agent': 'latchkey' } })
-  if (answer.status >= 300 && answer.status < 400) {
-    throw new Unusable(`cannot be had: ${uri} is answered with a redirect (${answer.status}), which is not followed`)
+  const { status, headers } = answer
+  const shown = shortened(uri)
+  if (status >= 300 && status < 400) {
+    throw new Unusable(`cannot be had: ${shown} is answered with a redirect (${status}), which is not followed`)
   }
-  if (answer.status !== 200) throw new Unusable(`cannot be had: ${uri} is answered with ${answer.status}`)
+  const isFailing = status >= 500 || status === 429
+  if (status !== 200) throw new Unusable(`cannot be had: ${shown} is answered with ${status}`, isFailing)
   try {
-    return { document: JSON.parse(await answer.text()), headers: answer.headers }
+    const text = await answer.text()
+    // What is nested deeply overflows the stack of what reads it.
+    limitJsonBody(text, Infinity)
+    return { document: JSON.parse(text), headers }
   } catch {
-    throw new Unusable(`cannot be had: ${uri} is not JSON`)
+    throw new Unusable(`cannot be had: ${shown} is not JSON, or is nested too deeply`)
   }
 }
 
-/** Its message continues a sentence about the keys of an issuer. */
-class Unusable extends Error {}
+/** What a stranger wrote, in a sentence that is kept. */
+function shortened (text: string): string {
+  return text.length > 256 ? `${text.slice(0, 256)}…` : text
+}
 
-function problemOf (error: unknown): string {
-  if (error instanceof Unusable) return error.message
-  if (error instanceof OutboundFailure || error instanceof Failure) {
-    return `cannot be had: ${error.message.replace(/\.$/, '')}`
+/** Its message continues a sentence about the keys of an issuer. */
+class Unusable extends Error {
+  /** Whether the host may have keys a moment later: an answer without any has withdrawn them. */
+  readonly mayBeThere: boolean
+
+  constructor (message: string, mayBeThere = false) {
+    super(message)
+    this.mayBeThere = mayBeThere
   }
-  throw error
+}
+
+interface Problem { sentence: string, mayBeThere: boolean }
+
+function problemOf (error: unknown, { organizationId }: TrustedIssuer): Problem {
+  if (error instanceof Unusable) return { sentence: error.message, mayBeThere: error.mayBeThere }
+  if (error instanceof Failure) return { sentence: cannotBeHad(error.message), mayBeThere: false }
+  if (!(error instanceof OutboundFailure)) throw error
+  const mayBeThere = error.reason === 'unreachable' || error.reason === 'timeout'
+  const isSecret = organizationId !== null && isOfName(error)
+  return {
+    sentence: cannotBeHad(isSecret ? 'its host has no address on the internet' : error.message), mayBeThere
+  }
+}
+
+function cannotBeHad (reason: string): string {
+  return `cannot be had: ${shortened(reason.replace(/\.$/, ''))}`
+}
+
+/**
+ * Whether it is about the addresses of a name. An organization does not learn which names the network of this server
+ * has, so one that leads there looks as one that leads nowhere.
+ */
+function isOfName ({ reason, cause }: OutboundFailure): boolean {
+  const { syscall } = (cause ?? {}) as NodeJS.ErrnoException
+  return reason === 'forbidden_address' || syscall?.startsWith('query') === true
 }

@@ -2,11 +2,10 @@
  * The JWT bearer grant for workloads (RFC 7523 §2.1): the assertion of a platform that is trusted is the only proof,
  * so there is no secret to keep. Assertions of people go to oidc-provider, as their client proves itself.
  */
-import {
-  examine, profileOf, type AssertionReason, type Examination, type IssuerKeys
-} from '../../domain/workloads/assertion.ts'
+import { examine, profileOf, type Examination, type IssuerKeys } from '../../domain/workloads/assertion.ts'
 import { jwtBearer } from '../../domain/client-metadata/grant-types.ts'
 import type { Client } from '../../domain/credentials/client.ts'
+import type { TrustedIssuer } from '../../domain/workloads/trusted-issuer.ts'
 import { GrantRefusal, type OwnGrant, type TokenRequest } from '../grants/own-grants.ts'
 import { requestedResource, type TokenForm } from '../grants/token-request.ts'
 import { OAuthError } from '../shared/oauth-error.ts'
@@ -93,17 +92,28 @@ async function namedClient (
 export const publicRefusal =
   'The assertion is refused; `latchkey explain` says why, by the X-Request-Id of this answer or by the address.'
 
+/**
+ * The trust that a refusal is about. Null: no one is, or those of several organizations are equally near to it. What a
+ * workload of one of them says of itself is not for the logs of the others.
+ */
+function trustOf (reason: string, issuers: Examination['issuers']): TrustedIssuer | null {
+  const by = (wanted: string | null) => issuers.filter(each => each.reason === wanted).map(({ issuer }) => issuer)
+  const near = by(reason).length > 0 ? by(reason) : by(null)
+  const ofOrganizations = near.filter(({ organizationId }) => organizationId !== null)
+  const owners = new Set(ofOrganizations.map(({ organizationId }) => organizationId))
+  return owners.size > 1 ? null : ofOrganizations[0] ?? near[0] ?? null
+}
+
 /** Its sender learns nothing but that: the precise reason stands in the audit log of the owner of the trust. */
 function refused (
   reason: string, detail: string, { subject, issuers }: Pick<Examination, 'subject' | 'issuers'>
 ): OAuthError {
-  const about = issuers.find(each => each.reason === reason as AssertionReason) ??
-    issuers.find(each => each.reason === null)
+  const about = trustOf(reason, issuers)
   const entry = {
     type: 'workload.refused' as const,
     reason,
-    subject: about?.issuer.id ?? null,
-    organizationId: about?.issuer.organizationId ?? null,
+    subject: about?.id ?? null,
+    organizationId: about?.organizationId ?? null,
     detail: { ...detailOf(subject), detail }
   }
   if (reason === 'keys_unavailable') {

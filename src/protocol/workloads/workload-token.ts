@@ -182,7 +182,7 @@ function recordAdmission (
     address: addressOf(http),
     requestId: http.id,
     detail: { ...detailOf(subject), issuer: trust.issuer.id, rule: trust.rule?.id ?? null, token: claims.jti },
-    party: claims.workload
+    party: claims.workload.slice(0, 256)
   })
 }
 
