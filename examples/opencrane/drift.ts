@@ -28,8 +28,8 @@ const Metrics = Type.Object({
 type Reported = (plane: Plane, latchkey: Latchkey) => Promise<Drift[]>
 
 /**
- * Projects the tenants that differ. An organization that is not declared is reported, and never deleted. A virtual key is
- * not made: no answer of a repair has its text.
+ * Projects the tenants that differ. An organization that is not declared is reported, and never deleted. No virtual key
+ * is made: no answer of a repair would have its text.
  */
 async function projectTenants (plane: Plane, latchkey: Latchkey, drifted: readonly Drift[]): Promise<void> {
   const { declared } = plane

@@ -53,7 +53,8 @@ tap.test('without a tenant it is the key of the platform, whichever tenants have
   const ofTenant = { provider: 'openai', apiKey: 'sk-of-the-tenant-0000', tenant: 'keyed' }
   const { json: before } = await operator('PUT', '/providers/keys', ofTenant)
   t.equal((await operator('DELETE', '/providers/keys/openai')).status, 404, 'the platform has none')
-  const { json: made } = await operator('PUT', '/providers/keys', { provider: 'openai', apiKey: 'sk-of-the-platform-0' })
+  const ofPlatform = { provider: 'openai', apiKey: 'sk-of-the-platform-0' }
+  const { json: made } = await operator('PUT', '/providers/keys', ofPlatform)
   t.notOk('tenant' in made)
   t.equal((await operator('DELETE', '/providers/keys/openai')).status, 204)
   t.strictSame((await operator('GET', '/providers/keys')).json.data, [before])
