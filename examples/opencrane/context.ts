@@ -3,7 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Type, type TSchema } from 'typebox'
-import { latchkeyFor, type Latchkey, type Page, type PageQuery } from './control-plane.ts'
+import { latchkeyFor, Refusal, type Latchkey, type Page, type PageQuery } from './control-plane.ts'
 import type { Declarations } from './declarations.ts'
 
 /** The context in which the routes are registered. */
@@ -72,7 +72,14 @@ export function pageByName<Item extends { name: string }> (
   return { data, pagination: { limit, hasMore: true, nextCursor } }
 }
 
-/** Refuses every caller but those of the whole deployment, in Latchkey's words. */
-export async function requireOperator (latchkey: Latchkey): Promise<void> {
+/**
+ * Refuses every caller but those of the whole deployment, in Latchkey's words. `scope`: of the management API, for what
+ * is only declared here, so that no call to Latchkey asks for it.
+ */
+export async function requireOperator (latchkey: Latchkey, scope?: string): Promise<void> {
   await latchkey.get('/effective-access/drift')
+  if (scope === undefined) return
+  const { kind, scopes } = await latchkey.get<{ kind: string, scopes: string[] }>('/principal')
+  if (kind === 'admin_token' || scopes.includes(scope)) return
+  throw new Refusal(403, 'INSUFFICIENT_PERMISSIONS', `This takes a credential with the scope ${scope}.`)
 }

@@ -27,13 +27,16 @@ const Metrics = Type.Object({
 
 type Reported = (plane: Plane, latchkey: Latchkey) => Promise<Drift[]>
 
-/** Projects the tenants that differ. An organization that is not declared is reported, and never deleted. */
+/**
+ * Projects the tenants that differ. An organization that is not declared is reported, and never deleted. No virtual key
+ * is made: no answer of a repair would have its text.
+ */
 async function projectTenants (plane: Plane, latchkey: Latchkey, drifted: readonly Drift[]): Promise<void> {
   const { declared } = plane
   const names = new Set(drifted.filter(({ difference }) => difference !== 'undeclared').map(({ name }) => name))
   await declared.change(async () => {
     for (const tenant of declared.tenants.values()) {
-      if (names.has(tenant.name)) await projectTenant(plane, latchkey, tenant)
+      if (names.has(tenant.name)) await projectTenant(latchkey, tenant)
     }
   })
 }

@@ -102,7 +102,7 @@ export const mcpServers: Collection = (app, plane) => {
     }
   }, async request => {
     const latchkey = plane.latchkey(request)
-    await requireOperator(latchkey)
+    await requireOperator(latchkey, 'mcp-servers:write')
     const before = await serverOf(latchkey, request.params.id)
     const { name } = request.body
     requireTenants(plane, request.body.grants ?? [])

@@ -49,7 +49,7 @@ export const policies: Collection = (app, plane) => {
     }
   }, async (request, reply) => {
     const latchkey = plane.latchkey(request)
-    await requireOperator(latchkey)
+    await requireOperator(latchkey, 'policies:write')
     const { name } = request.body
     await declared.change(async () => {
       declared.requireFree('policies', name)
@@ -83,7 +83,7 @@ export const policies: Collection = (app, plane) => {
     }
   }, async request => {
     const latchkey = plane.latchkey(request)
-    await requireOperator(latchkey)
+    await requireOperator(latchkey, 'policies:write')
     return await declared.change(async () => {
       const { name, createdAt } = declared.policy(request.params.name)
       const policy = { name, ...request.body, createdAt }
@@ -103,7 +103,7 @@ export const policies: Collection = (app, plane) => {
     }
   }, async request => {
     const latchkey = plane.latchkey(request)
-    await requireOperator(latchkey)
+    await requireOperator(latchkey, 'policies:write')
     const { name } = declared.policy(request.params.name)
     await declared.change(async () => {
       declared.policies.delete(name)

@@ -8,7 +8,7 @@ import type { Latchkey } from './control-plane.ts'
 import type { Plane } from './context.ts'
 import type { Declarations, Tenant } from './declarations.ts'
 
-/** The virtual key that a projection made, with its text, which is told once. */
+/** The virtual key that was made, with its text, which is told once. */
 export interface Made { litellmKey?: { id: string, key: string } }
 
 /** A difference between what is declared and what Latchkey has. */
@@ -30,7 +30,7 @@ interface LivePolicy {
 }
 
 /** Makes the organization of a tenant as it is declared. Sets `organization` of a new one. */
-export async function projectTenant (plane: Plane, latchkey: Latchkey, tenant: Tenant): Promise<Made> {
+export async function projectTenant (latchkey: Latchkey, tenant: Tenant): Promise<void> {
   const live = await organizationOf(latchkey, tenant)
   if (live === null) {
     const { id } = await latchkey.send<Organization>('POST', '/organizations', { name: tenant.name })
@@ -43,7 +43,6 @@ export async function projectTenant (plane: Plane, latchkey: Latchkey, tenant: T
     await latchkey.send('POST', `/organizations/${tenant.organization!}/${tenant.suspended ? 'suspend' : 'resume'}`)
   }
   await projectBudget(latchkey, tenant)
-  return tenant.suspended ? {} : await provideKey(plane, latchkey, tenant)
 }
 
 /** Sets the budget of the month as it is declared. */
@@ -59,11 +58,14 @@ function monthlyLimitOf ({ monthlyBudgetUsd }: Tenant): number | null {
   return monthlyBudgetUsd === undefined ? null : microDollars(monthlyBudgetUsd)
 }
 
-/** Makes the virtual key of a tenant, unless there is one that works. */
-async function provideKey ({ gateway }: Plane, latchkey: Latchkey, { organization }: Tenant): Promise<Made> {
+/** Makes the virtual key of a tenant, unless it is suspended, or there is one that works or can be enabled. */
+export async function provideKey (
+  { gateway }: Plane, latchkey: Latchkey, { organization, suspended }: Tenant
+): Promise<Made> {
+  if (suspended) return {}
   const path = `/organizations/${organization!}/virtual-key`
   const before = await latchkey.find<{ status: string }>(path)
-  if (before?.status === 'active') return {}
+  if (before?.status === 'active' || before?.status === 'disabled') return {}
   const { id, key } = await latchkey.send('POST', path, { resource: gateway, scopes: ['models:use'] })
   return { litellmKey: { id, key } }
 }

@@ -88,7 +88,8 @@ export const providers: Collection = (app, plane) => {
   })
 }
 
+/** Without an organization that of the platform. */
 async function keyOf (latchkey: Latchkey, provider: string, organization?: string): Promise<Key | undefined> {
   const keys = await latchkey.all<Key>('/provider-keys', { provider, organization })
-  return organization === undefined ? keys.find(key => key.organization === null) ?? keys[0] : keys[0]
+  return keys.find(key => key.organization === (organization ?? null))
 }

@@ -122,7 +122,7 @@ export const skills: Collection = (app, plane) => {
     if (status === 'published' && skill.status !== 'active') {
       throw new Refusal(409, 'CONFLICT', 'A deprecated version stays so; publish the next one.')
     }
-    await requireOperator(latchkey)
+    await requireOperator(latchkey, 'skills:write')
     return await declared.change(async () => {
       declared.skills.set(skill.id, { scope: 'org', ...declared.skills.get(skill.id), ...change })
       return wire(status === 'deprecated' ? await yank(latchkey, skill.id) : skill)

@@ -9,7 +9,7 @@ import {
   Done, exactly, NameParams, pageOf, PageQuerystring, requireOperator, shown, Text, Texts, type Collection, type Plane
 } from './context.ts'
 import type { Datasets, Tenant } from './declarations.ts'
-import { deletePolicyOf, projectPolicies, projectTenant } from './projection.ts'
+import { deletePolicyOf, projectPolicies, projectTenant, provideKey } from './projection.ts'
 
 /** A name that is a path segment and a host name (RFC 1123 §2.1). */
 const TenantName = Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' })
@@ -113,10 +113,11 @@ export const tenants: Collection = (app, plane) => {
     const made = await declared.change(async () => {
       declared.requireFree('tenants', tenant.name)
       try {
-        const projected = await projectTenant(plane, latchkey, tenant)
+        await projectTenant(latchkey, tenant)
+        const provided = await provideKey(plane, latchkey, tenant)
         declared.tenants.set(tenant.name, tenant)
         await projectPolicies(plane, latchkey)
-        return projected
+        return provided
       } catch (error) {
         if (tenant.organization !== undefined) await latchkey.send('DELETE', `/organizations/${tenant.organization}`)
         throw error
@@ -151,13 +152,14 @@ export const tenants: Collection = (app, plane) => {
     const latchkey = plane.latchkey(request)
     const { tenant } = await visibleTenant(plane, latchkey, request.params.name)
     // Policies select tenants by what is declared of them.
-    await requireOperator(latchkey)
+    await requireOperator(latchkey, 'organizations:write')
     const made = await plane.declared.change(async () => {
       const changed = { ...plane.declared.tenant(tenant.name), ...request.body }
       plane.declared.tenants.set(tenant.name, changed)
-      const projected = await projectTenant(plane, latchkey, changed)
+      await projectTenant(latchkey, changed)
+      const provided = await provideKey(plane, latchkey, changed)
       await projectPolicies(plane, latchkey)
-      return projected
+      return provided
     })
     return { name: tenant.name, status: 'updated', ...made }
   })
@@ -233,7 +235,7 @@ const datasets: Collection = (app, plane) => {
   }, async request => {
     const latchkey = plane.latchkey(request)
     const { tenant } = await visibleTenant(plane, latchkey, request.params.name)
-    await requireOperator(latchkey)
+    await requireOperator(latchkey, 'organizations:write')
     return await plane.declared.change(async () => {
       plane.declared.tenants.set(tenant.name, { ...plane.declared.tenant(tenant.name), datasets: request.body })
       return request.body

@@ -20,6 +20,7 @@ parameters = set("""model messages prompt input stream stream_options max_tokens
     top_p stop seed presence_penalty frequency_penalty logit_bias logprobs top_logprobs tools tool_choice
     parallel_tool_calls response_format reasoning_effort metadata user encoding_format dimensions""".split())
 
+limits = ("max_tokens", "max_completion_tokens")  # of an answer
 leased = {}  # by id of a provider key: fingerprint, text, end
 
 
@@ -55,11 +56,29 @@ async def authenticate(request, api_key):
             "credential": api_key, "resource": resource, "scopes": [], "address": request.client.host})
         if not verdict["allowed"]:
             refuse(verdict["refusal"]["status"], json.loads(verdict["refusal"]["body"]))
-    elif odd := set(await request.json()) - parameters:
-        refuse(400, f"The gateway takes no {', '.join(sorted(odd))}.")
+    else:
+        await check(request)
     caller = Caller(api_key=hashlib.sha256(api_key.encode()).hexdigest())
     caller._credential, caller._address = api_key, request.client.host
     return caller
+
+
+async def check(request):
+    """Refuses what LiteLLM might read otherwise, or take for an order of its own, such as a timeout in a header."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        refuse(415, "Send application/json.")
+    try:
+        body = await request.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        refuse(400, "Send a JSON object.")
+    odd = (set(body) - parameters) | {name for name in request.headers if name.lower().startswith("x-litellm-")}
+    if odd:
+        refuse(400, f"The gateway takes no {', '.join(sorted(odd))}.")
+    for name in (*limits, "n"):
+        if body.get(name) is not None and (type(body[name]) is not int or body[name] < 1):
+            refuse(400, f"{name} is a whole number, 1 or more.")
 
 
 async def provider_key(named):
@@ -73,12 +92,19 @@ async def provider_key(named):
 
 
 def estimate(data, deployment):
-    """Micro-dollars: the tokens of the prompt, and as many as the answer may have, n times, at the deployment's price."""
+    """Micro-dollars: all that the model reads, and as much as each answer may have, at the deployment's price."""
     model, given = deployment["litellm_params"]["model"], {**deployment.get("model_info", {}), **deployment["litellm_params"]}
     price = {name: given[name] or 0 for name in ("input_cost_per_token", "output_cost_per_token") if name in given}
-    prompt = litellm.token_counter(model=model, messages=data.get("messages"),
-                                   text=None if data.get("messages") else str(data.get("prompt") or data.get("input")))
-    answer = int(data.get("max_completion_tokens") or data.get("max_tokens") or 0) * int(data.get("n") or 1)
+    read = [data[name] for name in ("prompt", "input", "tools", "tool_choice", "response_format") if name in data]
+    texts = [{"text": json.dumps(read)}] if read else []
+    talks = [{"messages": data["messages"], "use_default_image_token_count": True}] if data.get("messages") else []
+    try:  # An image is not fetched to be counted.
+        prompt = sum(litellm.token_counter(model=model, **each) for each in texts + talks)
+    except Exception:
+        refuse(400, "The messages cannot be counted.")
+    prompts = data.get("prompt")
+    answers = sum(type(each) is not int for each in prompts) or 1 if isinstance(prompts, list) else 1
+    answer = max(data.get(name) or 0 for name in limits) * (data.get("n") or 1) * answers
     cost = sum(litellm.cost_per_token(model=model, prompt_tokens=prompt, completion_tokens=answer,
                                       custom_cost_per_token=price or None))
     return max(1, micro_dollars(cost))
@@ -95,7 +121,7 @@ class Budgets(CustomLogger):
         from litellm.proxy.proxy_server import llm_router
         found = llm_router.get_model_list(model_name=data.get("model")) or refuse(400, "There is no such model here.")
         model = found[0]["litellm_params"]["model"]
-        if "input" not in data and not (data.get("max_tokens") or data.get("max_completion_tokens")):
+        if "embedding" not in call_type and not any(data.get(name) for name in limits):
             data["max_tokens"] = most_tokens
         reservation = await ask("/spend/reservations", {
             "credential": user_api_key_dict._credential, "address": user_api_key_dict._address, "resource": resource, "model": data["model"],
@@ -112,14 +138,16 @@ class Budgets(CustomLogger):
     async def async_log_success_event(self, kwargs, response_obj, start_time, end_time):
         usage = getattr(response_obj, "usage", None)
         await self.end(reservation_of(kwargs["litellm_params"]), "settle", {
-            "amount": micro_dollars(kwargs["response_cost"]),
+            "amount": micro_dollars(kwargs["response_cost"]), "force": True,  # The tokens were counted: it did cost that.
             "usage": {"inputTokens": usage.prompt_tokens, "outputTokens": usage.completion_tokens or 0}})
 
     async def async_log_failure_event(self, kwargs, response_obj, start_time, end_time):
-        await self.end(reservation_of(kwargs["litellm_params"]), "release", {})
+        if not (may_have_cost(kwargs.get("exception")) or kwargs.get("completion_start_time")):
+            await self.end(reservation_of(kwargs["litellm_params"]), "release", {})
 
     async def async_post_call_failure_hook(self, request_data, original_exception, user_api_key_dict, traceback_str=None):
-        await self.end(reservation_of(request_data), "release", {})
+        if not may_have_cost(original_exception):
+            await self.end(reservation_of(request_data), "release", {})
 
     async def end(self, reservation, how, body):
         """Tried again for some seconds. What cannot be settled is charged with its estimate, by Latchkey."""
@@ -131,6 +159,11 @@ class Budgets(CustomLogger):
             except httpx.HTTPError:
                 pass
             await asyncio.sleep(pause)
+
+
+def may_have_cost(exception):
+    """Whether a provider may charge for a call that failed: it is not released, and Latchkey charges its estimate."""
+    return isinstance(exception, (litellm.Timeout, litellm.exceptions.MidStreamFallbackError))
 
 
 def reservation_of(call):

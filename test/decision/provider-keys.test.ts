@@ -76,6 +76,21 @@ for (const { name, server } of servers) {
     t.equal((await admin('GET', `/provider-keys/${id}`)).json.lastLeasedAt !== null, true)
   })
 
+  test('the key of an organization that is suspended or deleted is not leased', async t => {
+    const { id: organization } = await createTenant(server)
+    const { json: { id } } = await create({ organization, provider: 'openai', key: secretOf('suspended') })
+    await admin('POST', `/organizations/${organization}/suspend`)
+    t.match(await lease(id), { status: 409, json: { code: 'ORGANIZATION_NOT_ACTIVE' } })
+    await admin('POST', `/organizations/${organization}/resume`)
+    t.equal((await lease(id)).status, 200)
+    await admin('DELETE', `/organizations/${organization}`)
+    const refused = await lease(id)
+    t.match(refused, { status: 409, json: { code: 'ORGANIZATION_NOT_ACTIVE' } })
+    t.notMatch(refused.text, secretOf('suspended'))
+    const { json: { data } } = await admin('GET', `/audit?type=provider_key.leased&subject=${id}`)
+    t.equal(data.length, 1)
+  })
+
   test('a reservation names the organization\'s key, or else the deployment\'s', async t => {
     const { id: organization, key } = await createTenant(server)
     const provider = `provider-${name}`

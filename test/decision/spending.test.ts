@@ -106,6 +106,22 @@ for (const { name, server } of servers) {
     t.equal((await reserve(key, { reference })).status, 401, 'the credential has to pass still')
   })
 
+  test('a reference whose call has ended reserves nothing: it is no way past a budget', async t => {
+    const { id, key } = await createTenant(server)
+    await setBudget(id, { month: 1_000 })
+    const reference = `ended-${id}`
+    const first = await reserve(key, { reference })
+    const refused = {
+      status: 409, json: { code: 'CONFLICT', details: { field: 'reference', reservation: first.json.id } }
+    }
+    await release(first)
+    t.match(await reserve(key, { reference }), refused, 'released')
+    t.equal((await reserve(key)).status, 201)
+    await settle(first, { amount: 900 })
+    t.match(await reserve(key, { reference }), refused, 'settled')
+    t.match((await budgetOf(id)).month, { spent: 900, reserved: 1_000 })
+  })
+
   test('a credential that is refused is answered as its resource does, and nothing is reserved', async t => {
     const { id, key, keyId } = await createTenant(server)
     t.equal((await reserve(key, { scopes: ['invoices:write'] })).status, 403)

@@ -258,6 +258,30 @@ for (const { name, start } of starts) {
       }
     })
 
+    await t.test('all that a caller asks for is in the estimate, and how it is asked changes nothing', async t => {
+      const { id, key } = await tenantWith(world, 5)
+      const before = upstream.keys.length
+      const ask = async (body: Json, more: Record<string, string> = {}): Promise<number> => (
+        await fetch(`${world.url}/v1/chat/completions`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...more },
+          body: JSON.stringify({ model: 'small', messages: [{ role: 'user', content: 'hello' }], ...body })
+        })
+      ).status
+      for (const body of [
+        { max_tokens: 10_000, max_completion_tokens: 1 }, { max_tokens: 100, n: 50 }, { input: 'a prompt of embeddings' }
+      ]) t.equal(await ask(body), 429, JSON.stringify(body))
+      for (const body of [{ max_tokens: -1 }, { max_tokens: 0.5 }, { max_tokens: '1' }, { max_tokens: 1, n: -1 }]) {
+        t.equal(await ask(body), 400, JSON.stringify(body))
+      }
+      for (const name of ['x-litellm-timeout', 'x-litellm-num-retries']) {
+        t.equal(await ask({ max_tokens: 100 }, { [name]: '1' }), 400, name)
+      }
+      t.equal(await ask({ max_tokens: 100 }, { 'content-type': 'text/plain' }), 415)
+      t.equal(upstream.keys.length, before)
+      t.match(await monthOf(world, id), { spent: 0, reserved: 0 })
+    })
+
     await t.test('OC-09: no provider key is in any answer, log, audit row or model list', async t => {
       const { key } = await tenantWith(world, 5)
       const infos = await Promise.all(['/model/info', '/v1/models'].map(async path => {

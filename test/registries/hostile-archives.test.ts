@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { crc32, gzipSync } from 'node:zlib'
 import tap from 'tap'
 import { skillFile, tar, tarEntries, tarGz, zip, type TarEntry, type ZipEntry } from '../support/archives.ts'
 import { foreignProgram } from '../support/foreign-programs.ts'
@@ -45,6 +45,26 @@ const wrongCentral = (() => {
   return bytes
 })()
 
+/** The extra field of another name (APPNOTE 4.6.9). */
+const anotherName = (text: string) => {
+  const field = Buffer.alloc(9 + Buffer.byteLength(text))
+  field.writeUInt16LE(0x7075, 0)
+  field.writeUInt16LE(field.length - 4, 2)
+  field.writeUInt8(1, 4)
+  field.writeUInt32LE(crc32('assets/a'), 5)
+  field.write(text, 9)
+  return field
+}
+const described = (content: string, says: { crc?: number, size?: number } = {}) => {
+  const { crc = crc32(content), size = content.length } = says
+  const descriptor = Buffer.alloc(16)
+  descriptor.writeUInt32LE(0x08074b50, 0)
+  descriptor.writeUInt32LE(crc, 4)
+  descriptor.writeUInt32LE(size, 8)
+  descriptor.writeUInt32LE(size, 12)
+  return { name: 'assets/a', content, flags: 0x808, method: 0, descriptor }
+}
+
 const refused: Record<string, [reason: string, archive: Buffer]> = {
   'zip: a path out of the folder (Zip Slip)': ['unsafe_name', withZip({ name: '../../etc/cron.d/x' })],
   'zip: a path out of the folder, in the middle': ['unsafe_name', withZip({ name: 'a/../../x' })],
@@ -66,6 +86,36 @@ const refused: Record<string, [reason: string, archive: Buffer]> = {
   ],
   'zip: a file that is a folder, too': ['duplicate_name', withZip({ name: 'assets' }, { name: 'assets/a' })],
   'zip: another name before the data': ['contradictory', withZip({ name: 'assets/a', localName: 'assets/b' })],
+  'zip: another name in an extra field before the data': [
+    'contradictory', withZip({ name: 'assets/a', localExtra: anotherName('../b') })
+  ],
+  'zip: two other names in extra fields': [
+    'contradictory',
+    withZip({ name: 'assets/a', localExtra: Buffer.concat([anotherName('assets/a'), anotherName('assets/b')]) })
+  ],
+  'zip: another checksum behind the data': ['contradictory', withZip(described('x', { crc: 1 }))],
+  'zip: another size behind the data': ['contradictory', withZip(described('xyz', { size: 1 }))],
+  'zip: bytes in place of a data descriptor': [
+    'contradictory', withZip({ ...described('x'), descriptor: Buffer.from('#!/bin/sh\nrm -r /\n') })
+  ],
+  'zip: a path that some programs take for one out of the folder': [
+    'unsafe_name', withZip({ name: '\uff0e\uff0e\uff0fx' })
+  ],
+  'zip: a device of Windows by another digit': ['unsafe_name', withZip({ name: 'assets/COM\u00b9' })],
+  'zip: the console of Windows': ['unsafe_name', withZip({ name: 'assets/CONOUT$' })],
+  'zip: a device of Windows before a space': ['unsafe_name', withZip({ name: 'assets/NUL .txt' })],
+  'zip: a name twice, by a letter with two small forms': [
+    'duplicate_name', withZip({ name: 'assets/\u03c2' }, { name: 'assets/\u03c3' })
+  ],
+  'zip: a name twice, by a letter that folds to two': [
+    'duplicate_name', withZip({ name: 'assets/\u00df' }, { name: 'assets/ss' })
+  ],
+  'zip: a name twice, but for a character that some file systems ignore': [
+    'duplicate_name', withZip({ name: 'SKILL\u200c.md' })
+  ],
+  'zip: more than 1,000 directories, named by their files alone': [
+    'too_many_files', withZip(...Array.from({ length: 300 }, (_, i) => ({ name: `${i}/a/b/c/d` })))
+  ],
   'zip: two entries of the same bytes': [
     'contradictory', withZip({ name: 'SKILL.MD2', sameAs: 0, content: skillFile() })
   ],
@@ -99,6 +149,12 @@ const refused: Record<string, [reason: string, archive: Buffer]> = {
   'tar: a block device': ['special_file', withTar({ name: 'assets/a', type: '4' })],
   'tar: a pipe': ['special_file', withTar({ name: 'assets/a', type: '6' })],
   'tar: a name twice, where case does not count': ['duplicate_name', withTar({ name: 'Skill.md' })],
+  'tar: a directory with data': ['contradictory', withTar({ name: 'assets/', type: '5', content: 'x' })],
+  'tar: a file with the name of a directory': ['contradictory', withTar({ name: 'assets/', content: 'x' })],
+  'tar: two names, by a pax record and a long name': [
+    'contradictory',
+    withTar(pax(record('path=a')), { name: '././@LongLink', type: 'L', content: 'b\0' }, { name: 'c' })
+  ],
   'tar: a size in a pax record': [
     'contradictory', withTar(pax(record('size=0')), { name: 'a', content: 'x'.repeat(512) })
   ],
@@ -179,6 +235,13 @@ tap.test('OC-19: bodies that are no archive, or too large, are refused before th
       headers: { authorization: `Bearer ${server.adminToken}`, 'content-type': 'application/zip' }
     }), { status: 400, json: { details: { field: 'name' } } }
   )
+})
+
+tap.test('OC-19: a zip archive with data descriptors that say the same is taken', async t => {
+  const withSignature = described('x')
+  t.equal((await publish(withZip(withSignature))).status, 201)
+  const descriptor = withSignature.descriptor.subarray(4)
+  t.equal((await publish(withZip({ ...withSignature, descriptor }))).status, 201, 'without a signature')
 })
 
 const gnuTar = foreignProgram('tar', 'https://www.gnu.org/software/tar/')

@@ -59,6 +59,10 @@ export interface ZipEntry {
   says?: { size?: number, compressed?: number, crc?: number }
   /** The number of an earlier entry whose bytes this one names as its own. */
   sameAs?: number
+  /** Extra fields of the header before the data. */
+  localExtra?: Buffer
+  /** What stands behind the data, as a data descriptor. */
+  descriptor?: Buffer
 }
 
 /** A zip archive; `comment` stands behind it, `gap` between the entries and the directory. */
@@ -69,7 +73,7 @@ export function zip (entries: readonly ZipEntry[], { comment = '', gap = Buffer.
   let at = 0
   for (const entry of entries) {
     const { name, content = '', localName = name, mode = 0o100644, sameAs } = entry
-    const { flags = 0x800, method = 8, says = {} } = entry
+    const { flags = 0x800, method = 8, says = {}, localExtra = Buffer.alloc(0), descriptor = Buffer.alloc(0) } = entry
     const body = Buffer.from(content)
     const data = method === 8 ? deflateRawSync(body) : body
     const shared = Buffer.alloc(26)
@@ -85,8 +89,12 @@ export function zip (entries: readonly ZipEntry[], { comment = '', gap = Buffer.
     if (sameAs === undefined) {
       const local = Buffer.from(shared)
       local.writeUInt16LE(Buffer.byteLength(localName), 22)
-      locals.push(Buffer.from('PK\x03\x04', 'latin1'), local, Buffer.from(localName), data)
-      at += 30 + Buffer.byteLength(localName) + data.length
+      local.writeUInt16LE(localExtra.length, 24)
+      const parts = [
+        Buffer.from('PK\x03\x04', 'latin1'), local, Buffer.from(localName), localExtra, data, descriptor
+      ]
+      locals.push(...parts)
+      at += parts.reduce((total, { length }) => total + length, 0)
     }
     shared.writeUInt16LE(Buffer.byteLength(name), 22)
     const tail = Buffer.alloc(14)

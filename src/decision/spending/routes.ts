@@ -127,7 +127,7 @@ function releaseRoute (app: RouteContext, dependencies: SpendDependencies): void
 
 function leaseRoute (app: RouteContext, dependencies: SpendDependencies): void {
   app.post('/provider-keys/:id/lease', {
-    config: { failures: [...proofFailures, 'not_found', 'not_ready'] },
+    config: { failures: [...proofFailures, 'not_found', 'organization_not_active', 'not_ready'] },
     schema: {
       summary: 'Lease a provider key: its text, for a gateway',
       description: 'The one answer with the text. The client needs the scope provider-keys:lease of the management ' +

@@ -13,7 +13,7 @@ export async function readTar (bytes: Buffer, budget: Budget, visit: Visit): Pro
   const expected = countEntries(bytes)
   const { extract } = await import('tar-stream')
   const parser = extract()
-  const names = new EntryNames()
+  const names = new EntryNames(budget)
   let found = 0
   try {
     parser.end(bytes)
@@ -29,6 +29,7 @@ export async function readTar (bytes: Buffer, budget: Budget, visit: Visit): Pro
       requireKnownRecords(name, pax)
       budget.takeEntry(isDirectory)
       const path = entryPath(name)
+      requireOneKind(name, isDirectory, entry.header.size)
       if (path !== '') names.add(path, isDirectory)
       const chunks: Buffer[] = []
       for await (const chunk of entry as AsyncIterable<Buffer>) {
@@ -46,16 +47,25 @@ export async function readTar (bytes: Buffer, budget: Budget, visit: Visit): Pro
 
 /**
  * The number of entries by their blocks alone, up to the end mark.
- * @throws Failure for an archive that ends without one, and for anything behind it.
+ * @throws Failure for an archive that ends without one, for anything behind it, and for an entry that is named twice.
  */
 function countEntries (bytes: Buffer): number {
   let entries = 0
   let at = 0
+  let isNamed = false
   for (; at + block <= bytes.length && bytes[at] !== 0; at += block) {
     const flag = String.fromCharCode(bytes[at + 156]!)
     const size = sizeOf(bytes.subarray(at + 124, at + 136))
     if (flag === 'g') requireComment(bytes.subarray(at + block, at + block + size))
-    if (!'xgLK'.includes(flag)) entries++
+    const names = 'xL'.includes(flag)
+    if (names && isNamed) {
+      throw archiveFault('contradictory', 'The tar archive has an entry with two names, of which programs read either.')
+    }
+    if (names) isNamed = true
+    if (!'xgLK'.includes(flag)) {
+      entries++
+      isNamed = false
+    }
     at += Math.ceil(size / block) * block
   }
   if (bytes.length % block !== 0 || at + 2 * block > bytes.length) {
@@ -90,6 +100,14 @@ function requireKnownRecords (name: string, pax: Record<string, string> | null =
   if (replaced === undefined) return
   throw archiveFault(
     'contradictory', `The entry ${shown(name)} has a record ${shown(replaced)}, which programs read differently.`
+  )
+}
+
+/** @throws Failure for a directory with data, for which the library waits without an end; and for a file as one. */
+function requireOneKind (name: string, isDirectory: boolean, size: number): void {
+  if (isDirectory ? size === 0 : !name.endsWith('/')) return
+  throw archiveFault(
+    'contradictory', `The entry ${shown(name)} is a directory for some programs, and a file for others.`
   )
 }
 

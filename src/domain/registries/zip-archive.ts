@@ -1,15 +1,14 @@
 /** Zip archives, read in memory: what their directory says and what their entries say has to be the same. */
 import zlib from 'node:zlib'
-import type { Entry, LocalFileHeader, ZipFile } from 'yauzl'
+import type { Entry, LocalFileHeader, parseExtraFields, ZipFile } from 'yauzl'
 import { archiveFault, type Budget, type Visit } from './archive-bounds.ts'
 import { EntryNames, entryPath } from './archive-names.ts'
 
 const endOfDirectory = 0x06054b50
 const zip64Locator = 0x07064b50
 const endLength = 22
-/** Bytes of a data descriptor (APPNOTE 4.3.9). */
-const shortestDescriptor = 12
-const longestDescriptor = 24
+/** The beginning of a data descriptor, which may be left out (APPNOTE 4.3.9). */
+const descriptorSignature = 0x08074b50
 /** General purpose bits (APPNOTE 4.4.4): encrypted, sizes follow the data, strong encryption, masked headers. */
 const flags = { encrypted: 1 | 64 | 8192, descriptor: 8, utf8: 2048 }
 /** The extra field of another name (APPNOTE 4.6.9). */
@@ -21,18 +20,20 @@ const unicodePath = 0x7075
  * readers may understand differently.
  */
 export async function readZip (bytes: Buffer, budget: Budget, visit: Visit): Promise<void> {
-  const { fromBufferPromise } = await import('yauzl')
+  const { fromBufferPromise, parseExtraFields } = await import('yauzl')
   try {
     const zip = await fromBufferPromise(bytes, { decodeStrings: false, lazyEntries: true })
-    await readEntries(zip, bytes, budget, visit)
+    await readEntries(zip, bytes, budget, visit, parseExtraFields)
   } catch (error) {
     throw asFault(error)
   }
 }
 
-async function readEntries (zip: ZipFile, bytes: Buffer, budget: Budget, visit: Visit): Promise<void> {
+async function readEntries (
+  zip: ZipFile, bytes: Buffer, budget: Budget, visit: Visit, parse: typeof parseExtraFields
+): Promise<void> {
   const directory = directoryOf(zip, bytes)
-  const names = new EntryNames()
+  const names = new EntryNames(budget)
   const parts: Part[] = []
   for await (const entry of zip.eachEntry()) {
     const name = nameOf(entry)
@@ -42,6 +43,7 @@ async function readEntries (zip: ZipFile, bytes: Buffer, budget: Budget, visit: 
     const path = entryPath(name)
     const local = await zip.readLocalFileHeaderPromise(entry, { minimal: false })
     requireSame(entry, local, name)
+    requireOneName([...entry.extraFields, ...parse(local.extraField)], entry.fileNameRaw)
     parts.push({ start: entry.relativeOffsetOfLocalHeader, end: local.fileDataStart + entry.compressedSize, entry })
     if (path !== '') names.add(path, isDirectory)
     const content = await contentOf(zip, entry, budget, name)
@@ -52,7 +54,7 @@ async function readEntries (zip: ZipFile, bytes: Buffer, budget: Budget, visit: 
   if (Number(zip.readEntryCursor) !== directory.end) {
     throw archiveFault('contradictory', 'The directory of the zip archive is longer or shorter than it says.')
   }
-  requireGapless(parts, directory.start)
+  requireGapless(parts, directory.start, bytes)
 }
 
 /** A local header with its data. */
@@ -74,12 +76,14 @@ function directoryOf ({ comment }: ZipFile, bytes: Buffer): { start: number, end
   return { start, end }
 }
 
+/** An extra field may name the entry again, in the directory and before the data. */
+function requireOneName (extraFields: Entry['extraFields'], fileNameRaw: Buffer): void {
+  const isOne = extraFields.every(({ id, data }) => id !== unicodePath || data.subarray(5).equals(fileNameRaw))
+  if (!isOne) throw archiveFault('contradictory', 'An entry of the zip archive has two names.')
+}
+
 /** The name as the entry's own bytes say it. */
-function nameOf ({ fileNameRaw, generalPurposeBitFlag, extraFields }: Entry): string {
-  const other = extraFields.find(({ id }) => id === unicodePath)?.data.subarray(5)
-  if (other !== undefined && !other.equals(fileNameRaw)) {
-    throw archiveFault('contradictory', 'An entry of the zip archive has two names.')
-  }
+function nameOf ({ fileNameRaw, generalPurposeBitFlag }: Entry): string {
   const isUtf8 = (generalPurposeBitFlag & flags.utf8) !== 0
   try {
     const name = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(fileNameRaw)
@@ -104,14 +108,12 @@ function requirePlain (
 
 /** Programs that stream an archive read the local headers, others the directory: both read the same. */
 function requireSame (entry: Entry, local: LocalFileHeader, name: string): void {
-  const isDescribed = (local.generalPurposeBitFlag & flags.descriptor) !== 0
+  const agrees = (before: number, said: number) => before === said || (isDescribed(entry) && before === 0)
   const isSame = local.fileName.equals(entry.fileNameRaw) &&
     local.generalPurposeBitFlag === entry.generalPurposeBitFlag &&
     local.compressionMethod === entry.compressionMethod &&
-    (isDescribed || (
-      local.crc32 === entry.crc32 && local.compressedSize === entry.compressedSize &&
-      local.uncompressedSize === entry.uncompressedSize
-    ))
+    agrees(local.crc32, entry.crc32) && agrees(local.compressedSize, entry.compressedSize) &&
+    agrees(local.uncompressedSize, entry.uncompressedSize)
   if (isSame) return
   throw archiveFault(
     'contradictory', `The zip archive says two things of ${shown(name)}: in its directory, and before its data.`
@@ -132,16 +134,33 @@ async function contentOf (zip: ZipFile, entry: Entry, budget: Budget, name: stri
 }
 
 /** Entries stand one behind the other and hide nothing: none lies within another, and nothing lies between them. */
-function requireGapless (parts: readonly Part[], directoryStart: number): void {
+function requireGapless (parts: readonly Part[], directoryStart: number, bytes: Buffer): void {
   const ordered = parts.toSorted((one, other) => one.start - other.start)
   const starts = [...ordered.map(({ start }) => start), directoryStart]
   const isGapless = starts[0] === 0 && ordered.every(({ end, entry }, i) => {
-    const gap = starts[i + 1]! - end
-    const isDescribed = (entry.generalPurposeBitFlag & flags.descriptor) !== 0
-    return isDescribed ? gap >= shortestDescriptor && gap <= longestDescriptor : gap === 0
+    const next = starts[i + 1]!
+    const gap = bytes.subarray(end, next)
+    if (next < end) return false
+    return isDescribed(entry) ? descriptorsOf(entry).some(each => each.equals(gap)) : gap.length === 0
   })
   if (isGapless) return
   throw archiveFault('contradictory', 'The zip archive has entries that overlap, or bytes that belong to none.')
+}
+
+function isDescribed ({ generalPurposeBitFlag }: Entry): boolean {
+  return (generalPurposeBitFlag & flags.descriptor) !== 0
+}
+
+/** The data descriptors that say what the directory says: with and without a signature, and with long sizes. */
+function descriptorsOf ({ crc32, compressedSize, uncompressedSize }: Entry): Buffer[] {
+  return [4, 8].flatMap(width => {
+    const whole = Buffer.alloc(8 + 2 * width)
+    whole.writeUInt32LE(descriptorSignature, 0)
+    whole.writeUInt32LE(crc32, 4)
+    whole.writeUInt32LE(compressedSize, 8)
+    whole.writeUInt32LE(uncompressedSize, 8 + width)
+    return [whole, whole.subarray(4)]
+  })
 }
 
 function shown (name: string): string {

@@ -142,7 +142,7 @@ export interface Lease { key: ProviderKey, text: string, expiresAt: Date }
 
 /**
  * Opens a key for a gateway of the deployment: the one way to its text. Each lease is in the audit log.
- * @throws Failure `not_found`; `not_ready` for a key that none of `secrets` opens.
+ * @throws Failure `not_found`; `organization_not_active`; `not_ready` for a key that none of `secrets` opens.
  */
 export async function leaseProviderKey (
   { store, clock, actor }: Operation<Ports>, secrets: readonly string[], id: string
@@ -150,6 +150,7 @@ export async function leaseProviderKey (
   return await store.transaction(async tx => {
     const now = clock()
     const key = requireVisible(actor, await tx.providerKeys.get(id), 'provider key', id)
+    if (key.organizationId !== null) await requireActiveOrganization(tx, actor, key.organizationId)
     const text = unseal(key.sealedKey, secrets, id, providerKeySealing)
     if (text === null) {
       throw new Failure('not_ready', {

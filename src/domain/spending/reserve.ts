@@ -39,8 +39,8 @@ class Exceeded extends Error {
 
 /**
  * Reserves against every budget or none, exactly, on any number of servers. A reservation of the same client and
- * reference is answered with the first one.
- * @throws Failure `conflict` for a reference that stands for another call.
+ * reference is answered with the first one while that is open.
+ * @throws Failure `conflict` for a reference that stands for another call, or for one that has ended.
  */
 export async function reserve (
   operation: Pick<Operation<BudgetPort & SpendPort>, 'store' | 'clock'>, asked: AskedReservation
@@ -74,14 +74,18 @@ export async function reserve (
   }
 }
 
-/** The reservation that a client made by this reference; null: none. @throws Failure `conflict` as `reserve`. */
+/** The open reservation that a client made by this reference; null: none. @throws Failure `conflict` as `reserve`. */
 export async function reservationOf (
   store: SpendPort, { clientId, reference, fingerprint }: Pick<Reservation, 'clientId' | 'reference' | 'fingerprint'>
 ): Promise<Reservation | null> {
   const first = await store.reservations.byReference(clientId, reference)
-  if (first === null || first.fingerprint === fingerprint) return first
+  const isSame = first?.fingerprint === fingerprint
+  if (first === null || (isSame && first.status === 'open')) return first
+  // An ended reservation holds nothing, and can be settled: a call by it would pass every budget.
   throw new Failure('conflict', {
-    message: 'This reference stands for another call already; give each call its own.',
+    message: isSame
+      ? `The call of this reference has ended, as ${first.status}; give the next call its own.`
+      : 'This reference stands for another call already; give each call its own.',
     details: { field: 'reference', reservation: first.id }
   })
 }
