@@ -13,9 +13,11 @@ import { staleFor } from '../../fetch/document-fetcher.ts'
 import { internet, systemNetwork, type Network } from '../../fetch/network.ts'
 import { outboundFetch, OutboundFailure, type OutboundFetch } from '../../fetch/outbound-fetch.ts'
 import { isPublicAddress } from '../../fetch/public-address.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
 
 export interface IssuerKeysOptions {
   clock: Clock
+  metrics: Pick<Metrics, 'issuerKeyFetches'>
   /** The way to the hosts of issuers, for tests and demos; rules about addresses hold on it, too. */
   network?: Network | undefined
 }
@@ -43,7 +45,7 @@ interface Kept {
   asking: Promise<void> | null
 }
 
-export function issuerKeys ({ clock, network }: IssuerKeysOptions): IssuerKeys {
+export function issuerKeys ({ clock, network, metrics }: IssuerKeysOptions): IssuerKeys {
   const kept = lru<Kept>(mostKept)
   const keptOf = (issuer: TrustedIssuer): Kept => {
     const source = JSON.stringify([issuer.issuer, issuer.keys, issuer.organizationId])
@@ -61,8 +63,10 @@ export function issuerKeys ({ clock, network }: IssuerKeysOptions): IssuerKeys {
       const { keys, headers } = await fetchedKeys(fetchFor(issuer, source, network), issuer, source)
       entry.keys = keys
       entry.freshUntil = clock().getTime() + freshFor(headers, clock(), lifetime) * 1_000
+      metrics.issuerKeyFetches.increment('fetched')
     } catch (error) {
       entry.problem = problemOf(error)
+      metrics.issuerKeyFetches.increment(error instanceof OutboundFailure ? error.reason : 'unusable')
     }
   }
   return {

@@ -3,7 +3,7 @@
  * so there is no secret to keep. Assertions of people go to oidc-provider, as their client proves itself.
  */
 import {
-  examine, profileOf, type AssertionReason, type Examination, type IssuerKeys
+  examine, profileOf, type Examination, type IssuerKeys
 } from '../../domain/workloads/assertion.ts'
 import { jwtBearer } from '../../domain/client-metadata/grant-types.ts'
 import type { Client } from '../../domain/credentials/client.ts'
@@ -13,7 +13,7 @@ import { OAuthError } from '../shared/oauth-error.ts'
 import { paths } from '../shared/paths.ts'
 import { fetchCooldown } from './issuer-keys.ts'
 import {
-  detailOf, isFor, issueToWorkload, NoToken, type WorkloadTokenOptions
+  detailOf, isFor, issueToWorkload, NoToken, type NoTokenReason, type WorkloadTokenOptions
 } from './workload-token.ts'
 
 export interface WorkloadGrantOptions extends WorkloadTokenOptions { issuerKeys: IssuerKeys }
@@ -33,7 +33,7 @@ export function workloadGrant (options: WorkloadGrantOptions): OwnGrant {
       const found = client === 'unknown'
         ? { ok: false as const, reason: 'wrong_client' as const, detail: 'There is no such client.', ...nothing }
         : await examine(assertionOptions(options), { text, profile: 'workload', client })
-      if (!found.ok) throw refused(found.reason, found.detail, found)
+      if (!found.ok) throw refused(options, found.reason, found.detail, found)
       return await answerTo(options, request, found)
     },
   }
@@ -54,9 +54,11 @@ async function answerTo (
     rule.clientId === null ? null : options.registry.client(rule.clientId),
     options.registry.resource(rule.resourceId)
   ])
-  if (rule.clientId !== null && client === null) throw refused('wrong_client', 'The client of the rule is gone.', found)
+  if (rule.clientId !== null && client === null) {
+    throw refused(options, 'wrong_client', 'The client of the rule is gone.', found)
+  }
   if (resource === null || resource.revokedAt !== null) {
-    throw refused('wrong_resource', 'The resource of the rule is gone.', found)
+    throw refused(options, 'wrong_resource', 'The resource of the rule is gone.', found)
   }
   if (!isFor(resource, requestedResource(form))) {
     throw new OAuthError(400, 'invalid_target', 'The workload has no access to the requested resource.')
@@ -65,7 +67,7 @@ async function answerTo (
     trust: { id: rule.id, issuer, rule }, client, resource, limit: null, claims, subject, http, scope: form.one('scope')
   }
   return await issueToWorkload(options, vouched).catch((error: unknown) => {
-    throw error instanceof NoToken ? refused(error.reason, error.message, found) : error
+    throw error instanceof NoToken ? refused(options, error.reason, error.message, found) : error
   })
 }
 
@@ -89,9 +91,11 @@ export const publicRefusal = 'The assertion is refused; the audit log of the ser
 
 /** Its sender learns nothing but that: the precise reason stands in the audit log of the owner of the trust. */
 function refused (
-  reason: string, detail: string, { subject, issuers }: Pick<Examination, 'subject' | 'issuers'>
+  { telemetry: { metrics } }: WorkloadGrantOptions, reason: NoTokenReason, detail: string,
+  { subject, issuers }: Pick<Examination, 'subject' | 'issuers'>
 ): OAuthError {
-  const about = issuers.find(each => each.reason === reason as AssertionReason) ??
+  metrics.assertions.increment(reason, 'workload')
+  const about = issuers.find(each => each.reason === reason) ??
     issuers.find(each => each.reason === null)
   const entry = {
     type: 'workload.refused' as const,
