@@ -94,7 +94,7 @@ export async function openLatchkey (
   await services.start()
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
-  const data = { store, registry, clock, issuerKeys: issuerKeys({ clock, network }) }
+  const data = { store, registry, clock, issuerKeys: issuerKeys({ clock, network, metrics }) }
   const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
   const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage, lifetimes }

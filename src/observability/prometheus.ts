@@ -68,6 +68,17 @@ export const metrics: readonly Metric[] = [
     'latchkey_tokens_issued_total', 'Issued tokens by grant type.', ['grant_type'],
     ({ metrics }) => metrics.tokens
   ),
+  counter(
+    'latchkey_assertions_total',
+    'Assertions of workloads and of ID-JAG: `taken`, or the precise reason for the refusal, as the audit log has it.',
+    ['outcome', 'profile'], ({ metrics }) => metrics.assertions
+  ),
+  counter(
+    'latchkey_issuer_key_fetches_total',
+    'Fetches of the keys of trusted issuers: `fetched`; `unusable` for an answer without keys that verify, a redirect ' +
+      'or an error; or why there was no answer: `unreachable`, `timeout`, `forbidden_address`, …',
+    ['outcome'], ({ metrics }) => metrics.issuerKeyFetches
+  ),
   {
     name: 'latchkey_registry_records',
     type: 'gauge',

@@ -33,6 +33,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       app.addHook('onClose', async () => { await made.stop() })
       return made
     }
+    const telemetry = given.telemetry ?? newTelemetry()
     const options = {
       ...given,
       refusals: given.refusals ?? own(refusalLog(store, clock)),
@@ -41,9 +42,9 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       tokens: given.tokens ?? own(tokenMeter(usage => store.tokenUsage.add(usage), clock)),
       limits: { ...defaultLimits, ...given.limits },
       privateSchemes: given.privateSchemes ?? new Set(wellKnownSchemes),
-      issuerKeys: given.issuerKeys ?? issuerKeys({ clock }),
+      issuerKeys: given.issuerKeys ?? issuerKeys({ clock, metrics: telemetry.metrics }),
       counts: given.counts ?? unshared,
-      telemetry: given.telemetry ?? newTelemetry(),
+      telemetry,
     }
     app.setErrorHandler(answerError)
     // Hooks with `done` and not promises: they run for every request.

@@ -107,6 +107,10 @@ export interface Metrics {
   spending: Counter
   /** Issued tokens by grant type. */
   tokens: Counter
+  /** Assertions of workloads and of ID-JAG: `taken`, or the reason for the refusal, by profile of their issuer. */
+  assertions: Counter
+  /** Fetches of the keys of trusted issuers, by outcome. */
+  issuerKeyFetches: Counter
   /** Look-ups of checks that the cache answered, and that needed the database. */
   registry: { hits: number, misses: number }
   /** Statements by operation. */
@@ -152,6 +156,8 @@ export function newMetrics (): Metrics {
     verdicts: new Counter(),
     spending: new Counter(),
     tokens: new Counter(),
+    assertions: new Counter(),
+    issuerKeyFetches: new Counter(),
     registry: { hits: 0, misses: 0 },
     statements: new HistogramVec(),
     transactions: new HistogramVec(),

@@ -10,7 +10,10 @@ export interface Issuer {
   issuer: string
   audience: string
   keys: string
+  jwks: object | null
   jwksUri: string | null
+  ca: string | null
+  audiences: readonly string[]
   algorithms: readonly string[]
   maxAge: number
   singleUse: boolean
@@ -18,12 +21,16 @@ export interface Issuer {
   createdAt: string
 }
 
+/** `separators`: `value` is a beginning, and what follows it holds none of these; absent: it is the whole. */
+export interface Condition { claim: string, value: string, separators?: readonly string[] }
+
 export interface Rule {
   id: string
   issuer: string
   name: string
-  claims: readonly { claim: string, value: string }[]
+  claims: readonly Condition[]
   client: string | null
+  forOrganization: string | null
   resource: string
   scopes: readonly string[]
 }

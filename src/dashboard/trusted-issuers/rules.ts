@@ -1,7 +1,7 @@
-/** Rules of a trusted issuer: their table, one more, and the end of one. */
+/** Rules of a trusted issuer: their table, one more, the change of one, and its end. */
 import { html } from 'ghtml'
-import type { ApiRefusal } from '../api.ts'
-import { alertOf, problemAt, problemIn } from '../draft.ts'
+import type { ApiRefusal, ReadingApi } from '../api.ts'
+import { refusedChange, stateField, type Problem } from '../draft.ts'
 import { codes, selectField, textField } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import type { Screen } from '../frame.ts'
@@ -9,6 +9,10 @@ import { listOf, type Listing } from '../list.ts'
 import { attemptField } from '../shown-once.ts'
 import type { Dashboard, Outcome, Submission, Visit } from '../visit.ts'
 import { apiPathOf, issuersPath, wayTo, type Issuer, type Rule } from './issuer.ts'
+import { problemOf } from './issuer-form.ts'
+import {
+  apisFor, bodyOfRule, conditionText, draftOfRule, ruleFields, ruleSent, type RuleDraft
+} from './rule-form.ts'
 
 export function ruleTable (issuer: Issuer, rules: Listing<Rule>, after: string, mayWrite: boolean): string {
   return listOf<Rule>({
@@ -22,7 +26,7 @@ export function ruleTable (issuer: Issuer, rules: Listing<Rule>, after: string, 
       {
         name: 'Claims',
         cell: ({ claims }) =>
-          html`!${claims.map(({ claim, value }) => html`<code class="bare">${claim} = ${value}</code><br>`)}`
+          html`!${claims.map(condition => html`<code class="bare">${conditionText(condition)}</code><br>`)}`
       },
       { name: 'Acts as', cell: ({ client }) => html`${client ?? 'itself'}` },
       { name: 'Gets', cell: ({ scopes }) => codes(scopes) },
@@ -30,8 +34,9 @@ export function ruleTable (issuer: Issuer, rules: Listing<Rule>, after: string, 
     ...(mayWrite
       ? {
           actions: ({ id, name }: Rule) => {
-            const path = `${issuersPath}/${issuer.id}/rules/${id}/delete`
-            return html`<a href="${path}">Delete<span class="unseen"> ${name}</span></a>`
+            const path = `${issuersPath}/${issuer.id}/rules/${id}`
+            return html`<a href="${path}/change">Change<span class="unseen"> ${name}</span></a>
+<a href="${path}/delete">Delete<span class="unseen"> ${name}</span></a>`
           }
         }
       : {}),
@@ -39,87 +44,136 @@ export function ruleTable (issuer: Issuer, rules: Listing<Rule>, after: string, 
   }, rules)
 }
 
-interface Named { clientId: string, name: string }
+interface Client { clientId: string, name: string }
 
-const fields = ['name', 'claims', 'resource', 'scopes']
+const noRule: RuleDraft = { name: '', claims: [], resource: '', scopes: '' }
 
 export async function ruleScreen (visit: Visit): Promise<Screen> {
-  return await adding(visit, () => '', null)
+  return await adding(visit, noRule, { client: '', forOrganization: '' }, null)
 }
 
 export async function mendedRule (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
-  return await adding(submission, submission.field, refusal)
+  return await adding(submission, ruleSent(submission), actorSent(submission), problemOf(refusal))
+}
+
+/** What a workload acts as; `client` '': itself, for the organization. */
+interface ActsAs { client: string, forOrganization: string }
+
+function actorSent ({ field }: Submission): ActsAs {
+  return { client: field('client'), forOrganization: field('forOrganization').trim() }
 }
 
 async function adding (
-  visit: Pick<Visit, 'api' | 'parameter'>, field: (name: string) => string, refusal: ApiRefusal | null
+  visit: Pick<Visit, 'api' | 'parameter'>, draft: RuleDraft, actsAs: ActsAs, problem: Problem | null
 ): Promise<Screen> {
   const issuer = await visit.api.get<Issuer>(apiPathOf(visit))
-  const clients = await visit.api.get<{ data: Named[] }>('/clients', { limit: 200, status: 'active' })
-    .catch(() => ({ data: [] }))
-  const problem = refusal === null ? null : problemIn(refusal)
+  const apis = await apisFor(visit.api, draft)
+  const page = `${issuersPath}/${issuer.id}`
   return {
     title: 'Add a rule',
     path: wayTo(issuer),
     place: issuersPath,
     lead: html`One of the claims is <code>${issuer.anchors.join(', ')}</code>: its tenants cannot choose these.`,
-    content: html`<form class="panel" method="post" action="${issuersPath}/${issuer.id}/rules">!${attemptField()}
-!${alertOf(problem, fields)}
-!${textField({
-  name: 'name', label: 'Name', value: field('name'), required: true, problem: problemAt(problem, 'name')
-})}
-!${textField({
-  name: 'claim',
-  label: 'Claim',
-  value: field('claim') || issuer.anchors[0] || '/sub',
-  required: true,
-  hint: 'A JSON Pointer: /sub, /kubernetes.io/namespace.'
-})}
-!${textField({
-  name: 'value',
-  label: 'Value',
-  value: field('value'),
-  required: true,
-  hint: 'The whole text, or its beginning up to : or / and *, as system:serviceaccount:prod:*',
-  problem: problemAt(problem, 'claims')
-})}
-!${selectField({
-  name: 'client',
-  label: 'Acts as',
-  options: [['', 'Itself'], ...clients.data.map(({ clientId, name }) => [clientId, name] as const)],
-  chosen: field('client')
-})}
-!${textField({
-  name: 'resource', label: 'API', value: field('resource'), required: true, problem: problemAt(problem, 'resource')
-})}
-!${textField({
-  name: 'scopes',
-  label: 'Scopes',
-  value: field('scopes'),
-  hint: 'Separated by spaces.',
-  problem: problemAt(problem, 'scopes')
-})}
+    content: html`<form class="panel" method="post" action="${page}/rules">!${attemptField()}
+!${ruleFields(issuer, draft, { apis, problem, more: await actorFields(visit.api, issuer, actsAs) })}
 <p class="actions"><button type="submit" class="primary">Add rule</button>
-<a class="button" href="${issuersPath}/${issuer.id}">Cancel</a></p></form>`
+<a class="button" href="${page}">Cancel</a></p></form>`
   }
 }
 
-export async function addRule ({ api, field, parameter }: Submission): Promise<Outcome> {
+/** An issuer of the deployment has no organization that its workloads act for: the rule says one. */
+async function actorFields (
+  api: ReadingApi, { organization }: Issuer, { client, forOrganization }: ActsAs
+): Promise<string> {
+  const clients = await api.get<{ data: Client[] }>('/clients', {
+    limit: 200, status: 'active', organization: organization ?? undefined
+  }).catch(() => ({ data: [] }))
+  return html`!${selectField({
+  name: 'client',
+  label: 'Acts as',
+  options: [['', 'Itself'], ...clients.data.map(({ clientId, name }) => [clientId, name] as const)],
+  chosen: client
+})}
+!${organization === null
+? textField({
+  name: 'forOrganization',
+  label: 'For the organization',
+  value: forOrganization,
+  hint: 'Its id, where it acts as itself.'
+})
+: ''}`
+}
+
+export async function addRule (submission: Submission): Promise<Outcome> {
+  const { api, field, parameter } = submission
   const issuer = parameter('id')
-  const value = field('value').trim()
-  const isPrefix = /[:/]\*$/.test(value)
+  const { client, forOrganization } = actorSent(submission)
   await api.change('POST', '/workload-rules', {
     idempotencyKey: field('attempt'),
     body: {
       issuer,
-      name: field('name').trim(),
-      claims: [{ claim: field('claim').trim(), value, ...(isPrefix && { separators: [':', '/'] }) }],
-      client: field('client') || null,
-      resource: field('resource').trim(),
-      scopes: field('scopes').split(' ').filter(scope => scope !== ''),
+      ...bodyOfRule(ruleSent(submission)),
+      client: client || null,
+      ...(forOrganization === '' ? {} : { forOrganization })
     }
   })
   return { to: `${issuersPath}/${encodeURIComponent(issuer)}` }
+}
+
+function rulePath ({ parameter }: Pick<Visit, 'parameter'>): string {
+  return `/workload-rules/${encodeURIComponent(parameter('rule'))}`
+}
+
+export async function ruleChangeScreen (visit: Visit): Promise<Screen> {
+  const { record: rule, etag } = await visit.api.read<Rule>(rulePath(visit))
+  return await changing(visit, rule, { draft: draftOfRule(rule), etag, problem: null })
+}
+
+export async function changeRule (submission: Submission): Promise<Outcome> {
+  const { api, field, parameter } = submission
+  await api.change('PATCH', rulePath(submission), { ifMatch: field('etag'), body: bodyOfRule(ruleSent(submission)) })
+  return { to: `${issuersPath}/${encodeURIComponent(parameter('id'))}` }
+}
+
+export async function mendedRuleChange (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
+  const { api, field } = submission
+  const [issuer, rule] = await Promise.all([
+    api.get<Issuer>(apiPathOf(submission)), api.get<Rule>(rulePath(submission))
+  ])
+  const [now, sent] = [draftOfRule(rule), ruleSent(submission)]
+  const claims = (draft: RuleDraft) => draft.claims.map(conditionText).join(', ')
+  return await refusedChange(refusal, {
+    around: { path: wayTo(issuer), place: issuersPath },
+    page: `${issuersPath}/${issuer.id}/rules/${rule.id}/change`,
+    values: [
+      { name: 'Name', now: now.name, sent: sent.name },
+      { name: 'Claims', now: claims(now), sent: claims(sent) },
+      { name: 'API', now: now.resource, sent: sent.resource },
+      { name: 'Scopes', now: now.scopes, sent: sent.scopes }
+    ],
+    again: () => changing(submission, rule, { draft: sent, etag: field('etag'), problem: problemOf(refusal) })
+  })
+}
+
+async function changing (
+  visit: Pick<Visit, 'api' | 'parameter'>, { id, name, client }: Rule,
+  { draft, etag, problem }: { draft: RuleDraft, etag: string, problem: Problem | null }
+): Promise<Screen> {
+  const issuer = await visit.api.get<Issuer>(apiPathOf(visit))
+  const apis = await apisFor(visit.api, draft)
+  const page = `${issuersPath}/${issuer.id}`
+  return {
+    title: `Change ${name}`,
+    path: wayTo(issuer),
+    place: issuersPath,
+    lead: 'From the next request on, on every server, the tokens that it gave are refused: its workloads ask again.',
+    content: html`<form class="panel" method="post" action="${page}/rules/${id}/change">!${stateField(etag)}
+!${ruleFields(issuer, draft, {
+  apis, problem, more: html`<p>Acts as <code>${client ?? 'itself'}</code>: another needs a rule of its own.</p>`
+})}
+<p class="actions"><button type="submit" class="primary">Change rule</button>
+<a class="button" href="${page}">Cancel</a></p></form>`
+  }
 }
 
 export function endRuleAt (app: Dashboard): void {
@@ -128,8 +182,7 @@ export function endRuleAt (app: Dashboard): void {
     verb: 'delete',
     takesReason: false,
     load: async asked => ({
-      issuer: await asked.api.get<Issuer>(apiPathOf(asked)),
-      rule: await asked.api.get<Rule>(`/workload-rules/${encodeURIComponent(asked.parameter('rule'))}`)
+      issuer: await asked.api.get<Issuer>(apiPathOf(asked)), rule: await asked.api.get<Rule>(rulePath(asked))
     }),
     about: ({ issuer, rule: { name } }) => ({
       name,

@@ -1,28 +1,35 @@
-/** The screens of trusted issuers: the list, trust in a platform, one issuer with its rules, and their end. */
+/** The screens of trusted issuers: the list, one issuer with its rules, their changes and their end. */
 import { html } from 'ghtml'
-import { may, type ApiRefusal } from '../api.ts'
-import { alertOf, problemAt, problemIn } from '../draft.ts'
-import { dayOf, facts, selectField, textArea, textField } from '../elements.ts'
+import { may } from '../api.ts'
+import { eventWords } from '../audit/words.ts'
+import { codes, dayOf, facts } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import type { Screen } from '../frame.ts'
+import { historyOf } from '../history.ts'
 import { listOf, pageSize, type Column, type Listing } from '../list.ts'
-import { attemptField } from '../shown-once.ts'
-import { formAt, screenAt, type Dashboard, type Outcome, type Submission, type Visit } from '../visit.ts'
+import { formAt, screenAt, type Dashboard, type Visit } from '../visit.ts'
 import { attempt, attemptForm } from './attempt.ts'
 import { apiPathOf, issuersPath, way, type Issuer, type Rule } from './issuer.ts'
-import { addRule, endRuleAt, mendedRule, ruleScreen, ruleTable } from './rules.ts'
+import { change, changeScreen, create, creationScreen, mendedChange, mendedCreation } from './issuer-change.ts'
+import {
+  addRule, changeRule, endRuleAt, mendedRule, mendedRuleChange, ruleChangeScreen, ruleScreen, ruleTable
+} from './rules.ts'
 
 const empty = `No issuer is trusted yet. A workload of a trusted platform gets tokens by the identity that it has there:
 there is no secret to store.`
 
 export function trustedIssuerScreens (app: Dashboard): void {
   screenAt(app, '/trusted-issuers', listScreen)
-  screenAt(app, '/trusted-issuers/new', visit => creationScreen(visit, null))
-  formAt(app, '/trusted-issuers', create, (sent, refusal) => creationScreen(sent, refusal))
+  screenAt(app, '/trusted-issuers/new', creationScreen)
+  formAt(app, '/trusted-issuers', create, mendedCreation)
   formAt(app, '/trusted-issuers/try', attempt)
   screenAt(app, '/trusted-issuers/:id', issuerScreen)
+  screenAt(app, '/trusted-issuers/:id/change', changeScreen)
+  formAt(app, '/trusted-issuers/:id/change', change, mendedChange)
   screenAt(app, '/trusted-issuers/:id/rules/new', ruleScreen)
   formAt(app, '/trusted-issuers/:id/rules', addRule, mendedRule)
+  screenAt(app, '/trusted-issuers/:id/rules/:rule/change', ruleChangeScreen)
+  formAt(app, '/trusted-issuers/:id/rules/:rule/change', changeRule, mendedRuleChange)
   endRuleAt(app)
   endingAt<Issuer>(app, '/trusted-issuers/:id/delete', {
     place: issuersPath,
@@ -70,110 +77,51 @@ async function listScreen ({ api, me, query }: Visit): Promise<Screen> {
   }
 }
 
-interface Preset { name: string, issuer: string | null }
-
-const fields = ['name', 'issuer', 'jwks', 'jwksUri', 'audiences']
-
-async function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | null): Promise<Screen> {
-  const field = 'field' in visit ? visit.field : () => ''
-  const { data: presets } = await visit.api.get<{ data: Preset[] }>('/trusted-issuer-presets')
-  const problem = refusal === null ? null : problemIn(refusal)
-  return {
-    title: 'Trust an issuer',
-    path: way,
-    place: issuersPath,
-    lead: 'Its workloads get nothing until a rule says what.',
-    content: html`<form class="panel" method="post" action="${issuersPath}">!${attemptField()}
-!${alertOf(problem, fields)}
-!${textField({
-  name: 'name', label: 'Name', value: field('name'), required: true, problem: problemAt(problem, 'name')
-})}
-!${selectField({
-  name: 'preset',
-  label: 'Platform',
-  options: presets.map(({ name, issuer }) => [name, issuer === null ? name : `${name} (${issuer})`] as const),
-  chosen: field('preset') || 'kubernetes'
-})}
-!${textField({
-  name: 'issuer',
-  label: 'Issuer',
-  value: field('issuer'),
-  hint: 'The iss of its tokens. Empty: that of the platform. A trust domain of SPIFFE: spiffe://prod.acme.test',
-  problem: problemAt(problem, 'issuer')
-})}
-!${textArea({
-  name: 'jwks',
-  label: 'Keys',
-  value: field('jwks'),
-  hint: 'A JWK Set or a SPIFFE bundle. Empty: its discovery document says where they are.',
-  problem: problemAt(problem, 'jwks')
-})}
-!${textField({
-  name: 'jwksUri', label: 'URL of its keys', value: field('jwksUri'), problem: problemAt(problem, 'jwksUri')
-})}
-<p class="actions"><button type="submit" class="primary">Trust issuer</button>
-<a class="button" href="${issuersPath}">Cancel</a></p></form>`
-  }
-}
-
-async function create ({ api, me, field }: Submission): Promise<Outcome> {
-  const optional = (name: string) => field(name).trim() || undefined
-  const jwks = optional('jwks')
-  const made = await api.change<Issuer>('POST', '/trusted-issuers', {
-    idempotencyKey: field('attempt'),
-    body: {
-      organization: me.member.organization,
-      name: field('name').trim(),
-      preset: field('preset'),
-      issuer: optional('issuer'),
-      jwksUri: optional('jwksUri'),
-      jwks: jwks === undefined ? undefined : parsed(jwks),
-    }
-  })
-  return { to: `${issuersPath}/${made.id}` }
-}
-
-/** What is no JSON object, the API refuses in its own words. */
-function parsed (text: string): object {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? value : {}
-  } catch {
-    return {}
-  }
-}
-
 async function issuerScreen (visit: Visit): Promise<Screen> {
   const { api, me, query } = visit
   const issuer = await api.get<Issuer>(apiPathOf(visit))
+  const { id, name, profile } = issuer
   const after = query('after')
-  const rules = await api.get<Listing<Rule>>('/workload-rules', {
-    limit: pageSize, issuer: issuer.id, cursor: after || undefined
-  })
+  const [rules, history] = await Promise.all([
+    api.get<Listing<Rule>>('/workload-rules', { limit: pageSize, issuer: id, cursor: after || undefined }),
+    historyOf(visit, id, eventWords)
+  ])
   const mayWrite = may(me, 'trusted-issuers:write')
-  const hasRules = issuer.profile === 'workload'
+  const hasRules = profile === 'workload'
+  const page = `${issuersPath}/${id}`
   return {
-    title: issuer.name,
+    title: name,
     path: way,
     place: issuersPath,
-    ...(mayWrite && hasRules
-      ? { action: html`<a class="button primary" href="${issuersPath}/${issuer.id}/rules/new">Add a rule</a>` }
+    ...(mayWrite
+      ? {
+          action: html`<div class="actions"><a class="button" href="${page}/change">Change</a>
+<a class="button danger" href="${page}/delete">Delete issuer</a>
+!${hasRules ? html`<a class="button primary" href="${page}/rules/new">Add a rule</a>` : ''}</div>`
+        }
       : {}),
-    content: html`!${facts([
-  ['Issuer', html`<code>${issuer.issuer}</code>`],
-  ['Audience of its tokens', html`<code>${issuer.audience}</code>`],
-  ['Keys', html`${issuer.jwksUri ?? (issuer.keys === 'inline' ? 'kept here' : 'by its discovery document')}`],
-  ['Algorithms', html`${issuer.algorithms.join(', ')}`],
-  ['Longest life of a token', html`${issuer.maxAge} seconds`],
-  ['Each jti', html`${issuer.singleUse ? 'once' : 'again and again'}`],
-])}
+    content: html`!${settingsOf(issuer)}
 !${hasRules
 ? html`<h2>Rules</h2>
 !${ruleTable(issuer, rules, after, mayWrite)}`
 : ''}
 !${attemptForm()}
-!${mayWrite
-? html`<p class="actions"><a class="button" href="${issuersPath}/${issuer.id}/delete">Delete issuer</a></p>`
-: ''}`
+!${history}`
   }
+}
+
+function settingsOf (
+  { profile, issuer, audience, audiences, jwksUri, keys, ca, algorithms, maxAge, singleUse, anchors }: Issuer
+): string {
+  const source = jwksUri ?? (keys === 'inline' ? 'kept here' : 'by its discovery document')
+  return facts([
+    ['Issuer', html`<code>${issuer}</code>`],
+    ['Its tokens are of', profile === 'id-jag' ? 'people (ID-JAG)' : 'workloads'],
+    ['Audience of its tokens', codes([audience, ...audiences])],
+    ['Keys', html`${source}${ca === null ? '' : ', with an authority of its own'}`],
+    ['Algorithms', html`${algorithms.join(', ')}`],
+    ['Longest life of a token', html`${maxAge} seconds`],
+    ['Each token is taken', singleUse ? 'once' : 'again and again'],
+    ...(profile === 'id-jag' ? [] : [['Claims that tenants cannot choose', codes(anchors)] as const])
+  ])
 }

@@ -15,7 +15,7 @@ import { recordOf } from '../provider/client-authentication.ts'
 import { contextOf } from '../provider/request-context.ts'
 import { OAuthError } from '../shared/oauth-error.ts'
 import { assertionOptions, keysUnavailable, publicRefusal, type WorkloadGrantOptions } from './workload-grant.ts'
-import { detailOf, issueToWorkload, NoToken, type WorkloadTokenOptions } from './workload-token.ts'
+import { detailOf, issueToWorkload, NoToken, type NoTokenReason, type WorkloadTokenOptions } from './workload-token.ts'
 
 /** The value of `authorization_grant_profiles_supported`, where an issuer is trusted for it. */
 export const idJagProfile = 'urn:ietf:params:oauth:grant-profile:id-jag'
@@ -89,9 +89,10 @@ async function resourceOf (
 }
 
 function refused (
-  { refusals }: WorkloadTokenOptions, { client, http }: IdJagRequest, { subject, issuers }: Examination,
-  reason: string, detail: string
+  { refusals, telemetry: { metrics } }: WorkloadTokenOptions, { client, http }: IdJagRequest,
+  { subject, issuers }: Examination, reason: NoTokenReason, detail: string
 ): OAuthError {
+  metrics.assertions.increment(reason, 'id-jag')
   const about = issuers.find(each => each.reason === reason || each.reason === null)
   refusals.record({
     type: 'workload.refused',

@@ -14,9 +14,11 @@ import { internet, systemNetwork, type Network } from '../../fetch/network.ts'
 import { outboundFetch, OutboundFailure, type OutboundFetch } from '../../fetch/outbound-fetch.ts'
 import { isPublicAddress } from '../../fetch/public-address.ts'
 import { limitJsonBody } from '../../http/json-limits.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
 
 export interface IssuerKeysOptions {
   clock: Clock
+  metrics: Pick<Metrics, 'issuerKeyFetches'>
   /** The way to the hosts of issuers, for tests and demos; rules about addresses hold on it, too. */
   network?: Network | undefined
 }
@@ -44,7 +46,7 @@ interface Kept {
   asking: Promise<void> | null
 }
 
-export function issuerKeys ({ clock, network }: IssuerKeysOptions): IssuerKeys {
+export function issuerKeys ({ clock, network, metrics }: IssuerKeysOptions): IssuerKeys {
   const kept = lru<Kept>(mostKept)
   const keptOf = (issuer: TrustedIssuer): Kept => {
     const source = JSON.stringify([issuer.issuer, issuer.keys, issuer.organizationId])
@@ -62,10 +64,12 @@ export function issuerKeys ({ clock, network }: IssuerKeysOptions): IssuerKeys {
       const { keys, headers } = await fetchedKeys(fetchFor(issuer, source, network), issuer, source)
       entry.keys = keys
       entry.freshUntil = clock().getTime() + freshFor(headers, clock(), lifetime) * 1_000
+      metrics.issuerKeyFetches.increment('fetched')
     } catch (error) {
       const { sentence, mayBeThere } = problemOf(error, issuer)
       entry.problem = sentence
       if (!mayBeThere) entry.keys = null
+      metrics.issuerKeyFetches.increment(error instanceof OutboundFailure ? error.reason : 'unusable')
     }
   }
   return {

@@ -12,7 +12,7 @@ import { OAuthError } from '../shared/oauth-error.ts'
 import { paths } from '../shared/paths.ts'
 import { fetchCooldown } from './issuer-keys.ts'
 import {
-  detailOf, isFor, issueToWorkload, NoToken, type WorkloadTokenOptions
+  detailOf, isFor, issueToWorkload, NoToken, type NoTokenReason, type WorkloadTokenOptions
 } from './workload-token.ts'
 
 export interface WorkloadGrantOptions extends WorkloadTokenOptions { issuerKeys: IssuerKeys }
@@ -32,7 +32,7 @@ export function workloadGrant (options: WorkloadGrantOptions): OwnGrant {
       const found = client === 'unknown'
         ? { ok: false as const, reason: 'wrong_client' as const, detail: 'There is no such client.', ...nothing }
         : await examine(assertionOptions(options), { text, profile: 'workload', client })
-      if (!found.ok) throw refused(found.reason, found.detail, found)
+      if (!found.ok) throw refused(options, found.reason, found.detail, found)
       return await answerTo(options, request, found)
     },
   }
@@ -53,9 +53,11 @@ async function answerTo (
     rule.clientId === null ? null : options.registry.client(rule.clientId),
     options.registry.resource(rule.resourceId)
   ])
-  if (rule.clientId !== null && client === null) throw refused('wrong_client', 'The client of the rule is gone.', found)
+  if (rule.clientId !== null && client === null) {
+    throw refused(options, 'wrong_client', 'The client of the rule is gone.', found)
+  }
   if (resource === null || resource.revokedAt !== null) {
-    throw refused('wrong_resource', 'The resource of the rule is gone.', found)
+    throw refused(options, 'wrong_resource', 'The resource of the rule is gone.', found)
   }
   if (!isFor(resource, requestedResource(form))) {
     throw new OAuthError(400, 'invalid_target', 'The workload has no access to the requested resource.')
@@ -64,7 +66,7 @@ async function answerTo (
     trust: { id: rule.id, issuer, rule }, client, resource, limit: null, claims, subject, http, scope: form.one('scope')
   }
   return await issueToWorkload(options, vouched).catch((error: unknown) => {
-    throw error instanceof NoToken ? refused(error.reason, error.message, found) : error
+    throw error instanceof NoToken ? refused(options, error.reason, error.message, found) : error
   })
 }
 
@@ -106,8 +108,10 @@ function trustOf (reason: string, issuers: Examination['issuers']): TrustedIssue
 
 /** Its sender learns nothing but that: the precise reason stands in the audit log of the owner of the trust. */
 function refused (
-  reason: string, detail: string, { subject, issuers }: Pick<Examination, 'subject' | 'issuers'>
+  { telemetry: { metrics } }: WorkloadGrantOptions, reason: NoTokenReason, detail: string,
+  { subject, issuers }: Pick<Examination, 'subject' | 'issuers'>
 ): OAuthError {
+  metrics.assertions.increment(reason, 'workload')
   const about = trustOf(reason, issuers)
   const entry = {
     type: 'workload.refused' as const,

@@ -22,7 +22,7 @@ import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
 import { signJwt } from '../../domain/tokens/jws.ts'
 import { signerFor, type KeyRing } from '../../domain/tokens/signing-key.ts'
 import type { WorkloadTokenClaims } from '../../domain/tokens/token-claims.ts'
-import type { AssertionClaims, AssertionSubject } from '../../domain/workloads/assertion.ts'
+import type { AssertionClaims, AssertionReason, AssertionSubject } from '../../domain/workloads/assertion.ts'
 import { actsForOrganization, revisionOf, type WorkloadTrust } from '../../domain/workloads/trusted-issuer.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import { inSpan } from '../../telemetry/tracing.ts'
@@ -44,11 +44,15 @@ export interface WorkloadTokenOptions {
   telemetry: Telemetry
 }
 
-/** Why a trust gives nothing; for the audit log. */
-export class NoToken extends Error {
-  readonly reason: string
+/** Why an authentic assertion gets nothing; for the audit log, as are those of assertions. */
+export type NoTokenReason =
+  | AssertionReason | 'client_not_active' | 'revoked' | 'organization_suspended' | 'address_not_allowed'
+  | 'policy_denied'
 
-  constructor (reason: string, message: string) {
+export class NoToken extends Error {
+  readonly reason: NoTokenReason
+
+  constructor (reason: NoTokenReason, message: string) {
     super(message)
     this.name = 'NoToken'
     this.reason = reason
@@ -91,6 +95,7 @@ export async function issueToWorkload (options: WorkloadTokenOptions, vouched: V
     tracing, 'token issuance', () => signJwt(signerFor(options.ring(), resource.signingAlgorithm), 'at+jwt', claims)
   )
   metrics.tokens.increment(jwtBearer)
+  metrics.assertions.increment('taken', trust.issuer.profile)
   options.tokens.count(claims.client_id, organizationId)
   if (client !== null) options.usage.touch(client.id, now)
   recordAdmission(options, vouched, claims)
