@@ -14,6 +14,7 @@ import type { TokenMeter } from '../domain/tokens/issuance-meter.ts'
 import type { SigningKeys } from '../domain/tokens/signing-key.ts'
 import type { Store } from '../domain/store.ts'
 import type { GuardOptions } from '../guard/index.ts'
+import { largeBodies, type LargeBodies } from '../http/large-bodies.ts'
 import { auditKeys } from '../secrets/authentication-code.ts'
 import { markCursors } from './conventions/cursors.ts'
 import { tagAnswers } from './conventions/etags.ts'
@@ -99,7 +100,10 @@ export interface ManagementOptions extends ExplainDependencies {
 }
 
 /** Everything that a collection may need. */
-type Dependencies = ManagementOptions & CreationDependencies & AuditDependencies & IdentityProviderDependencies
+type Dependencies = ManagementOptions & CreationDependencies & AuditDependencies & IdentityProviderDependencies & {
+  /** Archives that are sent and read. */
+  archives: LargeBodies
+}
 
 /** The collections of the API, in the order of its document. */
 const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)[] = [
@@ -151,7 +155,9 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
 /** The plugin of the whole API: the collections, and the two routes that any credential may call about itself. */
 export function management (options: ManagementOptions): FastifyPluginAsync {
   const { issuer, prefix, guard, secrets } = options
-  const dependencies = { ...options, answers: idempotency(secrets), auditKeys: auditKeys(secrets) }
+  const dependencies = {
+    ...options, answers: idempotency(secrets), auditKeys: auditKeys(secrets), archives: largeBodies()
+  }
   return async app => {
     app.setErrorHandler(presentError)
     app.addHook('onSend', forbidCaching)

@@ -1,6 +1,7 @@
 /** Storage that a server can start on: opened, brought to the state that this version needs, with its signing keys. */
 import type { Clock } from '../base/clock.ts'
 import { closeOffOlderRows, openChains } from '../domain/audit/retention.ts'
+import { reseal, type SealedKind } from '../domain/audit/resealing.ts'
 import { isBegun } from '../domain/audit/verification.ts'
 import { systemActor } from '../domain/core/actor.ts'
 import { seedResources, type Seed } from '../domain/declaration/built-in-resources.ts'
@@ -8,11 +9,12 @@ import { adoptIdentifiers } from '../domain/declaration/identifier-adoption.ts'
 import { seedOperators } from '../domain/members/operators-organization.ts'
 import { hostResourceId } from '../domain/resources/resource.ts'
 import { styles } from '../domain/resources/style.ts'
-import { resealSkills } from '../domain/registries/skill-bundle.ts'
-import { resealSources } from '../domain/registries/third-party-source.ts'
-import { resealProviderKeys } from '../domain/spending/provider-key-sealing.ts'
+import type { Repositories } from '../domain/store.ts'
+import { sealedSkills } from '../domain/registries/skill-bundle.ts'
+import { sealedSources } from '../domain/registries/third-party-source.ts'
+import { sealedProviderKeys } from '../domain/spending/provider-key.ts'
 import { openSigningKeys } from '../domain/tokens/key-ring.ts'
-import type { SigningKeys } from '../domain/tokens/signing-key.ts'
+import { sealedSigningKeys, type SigningKeys } from '../domain/tokens/signing-key.ts'
 import { auditKeys } from '../secrets/authentication-code.ts'
 import { asConfigurationError } from './engine/start-failures.ts'
 import { openStorage, type StorageOptions } from './index.ts'
@@ -32,6 +34,10 @@ export interface PreparedStorage {
   storage: Storage
   signingKeys: SigningKeys
 }
+
+/** Everything that is sealed under LATCHKEY_SECRET, apart from the audit chains, which seal themselves as they grow. */
+const sealedKinds: readonly SealedKind<Repositories>[] =
+  [sealedSigningKeys, sealedProviderKeys, sealedSources, sealedSkills]
 
 /**
  * Opens the database at `url` and prepares it. The signing keys are reloaded after every change of them.
@@ -75,10 +81,8 @@ async function prepareDatabase (
     ...resources,
   ])
   await seedOperators(store, clock)
-  await resealSkills(store, secrets)
-  await resealSources(store, secrets)
+  await reseal({ store, clock, actor: systemActor }, sealedKinds, secrets)
   const signingKeys = await openSigningKeys(store, clock, secrets, () => registry.signingKeys())
-  await resealProviderKeys({ store, clock, actor: systemActor }, secrets)
   // A new database has its first audit row now.
   await isBegun(store.audit)
   return signingKeys

@@ -1,6 +1,7 @@
 /** Provider keys over real HTTP, on both databases: sealed, leased by gateways alone, and under the newest secret. */
 import tap, { type Test } from 'tap'
-import { resealProviderKeys } from '../../src/domain/spending/provider-key-sealing.ts'
+import { reseal } from '../../src/domain/audit/resealing.ts'
+import { sealedProviderKeys } from '../../src/domain/spending/provider-key.ts'
 import { systemActor } from '../../src/domain/core/actor.ts'
 import { providerKeySealing, unseal } from '../../src/secrets/sealing.ts'
 import { newSecret } from '../../src/secrets/random.ts'
@@ -110,11 +111,11 @@ for (const { name, server } of servers) {
     const { store, clock } = latchkey.operation
     const operation = { store, clock, actor: systemActor }
     const newest = newSecret()
-    t.ok(await resealProviderKeys(operation, [newest, server.secret]) > 0)
-    t.equal(await resealProviderKeys(operation, [newest, server.secret]), 0)
+    t.ok(await reseal(operation, [sealedProviderKeys], [newest, server.secret]) > 0)
+    t.equal(await reseal(operation, [sealedProviderKeys], [newest, server.secret]), 0)
     t.equal(unseal((await store.providerKeys.get(id))!.sealedKey, [newest], id, providerKeySealing), secretOf('older'))
     t.match(await lease(id), { status: 503, json: { code: 'NOT_READY' } }, 'this server does not know that secret')
-    await resealProviderKeys(operation, [server.secret, newest])
+    await reseal(operation, [sealedProviderKeys], [server.secret, newest])
     t.equal((await lease(id)).json.key, secretOf('older'))
   })
 

@@ -221,7 +221,7 @@ for (const { name: database, server } of servers) {
     const [bundle, donor] = [await store.skillBundles.get(id), await store.skillBundles.get(other.id)]
     t.equal((await download(server, id)).status, 200)
     await store.transaction(async tx => {
-      await tx.skillBundles.reseal({ id, seal: donor!.seal, sealedBy: bundle!.sealedBy })
+      await tx.skillBundles.reseal({ id, from: bundle!.seal, to: donor!.seal, sealedBy: bundle!.sealedBy })
     })
     for (const path of [`/skills/${id}`, `/skills/${id}/archive`]) {
       t.match(await server.admin('GET', path), { status: 500, json: { code: 'RECORD_ALTERED' } })

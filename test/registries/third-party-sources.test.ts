@@ -98,6 +98,71 @@ for (const { name: database, server } of servers) {
     t.strictSame((await admin('GET', `/third-party-sources/${source.id}/content`)).json.content, registry)
   })
 
+  tap.test(`OC-19: the pages of a registry are one list; a page that fails or a cursor that loops leaves the former one [${database}]`, async t => {
+    const paged = `https://paged-${database}.example/v0.1/servers?version=latest`
+    const source = await create({ url: paged, headers: { authorization: secretHeader } })
+    const asked: string[] = []
+    const serve = (pages: Record<string, Json | number>) => {
+      asked.length = 0
+      for (const [cursor, page] of Object.entries(pages)) {
+        host.serves(cursor === '' ? paged : `${paged}&cursor=${cursor}`, (request: IncomingMessage, response: ServerResponse) => {
+          asked.push(`${cursor} ${request.headers.authorization} ${request.headers['if-none-match']}`)
+          response.writeHead(typeof page === 'number' ? page : 200, { 'content-type': 'application/json', etag: '"v1"' })
+            .end(JSON.stringify(page))
+        })
+      }
+    }
+    const page = (name: string, nextCursor?: unknown) =>
+      ({ servers: [name], metadata: { count: 1, ...(nextCursor === undefined ? {} : { nextCursor }) } })
+    const refresh = async () => {
+      clock.advance(61)
+      return (await admin('POST', `/third-party-sources/${source.id}/refresh`)).json.lastFetch
+    }
+    const content = async () => (await admin('GET', `/third-party-sources/${source.id}/content`)).json.content
+    serve({ '': page('one', 'a'), a: page('two', 'b'), b: page('three') })
+    t.match(await refresh(), { status: 200, error: null })
+    const whole = { servers: ['one', 'two', 'three'], metadata: { count: 3 } }
+    t.strictSame(await content(), whole)
+    t.strictSame(asked, ['', 'a', 'b'].map(cursor => `${cursor} ${secretHeader} undefined`), 'with headers, anew')
+
+    serve({ '': page('new', 'a'), a: page('two', 'b'), b: 500 })
+    t.match(await refresh(), { status: 500, error: /^fails at page 3, which .*500/ })
+    t.strictSame(await content(), whole)
+    for (const loop of [{ '': page('new', 'a'), a: page('two', 'a') }, { '': page('new', 'a'), a: page('two', 'b'), b: page('x', 'a') }]) {
+      serve(loop)
+      t.match(await refresh(), { error: 'names a page for the second time' })
+      t.equal(asked.length, Object.keys(loop).length, 'no page is asked twice')
+    }
+    serve({ '': page('new', 'a'), a: { data: [] } })
+    t.match(await refresh(), { error: /^fails at page 2, which has no list of servers/ })
+    t.strictSame(await content(), whole)
+
+    const many = Array.from({ length: 25 }, (_, n) => [n === 0 ? '' : `p${n}`, page(`s${n}`, `p${n + 1}`)])
+    serve(Object.fromEntries(many) as Record<string, Json>)
+    t.match(await refresh(), { status: 200, error: null })
+    t.match(await content(), { servers: { length: 20 }, metadata: { count: 20, nextCursor: 'p20' } })
+    t.equal(asked.length, 20)
+    const large = (n: number) => ({ servers: ['x'.repeat(500_000)], metadata: { nextCursor: `p${n}` } })
+    serve({ '': large(1), p1: large(2), p2: large(3), p3: large(4), p4: large(5) })
+    t.match(await refresh(), { status: 200, error: null })
+    t.match(await content(), { servers: { length: 4 }, metadata: { nextCursor: 'p4' } })
+    serve({ '': page('one', 7) })
+    t.match(await refresh(), { error: null })
+    t.equal(asked.length, 1, 'what is no text is no cursor')
+  })
+
+  tap.test(`OC-19: a name that turns inwards between two pages is refused at the second [${database}]`, async t => {
+    const turning = `https://turning-${database}.example/servers`
+    const source = await create({ url: turning })
+    host.serves(turning, (_request: IncomingMessage, response: ServerResponse) => {
+      host.names(`turning-${database}.example`, ['169.254.169.254'])
+      response.writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ servers: [], metadata: { nextCursor: 'a' } }))
+    })
+    const { json: { lastFetch } } = await admin('POST', `/third-party-sources/${source.id}/refresh`)
+    t.match(lastFetch, { status: null, error: 'fails at page 2, which cannot be fetched' })
+  })
+
   tap.test(`OC-19: no source leads into this network, by its URL or by its name [${database}]`, async t => {
     const { id: organization } = await server.createOrganization()
     const made = async (input: Json) => await admin('POST', '/third-party-sources', {

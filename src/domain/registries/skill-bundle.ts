@@ -6,6 +6,7 @@ import { newId } from '../../secrets/random.ts'
 import { change, type RecordKind } from '../audit/change.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
+import { everyBatch, type Reseal, type SealedKind } from '../audit/resealing.ts'
 import { requireVisible, type Operation, type Revised } from '../core/operation.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireActiveOrganization, type OrganizationPort } from '../tenancy/organization.ts'
@@ -55,10 +56,10 @@ export interface SkillBundleRepository {
   page (query: PageQuery, filter: SkillFilter): Promise<Page<SkillBundle>>
   /** Of an organization: how many versions there are, and the bytes of their archives together. */
   taken (organizationId: string): Promise<{ versions: number, bytes: number }>
-  /** At most `limit` bundles whose mark is under another secret. */
-  sealedByOthers (secretId: string, limit: number): Promise<SkillBundle[]>
-  /** Replaces the mark. */
-  reseal (bundle: Pick<SkillBundle, 'id' | 'seal' | 'sealedBy'>): Promise<void>
+  /** A batch of the bundles behind an id whose mark is under another secret; empty: there are no more. */
+  sealedByOthers (secretId: string, after: string): Promise<SkillBundle[]>
+  /** Replaces the mark. False: the bundle has another one. */
+  reseal (reseal: Reseal): Promise<boolean>
 }
 
 export interface SkillBundlePort { skillBundles: SkillBundleRepository }
@@ -155,19 +156,19 @@ export function requireUnaltered (bundle: SkillBundle, secrets: readonly string[
   throw new Failure('record_altered', { detail: `the digest of ${bundle.id} is not the one that was sealed` })
 }
 
-/**
- * Marks the bundles anew whose mark is under an older one of `secrets`; returns how many. One whose mark none of them
- * made stays as it is, and is not signed.
- */
-export async function resealSkills (store: SkillBundlePort, secrets: readonly string[]): Promise<number> {
-  const bundles = await store.skillBundles.sealedByOthers(secretId(secrets[0]!), mostResealed)
-  const good = bundles.filter(bundle => readMarked(bundle.seal, secrets, purposeOf(bundle)) === bundle.digest)
-  for (const bundle of good) await store.skillBundles.reseal({ id: bundle.id, ...sealOf(bundle, secrets) })
-  return good.length
+/** A bundle whose mark no known secret made is not marked anew, and not signed. */
+export const sealedSkills: SealedKind<SkillBundlePort> = {
+  event: null,
+  async * read ({ skillBundles }, secrets) {
+    const newest = secretId(secrets[0]!)
+    for await (const bundle of everyBatch(async after => await skillBundles.sealedByOthers(newest, after))) {
+      const { id, organizationId, seal: sealed } = bundle
+      const isGood = readMarked(sealed, secrets, purposeOf(bundle)) === bundle.digest
+      yield { id, organizationId, sealed, anew: isGood ? sealOf(bundle, secrets).seal : null }
+    }
+  },
+  write: async (tx, reseal) => await tx.skillBundles.reseal(reseal),
 }
-
-/** At one start; older secrets have to stay in LATCHKEY_SECRET as long as any is left. */
-const mostResealed = 100_000
 
 /** How they are found, kept and audited. */
 const skillBundles: RecordKind<SkillBundle, SkillBundlePort> = {

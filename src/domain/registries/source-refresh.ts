@@ -39,7 +39,6 @@ export async function refreshSource (
       message: 'The sources of this organization were asked too often; wait a minute.'
     })
   }
-  asking.limiter.count(source.organizationId)
   const answer = await ask(operation, source, asking)
   return await store.transaction(async tx => {
     const present = requireVisible(actor, await tx.thirdPartySources.get(id), 'third-party source', id)
@@ -56,12 +55,89 @@ export async function refreshSource (
 }
 
 async function ask (
-  { store }: Operation<ThirdPartySourcePort>, source: ThirdPartySource, { fetch, secrets }: Asking
+  { store, clock }: Operation<ThirdPartySourcePort>, source: ThirdPartySource, { fetch, limiter, secrets }: Asking
 ): Promise<SourceAnswer> {
+  const { organizationId, kind } = source
+  const headers = headersOf(source, secrets)
+  const askPage = async (url: string, etag: string | null): Promise<SourceAnswer> => {
+    if (limiter.exhausted(organizationId) !== null) return failed(null, 'has more pages than are asked in a minute')
+    limiter.count(organizationId)
+    const answer = await fetch({ url, headers, etag })
+    const error = answer.error ?? (answer.document === null ? null : problemOf(kind, answer.document))
+    return { ...answer, error }
+  }
   const kept = source.fetchedAt === null ? null : await store.thirdPartySources.documentOf(source.id)
-  const answer = await fetch({ url: source.url, headers: headersOf(source, secrets), etag: kept?.etag ?? null })
-  const error = answer.error ?? (answer.document === null ? null : problemOf(source.kind, answer.document))
-  return { ...answer, error }
+  const first = await askPage(source.url, kept?.etag ?? null)
+  if (kind !== 'mcp-registry' || first.error !== null || first.document === null) return first
+  const end = clock().getTime() + longestMs
+  return await withNextPages(first, async cursor => {
+    if (clock().getTime() > end) return failed(null, 'was not reached in half a minute')
+    const url = new URL(source.url)
+    url.searchParams.set('cursor', cursor)
+    return await askPage(url.href, null)
+  })
+}
+
+/** A page of a registry, by the MCP registry API v0.1. */
+interface RegistryPage { servers: unknown[], metadata?: { nextCursor?: unknown } | null }
+
+/** The most pages of a registry that are kept, the most characters of them, and milliseconds until the last is asked. */
+const mostPages = 20
+const mostCharacters = 2 * 1024 * 1024
+const longestMs = 30_000
+const longestCursor = 1_024
+
+/**
+ * The first page with those behind it, as one list. What is beyond the bounds is left out, and the list keeps its
+ * cursor then. A page that fails, or a cursor for the second time, is a failure of the whole.
+ */
+async function withNextPages (
+  first: SourceAnswer, ask: (cursor: string) => Promise<SourceAnswer>
+): Promise<SourceAnswer> {
+  const { content } = first.document!
+  const pages = [JSON.parse(content) as RegistryPage]
+  const followed = new Set<string>()
+  let characters = content.length
+  let cursor = cursorOf(pages[0]!)
+  while (cursor !== null && pages.length < mostPages) {
+    if (followed.has(cursor)) return failed(first.status, 'names a page for the second time')
+    followed.add(cursor)
+    const { status, error, document } = await ask(cursor)
+    if (document === null || error !== null) {
+      return failed(status, `fails at page ${pages.length + 1}, which ${error ?? 'is empty'}`)
+    }
+    characters += document.content.length
+    if (characters > mostCharacters) break
+    pages.push(JSON.parse(document.content) as RegistryPage)
+    cursor = cursorOf(pages.at(-1)!)
+  }
+  return pages.length === 1 ? withoutTag(first, cursor) : { ...first, document: joined(pages, cursor) }
+}
+
+/** An unchanged first page says nothing of the pages behind it: only a list of one page keeps its entity tag. */
+function withoutTag (answer: SourceAnswer, cursor: string | null): SourceAnswer {
+  return cursor === null ? answer : { ...answer, document: { ...answer.document!, etag: null } }
+}
+
+function joined (pages: readonly RegistryPage[], nextCursor: string | null): SourceDocument {
+  const servers = pages.flatMap(page => page.servers)
+  const { nextCursor: _, ...metadata } = pages[0]!.metadata ?? {}
+  const list = {
+    ...pages[0],
+    servers,
+    metadata: { ...metadata, count: servers.length, ...(nextCursor === null ? {} : { nextCursor }) }
+  }
+  return { content: JSON.stringify(list), etag: null }
+}
+
+/** Null: the page is the last one. */
+function cursorOf ({ metadata }: RegistryPage): string | null {
+  const cursor = typeof metadata === 'object' ? metadata?.nextCursor : undefined
+  return typeof cursor === 'string' && cursor !== '' && cursor.length <= longestCursor ? cursor : null
+}
+
+function failed (status: number | null, error: string): SourceAnswer {
+  return { status, error, document: null }
 }
 
 /** Why a document is none of its kind; null: it is. */

@@ -1,9 +1,6 @@
 /** The request that a third-party source is asked with: its URL, and the headers that an organization may send. */
 import { Failure } from '../../base/errors.ts'
 
-/** The purpose of sealed headers: see secrets/sealing.ts. */
-export const sourceSealing = 'third-party source headers v1'
-
 const longestUrl = 2_048
 const mostHeaders = 10
 const longestValue = 4_096

@@ -2,14 +2,15 @@
 import { Failure } from '../../base/errors.ts'
 import { secretId } from '../../secrets/authentication-code.ts'
 import { newId } from '../../secrets/random.ts'
-import { seal, unseal } from '../../secrets/sealing.ts'
+import { seal, sealAnew, sourceSealing, unseal } from '../../secrets/sealing.ts'
 import { change, load, type RecordKind } from '../audit/change.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
+import { everyBatch, type Reseal, type SealedKind } from '../audit/resealing.ts'
 import { requireVisible, type Operation, type Revised } from '../core/operation.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireActiveOrganization, type OrganizationPort } from '../tenancy/organization.ts'
-import { requireHeaders, requireSourceUrl, sourceSealing } from './source-request.ts'
+import { requireHeaders, requireSourceUrl } from './source-request.ts'
 
 /** `mcp-registry`: the list of an MCP registry. `skills`: a list of skills, in any JSON. */
 export const sourceKinds = ['mcp-registry', 'skills'] as const
@@ -55,10 +56,10 @@ export interface ThirdPartySourceRepository {
   recordFetch (source: ThirdPartySource, document: SourceDocument | null): Promise<void>
   /** Removes the kept document. */
   forgetDocument (id: string): Promise<void>
-  /** At most `limit` sources whose headers are sealed under another secret. */
-  sealedByOthers (secretId: string, limit: number): Promise<ThirdPartySource[]>
-  /** Replaces the seal of the headers. */
-  reseal (source: Pick<ThirdPartySource, 'id' | 'sealedHeaders' | 'sealedBy'>): Promise<void>
+  /** A batch of the sources behind an id whose headers are sealed under another secret; empty: there are no more. */
+  sealedByOthers (secretId: string, after: string): Promise<ThirdPartySource[]>
+  /** Replaces the seal of the headers. False: they have another one. */
+  reseal (reseal: Reseal): Promise<boolean>
 }
 
 export interface ThirdPartySourcePort { thirdPartySources: ThirdPartySourceRepository }
@@ -153,17 +154,17 @@ export function headersOf (
   throw new Failure('record_altered', { detail: `the headers of ${id} were sealed under another secret, or altered` })
 }
 
-/** Seals headers under the first of `secrets` that are under an older one; returns how many. */
-export async function resealSources (store: ThirdPartySourcePort, secrets: readonly string[]): Promise<number> {
-  const found = await store.thirdPartySources.sealedByOthers(secretId(secrets[0]!), 1_000)
-  let resealed = 0
-  for (const source of found) {
-    const text = unseal(source.sealedHeaders!, secrets, source.id, sourceSealing)
-    if (text === null) continue
-    await store.thirdPartySources.reseal({ id: source.id, ...sealed(source.id, JSON.parse(text) as Headers, secrets) })
-    resealed++
-  }
-  return resealed
+export const sealedSources: SealedKind<ThirdPartySourcePort> = {
+  event: null,
+  async * read ({ thirdPartySources }, secrets) {
+    const newest = secretId(secrets[0]!)
+    for await (const source of everyBatch(async after => await thirdPartySources.sealedByOthers(newest, after))) {
+      const { id, organizationId } = source
+      const sealed = source.sealedHeaders!
+      yield { id, organizationId, sealed, anew: sealAnew(sealed, secrets, id, sourceSealing) }
+    }
+  },
+  write: async (tx, reseal) => await tx.thirdPartySources.reseal(reseal),
 }
 
 /** How they are found, kept and audited. */

@@ -2,12 +2,13 @@
 import { Failure } from '../../base/errors.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
-import { providerKeySealing, seal, unseal } from '../../secrets/sealing.ts'
+import { providerKeySealing, seal, sealAnew, unseal } from '../../secrets/sealing.ts'
 import { change, load, type RecordKind } from '../audit/change.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
+import type { Reseal, SealedKind } from '../audit/resealing.ts'
 import { requireVisible, type Operation, type Revised } from '../core/operation.ts'
-import type { Page, PageQuery } from '../core/page.ts'
+import { everyRow, type Page, type PageQuery } from '../core/page.ts'
 import { requireDeployment } from '../members/delegation.ts'
 import { requireActiveOrganization, type OrganizationPort } from '../tenancy/organization.ts'
 
@@ -39,8 +40,8 @@ export interface ProviderKeyRepository {
   of (organizationId: string | null, provider: string): Promise<ProviderKey | null>
   /** Replaces the text and what is shown of it; returns it with its next revision. */
   update (key: ProviderKey): Promise<ProviderKey>
-  /** Seals anew, if the row still has the text `from`. False: it has another one. */
-  reseal (id: string, from: string, to: string): Promise<boolean>
+  /** Replaces the seal. False: the key has another one. */
+  reseal (reseal: Reseal): Promise<boolean>
   /** Not part of any change. */
   touch (id: string, leasedAt: Date): Promise<void>
   remove (id: string): Promise<void>
@@ -162,6 +163,17 @@ export async function leaseProviderKey (
     await tx.audit.append(auditEvent(actor, now, 'provider_key.leased', about(key)))
     return { key, text, expiresAt: new Date(now.getTime() + leaseSeconds * 1_000) }
   }, 'read committed')
+}
+
+export const sealedProviderKeys: SealedKind<ProviderKeyPort> = {
+  event: 'provider_key.resealed',
+  async * read (store, secrets) {
+    if (!await store.providerKeys.some()) return
+    for await (const { id, organizationId, sealedKey } of everyRow(query => store.providerKeys.page(query, {}))) {
+      yield { id, organizationId, sealed: sealedKey, anew: sealAnew(sealedKey, secrets, id, providerKeySealing) }
+    }
+  },
+  write: async (tx, reseal) => await tx.providerKeys.reseal(reseal),
 }
 
 /** How they are found, kept and audited. */

@@ -15,7 +15,6 @@ import {
   rotateWhenDue,
   signAtOnce
 } from './signing-key-rotation.ts'
-import { resealSigningKeys } from './signing-key-sealing.ts'
 import { revokeSigningKey } from './signing-key-revocation.ts'
 import {
   defaultAlgorithm,
@@ -39,8 +38,7 @@ interface Loaded { key: SigningKey, open: OpenSigningKey | null, verifies: Crypt
 type Stored = ReadonlyMap<string, SigningKey>
 
 /**
- * Opens the deployment's signing keys, and makes the first one in an empty store. Keys sealed under an older one of
- * `secrets` are sealed under the first. `look` returns the keys as checks see them: from the registry, if there is one.
+ * Opens the deployment's signing keys, and makes the first one in an empty store. `look` returns the keys as checks see them: from the registry, if there is one.
  * @throws ConfigurationError for a key sealed under none of `secrets`; a new key is never made then.
  */
 export async function openSigningKeys (
@@ -51,7 +49,6 @@ export async function openSigningKeys (
 ): Promise<SigningKeys> {
   const system = { store, clock, actor: systemActor }
   if ((await store.signingKeys.all()).length === 0) await makeFirstSigningKey(system, secrets)
-  await resealSigningKeys(system, secrets)
   let stored = byKid(await store.signingKeys.all())
   let loaded = await load(stored, clock, secrets)
   let current = ringAt(loaded, clock())

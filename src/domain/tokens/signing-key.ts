@@ -1,6 +1,8 @@
 /** Signing keys: their states, which one signs, and the ring of those that sign and verify now. */
 import type { CryptoKey, JWK } from 'jose'
 import type { AuditPort } from '../audit/log.ts'
+import type { Reseal, SealedKind } from '../audit/resealing.ts'
+import { sealAnew } from '../../secrets/sealing.ts'
 import { secondsAfter } from '../../base/clock.ts'
 import type { Awaitable } from '../../base/awaitable.ts'
 import type { Operation } from '../core/operation.ts'
@@ -106,14 +108,24 @@ export interface SigningKeyRepository {
   insert (key: SigningKey): Promise<void>
   /** Replaces its times and the reason of its revocation; returns it with its next revision. */
   update (key: SigningKey): Promise<SigningKey>
-  /** Replaces the sealed private half. */
-  reseal (key: Pick<SigningKey, 'kid' | 'sealedPrivateKey'>): Promise<void>
+  /** Replaces the sealed private half of the key with this kid. False: it has another one. */
+  reseal (reseal: Reseal): Promise<boolean>
   remove (kid: string): Promise<void>
   /** Oldest first. */
   all (): Promise<SigningKey[]>
 }
 
 export interface SigningKeyPort { signingKeys: SigningKeyRepository }
+
+export const sealedSigningKeys: SealedKind<SigningKeyPort> = {
+  event: 'signing_key.resealed',
+  async * read (store, secrets) {
+    for (const { kid, sealedPrivateKey: sealed } of await store.signingKeys.all()) {
+      yield { id: kid, organizationId: null, sealed, anew: sealAnew(sealed, secrets, kid) }
+    }
+  },
+  write: async (tx, reseal) => await tx.signingKeys.reseal(reseal),
+}
 
 /** A signing key with its private half unsealed: only in memory, where tokens are signed. */
 export interface OpenSigningKey { kid: string, algorithm: SigningAlgorithm, privateJwk: JWK }

@@ -1,4 +1,6 @@
 /** Skill bundles: published once as an archive, listed, downloaded with their signature, and yanked. */
+import type { FastifyReply } from 'fastify'
+import { leastUnpacked, type LargeBodies } from '../../http/large-bodies.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import { archiveFormats } from '../../domain/registries/archive.ts'
 import { mostArchiveBytes } from '../../domain/registries/archive-bounds.ts'
@@ -23,7 +25,17 @@ import {
 const readAccess = { scopes: ['skills:read'] }
 const writeAccess = { scopes: ['skills:write'] }
 
-interface Dependencies extends CreationDependencies { signingKeys: SigningKeys, secrets: readonly string[] }
+/** Milliseconds in which an archive has to be read: it is in memory until then. */
+const longestDownload = 300_000
+
+interface Dependencies extends CreationDependencies {
+  signingKeys: SigningKeys
+  secrets: readonly string[]
+  archives: LargeBodies
+}
+
+/** Failures of a transfer when there are too many. */
+const busy = ['too_many_requests', 'overloaded'] as const
 
 const mediaTypes = { zip: 'application/zip', tar: 'application/x-tar', 'tar.gz': 'application/gzip' } as const
 
@@ -80,11 +92,17 @@ export const skillRoutes = routes<Dependencies>(
 
 function publishSkillRoute (app: RouteContext, dependencies: Dependencies): void {
   // A context of its own: its routes take archives, and the others JSON.
-  app.register(async (archives: RouteContext) => {
-    takeArchives(archives)
-    archives.post('/skills', {
+  app.register(async (context: RouteContext) => {
+    takeArchives(context)
+    const { archives } = dependencies
+    context.post('/skills', {
       bodyLimit: mostArchiveBytes,
-      config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'conflict', 'payload_too_large'] },
+      config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'payload_too_large', ...busy] },
+      preParsing: (request, reply, _payload, done) => {
+        const said = Number(request.headers['content-length'] ?? mostArchiveBytes)
+        archives.hold(request, reply, Math.min(Math.max(said, leastUnpacked), mostArchiveBytes))
+        done()
+      },
       schema: {
         operationId: 'publishSkill',
         summary: 'Publish a version of a skill',
@@ -97,12 +115,14 @@ function publishSkillRoute (app: RouteContext, dependencies: Dependencies): void
       const { version, name } = request.query
       const organizationId = organizationOf(request.principal.organizationId, request.query.organization)
       const { secrets } = dependencies
-      return await createdAfter(dependencies, request, reply, async () => {
-        const read = await readBundle(sentArchive(request.body))
-        requireNamed(read.frontMatter.name, name)
-        return read
-      }, async (operation, read) =>
-        await signed(dependencies, await publishSkill(operation, { organizationId, version, read, secrets })))
+      return await archives.during(request, reply, async () => await createdAfter(
+        dependencies, request, reply, async () => {
+          const read = await archives.inTurn(async () => await readBundle(sentArchive(request.body)))
+          requireNamed(read.frontMatter.name, name)
+          return read
+        }, async (operation, read) =>
+          await signed(dependencies, await publishSkill(operation, { organizationId, version, read, secrets }))
+      ))
     })
   })
 }
@@ -149,7 +169,7 @@ function getSkillRoute (app: RouteContext, dependencies: Dependencies): void {
 
 function downloadSkillRoute (app: RouteContext, dependencies: Dependencies): void {
   app.get('/skills/:id/archive', {
-    config: { ...readAccess, failures: ['record_altered'] },
+    config: { ...readAccess, failures: ['record_altered', ...busy] },
     schema: {
       operationId: 'downloadSkill',
       summary: 'Download the archive of a skill',
@@ -161,7 +181,10 @@ function downloadSkillRoute (app: RouteContext, dependencies: Dependencies): voi
   }, async (request, reply) => {
     const operation = operationOf(dependencies, request)
     const bundle = await getSkill(operation, request.params.id, request.query.organization)
-    const archive = await archiveOf(operation, bundle, dependencies.secrets)
+    const { archives, secrets } = dependencies
+    archives.hold(request, reply, bundle.size)
+    const archive = await archives.during(request, reply, async () => await archiveOf(operation, bundle, secrets))
+    endAfter(longestDownload, reply)
     return await reply
       .header('content-type', mediaTypes[bundle.format])
       .header('content-disposition', `attachment; filename="${bundle.name}-${bundle.version}.${bundle.format}"`)
@@ -184,6 +207,12 @@ function yankSkillRoute (app: RouteContext, dependencies: Dependencies): void {
   }, async request => wireSkill(
     await yankSkill(operationOf(dependencies, request), request.params.id, request.body?.reason ?? null)
   ))
+}
+
+/** Ends a connection whose answer is not taken in this time. */
+function endAfter (milliseconds: number, { raw }: FastifyReply): void {
+  const timer = setTimeout(() => { raw.destroy() }, milliseconds).unref()
+  raw.once('close', () => { clearTimeout(timer) })
 }
 
 /** @throws Failure `invalid_request` when a deployment-wide credential names none. */

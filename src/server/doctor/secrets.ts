@@ -1,8 +1,7 @@
 /** Checks that LATCHKEY_SECRET opens what is sealed in the database, and which of its secrets are still needed. */
 import type { Config } from '../../config/config.ts'
 import { auditKeys } from '../../secrets/authentication-code.ts'
-import { providerKeyUnderOlder } from '../../domain/spending/provider-key-sealing.ts'
-import { providerKeySealing, unseal } from '../../secrets/sealing.ts'
+import { providerKeySealing, unseal, unsealOlder } from '../../secrets/sealing.ts'
 import type { Inspection } from '../../storage/migrations/inspection.ts'
 import { failed, ok, skipped, type Finding } from './finding.ts'
 
@@ -30,7 +29,6 @@ export function checkSigningKeys (inspection: Inspection | null, { secrets }: Co
 export function checkOlderSecrets (inspection: Inspection | null, { secrets }: Config): Finding {
   const check = 'older secrets'
   if (inspection === null || inspection.applied === null) return skipped(check, 'needs a database')
-  const [newest, ...older] = secrets as [string, ...string[]]
   const isUnknown = inspection.auditKeys.some(key => key !== '' && !auditKeys(secrets).some(({ id }) => id === key))
   if (isUnknown) {
     return failed(
@@ -46,7 +44,7 @@ export function checkOlderSecrets (inspection: Inspection | null, { secrets }: C
       'List that secret behind the present one, LATCHKEY_SECRET=present,former, or set those keys anew.'
     )
   }
-  const sealed = sealedUnderOlder(inspection, newest, older)
+  const sealed = sealedUnderOlder(inspection, secrets)
   if (sealed.length > 0) {
     return failed(
       check, `${sealed.join(' and ')} are still sealed under an older secret of LATCHKEY_SECRET`,
@@ -55,20 +53,21 @@ export function checkOlderSecrets (inspection: Inspection | null, { secrets }: C
   }
   return ok(
     check,
-    older.length === 0
+    secrets.length === 1
       ? 'none is needed'
       : 'nothing is sealed under them: remove them once every server has the first secret'
   )
 }
 
-function sealedUnderOlder (inspection: Inspection, newest: string, older: readonly string[]): string[] {
-  const keys = inspection.signingKeys.filter(key =>
-    unseal(key.sealedPrivateKey, [newest], key.kid) === null && unseal(key.sealedPrivateKey, older, key.kid) !== null
-  )
+function sealedUnderOlder (inspection: Inspection, secrets: readonly string[]): string[] {
+  const [newest, ...older] = secrets as [string, ...string[]]
+  const keys = inspection.signingKeys.filter(({ kid, sealedPrivateKey }) =>
+    unsealOlder(sealedPrivateKey, secrets, kid) !== null)
   const heads = inspection.auditKeys.filter(key =>
     auditKeys(older).some(({ id }) => id === key) && key !== auditKeys([newest])[0]!.id
   )
-  const providers = inspection.providerKeys.filter(key => providerKeyUnderOlder(key, [newest, ...older]) !== null)
+  const providers = inspection.providerKeys.filter(({ id, sealedKey }) =>
+    unsealOlder(sealedKey, secrets, id, providerKeySealing) !== null)
   return [
     ...(keys.length > 0 ? [`${keys.length} signing keys`] : []),
     ...(providers.length > 0 ? [`${providers.length} provider keys`] : []),

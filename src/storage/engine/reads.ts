@@ -164,14 +164,14 @@ export function withReads (repositories: Repositories, reads: Reads): Repositori
     // Rarely there is one; Prisma reads it whole.
     skillBundles: {
       ...skillBundles,
-      sealedByOthers: async (secretId, limit) =>
-        (await reads.skillNotUnder(secretId)).length === 0 ? [] : await skillBundles.sealedByOthers(secretId, limit)
+      sealedByOthers: async (secretId, after) =>
+        (await reads.skillNotUnder(secretId)).length === 0 ? [] : await skillBundles.sealedByOthers(secretId, after)
     },
     thirdPartySources: {
       ...thirdPartySources,
-      sealedByOthers: async (secretId, limit) => (await reads.sourceNotUnder(secretId)).length === 0
+      sealedByOthers: async (secretId, after) => (await reads.sourceNotUnder(secretId)).length === 0
         ? []
-        : await thirdPartySources.sealedByOthers(secretId, limit)
+        : await thirdPartySources.sealedByOthers(secretId, after)
     },
     providerKeys: { ...providerKeys, some: async () => (await reads.someProviderKey()).length > 0 },
   }

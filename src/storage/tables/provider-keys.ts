@@ -22,7 +22,7 @@ export function providerKeyRepository ({ providerKey: table }: Queries): Provide
       })
       return { ...after, revision }
     },
-    async reseal (id, from, to) {
+    async reseal ({ id, from, to }) {
       return (await table.updateMany({ where: { id, sealedKey: from }, data: { sealedKey: to } })).count === 1
     },
     async touch (id, lastLeasedAt) {

@@ -23,9 +23,12 @@ export function signingKeyRepository ({ signingKey: table }: Queries, note: Chan
       note(changed)
       return { ...after, revision }
     },
-    async reseal ({ kid, sealedPrivateKey }) {
-      await table.update({ where: { kid }, data: { sealedPrivateKey } })
-      note(changed)
+    async reseal ({ id: kid, from, to }) {
+      const { count } = await table.updateMany({
+        where: { kid, sealedPrivateKey: from }, data: { sealedPrivateKey: to }
+      })
+      if (count === 1) note(changed)
+      return count === 1
     },
     async remove (kid) {
       await table.deleteMany({ where: { kid } })

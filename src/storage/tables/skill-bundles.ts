@@ -42,11 +42,12 @@ export function skillBundleRepository (
       const { _count, _sum } = await table.aggregate({ where: { organizationId }, _count: true, _sum: { size: true } })
       return { versions: _count, bytes: _sum.size ?? 0 }
     },
-    async sealedByOthers (secretId, take) {
-      return (await table.findMany({ where: { sealedBy: { not: secretId } }, take })).map(read)
+    async sealedByOthers (secretId, after) {
+      const where = { id: { gt: after }, sealedBy: { not: secretId } }
+      return (await table.findMany({ where, orderBy: { id: 'asc' }, take: 200 })).map(read)
     },
-    async reseal ({ id, seal, sealedBy }) {
-      await table.update({ where: { id }, data: { seal, sealedBy }, select: revisionAlone })
+    async reseal ({ id, from, to, sealedBy }) {
+      return (await table.updateMany({ where: { id, seal: from }, data: { seal: to, sealedBy } })).count === 1
     },
   }
 }

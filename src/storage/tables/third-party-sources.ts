@@ -44,12 +44,15 @@ export function thirdPartySourceRepository (
     async forgetDocument (sourceId) {
       await documents.deleteMany({ where: { sourceId } })
     },
-    async sealedByOthers (secretId, take) {
-      const where = { sealedHeaders: { not: null }, sealedBy: { not: secretId } }
-      return (await table.findMany({ where, take })).map(read)
+    async sealedByOthers (secretId, after) {
+      const where = { id: { gt: after }, sealedHeaders: { not: null }, sealedBy: { not: secretId } }
+      return (await table.findMany({ where, orderBy: { id: 'asc' }, take: 200 })).map(read)
     },
-    async reseal ({ id, sealedHeaders, sealedBy }) {
-      await table.update({ where: { id }, data: { sealedHeaders, sealedBy }, select: revisionAlone })
+    async reseal ({ id, from, to, sealedBy }) {
+      const { count } = await table.updateMany({
+        where: { id, sealedHeaders: from }, data: { sealedHeaders: to, sealedBy }
+      })
+      return count === 1
     },
   }
 }

@@ -498,7 +498,9 @@ for (const { name, fresh } of databases) {
       t.strictSame(await signingKeys.all(), [{ ...retired, revision: 2 }, younger], 'only its times change')
       const revoked = { ...retired, revokedAt: later(400), revokedReason: 'leaked', revision: 2 }
       t.strictSame(await signingKeys.update(revoked), { ...revoked, revision: 3 })
-      await signingKeys.reseal({ kid: 'kid-a', sealedPrivateKey: 'sealed anew' })
+      const reseal = { id: 'kid-a', from: signingKey.sealedPrivateKey, to: 'sealed anew', sealedBy: 'another' }
+      t.equal(await signingKeys.reseal({ ...reseal, from: 'what it had before' }), false)
+      t.equal(await signingKeys.reseal(reseal), true)
       t.strictSame(
         await signingKeys.all(), [{ ...revoked, revision: 3, sealedPrivateKey: 'sealed anew' }, younger],
         'what it is for stays'
