@@ -51,7 +51,7 @@ export async function runTests (tapArguments: string[], { measured = false } = {
       LATCHKEY_TEST_POSTGRES: postgres.url,
       ...await makeTemplates(folder, postgres.url),
       ...measured ? recordingEnvironment(folder) : compiledOnce,
-      ...preloading(join(folder, 'found.json'))
+      ...preloading()
     })
     const coverage = measured && !interrupted
       ? await readCoverage(root, folder, parameters => run('c8', parameters))

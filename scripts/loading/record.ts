@@ -1,11 +1,11 @@
-/** Loads the program and what tests share, and writes to the file of its argument where Node.js found each module. */
+/** Loads the program and what tests share, and writes down where Node.js found each module. */
 import { globSync } from 'node:fs'
-import { rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { registerHooks } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { foundFile } from './found-file.cjs'
 
 const root = join(import.meta.dirname, '..', '..')
-const file = process.argv[2]!
 
 interface Place { url: string, format?: string }
 /** By the conditions of the search, the module that asks, and what it asks for. */
@@ -25,8 +25,9 @@ registerHooks({
 // src/cli/main.ts runs the command line when it is loaded.
 const sources = globSync('src/**/*.ts', { cwd: root, exclude: ['src/cli/main.ts'] })
 for (const each of [...sources, 'test/support/test-server.ts', 'test/support/browser.ts']) await import(join(root, each))
+await mkdir(dirname(foundFile), { recursive: true })
 // Another run may read it at this moment.
-await writeFile(`${file}.${process.pid}`, JSON.stringify(found))
-await rename(`${file}.${process.pid}`, file)
+await writeFile(`${foundFile}.${process.pid}`, JSON.stringify(found))
+await rename(`${foundFile}.${process.pid}`, foundFile)
 // Loading may have opened handles; without an end the run of tests would wait for them.
 process.exit(0)
