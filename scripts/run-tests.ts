@@ -9,15 +9,12 @@ import { startPostgres } from '../test/support/postgres.ts'
 import { recordingEnvironment } from './coverage/raw.ts'
 import { readCoverage, type Coverage } from './coverage/report.ts'
 import { countTests, type Count } from './count-tests.ts'
+import { preloading } from './loading/environment.ts'
 
 export const root = join(import.meta.dirname, '..')
 
 // Every test file and every command it runs is a process that loads the whole program.
 const compiledOnce = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled') }
-// tap notes for its own coverage what each of them loads, which takes half as long as loading it. It replaces the
-// variable that excludes files, so each process sets it anew.
-const exclude = 'process.env._TAPJS_PROCESSINFO_EXCLUDE_=String(/./);process.setSourceMapsEnabled(false)'
-const unrecorded = { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=data:text/javascript,${exclude}` }
 
 const running = new Set<ChildProcess>()
 let interrupted = false
@@ -54,7 +51,7 @@ export async function runTests (tapArguments: string[], { measured = false } = {
       LATCHKEY_TEST_POSTGRES: postgres.url,
       ...await makeTemplates(folder, postgres.url),
       ...measured ? recordingEnvironment(folder) : compiledOnce,
-      ...unrecorded
+      ...preloading()
     })
     const coverage = measured && !interrupted
       ? await readCoverage(root, folder, parameters => run('c8', parameters))

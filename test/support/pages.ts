@@ -45,21 +45,30 @@ export async function addAuthenticator (cdp: CDPSession): Promise<string> {
   return authenticatorId
 }
 
-/**
- * What axe finds on a page as it is. In a world of its own, which the content security policy of the page does not
- * reach.
- */
+/** What axe finds on a page as it is. */
 export async function findingsOfAxe (cdp: CDPSession): Promise<string[]> {
+  return await (await axeOn(cdp))()
+}
+
+/**
+ * Axe on the document that a page shows now; each call judges it as it is. In a world of its own, which the content
+ * security policy of the page does not reach.
+ */
+export async function axeOn (cdp: CDPSession): Promise<() => Promise<string[]>> {
   const { frameTree } = await cdp.send('Page.getFrameTree')
   const { executionContextId: contextId } = await cdp.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id })
   await cdp.send('Runtime.evaluate', { contextId, expression: axe })
-  const { result, exceptionDetails } = await cdp.send('Runtime.evaluate', {
-    contextId,
-    awaitPromise: true,
-    returnByValue: true,
-    expression: `axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) =>
-      id + ': ' + nodes.map(({ html, failureSummary }) => html + ' ' + failureSummary).join(' | ')))`
-  })
-  if (exceptionDetails) throw new Error(exceptionDetails.text)
-  return result.value as string[]
+  return async () => {
+    const { result, exceptionDetails } = await cdp.send('Runtime.evaluate', {
+      contextId,
+      awaitPromise: true,
+      returnByValue: true,
+      // What passes would be described at length, for a report.
+      expression: `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+        violations.map(({ id, nodes }) =>
+          id + ': ' + nodes.map(({ html, failureSummary }) => html + ' ' + failureSummary).join(' | ')))`
+    })
+    if (exceptionDetails) throw new Error(exceptionDetails.text)
+    return result.value as string[]
+  }
 }

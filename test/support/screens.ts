@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
 import type { Test } from 'tap'
-import { findingsOfAxe, openPage } from './pages.ts'
+import { axeOn, openPage } from './pages.ts'
 import { createMember, signIn } from './people.ts'
 import type { TestServer } from './test-server.ts'
 
@@ -85,12 +85,13 @@ export async function visitor (
 
 /** What axe finds on a page in light, in dark and on a phone, and at which widths it scrolls sideways. */
 export async function findingsOn ({ page, cdp }: Pick<Visitor, 'page' | 'cdp'>): Promise<string[]> {
-  const found = await findingsOfAxe(cdp)
+  const findings = await axeOn(cdp)
+  const found = await findings()
   await page.emulateMedia({ colorScheme: 'dark' })
-  found.push(...(await findingsOfAxe(cdp)).map(each => `dark: ${each}`))
+  found.push(...(await findings()).map(each => `dark: ${each}`))
   await page.emulateMedia({ colorScheme: 'light' })
   await page.setViewportSize({ width: 390, height: 860 })
-  found.push(...(await findingsOfAxe(cdp)).map(each => `390 px: ${each}`))
+  found.push(...(await findings()).map(each => `390 px: ${each}`))
   for (const width of [320, ...widths]) {
     await page.setViewportSize({ width, height: 860 })
     const { cssContentSize } = await cdp.send('Page.getLayoutMetrics')
