@@ -170,7 +170,8 @@ tap.test('a refusal takes little room in the log, whatever an assertion says', a
   const long = 'x'.repeat(3_000)
   await trade(server, await platform.token({ sub, aud: audience, jti: long }, { kid: long }))
   const unknownKey = (each: Json) => each.subject === issuer.id && each.detail.reason === 'unknown_key'
-  const find = async () => (await server.admin('GET', '/audit?type=workload.refused&limit=50')).json.data.find(unknownKey)
+  const find = async () =>
+    (await server.admin('GET', '/audit?type=workload.refused&limit=50')).json.data.find(unknownKey)
   const event = await eventually(find, found => found !== undefined)
   t.ok(JSON.stringify(event).length < 2_000)
   const { json } = await server.admin('POST', '/trusted-issuers/try', {
