@@ -27,6 +27,7 @@ for (const path of ['/api/v1/auth/token', '/api/v1/oauth/introspect', '/api/v1/o
     const whole = `POST ${path} ${head}content-length: ${body.length}\r\n\r\n${body}`
     t.strictSame(await statuses([whole, next]), ['400', '200'])
     const chunk = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
-    t.strictSame(await statuses([`POST ${path} ${head}transfer-encoding: chunked\r\n\r\n${chunk}`, next]), ['400', '200'])
+    const chunked = `POST ${path} ${head}transfer-encoding: chunked\r\n\r\n${chunk}`
+    t.strictSame(await statuses([chunked, next]), ['400', '200'])
   })
 }

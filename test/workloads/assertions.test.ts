@@ -177,12 +177,19 @@ tap.test('what a workload says of itself is in no log of an organization that it
   t.match((await server.admin('GET', '/audit?type=workload.refused&limit=50')).text, said, 'the deployment has it')
 })
 
+tap.test('an assertion that is bound to a key of its holder is not taken without a proof of it (RFC 7800)', async t => {
+  const { platform, audience } = await trusted()
+  const cnf = { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' }
+  await refuses(t, await platform.token({ sub, aud: audience, cnf }), 'malformed')
+})
+
 tap.test('a refusal takes little room in the log, whatever an assertion says', async t => {
   const { platform, audience, issuer } = await trusted()
   const long = 'x'.repeat(3_000)
   await trade(server, await platform.token({ sub, aud: audience, jti: long }, { kid: long }))
   const unknownKey = (each: Json) => each.subject === issuer.id && each.detail.reason === 'unknown_key'
-  const find = async () => (await server.admin('GET', '/audit?type=workload.refused&limit=50')).json.data.find(unknownKey)
+  const find = async () =>
+    (await server.admin('GET', '/audit?type=workload.refused&limit=50')).json.data.find(unknownKey)
   const event = await eventually(find, found => found !== undefined)
   t.ok(JSON.stringify(event).length < 2_000)
   const { json } = await server.admin('POST', '/trusted-issuers/try', {

@@ -220,6 +220,10 @@ function withRules ({ issuer, rules, read: { claims }, client }: Presented): Exa
   if (typeof claims.sub !== 'string' || claims.sub === '') {
     return { issuer, reason: 'malformed', detail: 'sub has to be a text.', rules: [] }
   }
+  // RFC 7800 §3: taken as it is, it would be good for anyone who got hold of it.
+  if (claims.cnf !== undefined) {
+    return { issuer, reason: 'malformed', detail: 'cnf binds it to a key, of which no proof is taken.', rules: [] }
+  }
   const examined = rules.map(rule => ({ rule, problem: problemOfRule(rule, claims, client) }))
   const met = issuer.profile === 'id-jag' || examined.some(({ problem }) => problem === null)
   if (met) return { issuer, reason: null, detail: null, rules: examined }
