@@ -58,7 +58,8 @@ function arrival (request: IncomingMessage): Promise<void> {
 
 /** The grants that a body asks for: one, unless it is at fault. */
 export function grantTypesOf (body: Buffer): readonly string[] {
-  return new URLSearchParams(body.toString('latin1')).getAll('grant_type')
+  // As a body has them: a query would lose a question mark in front.
+  return new URLSearchParams(`&${body.toString('latin1')}`).getAll('grant_type')
 }
 
 /** @throws OAuthError `invalid_request` for what can be read in more than one way. */
