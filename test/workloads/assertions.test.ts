@@ -353,7 +353,7 @@ tap.test('an assertion is the only proof of a request, and comes in the body', a
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: `?${new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion })}`
   })
-  t.equal(query.status, 400, 'a query is no form')
+  t.strictSame([query.status, (await query.json() as Json).error], [401, 'invalid_client'], 'a query is no form')
   const inUri = await server.send({ method: 'POST', path: `/api/v1/auth/token?assertion=${assertion}` })
   t.equal(inUri.json.error, 'invalid_request')
 })
