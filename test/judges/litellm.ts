@@ -269,7 +269,7 @@ for (const { name, start } of starts) {
         })
       ).status
       for (const body of [
-        { max_tokens: 10_000, max_completion_tokens: 1 }, { max_tokens: 100, n: 50 }, { input: 'a prompt of embeddings' }
+        { max_tokens: 10_000, max_completion_tokens: 1 }, { max_tokens: 100, n: 50 }, { input: 'of an embedding' }
       ]) t.equal(await ask(body), 429, JSON.stringify(body))
       for (const body of [{ max_tokens: -1 }, { max_tokens: 0.5 }, { max_tokens: '1' }, { max_tokens: 1, n: -1 }]) {
         t.equal(await ask(body), 400, JSON.stringify(body))

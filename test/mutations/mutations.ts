@@ -861,8 +861,13 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'a reference stands for one call: the same again gets its reservation, another is refused',
-    find: 'if (first === null || first.fingerprint === fingerprint) return first',
-    replace: 'if (first === null || first.clientId === clientId) return first',
+    find: 'const isSame = first?.fingerprint === fingerprint',
+    replace: 'const isSame = first?.clientId === clientId',
+  },
+  {
+    title: 'a reference whose call has ended reserves nothing: it is no way past a budget',
+    find: 'if (first === null || (isSame && first.status === \'open\')) return first',
+    replace: 'if (first === null || isSame) return first',
   },
   {
     title: 'LK-10: the token is judged by the key as it is at each use [${name}]',

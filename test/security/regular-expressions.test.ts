@@ -69,7 +69,13 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ],
   ['domain/registries/archive-names.ts', '/\\/$/', 'field'],
   ['domain/registries/archive-names.ts', '/^(\\.\\/)+/', 'field'],
-  ['domain/registries/archive-names.ts', '/^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\\.|$)/i', 'field'],
+  [
+    'domain/registries/archive-names.ts',
+    '/^(con|conin\\$|conout\\$|prn|aux|nul|com[0-9\\u00b9\\u00b2\\u00b3]|lpt[0-9\\u00b9\\u00b2\\u00b3]) *(\\.|$)/i',
+    'field'
+  ],
+  ['domain/registries/archive-names.ts', '/(^|\\/)\\.\\.?(\\/|$)|\\\\/', 'field'],
+  ['domain/registries/archive-names.ts', '/\\p{Default_Ignorable_Code_Point}/gu', 'field'],
   ['domain/registries/archive-names.ts', '/^[A-Za-z]:/', 'field'],
   ['domain/registries/front-matter.ts', '/[\\p{Cc}\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]/u', 'body'],
   ['domain/registries/front-matter.ts', '/[\\t\\r\\n]/g', 'body'],
