@@ -1,4 +1,5 @@
-// npm run judges: checks of the server by programs of others that take more than a minute, one after the other.
+// npm run judges: checks of the server that take more than a minute, most of them by programs of others, one after the
+// other.
 //
 // npm run judges -- schemathesis     only those with one of these words in their names
 //

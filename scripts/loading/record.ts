@@ -24,7 +24,8 @@ registerHooks({
 
 // src/cli/main.ts runs the command line when it is loaded.
 const sources = globSync('src/**/*.ts', { cwd: root, exclude: ['src/cli/main.ts'] })
-for (const each of [...sources, 'test/support/test-server.ts', 'test/support/browser.ts']) await import(join(root, each))
+const shared = ['test/support/test-server.ts', 'test/support/browser.ts']
+for (const each of [...sources, ...shared]) await import(join(root, each))
 await mkdir(dirname(foundFile), { recursive: true })
 // Another run may read it at this moment.
 await writeFile(`${foundFile}.${process.pid}`, JSON.stringify(found))

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import tap from 'tap'
 import { goFor, moduleFolder } from '../support/go-module.ts'
 import { startGuardedApi, startLatchkeyProcess } from '../support/guarded-api.ts'
-import { programPath } from '../support/program-path.ts'
 import { run, stop } from '../support/running-server.ts'
 import { eventually, timed } from '../support/waiting.ts'
 
@@ -17,11 +16,10 @@ const lease = 1_000
 /** The part of a lease that a guard uses. */
 const used = 0.95
 
+// With -race they are a judge: test/judges/go-guard.ts.
 tap.test('the Go module passes its vet and its own tests: vectors, stubs that lie and cut, a real server', go, async t => {
-  const raced = programPath('gcc') === null ? [] : ['-race']
-  if (raced.length === 0) t.comment('go test runs without -race, which needs gcc')
   // Not from Go's cache, which does not know that the server has changed.
-  for (const parameters of [['vet', './...'], ['test', '-v', '-count=1', ...raced, '.']]) {
+  for (const parameters of [['vet', './...'], ['test', '-v', '-count=1', '.']]) {
     const { code, stdout, stderr } = await run(go.path, parameters, { cwd: moduleFolder })
     t.equal(code, 0, `go ${parameters.join(' ')}`, code === 0 ? {} : { stdout, stderr })
     t.notMatch(stdout, /no tests to run|--- SKIP/)

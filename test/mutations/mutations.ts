@@ -664,7 +664,7 @@ export const mutations: readonly Mutation[] = [
   },
   // The rules of people, whatever is drawn.
   {
-    title: 'a session that ended on one server is refused by the other on the next request, 1,000 times of 1,000 [postgresql]',
+    title: 'a session that ended on one server is refused by the other on the next request, 100 times of 100 [postgresql]',
     find: 'if (session.endedAt !== null || member === null ||',
     replace: 'if (member === null ||',
   },
