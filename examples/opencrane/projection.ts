@@ -4,7 +4,7 @@
  */
 import { operatorsId } from '../../src/index.ts'
 import { microDollars, setMonthlyLimit, type Budget } from './ai-budget.ts'
-import type { Latchkey } from './control-plane.ts'
+import { Refusal, type Latchkey } from './control-plane.ts'
 import type { Plane } from './context.ts'
 import type { Declarations, Tenant } from './declarations.ts'
 
@@ -29,8 +29,13 @@ interface LivePolicy {
   conditions: { organizations?: string[], resources?: string[] } | null
 }
 
-/** Makes the organization of a tenant as it is declared. Sets `organization` of a new one. */
-export async function projectTenant (plane: Plane, latchkey: Latchkey, tenant: Tenant): Promise<Made> {
+/**
+ * Makes the organization of a tenant as it is declared. Sets `organization` of a new one. `idempotencyKey`: of the
+ * request, which is repeated if its answer was lost.
+ */
+export async function projectTenant (
+  plane: Plane, latchkey: Latchkey, tenant: Tenant, idempotencyKey?: string
+): Promise<Made> {
   const live = await organizationOf(latchkey, tenant)
   if (live === null) {
     const { id } = await latchkey.send<Organization>('POST', '/organizations', { name: tenant.name })
@@ -43,7 +48,7 @@ export async function projectTenant (plane: Plane, latchkey: Latchkey, tenant: T
     await latchkey.send('POST', `/organizations/${tenant.organization!}/${tenant.suspended ? 'suspend' : 'resume'}`)
   }
   await projectBudget(latchkey, tenant)
-  return tenant.suspended ? {} : await provideKey(plane, latchkey, tenant)
+  return tenant.suspended ? {} : await provideKey(plane, latchkey, tenant, idempotencyKey)
 }
 
 /** Sets the budget of the month as it is declared. */
@@ -59,13 +64,22 @@ function monthlyLimitOf ({ monthlyBudgetUsd }: Tenant): number | null {
   return monthlyBudgetUsd === undefined ? null : microDollars(monthlyBudgetUsd)
 }
 
-/** Makes the virtual key of a tenant, unless there is one that works. */
-async function provideKey ({ gateway }: Plane, latchkey: Latchkey, { organization }: Tenant): Promise<Made> {
+/** Makes the virtual key of a tenant, unless there is one that works; that one again for the request that made it. */
+async function provideKey (
+  { gateway }: Plane, latchkey: Latchkey, { organization }: Tenant, idempotencyKey?: string
+): Promise<Made> {
   const path = `/organizations/${organization!}/virtual-key`
-  const before = await latchkey.find<{ status: string }>(path)
-  if (before?.status === 'active') return {}
-  const { id, key } = await latchkey.send('POST', path, { resource: gateway, scopes: ['models:use'] })
-  return { litellmKey: { id, key } }
+  const isThere = (await latchkey.find<{ status: string }>(path))?.status === 'active'
+  if (isThere && idempotencyKey === undefined) return {}
+  const headers = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }
+  try {
+    const { id, key } = await latchkey.send('POST', path, { resource: gateway, scopes: ['models:use'] }, headers)
+    return { litellmKey: { id, key } }
+  } catch (error) {
+    // Another request made it.
+    if (isThere && error instanceof Refusal && error.code === 'CONFLICT') return {}
+    throw error
+  }
 }
 
 /** Null: it was not made yet, or is gone. */
