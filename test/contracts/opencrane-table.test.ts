@@ -92,7 +92,7 @@ for (const { name: database, server } of servers) {
     t.strictSame([first, second].map(({ data }) => data[0].name), ['globex', 'acme'])
   })
 
-  tap.test(title('a lost answer with the text of a virtual key is answered again to the same request alone'), async t => {
+  tap.test(title('a virtual key whose text was lost is answered again to the same request alone'), async t => {
     const tenant = { ...acme, name: 'lost' }
     const request = async (method: string, path: string, body: Json, key: string) => await send({
       method,

@@ -1,4 +1,4 @@
-/** One way to change or remove a record: load, require visible, If-Match, check delegation, update, audit, in one transaction. */
+/** One way to change a record, and to remove it: load, visible, If-Match, delegation, audit, in one transaction. */
 import type { Actor } from '../core/actor.ts'
 import { requireOwnRecord, type OwnScope } from '../core/own-records.ts'
 import { requireExpected, requireVisible, type Operation, type Revised } from '../core/operation.ts'
