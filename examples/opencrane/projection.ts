@@ -71,7 +71,7 @@ async function provideKey (
   const path = `/organizations/${organization!}/virtual-key`
   const isThere = (await latchkey.find<{ status: string }>(path))?.status === 'active'
   if (isThere && idempotencyKey === undefined) return {}
-  const headers = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }
+  const headers: Record<string, string> = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }
   try {
     const { id, key } = await latchkey.send('POST', path, { resource: gateway, scopes: ['models:use'] }, headers)
     return { litellmKey: { id, key } }
