@@ -39,8 +39,10 @@ export interface Latchkey {
   get<T = any> (path: string, query?: Query): Promise<T>
   /** Null: there is none, or none that the caller may see. */
   find<T = any> (path: string, query?: Query): Promise<T | null>
-  /** `type`: of a body that is no JSON. */
-  send<T = any> (method: InnerCall['method'], path: string, body?: object, type?: string): Promise<T>
+  /** `headers`: beside the credential, such as the type of a body that is no JSON. */
+  send<T = any> (
+    method: InnerCall['method'], path: string, body?: object, headers?: Readonly<Record<string, string>>
+  ): Promise<T>
   /** The first items, over as many pages as that takes; `kept` leaves some out. */
   page<T = any> (path: string, asked: PageQuery, query?: Query, kept?: (item: T) => boolean): Promise<Page<T>>
   /** All items. */
@@ -77,11 +79,8 @@ export function latchkeyFor (app: FastifyInstance, request: FastifyRequest): Lat
     get,
     page,
     find: async (path, query) => await get(path, query).catch(nullIfMissing),
-    send: async (method, path, body, type) => await call({
-      method,
-      path,
-      ...(body === undefined ? {} : { body }),
-      ...(type === undefined ? {} : { headers: { 'content-type': type } })
+    send: async (method, path, body, headers = {}) => await call({
+      method, path, headers, ...(body === undefined ? {} : { body })
     }),
     all: async (path, query) => (await page(path, { limit: Infinity }, query)).data,
   }

@@ -4,7 +4,7 @@
  */
 import { operatorsId } from '../../src/index.ts'
 import { microDollars, setMonthlyLimit, type Budget } from './ai-budget.ts'
-import type { Latchkey } from './control-plane.ts'
+import { Refusal, type Latchkey } from './control-plane.ts'
 import type { Plane } from './context.ts'
 import type { Declarations, Tenant } from './declarations.ts'
 
@@ -58,16 +58,27 @@ function monthlyLimitOf ({ monthlyBudgetUsd }: Tenant): number | null {
   return monthlyBudgetUsd === undefined ? null : microDollars(monthlyBudgetUsd)
 }
 
-/** Makes the virtual key of a tenant, unless it is suspended, or there is one that works or can be enabled. */
+/**
+ * Makes the virtual key of a tenant, unless it is suspended, or there is one that works or can be enabled; that one again
+ * for the request that made it. `idempotencyKey`: of the request, which is repeated if its answer was lost.
+ */
 export async function provideKey (
-  { gateway }: Plane, latchkey: Latchkey, { organization, suspended }: Tenant
+  { gateway }: Plane, latchkey: Latchkey, { organization, suspended }: Tenant, idempotencyKey?: string
 ): Promise<Made> {
   if (suspended) return {}
   const path = `/organizations/${organization!}/virtual-key`
   const before = await latchkey.find<{ status: string }>(path)
-  if (before?.status === 'active' || before?.status === 'disabled') return {}
-  const { id, key } = await latchkey.send('POST', path, { resource: gateway, scopes: ['models:use'] })
-  return { litellmKey: { id, key } }
+  const isThere = before?.status === 'active' || before?.status === 'disabled'
+  if (isThere && idempotencyKey === undefined) return {}
+  const headers: Record<string, string> = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }
+  try {
+    const { id, key } = await latchkey.send('POST', path, { resource: gateway, scopes: ['models:use'] }, headers)
+    return { litellmKey: { id, key } }
+  } catch (error) {
+    // Another request made it.
+    if (isThere && error instanceof Refusal && error.code === 'CONFLICT') return {}
+    throw error
+  }
 }
 
 /** Null: it was not made yet, or is gone. */

@@ -93,7 +93,7 @@ export const skills: Collection = (app, plane) => {
     const [, type] = mediaTypes.find(([start]) => bytes.toString('hex', 0, 2).startsWith(start))!
     const skill = await declared.change(async () => {
       const query = new URLSearchParams({ organization, name, version })
-      const made = await latchkey.send<Skill>('POST', `/skills?${String(query)}`, bytes, type)
+      const made = await latchkey.send<Skill>('POST', `/skills?${String(query)}`, bytes, { 'content-type': type })
       declared.skills.set(made.id, { scope, ...more })
       return made
     })

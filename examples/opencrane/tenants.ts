@@ -2,6 +2,8 @@
  * Tenants: each is declared here, and projected to an organization of Latchkey, which holds its credentials. A caller
  * sees those tenants whose organization Latchkey shows it.
  */
+import { isDeepStrictEqual } from 'node:util'
+import type { FastifyRequest } from 'fastify'
 import { Type, type Static } from 'typebox'
 import { operatorsId } from '../../src/index.ts'
 import { type Latchkey, Refusal } from './control-plane.ts'
@@ -103,18 +105,26 @@ export const tenants: Collection = (app, plane) => {
       summary: 'Create a tenant',
       tags: ['Tenants'],
       body: NewTenant,
-      description: 'The answer has the text of its virtual key for the AI gateway, which no other answer has.',
+      description: 'The answer has the text of its virtual key for the AI gateway, which no other answer has; the ' +
+        'same request with the same Idempotency-Key gets it again, for a day.',
       response: { 201: Made }
     }
   }, async (request, reply) => {
     const { declared } = plane
     const latchkey = plane.latchkey(request)
     const tenant: Tenant = { ...request.body, datasets: none, suspended: false, createdAt: new Date().toISOString() }
+    const once = idempotencyKeyOf(request)
     const made = await declared.change(async () => {
+      const known = declared.tenants.get(tenant.name)
+      if (once !== undefined && known !== undefined && isDeclared(known, request.body)) {
+        await projectTenant(latchkey, known)
+        const again = await provideKey(plane, latchkey, known, once)
+        if (again.litellmKey !== undefined) return again
+      }
       declared.requireFree('tenants', tenant.name)
       try {
         await projectTenant(latchkey, tenant)
-        const provided = await provideKey(plane, latchkey, tenant)
+        const provided = await provideKey(plane, latchkey, tenant, once)
         declared.tenants.set(tenant.name, tenant)
         await projectPolicies(plane, latchkey)
         return provided
@@ -157,7 +167,7 @@ export const tenants: Collection = (app, plane) => {
       const changed = { ...plane.declared.tenant(tenant.name), ...request.body }
       plane.declared.tenants.set(tenant.name, changed)
       await projectTenant(latchkey, changed)
-      const provided = await provideKey(plane, latchkey, changed)
+      const provided = await provideKey(plane, latchkey, changed, idempotencyKeyOf(request))
       await projectPolicies(plane, latchkey)
       return provided
     })
@@ -165,6 +175,16 @@ export const tenants: Collection = (app, plane) => {
   })
   endings(app, plane)
   datasets(app, plane)
+}
+
+function idempotencyKeyOf ({ headers }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key']
+  return typeof key === 'string' ? key : undefined
+}
+
+/** Whether a tenant is as a request declares it. */
+function isDeclared (tenant: Tenant, asked: Static<typeof NewTenant>): boolean {
+  return Object.entries(asked).every(([name, value]) => isDeepStrictEqual(tenant[name as keyof Tenant], value))
 }
 
 const endings: Collection = (app, plane) => {

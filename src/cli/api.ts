@@ -77,7 +77,7 @@ async function call<T> (
   await requireOwnServer(connection)
   const { url } = connection
   const isFile = Buffer.isBuffer(body)
-  const response = await fetchFrom(url, `${url}/api/v1${path}`, {
+  const response = await fetchFrom(url, apiOf(connection) + path, {
     method,
     headers: {
       ...credentialHeaders(connection),
@@ -90,6 +90,11 @@ async function call<T> (
     signal: AbortSignal.timeout(timeoutMs),
   })
   return await readAnswer(url, response)
+}
+
+/** Where the management API is: an address with a path names the API itself, one without the server. */
+function apiOf ({ url }: Connection): string {
+  return new URL(url).pathname === '/' ? `${url}/api/v1` : url
 }
 
 /** API keys travel in `x-api-key`, never as bearer tokens. The server on this machine takes commands without TLS. */
@@ -109,7 +114,7 @@ async function download (
   const timer = setTimeout(() => {
     start.abort(new DOMException('', 'TimeoutError'))
   }, defaultTimeoutMs)
-  const response = await fetchFrom(url, `${url}/api/v1${path}`, {
+  const response = await fetchFrom(url, apiOf(connection) + path, {
     headers: credentialHeaders(connection), redirect: 'manual', signal: start.signal
   })
   clearTimeout(timer)

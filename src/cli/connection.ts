@@ -6,7 +6,7 @@ import { ForeignFile, readOwn } from '../base/file-ownership.ts'
 import { CommandError } from './failure.ts'
 
 export interface Connection {
-  /** An origin, optionally with a path; no trailing slash. */
+  /** The origin of the server, or the URL of its management API, if that has another path; no trailing slash. */
   url: string
   token: string
   /** The server that must answer at the address before it gets the token; null: the caller named the address. */

@@ -46,6 +46,20 @@ tap.test('a server whose data folder cannot be written serves all the same, and 
   })
 })
 
+tap.test('an address with a path is that of a management API below another prefix', async t => {
+  const moved = await startServer({ bare: true, routes: { management: { prefix: '/latchkey/v1' } } })
+  t.teardown(moved.close)
+  const token = { LATCHKEY_TOKEN: moved.adminToken }
+  for (const url of [`${moved.url}/latchkey/v1`, `${moved.url}/latchkey/v1/`]) {
+    t.match(await latchkey(token, 'whoami', '--url', url), { code: 0, stdout: /admin/ }, url)
+  }
+  const made = await latchkey({ ...token, LATCHKEY_URL: `${moved.url}/latchkey/v1` }, 'org', 'create', 'Acme')
+  t.match(made, { code: 0, stdout: /org_/ })
+  t.match(await latchkey(token, 'org', 'list', '--url', `${moved.url}/elsewhere`), { code: 1, stderr: /404|NOT_FOUND/ })
+  const plain = await latchkey({ LATCHKEY_TOKEN: server.adminToken }, 'whoami', '--url', `${server.url}/api/v1`)
+  t.match(plain, { code: 0, stdout: /admin/ }, 'the usual path may be named, too')
+})
+
 tap.test('LATCHKEY_ADMIN_TOKEN is good for the server of this data folder', async t => {
   const own = { LATCHKEY_DATA: server.folder, LATCHKEY_ADMIN_TOKEN: server.adminToken }
   t.match(await latchkey(own, 'org', 'create', 'Acme'), { code: 0, stderr: '' })

@@ -92,6 +92,30 @@ for (const { name: database, server } of servers) {
     t.strictSame([first, second].map(({ data }) => data[0].name), ['globex', 'acme'])
   })
 
+  tap.test(title('a virtual key whose text was lost is answered again to the same request alone'), async t => {
+    const tenant = { ...acme, name: 'lost' }
+    const request = async (method: string, path: string, body: Json, key: string) => await send({
+      method,
+      path: `/api/v1${path}`,
+      body,
+      headers: { authorization: `Bearer ${adminToken}`, 'idempotency-key': key }
+    })
+    const made = await request('POST', '/tenants', tenant, 'first')
+    t.match(made, { status: 201, json: { status: 'created', litellmKey: { id: /^key_/, key: /^oc_live_/ } } })
+    t.strictSame((await request('POST', '/tenants', tenant, 'first')).json, made.json)
+    for (const [key, body] of [['second', tenant], ['first', { ...tenant, team: 'blue' }]] as const) {
+      t.match(await request('POST', '/tenants', body, key), { status: 409, json: { code: 'CONFLICT' } }, key)
+    }
+    const tenantName = 'lost'
+    t.equal((await ok('GET /ai-budget/{tenantName}/litellm-key', { tenantName })).id, made.json.litellmKey.id)
+    await ok('POST /ai-budget/{tenantName}/litellm-key/revoke', { tenantName })
+    const changed = await request('PUT', '/tenants/lost', {}, 'third')
+    t.match(changed, { status: 200, json: { litellmKey: { key: /^oc_live_/ } } })
+    t.strictSame((await request('PUT', '/tenants/lost', {}, 'third')).json, changed.json)
+    t.notOk('litellmKey' in (await request('PUT', '/tenants/lost', {}, 'fourth')).json)
+    await ok('DELETE /tenants/{name}', { name: 'lost' })
+  })
+
   tap.test(title('a request is refused with the envelope and the code of the reference'), async t => {
     const envelope = ['error', 'code']
     t.strictSame(refusal(await stranger('GET /tenants')), [401, 'UNAUTHORIZED', envelope])

@@ -810,6 +810,41 @@ export const mutations: readonly Mutation[] = [
     replace: 'resource.id, scopes,',
   },
   {
+    title: 'OC-19: an organization sends two large archives at once, others publish beside it, and a cut one makes room',
+    find: 'if ((held.get(owner) ?? 0) + bytes > most.ofOrganization) {',
+    replace: 'if (bytes > most.ofOrganization) {',
+  },
+  {
+    title: 'OC-19: a server takes a bounded number of archives from any number of organizations',
+    find: 'if (total + bytes > most.ofServer) throw',
+    replace: 'if (bytes > most.ofServer) throw',
+  },
+  {
+    title: 'OC-19: archives that unpack to 48 MiB are unpacked one at a time, also when their senders are gone',
+    find: 'const done = last.then(work)',
+    replace: 'const done = Promise.resolve().then(work)',
+  },
+  {
+    title: 'OC-19: the pages of a registry are one list; a page that fails or a cursor that loops leaves the former one [${database}]',
+    find: 'if (followed.has(cursor)) return failed(',
+    replace: 'if (cursor === \'\') return failed(',
+  },
+  {
+    title: 'OC-19: headers follow to no other host, and what was fetched with others is forgotten [${database}]',
+    find: 'if (given.headers === undefined && before.sealedHeaders !== null) requireSameOrigin(before.url, url)',
+    replace: '',
+  },
+  {
+    title: 'OC-19: a row that was changed in the database is neither signed nor handed out [${database}]',
+    find: 'if (readMarked(bundle.seal, secrets, purposeOf(bundle)) === bundle.digest) return',
+    replace: 'if (bundle.seal.startsWith(bundle.digest)) return',
+  },
+  {
+    title: 'signing keys come oldest first',
+    find: 'where: { kid, sealedPrivateKey: from }',
+    replace: 'where: { kid }',
+  },
+  {
     title: 'OC-10: of 200 calls, 40 at once, exactly those that the budget pays for are reserved',
     find: 'WHERE "SpendTotal"."spent" + "SpendTotal"."reserved" <= ${BigInt(limit - amount)}',
     replace: 'WHERE "SpendTotal"."spent" <= ${BigInt(limit - amount)}',

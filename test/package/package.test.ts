@@ -109,6 +109,13 @@ tap.test('the package has no source maps, no sources, and the declarations of it
   t.notMatch(readFileSync(join(home, 'dist/index.js'), 'utf8'), /sourceMappingURL/)
 })
 
+tap.test('OC-10: the package brings the hooks of LiteLLM that its documents name, and nothing beside them', nodes, async t => {
+  const files = filesIn(home).filter(name => name.startsWith('integrations/') && statSync(join(home, name)).isFile())
+  t.strictSame(files.toSorted(), [
+    'integrations/litellm/README.md', 'integrations/litellm/config.yaml', 'integrations/litellm/latchkey_litellm.py'
+  ])
+})
+
 tap.test('the package imports nothing but its own files, its dependencies and Node.js', nodes, async t => {
   const { dependencies } = manifestOf(home)
   const ourOwn = filesIn(join(home, 'dist')).filter(each => /\.(js|d\.ts)$/.test(each) && !each.includes('swagger-ui/'))

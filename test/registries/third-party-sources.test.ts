@@ -105,11 +105,12 @@ for (const { name: database, server } of servers) {
     const serve = (pages: Record<string, Json | number>) => {
       asked.length = 0
       for (const [cursor, page] of Object.entries(pages)) {
-        host.serves(cursor === '' ? paged : `${paged}&cursor=${cursor}`, (request: IncomingMessage, response: ServerResponse) => {
+        const status = typeof page === 'number' ? page : 200
+        const answer = (request: IncomingMessage, response: ServerResponse) => {
           asked.push(`${cursor} ${request.headers.authorization} ${request.headers['if-none-match']}`)
-          response.writeHead(typeof page === 'number' ? page : 200, { 'content-type': 'application/json', etag: '"v1"' })
-            .end(JSON.stringify(page))
-        })
+          response.writeHead(status, { 'content-type': 'application/json', etag: '"v1"' }).end(JSON.stringify(page))
+        }
+        host.serves(cursor === '' ? paged : `${paged}&cursor=${cursor}`, answer)
       }
     }
     const page = (name: string, nextCursor?: unknown) =>
@@ -128,7 +129,11 @@ for (const { name: database, server } of servers) {
     serve({ '': page('new', 'a'), a: page('two', 'b'), b: 500 })
     t.match(await refresh(), { status: 500, error: /^fails at page 3, which .*500/ })
     t.strictSame(await content(), whole)
-    for (const loop of [{ '': page('new', 'a'), a: page('two', 'a') }, { '': page('new', 'a'), a: page('two', 'b'), b: page('x', 'a') }]) {
+    const begun = { '': page('new', 'a') }
+    const loops: Record<string, Json>[] = [
+      { ...begun, a: page('two', 'a') }, { ...begun, a: page('two', 'b'), b: page('x', 'a') }
+    ]
+    for (const loop of loops) {
       serve(loop)
       t.match(await refresh(), { error: 'names a page for the second time' })
       t.equal(asked.length, Object.keys(loop).length, 'no page is asked twice')

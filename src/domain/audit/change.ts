@@ -1,4 +1,4 @@
-/** One way to change a record: load, require visible, If-Match, check delegation, update, audit, in one transaction. */
+/** One way to change a record, and to remove it: load, visible, If-Match, delegation, audit, in one transaction. */
 import type { Actor } from '../core/actor.ts'
 import { requireOwnRecord, type OwnScope } from '../core/own-records.ts'
 import { requireExpected, requireVisible, type Operation, type Revised } from '../core/operation.ts'
@@ -58,5 +58,19 @@ export async function change<R extends Revised, Ports extends AuditPort> (
     const kept = await kind.update(tx, after, before, actor)
     await tx.audit.append(auditEvent(actor, now, type, kind.about(after, detail)))
     return kept
+  })
+}
+
+/** Removes a record by `discard`. @throws Failure as `load`. */
+export async function remove<R extends Revised, Ports extends AuditPort> (
+  operation: Operation<Ports>, kind: RecordKind<R, NoInfer<Ports>>, id: string, type: AuditEventType,
+  discard: (tx: Ports) => Promise<void>
+): Promise<R> {
+  const { store, clock, actor } = operation
+  return await store.transaction(async tx => {
+    const before = await load(operation, tx, kind, id)
+    await discard(tx)
+    await tx.audit.append(auditEvent(actor, clock(), type, kind.about(before, {})))
+    return before
   })
 }

@@ -81,7 +81,7 @@ async function ask (
 /** A page of a registry, by the MCP registry API v0.1. */
 interface RegistryPage { servers: unknown[], metadata?: { nextCursor?: unknown } | null }
 
-/** The most pages of a registry that are kept, the most characters of them, and milliseconds until the last is asked. */
+/** The most pages of a registry that are kept, the most characters of them, and milliseconds to ask for them. */
 const mostPages = 20
 const mostCharacters = 2 * 1024 * 1024
 const longestMs = 30_000

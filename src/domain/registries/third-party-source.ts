@@ -3,7 +3,7 @@ import { Failure } from '../../base/errors.ts'
 import { secretId } from '../../secrets/authentication-code.ts'
 import { newId } from '../../secrets/random.ts'
 import { seal, sealAnew, sourceSealing, unseal } from '../../secrets/sealing.ts'
-import { change, load, type RecordKind } from '../audit/change.ts'
+import { change, remove, type RecordKind } from '../audit/change.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
 import { everyBatch, type Reseal, type SealedKind } from '../audit/resealing.ts'
@@ -135,12 +135,8 @@ export async function updateSource (
 export async function removeSource (
   operation: Operation<AuditPort & ThirdPartySourcePort>, id: string
 ): Promise<ThirdPartySource> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const source = await load(operation, tx, sources, id)
+  return await remove(operation, sources, id, 'third_party_source.removed', async tx => {
     await tx.thirdPartySources.remove(id)
-    await tx.audit.append(auditEvent(actor, clock(), 'third_party_source.removed', about(source)))
-    return source
   })
 }
 

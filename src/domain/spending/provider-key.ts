@@ -3,7 +3,7 @@ import { Failure } from '../../base/errors.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
 import { providerKeySealing, seal, sealAnew, unseal } from '../../secrets/sealing.ts'
-import { change, load, type RecordKind } from '../audit/change.ts'
+import { change, remove, type RecordKind } from '../audit/change.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { Reseal, SealedKind } from '../audit/resealing.ts'
@@ -127,12 +127,8 @@ export async function setProviderKey (
 
 /** Removes the row with its text; the audit log keeps the fingerprint. @throws Failure as `load`. */
 export async function removeProviderKey (operation: Operation<Ports>, id: string): Promise<ProviderKey> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const key = await load(operation, tx, providerKeys, id)
+  return await remove(operation, providerKeys, id, 'provider_key.removed', async tx => {
     await tx.providerKeys.remove(id)
-    await tx.audit.append(auditEvent(actor, clock(), 'provider_key.removed', about(key)))
-    return key
   })
 }
 

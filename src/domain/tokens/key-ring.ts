@@ -38,7 +38,8 @@ interface Loaded { key: SigningKey, open: OpenSigningKey | null, verifies: Crypt
 type Stored = ReadonlyMap<string, SigningKey>
 
 /**
- * Opens the deployment's signing keys, and makes the first one in an empty store. `look` returns the keys as checks see them: from the registry, if there is one.
+ * Opens the deployment's signing keys, and makes the first one in an empty store. `look` returns the keys as checks
+ * see them: from the registry, if there is one.
  * @throws ConfigurationError for a key sealed under none of `secrets`; a new key is never made then.
  */
 export async function openSigningKeys (
