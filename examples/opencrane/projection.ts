@@ -59,8 +59,8 @@ function monthlyLimitOf ({ monthlyBudgetUsd }: Tenant): number | null {
 }
 
 /**
- * Makes the virtual key of a tenant, unless it is suspended, or there is one that works or can be enabled; that one again
- * for the request that made it. `idempotencyKey`: of the request, which is repeated if its answer was lost.
+ * Makes the virtual key of a tenant, unless it is suspended, or there is one that works or can be enabled; that one
+ * again for the request that made it. `idempotencyKey`: of the request, which is repeated if its answer was lost.
  */
 export async function provideKey (
   { gateway }: Plane, latchkey: Latchkey, { organization, suspended }: Tenant, idempotencyKey?: string
