@@ -23,6 +23,8 @@ export interface Api {
   put<T> (path: string, body?: object): Promise<Answer<T>>
   /** The value is null if the answer is empty, and the impact of a dry run otherwise. */
   delete<T> (path: string, query?: Query): Promise<Answer<T>>
+  /** Exchanges the API key in use for an access token (RFC 8693). */
+  exchange<T> (form: Readonly<Record<string, string>>): Promise<Answer<T>>
   /** Sends a file as the body. */
   upload<T> (path: string, query: Query, file: Buffer): Promise<Answer<T>>
   /** A stream of an answer too long for memory, of one of these media types. It fails if the answer is truncated. */
@@ -39,6 +41,7 @@ export function managementApi (connection: Connection): Api {
     patch: (path, body) => call(connection, 'PATCH', path, body),
     put: (path, body) => call(connection, 'PUT', path, body),
     delete: (path, query) => call(connection, 'DELETE', path + queryString(query)),
+    exchange: form => exchange(connection, form),
     upload: (path, query, file) => call(connection, 'POST', path + queryString(query), file),
     download: (path, query, types) => download(connection, path + queryString(query), types),
   }
@@ -95,6 +98,27 @@ async function call<T> (
 /** Where the management API is: an address with a path names the API itself, one without the server. */
 function apiOf ({ url }: Connection): string {
   return new URL(url).pathname === '/' ? `${url}/api/v1` : url
+}
+
+/** The key is the proof: it travels as the subject, and no credential beside it. */
+async function exchange<T> (connection: Connection, form: Readonly<Record<string, string>>): Promise<Answer<T>> {
+  await requireOwnServer(connection)
+  const { url, token, local } = connection
+  const response = await fetchFrom(url, `${new URL(url).origin}/api/v1/auth/token`, {
+    method: 'POST',
+    headers: {
+      accept: 'application/json', ...(local === null ? {} : { [commandHeader]: commandProofOf(local.key) })
+    },
+    body: new URLSearchParams({
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: token,
+      subject_token_type: 'urn:latchkey:params:oauth:token-type:api-key',
+      ...form
+    }),
+    redirect: 'manual',
+    signal: AbortSignal.timeout(defaultTimeoutMs),
+  })
+  return await readAnswer(url, response)
 }
 
 /** API keys travel in `x-api-key`, never as bearer tokens. The server on this machine takes commands without TLS. */
@@ -172,12 +196,18 @@ function parse (bytes: Buffer): unknown {
 
 /** The server's own sentence and code, with the remedy where only the command line knows it. */
 function refusalText (status: number, value: unknown, url: string): string {
-  const { error, code } = (value ?? {}) as { error?: unknown, code?: unknown }
+  const { error, code } = refusalIn(value)
   // On one line: text of a server must not look like output of this program.
   const sentence = typeof error === 'string' ? printable(error) : `${url} answered ${status}.`
   const marked = typeof code === 'string' ? `${sentence} (${printable(code)})` : sentence
   if (status === 401) return `${marked}\n${url} refuses the token in use. Set LATCHKEY_TOKEN, or pass --token.`
   return code === 'TLS_REQUIRED' ? `${marked}\n${tlsRemedy}` : marked
+}
+
+/** Of the management API, or of the token endpoint (RFC 6749 §5.2), whose `error` is a code. */
+function refusalIn (value: unknown): { error?: unknown, code?: unknown } {
+  const { error, code, error_description: description } = (value ?? {}) as Record<string, unknown>
+  return description === undefined ? { error, code } : { error: description, code: error }
 }
 
 const tlsRemedy = 'Name the server by its https URL, the issuer, with --url or LATCHKEY_URL; or, on its own machine, ' +

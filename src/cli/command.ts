@@ -1,7 +1,7 @@
 /** Parts of commands: one request with its answer printed, pages of lists, and the flags that several commands take. */
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { managementApi, type Answer, type Api } from './api.ts'
-import { findConnection, type GlobalOptions } from './connection.ts'
+import { findConnection, type Connection, type GlobalOptions } from './connection.ts'
 import { RefusedError, UsageError } from './failure.ts'
 import { jsonLines, printable, printableLines, tableLines } from './print.ts'
 import { readExpiry } from './time.ts'
@@ -12,11 +12,17 @@ export type Flags = Record<string, unknown>
 /** The request of a command; `name` is its first argument, if it has one. */
 type Ask<T, F> = (api: Api, flags: F, name: string) => Promise<Answer<T>>
 
-/** The action of a command: sends a request, and prints its answer unchanged (`--json`) or formatted by `show`. */
-export function calling<T, F extends object> (show: (value: T) => string, ask: Ask<T, F>) {
+/**
+ * The action of a command: sends a request, and prints its answer unchanged (`--json`) or formatted by `show`.
+ * `connect`: by the flags and the first argument.
+ */
+export function calling<T, F extends object> (
+  show: (value: T) => string, ask: Ask<T, F>,
+  connect: (flags: F & GlobalOptions, name: string) => Connection | Promise<Connection> = flags => findConnection(flags)
+) {
   return async function (this: Command): Promise<void> {
     const flags = this.optsWithGlobals<F & GlobalOptions>()
-    const api = managementApi(findConnection(flags))
+    const api = managementApi(await connect(flags, this.args[0] ?? ''))
     const answer = await ask(api, flags, this.args[0] ?? '').catch(error => { throw namingFlags(error, this) })
     if (flags.json) printJson(answer.body)
     else process.stdout.write(printableLines(show(answer.value)))

@@ -13,6 +13,7 @@ import { doctorCommand } from './commands/doctor.ts'
 import { explainCommand, keyRequestsCommand } from './commands/explain.ts'
 import { groupCommands } from './commands/group.ts'
 import { mcpServerCommands } from './commands/mcp-server.ts'
+import { keyExchangeCommand } from './commands/key-exchange.ts'
 import { importFileCommand } from './commands/key-import.ts'
 import { identityProviderCommands } from './commands/identity-provider.ts'
 import { invitationCommands } from './commands/invitation.ts'
@@ -49,7 +50,7 @@ export function commands (): Command[] {
     clientCommands(),
     clientApprovalCommands(),
     withSubcommands(authorizationCommands(), authorizationUsageCommand()),
-    withSubcommands(keyCommands(), importFileCommand(), keyUsageCommand(), keyRequestsCommand()),
+    withSubcommands(keyCommands(), importFileCommand(), keyUsageCommand(), keyRequestsCommand(), keyExchangeCommand()),
     publishableKeyCommands(),
     webhookTokenCommands(),
     registrationTokenCommands(),

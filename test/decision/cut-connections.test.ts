@@ -6,11 +6,12 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import tap from 'tap'
 import { asGateway, createGateway, createTenant } from '../support/gateway.ts'
+import { oneDatabase } from '../support/databases.ts'
 import { basic, startOnEachDatabase, type Answer, type Json, type TestServer } from '../support/test-server.ts'
 import { eventually } from '../support/waiting.ts'
 
 const connections = 1_000
-const { servers, close } = await startOnEachDatabase()
+const { servers, close } = await startOnEachDatabase({}, oneDatabase)
 tap.teardown(close)
 
 function requestText (method: string, path: string, authorization: string, body?: Json): string {

@@ -92,6 +92,34 @@ for (const [what, end] of Object.entries(endsOfKeys)) {
   })
 }
 
+tap.test('RFC 7009: whoever holds one token of a key ends it everywhere at once, and no other [postgresql]', async t => {
+  const key = await first.createKey({ organization })
+  const [token, sibling] = [await ofKey(key), await ofKey(key)]
+  const revoke = async (text: string, more: Record<string, string> = {}, headers: Record<string, string> = {}) =>
+    await first.send({
+      method: 'POST', path: '/api/v1/oauth/revoke', headers, body: new URLSearchParams({ token: text, ...more })
+    })
+  const { clientId, clientSecret } = await first.createClient({ organization })
+  const proof = { authorization: basic(clientId, clientSecret!) }
+  for (const refused of [
+    await revoke(token, {}, proof), await revoke(token, { client_id: clientId, client_secret: clientSecret! })
+  ]) t.strictSame([refused.status, refused.json.error], [400, 'unsupported_token_type'], 'another client')
+  t.equal((await revoke(token, { client_id: clientId })).status, 401, 'a client that does not prove itself')
+  t.equal((await revoke(token, { client_id: sibling })).status, 401)
+  t.equal((await revoke(`${token.slice(0, -6)}AAAAAA`)).status, 401, 'a token that we have not signed')
+  t.equal((await revoke(await first.tokenFor(await first.createClient({ organization })))).status, 401, 'of a client')
+  t.not((await revoke(token, {}, { authorization: `Bearer ${token}` })).status, 200, 'a token is no client')
+  t.strictSame(await passes(token), everywhere)
+  const answer = await revoke(token, { client_id: key.id, token_type_hint: 'access_token' })
+  t.strictSame([answer.status, answer.text, answer.headers['cache-control']], [200, '', 'no-store'])
+  t.strictSame(await passes(token), nowhere)
+  t.equal((await revoke(token)).status, 200, 'once more changes nothing')
+  t.strictSame(await passes(sibling), everywhere)
+  const { data } = (await first.admin('GET', `/audit?type=token.revoked&subject=${key.id}`)).json
+  t.match(data, [{ actor: key.id, subject: key.id, organization }])
+  t.equal(data.length, 1)
+})
+
 tap.test('RFC 8693: the token of a token ends everywhere at once when its parent is revoked [postgresql]', async t => {
   const client = await first.createClient({ organization })
   const parent = await first.tokenFor(client)

@@ -63,6 +63,11 @@ export interface WorkloadTokenClaims extends CommonClaims {
 /** `sub_kind` says what `sub` is; absent: a client, or with `gnt` a member. Its form says nothing. */
 export type AccessTokenClaims = ClientTokenClaims | KeyTokenClaims | WorkloadTokenClaims
 
+/** Whether no client proves itself for the token: it is of an API key, or of a workload that acts as itself. */
+export function hasNoClient (claims: AccessTokenClaims): boolean {
+  return claims.sub_kind === 'api_key' || (claims.sub_kind === 'workload' && claims.gen === undefined)
+}
+
 /** RFC 9068 §4: every claim must be present with its exact type; else it is not an access token, and null. */
 export function readClaims (issuer: string, payload: Record<string, unknown>): AccessTokenClaims | null {
   const wellFormed =

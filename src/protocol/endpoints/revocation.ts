@@ -5,6 +5,7 @@ import { isLastingSecretText } from '../../secrets/credential-text.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import { isExpired, revokeToken, type TokenReader } from '../../domain/tokens/access-token.ts'
+import { hasNoClient } from '../../domain/tokens/token-claims.ts'
 import { OAuthError } from '../shared/oauth-error.ts'
 
 export interface RevocationOptions { reader: TokenReader }
@@ -28,10 +29,10 @@ export async function revoke (
   }
   const claims = await reader.read(text)
   // The sentence tells its holder no more than the token itself says.
-  if (claims?.sub_kind === 'api_key') {
+  if (claims !== null && hasNoClient(claims)) {
     throw new OAuthError(
       400, 'unsupported_token_type',
-      'This token was exchanged for an API key: it ends with the key, which is revoked on the management API.'
+      'This token was issued without a client: send it without authentication of one, and it is revoked.'
     )
   }
   if (claims === null || claims.client_id !== owner.id || isExpired(claims, operation.clock())) return

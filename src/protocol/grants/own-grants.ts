@@ -51,24 +51,35 @@ export interface OwnGrantsOptions {
   addressFailures: WindowLimiter
 }
 
-/** An answer, ready to be sent. */
-export interface OwnAnswer { status: number, headers: Readonly<Record<string, string>>, body: object }
+/** An answer, ready to be sent. `body` null: it is empty. */
+export interface OwnAnswer { status: number, headers: Readonly<Record<string, string>>, body: object | null }
 
 /** Answers requests for `grants`. Null: it is for another grant, and the body is unread. */
 export function ownGrants (
   options: OwnGrantsOptions, grants: readonly OwnGrant[]
 ): (http: FastifyRequest) => Promise<OwnAnswer | null> {
   const byType = new Map(grants.map(grant => [grant.type, grant]))
-  return async http => {
-    const { raw } = http
-    const body = await takeForm(raw)
-    if (body === null) return null
+  return async http => await answeredAhead(http, async body => {
     const grant = grantTypesOf(body).map(type => byType.get(type)).find(each => each !== undefined)
-    const answer = grant === undefined ? null : await answerTo(options, grant, http, body)
-    if (answer === null) raw.unshift(body)
-    else raw.resume()
-    return answer
-  }
+    return grant === undefined ? null : await answerTo(options, grant, http, body)
+  })
+}
+
+/** Answers a form ahead of oidc-provider, whatever is thrown. Null: the body is unread, as it was. */
+export async function answeredAhead (
+  http: FastifyRequest, answer: (body: Buffer) => Promise<OwnAnswer | null>
+): Promise<OwnAnswer | null> {
+  const { raw } = http
+  const body = await takeForm(raw)
+  if (body === null) return null
+  const answered = await answer(body).catch((failure: unknown) => {
+    const { unexpected, ...presented } = presentError(failure, http.id)
+    if (unexpected) http.log.error({ err: failure }, 'the authorization server failed')
+    return presented
+  })
+  if (answered === null) raw.unshift(body)
+  else raw.resume()
+  return answered
 }
 
 async function answerTo (
@@ -78,10 +89,7 @@ async function answerTo (
     const answered = await grant.answer({ form: readTokenForm(body), http })
     return answered && { status: 200, headers: {}, body: answered }
   } catch (thrown) {
-    const failure = thrown instanceof GrantRefusal ? refused(options, http, thrown) : thrown
-    const { unexpected, ...answer } = presentError(failure, http.id)
-    if (unexpected) http.log.error({ err: failure }, 'the authorization server failed')
-    return answer
+    throw thrown instanceof GrantRefusal ? refused(options, http, thrown) : thrown
   }
 }
 

@@ -8,6 +8,7 @@ import type { Provider } from 'oidc-provider'
 import { addressOf, countedAddress } from '../../base/ip-address.ts'
 import { windowLimiter, type WindowLimiter } from '../../domain/metering/window-limiter.ts'
 import { authorizationRoutes } from '../authorization/authorization-routes.ts'
+import { holderRevocation } from '../endpoints/holder-revocation.ts'
 import { tryFastPath } from '../fast-path/fast-path.ts'
 import { keyExchange } from '../grants/key-exchange.ts'
 import { ownGrants, type OwnAnswer } from '../grants/own-grants.ts'
@@ -20,6 +21,9 @@ import { afterProvider, browserHeaders } from './after-provider.ts'
 import { brokeOff, onBroken, onPolicyDenied, onRefusal } from './provider-events.ts'
 import { buildProvider } from './provider.ts'
 import { contextOf, keepContext, type RequestContext } from './request-context.ts'
+
+const endpoints = ['token', 'introspection', 'revocation'] as const
+type OAuthEndpoint = typeof endpoints[number]
 
 interface Current {
   provider: Provider
@@ -36,9 +40,11 @@ export function providerAdapter (
     options.limits.failuresPerAddress, options.clock, options.counts.of('address failures')
   )
   const current = currentProvider(options, failures, addressFailures)
-  const tryOwnGrants = ownGrants(
-    { refusals: options.refusals, addressFailures }, [keyExchange(options), workloadGrant(options)]
-  )
+  // Requests without a client, which the provider refuses.
+  const ahead: Partial<Record<OAuthEndpoint, (request: FastifyRequest) => Promise<OwnAnswer | null>>> = {
+    token: ownGrants({ refusals: options.refusals, addressFailures }, [keyExchange(options), workloadGrant(options)]),
+    revocation: holderRevocation(options),
+  }
   const mount = async (app: FastifyInstance): Promise<void> => {
     const { endIfClosing, endOnceClosing } = closeWithoutWaiting(app)
     const finished = closeAfterwards(app)
@@ -50,7 +56,7 @@ export function providerAdapter (
         done(null))
     }
     app.addHook('onRequest', refuseUntypedBody)
-    for (const name of ['token', 'introspection', 'revocation'] as const) {
+    for (const name of endpoints) {
       const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
         if (name === 'token') await options.catchUp?.()
         const context = newContext(request)
@@ -60,7 +66,7 @@ export function providerAdapter (
           endIfClosing(reply.raw)
           return sendFastAnswer(reply.raw, body, context)
         }
-        const own = name === 'token' ? await tryOwnGrants(request) : null
+        const own = await ahead[name]?.(request) ?? null
         if (own !== null) {
           endIfClosing(reply.raw)
           return sendOwnAnswer(reply.raw, own)
@@ -153,12 +159,15 @@ function sendFastAnswer (response: ServerResponse, body: string, { warning }: Re
   response.end(body)
 }
 
-/** Sends the answer of a grant of our own; it is for no page. */
+/** Sends an answer of our own; it is for no page. */
 function sendOwnAnswer (response: ServerResponse, { status, headers, body }: OwnAnswer): void {
   for (const name of browserHeaders) response.removeHeader(name)
-  const text = JSON.stringify(body)
+  const text = body === null ? '' : JSON.stringify(body)
   response.writeHead(status, {
-    ...noStore, ...headers, 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(text)
+    ...noStore,
+    ...headers,
+    ...(body === null ? {} : { 'content-type': 'application/json; charset=utf-8' }),
+    'content-length': Buffer.byteLength(text)
   })
   response.end(text)
 }
