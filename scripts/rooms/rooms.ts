@@ -109,7 +109,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'dashboard/registries': 'Skills with their versions, and third-party sources.',
   'dashboard/applications': 'Applications that act for members: in use, remembered, approved, and their registration.',
   'dashboard/publishable-keys': 'Publishable keys: the list, creation, and revoking.',
-  'dashboard/trusted-issuers': 'Trusted issuers: the list, one with its rules, the forms of both, and the dry run of a token.',
+  'dashboard/trusted-issuers': 'Trusted issuers: the list, one with its rules, their forms, and the dry run.',
   'dashboard/webhook-tokens': 'Webhook tokens: the list, creation, and revoking.',
   'dashboard/audit': 'The audit log: its events, their number by day, and the chain that they stand in.',
   'dashboard/overview': 'The first screen: calls, refusals, keys that need somebody, servers, and first steps.',

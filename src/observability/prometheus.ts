@@ -75,8 +75,8 @@ export const metrics: readonly Metric[] = [
   ),
   counter(
     'latchkey_issuer_key_fetches_total',
-    'Fetches of the keys of trusted issuers: `fetched`; `unusable` for an answer without keys that verify, a redirect ' +
-      'or an error; or why there was no answer: `unreachable`, `timeout`, `forbidden_address`, …',
+    'Fetches of the keys of trusted issuers: `fetched`; `unusable` for an answer without keys that verify, a ' +
+      'redirect or an error; or why there was no answer: `unreachable`, `timeout`, `forbidden_address`, …',
     ['outcome'], ({ metrics }) => metrics.issuerKeyFetches
   ),
   {

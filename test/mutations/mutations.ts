@@ -926,21 +926,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: 'LK-10: each grant of others finds its body unread, however it was sent [${name}]',
-    find: `if (answer === null) raw.unshift(body)
-    else raw.resume()
-    return answer
-  }
-}
-
-async function answerTo (
-  options: OwnGrantsOptions`,
-    replace: `if (answer !== null) raw.resume()
-    return answer
-  }
-}
-
-async function answerTo (
-  options: OwnGrantsOptions`,
+    find: 'if (answered === null) raw.unshift(body)\n  else raw.resume()',
+    replace: 'raw.resume()',
   },
   {
     title: 'LK-10: a token and its key draw on the same calls and credits [${name}]',

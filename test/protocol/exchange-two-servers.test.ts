@@ -92,7 +92,7 @@ for (const [what, end] of Object.entries(endsOfKeys)) {
   })
 }
 
-tap.test('RFC 7009: whoever holds one token of a key ends it everywhere at once, and no other [postgresql]', async t => {
+tap.test('RFC 7009: the holder of one token of a key ends it everywhere, and no other [postgresql]', async t => {
   const key = await first.createKey({ organization })
   const [token, sibling] = [await ofKey(key), await ofKey(key)]
   const revoke = async (text: string, more: Record<string, string> = {}, headers: Record<string, string> = {}) =>

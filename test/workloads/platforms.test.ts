@@ -232,7 +232,7 @@ async function trusting ({ preset, issuer, audience, rule }: Case) {
 
 for (const platform of cases) {
   const { preset, claims, hasJti, audience, algorithm = 'RS256', attacks } = platform
-  tap.test(`OC-18: a token as ${preset} documents it is taken by the safe rule, and the usual attacks are not`, async t => {
+  tap.test(`OC-18: a token as ${preset} documents it meets the safe rule, and the usual attacks do not`, async t => {
     const { client, trust } = await trusting(platform)
     const { token, jwks } = await newPlatform(trust.issuer, { key: await platformKey('documented', algorithm) })
     host.serves(`${trust.issuer}/.well-known/openid-configuration`, {

@@ -80,8 +80,8 @@ function claimRows (claims: readonly Condition[], anchors: readonly string[], pr
   const suggested = claims.length === 0 ? anchors[0] ?? '/sub' : ''
   return html`<fieldset class="field wide"!${problem === null ? '' : ' aria-describedby="claims-problem"'}>
 <legend>Claims, all of which hold</legend>
-<p class="hint">A JSON Pointer, as /sub or /kubernetes.io/namespace, and its text: the whole of it, or its beginning up to
-: or / and *, as system:serviceaccount:prod:*. A row without a value counts for nothing.</p>
+<p class="hint">A JSON Pointer, as /sub or /kubernetes.io/namespace, and its text: the whole of it, or its beginning up
+to : or / and *, as system:serviceaccount:prod:*. A row without a value counts for nothing.</p>
 !${problem === null ? '' : html`<p class="problem" id="claims-problem">${problem}</p>`}
 <datalist id="anchors">!${anchors.map(anchor => html`<option value="${anchor}"></option>`)}</datalist>
 !${rows.map((row, index) => claimRow(index === 0 && row.claim === '' ? { ...row, claim: suggested } : row, index, {
@@ -89,7 +89,9 @@ function claimRows (claims: readonly Condition[], anchors: readonly string[], pr
 }))}</fieldset>`
 }
 
-function claimRow ({ claim, value, separators = [] }: Condition, index: number, { isWrong }: { isWrong: boolean }): string {
+function claimRow (
+  { claim, value, separators = [] }: Condition, index: number, { isWrong }: { isWrong: boolean }
+): string {
   const number = index + 1
   const chosen = separators.join('')
   const wrong = isWrong ? ' aria-invalid="true" autofocus' : ''

@@ -150,8 +150,8 @@ export const descriptions = {
   revocation: {
     summary: 'Revoke an access token',
     description:
-      'RFC 7009. A token that is foreign, unknown or no longer valid is answered like success. A token of an API key, ' +
-        'or of a workload that acts as itself, is its own proof, and is sent without a client.',
+      'RFC 7009. A token that is foreign, unknown or no longer valid is answered like success. A token of an API ' +
+        'key, or of a workload that acts as itself, is its own proof, and is sent without a client.',
     operationId: 'revokeToken',
     tags,
     security: clientProof,
