@@ -220,7 +220,7 @@ function withRules ({ issuer, rules, read: { claims }, client }: Presented): Exa
   if (typeof claims.sub !== 'string' || claims.sub === '') {
     return { issuer, reason: 'malformed', detail: 'sub has to be a text.', rules: [] }
   }
-  // RFC 7800 §3: taken as it is, it would be good for anyone who got hold of it.
+  // RFC 7800 §3: without a proof of the key, a stolen one would be taken.
   if (claims.cnf !== undefined) {
     return { issuer, reason: 'malformed', detail: 'cnf binds it to a key, of which no proof is taken.', rules: [] }
   }
