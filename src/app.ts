@@ -28,6 +28,7 @@ import { GuardedRoutes } from './guard/guarded-routes.ts'
 import { guard } from './guard/index.ts'
 import { dashboard } from './dashboard/dashboard.ts'
 import { oncePerPage } from './http/inner-call.ts'
+import { largeBodies } from './http/large-bodies.ts'
 import { unknownPaths } from './management/conventions/unknown-path.ts'
 import { documentation } from './management/documentation/documentation.ts'
 import { management, type ManagementOptions } from './management/management.ts'
@@ -106,6 +107,7 @@ export async function openLatchkey (
   const server = operations({ telemetry, eventLoop, storage, dataFolder, readiness })
   const asking = askingOptions({ secrets, people, store, clock })
   const unknown = unknownPaths(issuer + paths.token)
+  const archives = largeBodies()
   const managed = (prefix: string): FastifyPluginAsync => async app => {
     await app.register(management({
       issuer,
@@ -121,10 +123,11 @@ export async function openLatchkey (
       explaining: { judging: { ...judging, people }, routes: judging.routes },
       server,
       lifetimes,
+      archives,
       ...registriesOf(config, { clock, counts, network }),
       privateSchemes: config.redirectSchemes
     }))
-    await app.register(dashboard(issuer, prefix))
+    await app.register(dashboard(issuer, prefix, archives))
   }
   const routes: FastifyPluginAsync<RoutesOptions> = async (app, { management: place = { prefix: managementPath } }) => {
     // Schemas describe the answers, and must not change them.

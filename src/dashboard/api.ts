@@ -33,6 +33,8 @@ export type TokenAnswer =
 export interface Change {
   /** Sent as JSON. */
   body?: object
+  /** Sent as they are, instead of `body`. */
+  bytes?: Buffer
   /** The state that is changed; absent: whatever it is now. */
   ifMatch?: string
   /** The same creation is made once, however often the form is sent. */
@@ -111,7 +113,7 @@ export function apiFor (app: FastifyInstance & { apiPrefix: string }, request: F
     address: path => app.apiPrefix + path,
     get: async (path, query = {}) => await call({ method: 'GET', path: withQuery(path, query) }),
     read: async path => await read({ method: 'GET', path }),
-    change: async (method, path, { body, ifMatch, idempotencyKey } = {}) => await call({
+    change: async (method, path, { body, bytes, ifMatch, idempotencyKey } = {}) => await call({
       method,
       path,
       headers: {
@@ -121,6 +123,7 @@ export function apiFor (app: FastifyInstance & { apiPrefix: string }, request: F
           : { 'idempotency-key': idempotencyKey, 'idempotency-answer-lifetime': String(shownFor) }),
       },
       ...(body === undefined ? {} : { body }),
+      ...(bytes === undefined ? {} : { bytes }),
     }),
     askToken: async ({ id, secret }, form) => {
       // RFC 6749 §2.3.1: both are form-encoded before they are joined.

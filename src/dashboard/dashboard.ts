@@ -5,6 +5,7 @@
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync } from 'fastify'
 import { Failure } from '../base/errors.ts'
+import type { LargeBodies } from '../http/large-bodies.ts'
 import { dashboardPath } from '../pages/page.ts'
 import { auditScreens } from './audit/audit.ts'
 import { apiKeyScreens } from './api-keys/api-keys.ts'
@@ -35,15 +36,18 @@ import { presentDashboardError, type Dashboard } from './visit.ts'
 /** Forms of the dashboard may hold lists of scopes and addresses. */
 const bodyLimit = 32_768
 
-/** `issuer`: the origin of its pages. `apiPrefix`: the path below which the management API is served. */
-export function dashboard (issuer: string, apiPrefix: string): FastifyPluginAsync {
+/**
+ * `issuer`: the origin of its pages. `apiPrefix`: the path below which the management API is served. `archives`: those
+ * that are sent at once.
+ */
+export function dashboard (issuer: string, apiPrefix: string, archives: LargeBodies): FastifyPluginAsync {
   return async app => {
     app.removeContentTypeParser('text/plain')
     await app.register(formbody, { bodyLimit })
     app.setErrorHandler(presentDashboardError)
     // Redirects, too.
     app.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
-    const context = Object.assign(app, { issuer, apiPrefix })
+    const context = Object.assign(app, { issuer, apiPrefix, archives })
     savedForm(context)
     overviewScreen(context)
     apiKeyScreens(context)

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { Failure } from '../base/errors.ts'
+import type { LargeBodies } from '../http/large-bodies.ts'
 import { isFromOwnPages } from '../guard/index.ts'
 import { errorPage, presentPageError, wantsPage } from '../pages/error-page.ts'
 import { sendPage } from '../pages/page.ts'
@@ -9,8 +10,8 @@ import { signInAgainPath } from '../pages/passkey-page.ts'
 import { apiFor, ApiRefusal, type Api, type Me, type ReadingApi } from './api.ts'
 import { dashboardPath, framed, type Screen } from './frame.ts'
 
-/** The context of the dashboard's routes: the origin that its forms come from, and the place of the API. */
-export type Dashboard = FastifyInstance & { issuer: string, apiPrefix: string }
+/** The context of the dashboard's routes: the origin of its forms, the place of the API, and archives that are sent. */
+export type Dashboard = FastifyInstance & { issuer: string, apiPrefix: string, archives: LargeBodies }
 
 /** A page that is read. */
 export interface Visit {
@@ -34,6 +35,8 @@ export interface Submission extends Omit<Visit, 'api'> {
   field (name: string): string
   /** All values of a field. */
   fields (name: string): readonly string[]
+  /** The bytes of a file that was sent once; null otherwise. */
+  file (name: string): Buffer | null
 }
 
 /** What a form leads to: another page, or a screen of its own with the status of what happened. */
@@ -59,8 +62,7 @@ export function formAt (
   refused: (submission: Submission, refusal: ApiRefusal) => Promise<Screen | null> = async () => null
 ): void {
   app.post(dashboardPath + path, { schema: { hide: true } }, async (request, reply) => {
-    // The API judges this again; here it is said also to those that are not signed in.
-    if (!isFromOwnPages(request.raw, app.issuer)) throw new Failure('cross_site_request')
+    requireOwnPage(app, request)
     const submission = await submissionOf(app, request)
     if (submission === null) return await signIn(request, reply)
     return await answering(request, reply, submission.me, async () => {
@@ -76,6 +78,22 @@ export function formAt (
       }
     })
   })
+}
+
+/** The API judges this again; here it is said also to those that are not signed in. */
+function requireOwnPage ({ issuer }: Dashboard, request: FastifyRequest): void {
+  if (!isFromOwnPages(request.raw, issuer)) throw new Failure('cross_site_request')
+}
+
+/**
+ * The person that sends a form, before its body is read. Null: there is none, and the answer leads to the sign-in page.
+ * @throws Failure `cross_site_request`.
+ */
+export async function senderOf (app: Dashboard, request: FastifyRequest, reply: FastifyReply): Promise<Me | null> {
+  requireOwnPage(app, request)
+  const me = await meOf(apiFor(app, request))
+  if (me === null) await signIn(request, reply)
+  return me
 }
 
 async function answering (
@@ -172,6 +190,10 @@ async function submissionOf (app: Dashboard, request: FastifyRequest): Promise<S
     fields: name => {
       const value = (body as Record<string, unknown> | null | undefined)?.[name]
       return (Array.isArray(value) ? value : [value]).filter(each => typeof each === 'string')
+    },
+    file: name => {
+      const value = (body as Record<string, unknown> | null | undefined)?.[name]
+      return Buffer.isBuffer(value) ? value : null
     }
   }
 }

@@ -23,6 +23,8 @@ export interface InnerCall {
   headers?: Readonly<Record<string, string>>
   /** Sent as JSON; absent: no body. */
   body?: object
+  /** Sent as they are, instead of `body`. */
+  bytes?: Buffer
   /** Sent as a form, instead of `body`. */
   form?: Readonly<Record<string, string>>
 }
@@ -32,7 +34,7 @@ export interface InnerCall {
  * page that is read makes a call that may change something.
  */
 export async function callWithin (
-  app: FastifyInstance, request: FastifyRequest, { method, path, headers = {}, body, form }: InnerCall
+  app: FastifyInstance, request: FastifyRequest, { method, path, headers = {}, body, bytes, form }: InnerCall
 ): Promise<LightMyRequestResponse> {
   if (readingMethods.has(request.method) && !readingMethods.has(method)) {
     throw new Error(`a page that is read must not call ${method} ${path}`)
@@ -47,10 +49,12 @@ export async function callWithin (
     headers: {
       ...own(request),
       ...headers,
+      ...(bytes === undefined ? {} : { 'content-type': 'application/octet-stream' }),
       ...(form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
     },
     remoteAddress: addressOf(request),
     ...(body === undefined ? {} : { payload: body }),
+    ...(bytes === undefined ? {} : { payload: bytes }),
     ...(form === undefined ? {} : { payload: new URLSearchParams(form).toString() }),
   }
   // `inject` begins where its result is awaited.

@@ -1,6 +1,6 @@
 /** Large bodies in memory: how many bytes of them a server holds at once, of all callers and of one organization. */
 import { finished } from 'node:stream'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { Failure } from '../base/errors.ts'
 
 const mebibyte = 1024 * 1024
@@ -13,19 +13,19 @@ export const leastUnpacked = mebibyte
 
 export interface LargeBodies {
   /**
-   * Counts bytes for the organization of a request until it is answered, or its connection is gone, and its work is
-   * done. @throws Failure `too_many_requests` for an organization that has as many, `overloaded` for the server.
+   * Counts bytes for an organization until its request is answered, or the connection is gone, and its work is done.
+   * @throws Failure `too_many_requests` for an organization that has as many, `overloaded` for the server.
    */
-  hold (request: FastifyRequest, reply: FastifyReply, bytes: number): void
+  hold (owner: string, reply: FastifyReply, bytes: number): void
   /** Runs the work of a request that holds bytes; they count until it ends, even if the caller is gone before. */
-  during<T> (request: FastifyRequest, reply: FastifyReply, work: () => Promise<T>): Promise<T>
+  during<T> (reply: FastifyReply, work: () => Promise<T>): Promise<T>
   /** Runs one at a time: what unpacks a body needs several times its size. */
   inTurn<T> (work: () => Promise<T>): Promise<T>
 }
 
 export function largeBodies (most = mostBytes): LargeBodies {
   const held = new Map<string, number>()
-  const working = new WeakMap<FastifyRequest, Promise<unknown>>()
+  const working = new WeakMap<FastifyReply, Promise<unknown>>()
   let total = 0
   let last: Promise<unknown> = Promise.resolve()
   const count = (owner: string, bytes: number): void => {
@@ -35,8 +35,7 @@ export function largeBodies (most = mostBytes): LargeBodies {
     else held.set(owner, own)
   }
   return {
-    hold (request, reply, bytes) {
-      const owner = request.principal.organizationId ?? 'deployment'
+    hold (owner, reply, bytes) {
       if ((held.get(owner) ?? 0) + bytes > most.ofOrganization) {
         throw new Failure('too_many_requests', {
           message: 'Too many archives of this organization are transferred at once; retry shortly.'
@@ -45,14 +44,14 @@ export function largeBodies (most = mostBytes): LargeBodies {
       if (total + bytes > most.ofServer) throw new Failure('overloaded')
       count(owner, bytes)
       finished(reply.raw, () => {
-        Promise.allSettled([working.get(request)]).then(() => { count(owner, -bytes) }, () => {})
+        Promise.allSettled([working.get(reply)]).then(() => { count(owner, -bytes) }, () => {})
       })
     },
-    async during (request, reply, work) {
+    async during (reply, work) {
       // Its bytes are not counted any more.
       if (reply.raw.destroyed) throw new Failure('invalid_request', { detail: 'the caller is gone' })
       const done = work()
-      working.set(request, done)
+      working.set(reply, done)
       return await done
     },
     async inTurn (work) {

@@ -14,7 +14,7 @@ import type { TokenMeter } from '../domain/tokens/issuance-meter.ts'
 import type { SigningKeys } from '../domain/tokens/signing-key.ts'
 import type { Store } from '../domain/store.ts'
 import type { GuardOptions } from '../guard/index.ts'
-import { largeBodies, type LargeBodies } from '../http/large-bodies.ts'
+import type { LargeBodies } from '../http/large-bodies.ts'
 import { auditKeys } from '../secrets/authentication-code.ts'
 import { markCursors } from './conventions/cursors.ts'
 import { tagAnswers } from './conventions/etags.ts'
@@ -93,6 +93,8 @@ export interface ManagementOptions extends ExplainDependencies {
   privateSchemes: ClientDependencies['privateSchemes']
   /** The URL at which clients register; null: none may. */
   registrationEndpoint: string | null
+  /** Archives that are sent and read. */
+  archives: LargeBodies
   /** How third-party sources are asked. */
   sources: SourceDependencies['sources']
   /** LATCHKEY_SECRET, newest first: for cursors, remembered answers and the seals of the audit log. */
@@ -100,10 +102,7 @@ export interface ManagementOptions extends ExplainDependencies {
 }
 
 /** Everything that a collection may need. */
-type Dependencies = ManagementOptions & CreationDependencies & AuditDependencies & IdentityProviderDependencies & {
-  /** Archives that are sent and read. */
-  archives: LargeBodies
-}
+type Dependencies = ManagementOptions & CreationDependencies & AuditDependencies & IdentityProviderDependencies
 
 /** The collections of the API, in the order of its document. */
 const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)[] = [
@@ -155,9 +154,7 @@ const collections: readonly ((dependencies: Dependencies) => FastifyPluginAsync)
 /** The plugin of the whole API: the collections, and the two routes that any credential may call about itself. */
 export function management (options: ManagementOptions): FastifyPluginAsync {
   const { issuer, prefix, guard, secrets } = options
-  const dependencies = {
-    ...options, answers: idempotency(secrets), auditKeys: auditKeys(secrets), archives: largeBodies()
-  }
+  const dependencies = { ...options, answers: idempotency(secrets), auditKeys: auditKeys(secrets) }
   return async app => {
     app.setErrorHandler(presentError)
     app.addHook('onSend', forbidCaching)

@@ -90,8 +90,10 @@ export class Gateway extends Caller {
       const again = await ask(world)
       // A lowered budget refuses what was never reserved.
       if (again.status === 429 && first === null) return 'one'
-      first ??= again.json.id
-      if (again.json.id !== first) return `another answer: ${again.status} ${again.text}`
+      // One whose call has ended is named, and not given again.
+      const id = again.json.id ?? again.json.details?.reservation
+      first ??= id
+      if (id !== first) return `another answer: ${again.status} ${again.text}`
       const [row] = await world.rows(
         `SELECT count(*) AS "n" FROM "SpendReservation" WHERE "reference" = '${reference}'`
       )

@@ -7,6 +7,7 @@ import { endingAt } from '../ending.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { filterForm, given, listOf, pageSize, type Column, type Listing, type Options } from '../list.ts'
 import { screenAt, type Dashboard, type Visit } from '../visit.ts'
+import { publicationScreens } from './publication.ts'
 
 interface Skill {
   id: string
@@ -36,6 +37,7 @@ and a signature: <code class="bare">latchkey skill publish pdf-forms.zip --relea
 
 export function skillScreens (app: Dashboard): void {
   screenAt(app, '/skills', listScreen)
+  publicationScreens(app)
   screenAt(app, '/skills/:id', skillScreen)
   endingAt<Skill>(app, '/skills/:id/yank', {
     place: path,
@@ -62,7 +64,7 @@ function nameOf ({ name, version }: Skill): string {
   return `${name}@${version}`
 }
 
-async function listScreen ({ api, query }: Visit): Promise<Screen> {
+async function listScreen ({ api, me, query }: Visit): Promise<Screen> {
   const filter = { status: query('status') }
   const after = query('after')
   const listing = await api.get<Listing<Skill>>('/skills', { limit: pageSize, ...given({ ...filter, cursor: after }) })
@@ -71,6 +73,9 @@ async function listScreen ({ api, query }: Visit): Promise<Screen> {
     path: [],
     place: path,
     lead: 'Versions of skills, each published once and never overwritten.',
+    ...(may(me, 'skills:write')
+      ? { action: html`<a class="button primary" href="${path}/publish">Publish version</a>` }
+      : {}),
     content: html`!${filterForm(path, [{ name: 'status', label: 'State', options: states, chosen: filter.status }])}
 !${listOf<Skill>({
   caption: 'Versions of skills',

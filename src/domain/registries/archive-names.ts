@@ -27,13 +27,13 @@ function faultOf (path: string): string | null {
   if (path.startsWith('/') || /^[A-Za-z]:/.test(path)) return 'which is an absolute path'
   if (path.includes('\\')) return 'which has a backslash'
   if (unprintable.test(path) || !path.isWellFormed()) return 'which has characters that no name may have'
-  if (/(^|\/)\.\.?(\/|$)|\\/.test(compatible(path)) || stepsOf(compatible(path)) !== stepsOf(path)) {
-    return 'which some programs take for another path'
-  }
   for (const step of path.split('/')) {
     if (step === '' || step === '.' || step === '..') return 'which does not lead straight to one place'
     if (step.length > longestStep) return `with a step of more than ${longestStep} characters`
     if (step.includes(':') || /[. ]$/.test(step) || devices.test(step)) return 'which Windows takes for another name'
+  }
+  if (/(^|\/)\.\.?(\/|$)|\\/.test(compatible(path)) || stepsOf(compatible(path)) !== stepsOf(path)) {
+    return 'which some programs take for another path'
   }
   return null
 }

@@ -1,5 +1,5 @@
 /** Skill bundles: published once as an archive, listed, downloaded with their signature, and yanked. */
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { leastUnpacked, type LargeBodies } from '../../http/large-bodies.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import { archiveFormats } from '../../domain/registries/archive.ts'
@@ -100,7 +100,7 @@ function publishSkillRoute (app: RouteContext, dependencies: Dependencies): void
       config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'payload_too_large', ...busy] },
       preParsing: (request, reply, _payload, done) => {
         const said = Number(request.headers['content-length'] ?? mostArchiveBytes)
-        archives.hold(request, reply, Math.min(Math.max(said, leastUnpacked), mostArchiveBytes))
+        archives.hold(ownerOf(request), reply, Math.min(Math.max(said, leastUnpacked), mostArchiveBytes))
         done()
       },
       schema: {
@@ -115,7 +115,7 @@ function publishSkillRoute (app: RouteContext, dependencies: Dependencies): void
       const { version, name } = request.query
       const organizationId = organizationOf(request.principal.organizationId, request.query.organization)
       const { secrets } = dependencies
-      return await archives.during(request, reply, async () => await createdAfter(
+      return await archives.during(reply, async () => await createdAfter(
         dependencies, request, reply, async () => {
           const read = await archives.inTurn(async () => await readBundle(sentArchive(request.body)))
           requireNamed(read.frontMatter.name, name)
@@ -125,6 +125,11 @@ function publishSkillRoute (app: RouteContext, dependencies: Dependencies): void
       ))
     })
   })
+}
+
+/** Of the bytes that a request holds. */
+function ownerOf ({ principal }: FastifyRequest): string {
+  return principal.organizationId ?? 'deployment'
 }
 
 function listSkillsRoute (app: RouteContext, dependencies: Dependencies): void {
@@ -182,8 +187,8 @@ function downloadSkillRoute (app: RouteContext, dependencies: Dependencies): voi
     const operation = operationOf(dependencies, request)
     const bundle = await getSkill(operation, request.params.id, request.query.organization)
     const { archives, secrets } = dependencies
-    archives.hold(request, reply, bundle.size)
-    const archive = await archives.during(request, reply, async () => await archiveOf(operation, bundle, secrets))
+    archives.hold(ownerOf(request), reply, bundle.size)
+    const archive = await archives.during(reply, async () => await archiveOf(operation, bundle, secrets))
     endAfter(longestDownload, reply)
     return await reply
       .header('content-type', mediaTypes[bundle.format])
