@@ -107,8 +107,8 @@ export async function openLatchkey (
   const server = operations({ telemetry, eventLoop, storage, dataFolder, readiness })
   const asking = askingOptions({ secrets, people, store, clock })
   const unknown = unknownPaths(issuer + paths.token)
-  const archives = largeBodies()
   const managed = (prefix: string): FastifyPluginAsync => async app => {
+    const archives = largeBodies()
     await app.register(management({
       issuer,
       prefix,

@@ -88,7 +88,7 @@ tap.test('a viewer sees numbers of the API, and no way to make what they may not
   const week = await admin('GET', `/organizations/${organization}/usage?from=${dayBefore(6)}`)
   t.match(
     await page.locator('section', { hasText: 'Admitted and refused' }).textContent(),
-    new RegExp(`Admitted${Number(week.json.live.calls).toLocaleString('en')}\\s*Refused: revoked1`)
+    new RegExp(`Admitted\\s*${Number(week.json.live.calls).toLocaleString('en')}\\s*Refused: revoked\\s*1`)
   )
   t.match(await page.locator('section', { hasText: 'Refused most' }).getByRole('listitem').allTextContents(),
     [/Partner export\s*revoked\s*latest: just now1$/])
