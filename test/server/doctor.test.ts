@@ -12,7 +12,10 @@ import tap, { type Test } from 'tap'
 import { loadConfig, openLatchkey } from '../../src/index.ts'
 import { examine } from '../../src/server/doctor/doctor.ts'
 import type { Finding } from '../../src/server/doctor/finding.ts'
+import { checkOlderSecrets } from '../../src/server/doctor/secrets.ts'
 import { newSecret } from '../../src/secrets/random.ts'
+import { inspectDatabase } from '../../src/storage/migrations/inspection.ts'
+import { skillFile, zip } from '../support/archives.ts'
 import { makeAuthority, type Certified } from '../support/certificates.ts'
 import { administer, freshDatabase } from '../support/postgres.ts'
 import { startServer, type ServerOptions } from '../support/test-server.ts'
@@ -82,6 +85,41 @@ for (const name of ['sqlite', 'postgresql']) {
     t.match(by(stopped, 'server'), { found: /ECONNREFUSED/, remedy: /latchkey serve/ })
     t.match(by(stopped, 'issuer'), { status: 'skipped' })
     t.match(by(stopped, 'clock of the server'), { status: 'skipped' })
+  })
+}
+
+for (const name of ['sqlite', 'postgresql']) {
+  tap.test(`headers of sources and skills keep the secret that they are sealed under [${name}]`, async t => {
+    const own = name === 'sqlite' ? null : await freshDatabase()
+    if (own !== null) t.teardown(own.drop)
+    const server = await startServer(own === null ? {} : { database: own.url })
+    t.teardown(server.close)
+    const organization = (await server.createOrganization()).id
+    const source = await server.admin('POST', '/third-party-sources', {
+      organization, name: 'x', kind: 'skills', url: 'https://127.0.0.1/', headers: { 'x-key': 'secret' }
+    })
+    const skill = await server.send({
+      method: 'POST',
+      path: `/api/v1/skills?organization=${organization}&version=1.0.0`,
+      headers: { authorization: `Bearer ${server.adminToken}`, 'content-type': 'application/zip' },
+      body: zip([{ name: 'SKILL.md', content: skillFile() }])
+    })
+    t.strictSame([source.status, skill.status], [201, 201])
+    const older = async (secrets: string) =>
+      by(await examine({ ...server.environment, LATCHKEY_SECRET: secrets }, server.folder), 'older secrets')
+    t.match(await older(server.secret), { status: 'ok' })
+    t.match(await older(`${newSecret()},${server.secret}`), {
+      found: /headers of third-party sources and skills are still sealed under an older secret/
+    })
+    // All else is sealed under the new one, as far as the doctor is told.
+    const inspection = (await inspectDatabase(server.config.databaseUrl))!
+    const nothing = { ...inspection, signingKeys: [], providerKeys: [], auditKeys: [] }
+    for (const left of [{ ...nothing, sourceSecrets: [] }, { ...nothing, skillSecrets: [] }]) {
+      const check = (...secrets: string[]) => checkOlderSecrets(left, { ...server.config, secrets })
+      t.match(check(newSecret(), server.secret), { status: 'failed', found: 'still sealed under an older secret' })
+      t.match(check(newSecret()), { status: 'failed', found: 'sealed under another secret' })
+      t.match(check(server.secret), { status: 'ok' })
+    }
   })
 }
 

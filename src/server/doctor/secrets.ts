@@ -1,6 +1,6 @@
 /** Checks that LATCHKEY_SECRET opens what is sealed in the database, and which of its secrets are still needed. */
 import type { Config } from '../../config/config.ts'
-import { auditKeys } from '../../secrets/authentication-code.ts'
+import { auditKeys, secretId } from '../../secrets/authentication-code.ts'
 import { providerKeySealing, unseal, unsealOlder } from '../../secrets/sealing.ts'
 import type { Inspection } from '../../storage/migrations/inspection.ts'
 import { failed, ok, skipped, type Finding } from './finding.ts'
@@ -44,6 +44,14 @@ export function checkOlderSecrets (inspection: Inspection | null, { secrets }: C
       'List that secret behind the present one, LATCHKEY_SECRET=present,former, or set those keys anew.'
     )
   }
+  for (const [what, ids] of sealedByIds(inspection)) {
+    if (ids.some(id => !secrets.map(secretId).includes(id))) {
+      return failed(
+        check, `${what} are sealed under another secret`,
+        'List that secret behind the present one, LATCHKEY_SECRET=present,former, and start a server with it.'
+      )
+    }
+  }
   const sealed = sealedUnderOlder(inspection, secrets)
   if (sealed.length > 0) {
     return failed(
@@ -71,6 +79,12 @@ function sealedUnderOlder (inspection: Inspection, secrets: readonly string[]): 
   return [
     ...(keys.length > 0 ? [`${keys.length} signing keys`] : []),
     ...(providers.length > 0 ? [`${providers.length} provider keys`] : []),
-    ...(heads.length > 0 ? ['audit chains'] : [])
+    ...(heads.length > 0 ? ['audit chains'] : []),
+    ...sealedByIds(inspection).filter(([, ids]) => ids.some(id => id !== secretId(newest))).map(([what]) => what)
   ]
+}
+
+/** What says itself which secret it is sealed under. */
+function sealedByIds ({ sourceSecrets, skillSecrets }: Inspection): [what: string, ids: string[]][] {
+  return [['headers of third-party sources', sourceSecrets], ['skills', skillSecrets]]
 }

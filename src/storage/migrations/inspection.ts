@@ -85,6 +85,9 @@ export interface Inspection extends MigrationState {
   signingKeys: { kid: string, sealedPrivateKey: string }[]
   /** All keys of AI providers. */
   providerKeys: { id: string, sealedKey: string }[]
+  /** The distinct ids of the secrets that headers of third-party sources are sealed under, and skills. */
+  sourceSecrets: string[]
+  skillSecrets: string[]
   /** The distinct ids of the keys that seal the heads of audit chains. */
   auditKeys: string[]
   /** Standbys of the database; null: SQLite, or the database does not report them. */
@@ -150,6 +153,9 @@ async function inspect (
       ? await rows('SELECT "id" FROM "LostChange" WHERE "decision" IS NULL')
       : []
     const run = async (sql: string) => await rows(sql) as never
+    const secretsOf = async (table: string) => tables.includes(table)
+      ? (await rows(`SELECT DISTINCT "sealedBy" FROM "${table}" WHERE "sealedBy" IS NOT NULL`)).map(row => row.sealedBy!)
+      : []
     const auditKeys = tables.includes('AuditChain') ? await rows('SELECT DISTINCT "key" FROM "AuditChain"') : []
     return {
       provider,
@@ -158,6 +164,8 @@ async function inspect (
       ...state,
       signingKeys: signingKeys as Inspection['signingKeys'],
       providerKeys: providerKeys as Inspection['providerKeys'],
+      sourceSecrets: await secretsOf('ThirdPartySource'),
+      skillSecrets: await secretsOf('SkillBundle'),
       auditKeys: auditKeys.map(({ key }) => key!),
       replication: provider === 'sqlite' ? null : await replicationOf(run),
       undecided: lost.length,
