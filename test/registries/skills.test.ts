@@ -159,6 +159,8 @@ for (const { name: database, server } of servers) {
     t.equal((await publish(server, tar(files), query)).status, 409, 'a yanked version is not free')
     const read = await server.admin('GET', `/skills/pdf-forms@1.0.0?organization=${organization}`)
     t.match(read.json, { id: first.json.id, status: 'yanked' })
+    const twice = await server.admin('GET', `/skills/pdf-forms@1.0.0@1?organization=${organization}`)
+    t.equal(twice.status, 404, 'two versions are none')
     const nowhere = await server.admin('GET', '/skills/pdf-forms@1.0.0')
     t.match([nowhere.status, nowhere.json], [400, { code: 'INVALID_REQUEST', details: { field: 'organization' } }])
     const { bytes, headers } = await download(server, first.json.id)

@@ -115,7 +115,7 @@ export async function publishSkill (
 export async function getSkill (
   { store, actor }: Operation<SkillBundlePort>, idOrName: string, organizationId?: string
 ): Promise<SkillBundle> {
-  const [name, version] = idOrName.split('@')
+  const [name, version, ...others] = idOrName.split('@')
   const owner = actor.organizationId ?? organizationId
   if (version !== undefined && owner === undefined) {
     throw new Failure('invalid_request', {
@@ -125,7 +125,7 @@ export async function getSkill (
   }
   const found = version === undefined
     ? await store.skillBundles.get(idOrName)
-    : await store.skillBundles.byVersion(owner!, name!, version)
+    : others.length > 0 ? null : await store.skillBundles.byVersion(owner!, name!, version)
   return requireVisible(actor, found, 'skill', idOrName)
 }
 
