@@ -141,10 +141,8 @@ class Budgets(CustomLogger):
             "amount": micro_dollars(kwargs["response_cost"]), "force": True,  # The tokens were counted: it did cost that.
             "usage": {"inputTokens": usage.prompt_tokens, "outputTokens": usage.completion_tokens or 0}})
 
-    async def async_log_failure_event(self, kwargs, response_obj, start_time, end_time):
-        if not (may_have_cost(kwargs.get("exception")) or kwargs.get("completion_start_time")):
-            await self.end(reservation_of(kwargs["litellm_params"]), "release", {})
-
+    # Not async_log_failure_event, which is per attempt: what is released there, another call may reserve, and the next
+    # attempt of this one is paid beside it.
     async def async_post_call_failure_hook(self, request_data, original_exception, user_api_key_dict, traceback_str=None):
         if not may_have_cost(original_exception):
             await self.end(reservation_of(request_data), "release", {})

@@ -202,6 +202,15 @@ for (const { name, start } of starts) {
       t.match(await settledMonth(world, id), { spent: costOfCall, reserved: 0 })
     })
 
+    await t.test('what a failed attempt has reserved stays reserved while the call is tried again', async t => {
+      const { id, key } = await tenantWith(world, 5)
+      const outcomes = await Promise.all([
+        call(world, key, { text: `fail once ${id}` }), call(world, key, { calls: 20, atOnce: 5 })
+      ])
+      t.equal(statusesOf(outcomes.flat()).filter(status => status === 200).length, 5)
+      t.match(await settledMonth(world, id), { spent: 5 * costOfCall, reserved: 0 })
+    })
+
     await t.test('a stream is paid, and so is the part of one whose caller hung up', async t => {
       const { id, key } = await tenantWith(world, 5)
       t.match(await call(world, key, { stream: true }), [{ status: 200 }])
