@@ -158,7 +158,7 @@ tap.test('the client proves itself: without a proof, or with a wrong one, there 
 tap.test('a token of another type is no ID-JAG, and an ID-JAG is no token of a workload', async t => {
   const client = await newClient()
   const { status, json } = await ask(client, await idJag(client.clientId, {}, { typ: 'JWT' }))
-  t.strictSame([status, json.error], [400, 'invalid_request'], 'a workload proves itself by nothing else')
+  t.strictSame([status, json.error], [400, 'invalid_grant'], 'a workload proves itself by nothing else')
   const alone = await server.send({
     method: 'POST',
     path: '/api/v1/auth/token',
