@@ -164,7 +164,8 @@ function problemOf (error: unknown, { organizationId }: TrustedIssuer): Problem 
   if (error instanceof Unusable) return { sentence: error.message, mayBeThere: error.mayBeThere }
   if (error instanceof Failure) return { sentence: cannotBeHad(error.message), mayBeThere: false }
   if (!(error instanceof OutboundFailure)) throw error
-  const mayBeThere = error.reason === 'unreachable' || error.reason === 'timeout'
+  // A name that leads elsewhere has withdrawn nothing, and must look as one that leads nowhere.
+  const mayBeThere = ['unreachable', 'timeout', 'forbidden_address'].includes(error.reason)
   const isSecret = organizationId !== null && isOfName(error)
   return {
     sentence: cannotBeHad(isSecret ? 'its host has no address on the internet' : error.message), mayBeThere
