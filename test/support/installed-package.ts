@@ -11,8 +11,8 @@ const root = resolve(import.meta.dirname, '../..')
 
 /** What `npm pack` reads. A copy, because it generates the clients, which other tests use at the same time. */
 const packed = [
-  'bin', 'deploy', 'docs', 'packages/guard/README.md', 'prisma', 'scripts', 'src', 'package.json', 'tsconfig.json',
-  'tsconfig.build.json', 'prisma.config.ts', 'README.md', 'LICENSE', 'CHANGELOG.md', '.env.example'
+  'bin', 'deploy', 'docs', 'integrations', 'packages/guard/README.md', 'prisma', 'scripts', 'src', 'package.json',
+  'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts', 'README.md', 'LICENSE', 'CHANGELOG.md', '.env.example'
 ]
 
 interface Cleaner { teardown (work: () => unknown): void }

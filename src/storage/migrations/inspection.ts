@@ -154,7 +154,8 @@ async function inspect (
       : []
     const run = async (sql: string) => await rows(sql) as never
     const secretsOf = async (table: string) => tables.includes(table)
-      ? (await rows(`SELECT DISTINCT "sealedBy" FROM "${table}" WHERE "sealedBy" IS NOT NULL`)).map(row => row.sealedBy!)
+      ? (await rows(`SELECT DISTINCT "sealedBy" FROM "${table}" WHERE "sealedBy" IS NOT NULL`))
+          .map(row => row.sealedBy!)
       : []
     const auditKeys = tables.includes('AuditChain') ? await rows('SELECT DISTINCT "key" FROM "AuditChain"') : []
     return {
