@@ -164,7 +164,7 @@ for (const { name, server } of servers) {
 
   test('amounts are whole micro-dollars, and an implausible one has to be meant', async t => {
     const { id, key } = await createTenant(server)
-    for (const estimate of [-1, 0, 0.5, 2 ** 53, 1e300, '1000', null]) {
+    for (const estimate of [-1, 0, 0.5, 10 ** 12 + 1, 2 ** 53, 1e300, '1000', null]) {
       t.equal((await reserve(key, { estimate })).status, 400, `estimate ${estimate}`)
     }
     const reserved = await reserve(key)
@@ -177,7 +177,7 @@ for (const { name, server } of servers) {
     t.equal((await settle(reserved, { amount: 100_001, force: true })).status, 200)
     t.match(await eventsOf('spend_reservation.forced', reserved.json.id), [{ detail: { amount: 100_001 } }])
     const huge = await reserve(key)
-    t.match(await settle(huge, { amount: Number.MAX_SAFE_INTEGER, force: true }), { status: 409 })
+    t.match(await settle(huge, { amount: 10 ** 12 + 1, force: true }), { status: 400 }, 'no call costs so much')
     t.match((await budgetOf(id)).day, { spent: 100_001, reserved: 1_000 }, 'nothing of it was kept')
     t.equal((await settle(await reserve(key), { amount: 100_000 })).status, 200, 'exactly 100 times')
   })

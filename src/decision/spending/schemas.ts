@@ -1,5 +1,5 @@
 /** The schemas of reservations and leases. docs/ai-budgets.md has the protocol. */
-import { greatestAmount } from '../../domain/spending/budget.ts'
+import { greatestCharge } from '../../domain/spending/budget.ts'
 import { providerForm } from '../../domain/spending/provider-key.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import { as, exactly, IdParams, ResourceName } from '../../management/conventions/schemas.ts'
@@ -13,7 +13,7 @@ const plain = { pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]+$' }
 export const Account = as(Type.String({ minLength: 1, maxLength: 128, ...plain }), 'mem_3kPq8RsTuVwXyZ0aBcDeFg')
 export const Model = as(Type.String({ minLength: 1, maxLength: 128, ...plain }), 'gpt-5')
 const Amount = (minimum: number, description: string) =>
-  as(Type.Integer({ minimum, maximum: greatestAmount, description }), 2_000)
+  as(Type.Integer({ minimum, maximum: greatestCharge, description }), 2_000)
 const Tokens = Type.Integer({ minimum: 0, maximum: 2_147_483_647 })
 
 export const ReservationBody = exactly({

@@ -15,6 +15,12 @@ import { requireVisibleOrganization, type OrganizationPort } from '../tenancy/or
  */
 export const greatestAmount = Number.MAX_SAFE_INTEGER
 
+/**
+ * The most that one call may cost, in micro-dollars: a million dollars. A total that is full refuses every later call,
+ * and stops the charge of reservations that nothing settled: one forged settlement shall not fill it.
+ */
+export const greatestCharge = 10 ** 12
+
 export const budgetKinds = ['global', 'account', 'organization'] as const
 export type BudgetKind = typeof budgetKinds[number]
 
