@@ -8,7 +8,7 @@ import { openStorage } from '../../../src/storage/index.ts'
 import { newTelemetry } from '../../../src/telemetry/telemetry.ts'
 import { administer, freshDatabase } from '../../support/postgres.ts'
 import { decodeJwt, startServer, type Answer, type Json, type TestServer } from '../../support/test-server.ts'
-import { eventually, patience, timed, until } from '../../support/waiting.ts'
+import { eventually, patience, patientLimits, timed, until } from '../../support/waiting.ts'
 import { startNetworkProxy } from '../../support/network-proxy.ts'
 
 const lease = 1_200
@@ -664,7 +664,7 @@ tap.test('OC-13: an operator sees the servers, and how far they are [postgresql]
 tap.test('a hundred changes that wait for a server that has died read who is there together [postgresql]', async t => {
   const fresh = await freshDatabase(process.env.LATCHKEY_TEST_POSTGRES_TEMPLATE)
   const telemetry = newTelemetry()
-  const { store, join, close } = await openStorage(fresh.url, { lease, telemetry })
+  const { store, join, close } = await openStorage(fresh.url, { lease, telemetry, limits: patientLimits })
   t.teardown(async () => {
     await close()
     await fresh.drop()
