@@ -187,7 +187,7 @@ for (const { name, start } of starts) {
       const before = upstream.keys.length
       const outcomes = await call(world, key, { calls: 200, atOnce: 40 })
       t.equal(statusesOf(outcomes).filter(status => status === 200).length, 50, JSON.stringify(outcomes[0]))
-      t.equal(statusesOf(outcomes).filter(status => status === 429).length, 150)
+      t.strictSame(outcomes.filter(({ status }) => status !== 200 && status !== 429), [])
       t.equal(upstream.keys.length - before, 50)
       t.match(await settledMonth(world, id), { spent: 50 * costOfCall, reserved: 0, left: 0 })
       t.strictSame([...new Set(upstream.keys)], [providerSecret])
