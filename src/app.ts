@@ -48,6 +48,7 @@ import type { ProtocolOptions } from './protocol/shared/options.ts'
 import { paths } from './protocol/shared/paths.ts'
 import { upstreamSignIn } from './protocol/upstream/begin-sign-in.ts'
 import { issuerKeys } from './protocol/workloads/issuer-keys.ts'
+import { tokenReviewer } from './protocol/workloads/token-reviewer.ts'
 import type { Limits } from './storage/engine/timeouts.ts'
 import { openPreparedStorage } from './storage/prepared-storage.ts'
 import { readinessChecks } from './storage/readiness-checks.ts'
@@ -95,7 +96,10 @@ export async function openLatchkey (
   await services.start()
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
-  const data = { store, registry, clock, issuerKeys: issuerKeys({ clock, network, metrics }) }
+  const trust = {
+    issuerKeys: issuerKeys({ clock, network, metrics }), reviewer: tokenReviewer({ secrets, network, metrics })
+  }
+  const data = { store, registry, clock, ...trust }
   const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
   const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage, lifetimes }
