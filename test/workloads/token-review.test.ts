@@ -79,7 +79,7 @@ async function refuses (
   if (isLater) t.equal(answer.headers['retry-after'], '5')
   t.notMatch(answer.text, detail, about)
   clock.advance(61)
-  const event = await eventOf(server, answer.headers['x-request-id'])
+  const event = await eventOf(server, String(answer.headers['x-request-id']))
   t.match(event, { type: 'workload.refused', subject: issuer.id, detail: { reason, detail } }, about)
   const dryRun = await tried(server, await token())
   t.match(dryRun, { accepted: false, reviewed: false, reason, detail, rule: null }, about)
@@ -90,7 +90,7 @@ async function refuses (
   }
 }
 
-async function eventOf (server: TestServer, requestId: string | undefined): Promise<Json | undefined> {
+async function eventOf (server: TestServer, requestId: string): Promise<Json | undefined> {
   for (let round = 0; round < 200; round++) {
     const { json } = await server.admin('GET', '/audit?type=workload.refused&limit=20')
     const found = json.data.find((each: Json) => each.requestId === requestId)
