@@ -96,10 +96,7 @@ export async function openLatchkey (
   await services.start()
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
-  const trust = {
-    issuerKeys: issuerKeys({ clock, network, metrics }), reviewer: tokenReviewer({ secrets, network, metrics })
-  }
-  const data = { store, registry, clock, ...trust }
+  const data = { store, registry, clock, ...issuersOf(config, { clock, network, metrics }) }
   const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
   const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage, lifetimes }
@@ -222,6 +219,13 @@ function withSessionsReadOnce ({ personSessions, managementTokens }: Store): Per
 /** The resources of Latchkey's own endpoints. */
 function ownResources ({ issuer, authorizeManagement }: Config) {
   return [managementResource(issuer, authorizeManagement === 'read'), identityResource(issuer)]
+}
+
+/** How the hosts of trusted issuers are asked. */
+function issuersOf (
+  { secrets }: Config, more: Parameters<typeof issuerKeys>[0] & Pick<Parameters<typeof tokenReviewer>[0], 'metrics'>
+): Pick<ManagementOptions, 'issuerKeys' | 'reviewer'> {
+  return { issuerKeys: issuerKeys(more), reviewer: tokenReviewer({ ...more, secrets }) }
 }
 
 /** What registries show of this server, and how those of others are asked. */

@@ -1,12 +1,13 @@
-/** The API server of a cluster, as TokenReview shows it: accounts with tokens, which are deleted while these live on. */
+/** The API server of a cluster, as TokenReview shows it: accounts that are deleted while their tokens live on. */
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { decodeJwt } from 'jose'
 import { newSecret } from '../../src/secrets/random.ts'
 import { makeAuthority } from './certificates.ts'
-import { decodeJwt, type Json } from './test-server.ts'
+import type { Json } from './test-server.ts'
 
 export const reviewPath = '/apis/authentication.k8s.io/v1/tokenreviews'
 
@@ -48,7 +49,7 @@ async function answerTo (cluster: Cluster, request: IncomingMessage, response: S
 
 /** The answer to a review, as Kubernetes writes it: what is false or empty is left out. */
 function reviewOf ({ apiVersion, kind, spec }: Json, accounts: ReadonlySet<string>): Json {
-  const { sub, aud } = decodeJwt(spec.token).payload
+  const { sub = '', aud = [] } = decodeJwt(spec.token)
   const audiences = [aud].flat().filter(each => spec.audiences.includes(each))
   const status = accounts.has(sub) && audiences.length > 0
     ? { authenticated: true, user: { username: sub, uid: 'one', groups: ['system:serviceaccounts'] }, audiences }

@@ -145,10 +145,11 @@ for (const { name, server } of servers) {
     'an error': [{ error: 'serviceaccounts "web" not found' }, /vouch for it: serviceaccounts "web" not found\.$/],
     'an error beside true': [{ authenticated: true, error: 'x', user: { username: sub } }, /vouch for it: x\.$/],
     'another audience': [
-      { authenticated: true, user: { username: sub }, audiences: ['https://kubernetes.default.svc'] }, /for the audience/
+      { authenticated: true, user: { username: sub }, audiences: ['https://kubernetes.default.svc'] },
+      /for the audience/
     ],
     'no audience': [{ authenticated: true, user: { username: sub } }, /for the audience/],
-    'another name': [{ authenticated: true, user: { username: `${sub}2` } }, /it is of "system:serviceaccount:prod:web2"/],
+    'another name': [{ authenticated: true, user: { username: `${sub}2` } }, /it is of "system:.*:prod:web2"/],
     'no name': [{ authenticated: true, user: {} }, /it is of null/],
   }
   tap.test(`a review that says anything else than this account for this audience refuses [${name}]`, async t => {
@@ -266,7 +267,8 @@ for (const { name, server } of servers) {
     await refused({ jwksUri: `${apiServer}/keys`, ca: another })
     await refused({ ca: another })
     const same = await admin('PATCH', path, { name: 'x', tokenReview: { url: `${apiServer}/k8s/tokenreviews` } })
-    t.match(same.json.tokenReview, { url: `${apiServer}/k8s/tokenreviews`, fingerprint: issuer.tokenReview.fingerprint })
+    const { fingerprint } = issuer.tokenReview
+    t.match(same.json.tokenReview, { url: `${apiServer}/k8s/tokenreviews`, fingerprint })
     const without = await admin('PATCH', path, { tokenReview: { ca: null } })
     t.equal(without.json.tokenReview.ca, null, 'fewer authorities')
     const fresh = { url: 'https://other.test', token: newCluster().reviewer }
@@ -294,7 +296,8 @@ for (const { name, server } of servers) {
     await refuse({ preset: 'custom' }, 'tokenReview')
     await refuse({ profile: 'id-jag' }, 'tokenReview')
     await refuse({ preset: 'spiffe', issuer: 'spiffe://prod.test', jwksUri: 'https://x.test' }, 'tokenReview')
-    for (const url of ['http://api.test', 'https://u:p@api.test', 'https://api.test?x=1', 'https://api.test#x', 'api']) {
+    const urls = ['http://api.test', 'https://u:p@api.test', 'https://api.test?x=1', 'https://api.test#x', 'api']
+    for (const url of urls) {
       await refuse({ tokenReview: { ...given, url } }, 'tokenReview.url')
     }
     for (const token of ['short', `${given.token} ${given.token}`, `${given.token}\n`, `${given.token}é`]) {

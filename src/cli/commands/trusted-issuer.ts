@@ -2,12 +2,12 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
-  calling, pageQuery, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, removed, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
+import { UsageError } from '../failure.ts'
 import { readPublicKeys } from '../flags/public-keys.ts'
 import { readText } from '../flags/text-file.ts'
 import { fieldLines, instant, tableLines } from '../print.ts'
-import { addRuleCommands, removed } from './trusted-issuer-rule.ts'
 
 interface Issuer {
   id: string
@@ -90,13 +90,12 @@ export function trustedIssuerCommands (): Command {
   withSettings(
     issuer.command('update').description('change its keys and settings: the tokens of its workloads end')
       .argument('<id>').option('--name <text>', 'its name')
-  ).addOption(
-    new Option('--no-token-review', 'ask its cluster no more').conflicts(['reviewerToken', 'reviewCa'])
-  ).action(calling<Issuer, IssuerFlags>(showIssuer, (api, flags, id) =>
-    api.patch(pathOf(id), requireChange(
-      { name: flags.name, ...settingsOf(flags) },
-      '--name, --jwks, --jwks-uri, --ca, --audience, --algorithm, --max-age, --token-review, --reviewer-token'
-    ))))
+  ).option('--no-token-review', 'ask its cluster no more')
+    .action(calling<Issuer, IssuerFlags>(showIssuer, (api, flags, id) =>
+      api.patch(pathOf(id), requireChange(
+        { name: flags.name, ...settingsOf(flags) },
+        '--name, --jwks, --jwks-uri, --ca, --audience, --algorithm, --max-age, --token-review, --reviewer-token'
+      ))))
   issuer.command('delete').description('take the trust back: the tokens of its workloads end').argument('<id>')
     .action(calling<Issuer, object>(showIssuer, async (api, _flags, id) => await removed(api, pathOf(id))))
   issuer.command('try').description(
@@ -109,7 +108,6 @@ export function trustedIssuerCommands (): Command {
       if (!answer.value.accepted) process.exitCode = 1
       return answer
     }))
-  addRuleCommands(issuer)
   return issuer
 }
 
@@ -147,7 +145,10 @@ function settingsOf (flags: IssuerFlags) {
 
 /** Undefined: no flag is about it. */
 function reviewOf ({ tokenReview: url, reviewerToken, reviewCa }: IssuerFlags): object | null | undefined {
-  if (url === false) return null
+  if (url === false) {
+    if (reviewerToken === undefined && reviewCa === undefined) return null
+    throw new UsageError('--no-token-review takes the review away: leave --reviewer-token and --review-ca out.')
+  }
   const [token, ca] = [reviewerToken, reviewCa].map(file => file === undefined ? undefined : readText(file))
   return url === undefined && token === undefined && ca === undefined ? undefined : { url, token, ca }
 }

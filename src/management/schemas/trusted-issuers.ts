@@ -117,7 +117,7 @@ export const WireIssuer = Type.Object({
   tokenReview: nullable(Type.Object({
     url: as(Type.String(), `${example.apiServer}/apis/authentication.k8s.io/v1/tokenreviews`),
     ca: nullable(Type.String()),
-    fingerprint: as(Type.String({ description: 'The first 16 hex digits of its token\'s SHA-256.' }), '9f86d081884c7d65'),
+    fingerprint: as(Type.String({ description: 'Of its token: 16 hex digits of its SHA-256.' }), '9f86d081884c7d65'),
     hint: as(Type.String({ description: 'The last four characters of its token.' }), 'x7Qk'),
   })),
   audiences: Texts,

@@ -1,8 +1,8 @@
 /** `latchkey trusted-issuer add-rule …`: the rules of trusted issuers, which say what a workload gets. */
-import { InvalidArgumentError, Option, type Command } from 'commander'
-import { segment, type Api } from '../api.ts'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { segment } from '../api.ts'
 import {
-  calling, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, removed, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
 
@@ -32,33 +32,35 @@ interface RuleFlags {
   scope?: string[]
 }
 
-/** Adds the commands about rules to those of trusted issuers. */
-export function addRuleCommands (issuer: Command): void {
-  withRuleFlags(
-    issuer.command('add-rule').description('say what a workload with these claims gets').argument('<name>')
-      .requiredOption('--issuer <id>', 'the trusted issuer')
-      .option('--client <id>', 'the client that it acts as; default: it acts as itself')
-      .addOption(new Option('--for-org <id>', 'for rules of the deployment: for which it acts as itself')
-        .conflicts('client'))
-  ).action(calling<Rule, RuleFlags>(showRule, (api, flags, name) =>
-    api.post('/workload-rules', {
-      issuer: flags.issuer, name, client: flags.client, forOrganization: flags.forOrg, ...ruleOf(flags)
-    })))
-  withPageFlags(issuer.command('rules').description('list the rules, newest first'), { org: true })
-    .option('--issuer <id>', 'only of this issuer')
-    .action(calling<Page<Rule>, ListFlags & { issuer?: string }>(showRules, (api, flags) =>
-      api.get('/workload-rules', { ...pageQuery(flags), issuer: flags.issuer })))
-  issuer.command('rule').description('show a rule').argument('<id>')
-    .action(calling(showRule, (api, _flags, id) => api.get(rulePath(id))))
-  withRuleFlags(
-    issuer.command('update-rule').description('change a rule: the tokens that it gave end').argument('<id>')
-      .option('--name <text>', 'its name')
-  ).action(calling<Rule, RuleFlags>(showRule, (api, flags, id) =>
-    api.patch(rulePath(id), requireChange(
-      { name: flags.name, ...ruleOf(flags) }, '--name, --claim, --prefix, --resource, --scope'
-    ))))
-  issuer.command('delete-rule').description('delete a rule: the tokens that it gave end').argument('<id>')
-    .action(calling<Rule, object>(showRule, async (api, _flags, id) => await removed(api, rulePath(id))))
+/** Subcommands of `latchkey trusted-issuer`. */
+export function workloadRuleCommands (): Command[] {
+  return [
+    withRuleFlags(
+      new Command('add-rule').description('say what a workload with these claims gets').argument('<name>')
+        .requiredOption('--issuer <id>', 'the trusted issuer')
+        .option('--client <id>', 'the client that it acts as; default: it acts as itself')
+        .addOption(new Option('--for-org <id>', 'for rules of the deployment: for which it acts as itself')
+          .conflicts('client'))
+    ).action(calling<Rule, RuleFlags>(showRule, (api, flags, name) =>
+      api.post('/workload-rules', {
+        issuer: flags.issuer, name, client: flags.client, forOrganization: flags.forOrg, ...ruleOf(flags)
+      }))),
+    withPageFlags(new Command('rules').description('list the rules, newest first'), { org: true })
+      .option('--issuer <id>', 'only of this issuer')
+      .action(calling<Page<Rule>, ListFlags & { issuer?: string }>(showRules, (api, flags) =>
+        api.get('/workload-rules', { ...pageQuery(flags), issuer: flags.issuer }))),
+    new Command('rule').description('show a rule').argument('<id>')
+      .action(calling(showRule, (api, _flags, id) => api.get(rulePath(id)))),
+    withRuleFlags(
+      new Command('update-rule').description('change a rule: the tokens that it gave end').argument('<id>')
+        .option('--name <text>', 'its name')
+    ).action(calling<Rule, RuleFlags>(showRule, (api, flags, id) =>
+      api.patch(rulePath(id), requireChange(
+        { name: flags.name, ...ruleOf(flags) }, '--name, --claim, --prefix, --resource, --scope'
+      )))),
+    new Command('delete-rule').description('delete a rule: the tokens that it gave end').argument('<id>')
+      .action(calling<Rule, object>(showRule, async (api, _flags, id) => await removed(api, rulePath(id))))
+  ]
 }
 
 function withRuleFlags (command: Command): Command {
@@ -82,13 +84,6 @@ function readCondition (text: string): Condition {
 function ruleOf ({ claim, prefix, resource, scope }: RuleFlags) {
   const claims = claim === undefined && prefix === undefined ? undefined : [...claim ?? [], ...prefix ?? []]
   return { claims, resource, scopes: scope }
-}
-
-/** Deletes a record, and shows what it was. */
-export async function removed<T extends object> (api: Api, path: string) {
-  const record = await api.get<T>(path)
-  await api.delete(path)
-  return record
 }
 
 function rulePath (id: string): string {
