@@ -119,7 +119,13 @@ for (const { name, server } of servers) {
     }])
     t.match(await tried(server, assertion), { accepted: true, reviewed: true, reason: null })
     cluster.accounts.delete(sub)
-    t.equal((await trade(server, assertion)).json.error, 'invalid_grant')
+    const refused = await trade(server, assertion)
+    t.equal(refused.json.error, 'invalid_grant')
+    await eventOf(server, String(refused.headers['x-request-id']))
+    const explained = await admin('POST', '/explain', { requestId: refused.headers['x-request-id'] })
+    t.match(explained.json.refusals, [{
+      reason: 'review_refused', because: /^The cluster does not vouch for it: .*serviceaccounts "web" not found/
+    }])
     cluster.accounts.add(sub)
     t.equal((await trade(server, assertion)).status, 200, 'nothing is remembered')
     t.equal(cluster.asked.length, 4, 'each is asked about')
