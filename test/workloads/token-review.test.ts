@@ -1,5 +1,6 @@
 /** TokenReview: a cluster says before each token whether the account of a workload is still there. Real TLS. */
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import tap, { type Test } from 'tap'
 import { newSecret } from '../../src/secrets/random.ts'
@@ -149,6 +150,7 @@ for (const { name, server } of servers) {
     'no more': [{}, /does not vouch for it\.$/],
     false: [{ authenticated: false, user: { username: sub } }, /does not vouch for it\.$/],
     'an error': [{ error: 'serviceaccounts "web" not found' }, /vouch for it: serviceaccounts "web" not found\.$/],
+    'an error that no database keeps': [{ error: 'a\u0000b\ud800\u001b[31m' }, /vouch for it: a/],
     'an error beside true': [{ authenticated: true, error: 'x', user: { username: sub } }, /vouch for it: x\.$/],
     'another audience': [
       { authenticated: true, user: { username: sub }, audiences: ['https://kubernetes.default.svc'] },
@@ -396,6 +398,10 @@ for (const { name, fresh } of databases) {
     const set = { tokenReview: { token: cluster.reviewer } }
     t.equal((await alone.admin('PATCH', `/trusted-issuers/${id}`, set)).status, 200)
     t.equal((await trade(alone, await token())).status, 200, 'set anew')
+    if (name === 'sqlite') {
+      const file = database.url.slice('file:'.length)
+      for (const each of [file, `${file}-wal`]) t.notOk(readFileSync(each).includes(cluster.reviewer), 'nowhere in it')
+    }
   })
 }
 
