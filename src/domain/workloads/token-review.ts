@@ -61,7 +61,9 @@ export function authoritiesOf (
 }
 
 /** The token of the account that asks, for a review alone; null: none of `secrets` opens it. */
-export function reviewerOf ({ id }: TrustedIssuer, review: TokenReview, secrets: readonly string[]): string | null {
+export function reviewerTokenOf (
+  { id }: TrustedIssuer, review: TokenReview, secrets: readonly string[]
+): string | null {
   return unseal(review.sealedToken, secrets, id, reviewerSealing)
 }
 

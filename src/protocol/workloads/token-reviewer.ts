@@ -4,7 +4,7 @@
  */
 import { withoutSecrets } from '../../secrets/redaction.ts'
 import type { AskedReview, ReviewProblem, TokenReviewer } from '../../domain/workloads/assertion.ts'
-import { authoritiesOf, reviewerOf } from '../../domain/workloads/token-review.ts'
+import { authoritiesOf, reviewerTokenOf } from '../../domain/workloads/token-review.ts'
 import type { TokenReview, TrustedIssuer } from '../../domain/workloads/trusted-issuer.ts'
 import type { Network } from '../../fetch/network.ts'
 import { OutboundFailure } from '../../fetch/outbound-fetch.ts'
@@ -44,15 +44,15 @@ export function tokenReviewer ({ secrets, metrics, network }: TokenReviewerOptio
     async problemWith (issuer, asked): Promise<ReviewProblem | null> {
       const { tokenReview: review } = issuer
       if (review === null) return null
-      const reviewer = reviewerOf(issuer, review, secrets)
+      const bearer = reviewerTokenOf(issuer, review, secrets)
       try {
-        if (reviewer === null) {
+        if (bearer === null) {
           throw new NotReviewed(
             'unusable', 'The token of the account that asks cannot be opened: it is sealed under a secret that ' +
               'LATCHKEY_SECRET does not list. Set it anew.'
           )
         }
-        requireVouched(await answerOf(issuer, { review, reviewer, network }, asked), asked)
+        requireVouched(await answerOf(issuer, { review, bearer, network }, asked), asked)
         metrics.tokenReviews.increment('authenticated')
         return null
       } catch (error) {
@@ -60,24 +60,24 @@ export function tokenReviewer ({ secrets, metrics, network }: TokenReviewerOptio
         metrics.tokenReviews.increment(outcome)
         return {
           reason: outcome === 'refused' ? 'review_refused' : 'review_unavailable',
-          detail: shortened(withoutTokens(message, [reviewer, asked.token]))
+          detail: shortened(withoutTokens(message, [bearer, asked.token]))
         }
       }
     },
   }
 }
 
-interface Connection { review: TokenReview, reviewer: string, network: Network | undefined }
+interface Connection { review: TokenReview, bearer: string, network: Network | undefined }
 
 /** The `status` of the answer. @throws NotReviewed, OutboundFailure. */
 async function answerOf (
-  issuer: TrustedIssuer, { review, reviewer, network }: Connection, { token, audience }: AskedReview
+  issuer: TrustedIssuer, { review, bearer, network }: Connection, { token, audience }: AskedReview
 ): Promise<Record<string, unknown>> {
   const fetch = fetchFor(issuer, { authorities: authoritiesOf(issuer), timeout, maxBytes: longestAnswer, network })
   const answer = await fetch(review.url, {
     method: 'POST',
     headers: {
-      authorization: `Bearer ${reviewer}`,
+      authorization: `Bearer ${bearer}`,
       'content-type': 'application/json',
       accept: 'application/json',
       'user-agent': 'latchkey'
