@@ -48,6 +48,7 @@ import type { ProtocolOptions } from './protocol/shared/options.ts'
 import { paths } from './protocol/shared/paths.ts'
 import { upstreamSignIn } from './protocol/upstream/begin-sign-in.ts'
 import { issuerKeys } from './protocol/workloads/issuer-keys.ts'
+import { tokenReviewer } from './protocol/workloads/token-reviewer.ts'
 import type { Limits } from './storage/engine/timeouts.ts'
 import { openPreparedStorage } from './storage/prepared-storage.ts'
 import { readinessChecks } from './storage/readiness-checks.ts'
@@ -95,7 +96,7 @@ export async function openLatchkey (
   await services.start()
 
   const checks = credentialChecks({ issuer, registry, signingKeys, adminTokenDigest })
-  const data = { store, registry, clock, issuerKeys: issuerKeys({ clock, network, metrics }) }
+  const data = { store, registry, clock, ...issuersOf(config, { clock, network, metrics }) }
   const judging = { ...data, ...checks, ...recorders, telemetry, routes: new GuardedRoutes() }
   const lifetimes = { idle: config.sessionIdle, max: config.sessionMax }
   const sessions = { store: withSessionsReadOnce(store), usage: recorders.personSessionUsage, lifetimes }
@@ -218,6 +219,13 @@ function withSessionsReadOnce ({ personSessions, managementTokens }: Store): Per
 /** The resources of Latchkey's own endpoints. */
 function ownResources ({ issuer, authorizeManagement }: Config) {
   return [managementResource(issuer, authorizeManagement === 'read'), identityResource(issuer)]
+}
+
+/** How the hosts of trusted issuers are asked. */
+function issuersOf (
+  { secrets }: Config, more: Parameters<typeof issuerKeys>[0] & Pick<Parameters<typeof tokenReviewer>[0], 'metrics'>
+): Pick<ManagementOptions, 'issuerKeys' | 'reviewer'> {
+  return { issuerKeys: issuerKeys(more), reviewer: tokenReviewer({ ...more, secrets }) }
 }
 
 /** What registries show of this server, and how those of others are asked. */

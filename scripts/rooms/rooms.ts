@@ -135,7 +135,7 @@ export const innerRooms: Readonly<Record<string, string>> = {
   'protocol/grants': 'The grants of the token endpoint, one file each.',
   'protocol/authorization': 'The authorization code grant: requests, sessions, consent, and what is kept of them.',
   'protocol/hosted-clients': 'Clients that a document on their own host describes.',
-  'protocol/workloads': 'Assertions of workloads at the token endpoint, and the keys of their issuers.',
+  'protocol/workloads': 'Assertions of workloads at the token endpoint; keys and clusters of their issuers.',
   'protocol/registration': 'Dynamic client registration and its management.',
   'protocol/provider': 'oidc-provider: its configuration, client authentication, and the adapter to Fastify.',
   'protocol/shared': 'Paths, limits, options, errors and schemas that several endpoints share.',

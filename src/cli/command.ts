@@ -46,6 +46,13 @@ function namingFlags (error: unknown, command: Command): unknown {
   return new RefusedError(`${error.message}\nPass ${named}.`, error.body)
 }
 
+/** Deletes a record, and answers with what it was. */
+export async function removed<T extends object> (api: Api, path: string): Promise<Answer<T>> {
+  const record = await api.get<T>(path)
+  await api.delete(path)
+  return record
+}
+
 /** A terminal also gets a line break, so that the prompt starts on its own line. */
 function printJson (body: Buffer): void {
   process.stdout.write(jsonLines(body.toString()))

@@ -33,6 +33,7 @@ import { sourceCommands } from './commands/third-party-source.ts'
 import { trustedIssuerCommands } from './commands/trusted-issuer.ts'
 import { authorizationUsageCommand, creditsCommand, keyUsageCommand } from './commands/usage.ts'
 import { webhookTokenCommands } from './commands/webhook-token.ts'
+import { workloadRuleCommands } from './commands/workload-rule.ts'
 
 export function commands (): Command[] {
   return [
@@ -58,7 +59,7 @@ export function commands (): Command[] {
     mcpServerCommands(),
     skillCommands(),
     sourceCommands(),
-    trustedIssuerCommands(),
+    withSubcommands(trustedIssuerCommands(), ...workloadRuleCommands()),
     signingKeyCommands(),
     budgetCommands(),
     providerKeyCommands(),

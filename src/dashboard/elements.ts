@@ -52,7 +52,8 @@ export interface TextField {
   /** Null: nothing is wrong. */
   problem?: string | null
   required?: boolean
-  type?: 'text' | 'date'
+  /** Of a password, browsers neither show nor suggest the text; give it no `value`. */
+  type?: 'text' | 'date' | 'password'
   placeholder?: string
   /** Whether the page opens in it. */
   isFocused?: boolean
@@ -66,7 +67,7 @@ export function textField (
 !${hint === undefined ? '' : html`<p class="hint" id="${name}-hint">${hint}</p>`}
 <input type="${type}" id="${name}" name="${name}" value="${value}"!${required === true ? ' required' : ''}
 !${problem === null ? '' : ' aria-invalid="true"'}!${problem === null && !isFocused ? '' : ' autofocus'}
-!${placeholder === undefined ? '' : html` placeholder="${placeholder}"`}
+!${type === 'password' ? ' autocomplete="off"' : ''}!${placeholder === undefined ? '' : html` placeholder="${placeholder}"`}
 !${described.length === 0 ? '' : html` aria-describedby="${described.join(' ')}"`}>
 !${problem === null ? '' : html`<p class="problem" id="${name}-problem">${problem}</p>`}</div>`
 }

@@ -83,8 +83,9 @@ export interface ManagementOptions extends ExplainDependencies {
   server: ServerDependencies
   signingKeys: SigningKeys
   identityProviders: readonly IdentityProvider[]
-  /** The keys of trusted issuers, for dry runs. */
+  /** The keys and the clusters of trusted issuers, for dry runs. */
   issuerKeys: TrustedIssuerDependencies['issuerKeys']
+  reviewer: TrustedIssuerDependencies['reviewer']
   tokens: TokenMeter
   meter: Meter
   /** Of the sessions of people. */

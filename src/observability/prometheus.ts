@@ -79,6 +79,12 @@ export const metrics: readonly Metric[] = [
       'redirect or an error; or why there was no answer: `unreachable`, `timeout`, `forbidden_address`, …',
     ['outcome'], ({ metrics }) => metrics.issuerKeyFetches
   ),
+  counter(
+    'latchkey_token_reviews_total',
+    'Questions to clusters about tokens of service accounts: `authenticated`, `refused`; `unusable` for another ' +
+      'answer, such as 403; or why there was none: `unreachable`, `timeout`, `forbidden_address`, …',
+    ['outcome'], ({ metrics }) => metrics.tokenReviews
+  ),
   {
     name: 'latchkey_registry_records',
     type: 'gauge',

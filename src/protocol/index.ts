@@ -23,6 +23,7 @@ import { session } from './endpoints/session.ts'
 import { userinfo } from './endpoints/userinfo.ts'
 import { backchannelLogout } from './upstream/backchannel-logout.ts'
 import { issuerKeys } from './workloads/issuer-keys.ts'
+import { tokenReviewer } from './workloads/token-reviewer.ts'
 
 /** All endpoints that clients of the authorization server use. */
 export function protocol (given: ProtocolOptions): FastifyPluginAsync {
@@ -43,6 +44,7 @@ export function protocol (given: ProtocolOptions): FastifyPluginAsync {
       limits: { ...defaultLimits, ...given.limits },
       privateSchemes: given.privateSchemes ?? new Set(wellKnownSchemes),
       issuerKeys: given.issuerKeys ?? issuerKeys({ clock, metrics: telemetry.metrics }),
+      reviewer: given.reviewer ?? tokenReviewer({ secrets: [], metrics: telemetry.metrics }),
       counts: given.counts ?? unshared,
       telemetry,
     }

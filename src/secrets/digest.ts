@@ -18,6 +18,11 @@ export function sameDigest (one: string, other: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
+/** What is shown of a secret, so that it can be told from others: the first 16 hex digits of its SHA-256. */
+export function fingerprintOf (secret: string): string {
+  return crypto.hash('sha256', secret, 'hex').slice(0, 16)
+}
+
 /** SHA-256 of a file, in hexadecimal digits. No secret: it names the content. */
 export function fileDigest (content: Buffer): string {
   return crypto.createHash('sha256').update(content).digest('hex')

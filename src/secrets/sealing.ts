@@ -10,6 +10,9 @@ export const providerKeySealing = 'provider-key sealing v1'
 /** The purpose of sealed headers of third-party sources. */
 export const sourceSealing = 'third-party source headers v1'
 
+/** The purpose of sealed tokens by which clusters are asked. */
+export const reviewerSealing = 'token-review reviewer v1'
+
 /** A 256-bit key for one purpose, by HKDF. */
 export function derivedKey (master: string, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', master, 'latchkey', purpose, 32))

@@ -15,6 +15,7 @@ import { sealedSources } from '../domain/registries/third-party-source.ts'
 import { sealedProviderKeys } from '../domain/spending/provider-key.ts'
 import { openSigningKeys } from '../domain/tokens/key-ring.ts'
 import { sealedSigningKeys, type SigningKeys } from '../domain/tokens/signing-key.ts'
+import { sealedReviewers } from '../domain/workloads/token-review.ts'
 import { auditKeys } from '../secrets/authentication-code.ts'
 import { asConfigurationError } from './engine/start-failures.ts'
 import { openStorage, type StorageOptions } from './index.ts'
@@ -37,7 +38,7 @@ export interface PreparedStorage {
 
 /** Everything that is sealed under LATCHKEY_SECRET, apart from the audit chains, which seal themselves as they grow. */
 const sealedKinds: readonly SealedKind<Repositories>[] =
-  [sealedSigningKeys, sealedProviderKeys, sealedSources, sealedSkills]
+  [sealedSigningKeys, sealedProviderKeys, sealedSources, sealedSkills, sealedReviewers]
 
 /**
  * Opens the database at `url` and prepares it. The signing keys are reloaded after every change of them.

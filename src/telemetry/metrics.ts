@@ -111,6 +111,8 @@ export interface Metrics {
   assertions: Counter
   /** Fetches of the keys of trusted issuers, by outcome. */
   issuerKeyFetches: Counter
+  /** Questions to clusters about tokens, by outcome. */
+  tokenReviews: Counter
   /** Look-ups of checks that the cache answered, and that needed the database. */
   registry: { hits: number, misses: number }
   /** Statements by operation. */
@@ -158,6 +160,7 @@ export function newMetrics (): Metrics {
     tokens: new Counter(),
     assertions: new Counter(),
     issuerKeyFetches: new Counter(),
+    tokenReviews: new Counter(),
     registry: { hits: 0, misses: 0 },
     statements: new HistogramVec(),
     transactions: new HistogramVec(),

@@ -2,6 +2,7 @@
 import type { Page } from 'playwright-core'
 import tap, { type Test } from 'tap'
 import { issuerAlgorithms } from '../../src/domain/workloads/key-set.ts'
+import { reviewPath, startCluster } from '../support/api-server.ts'
 import { browser, startBrowser } from '../support/browser.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { confirmWrongly, longNames, visitor } from '../support/screens.ts'
@@ -157,6 +158,84 @@ async function ruleWithSeveralClaims (
   t.strictSame([await accepted('deploy'), await accepted('test')], [false, true])
 }
 
+tap.test('without JavaScript: a cluster is asked, by a token that no page shows again, and asked no more', browser, async t => {
+  const { page, visit, leave } = await visitor(server, chromium, {
+    organization: 'org_operators', operator: true, name: 'Otto', javaScript: false
+  })
+  const sub = 'system:serviceaccount:prod:web'
+  const cluster = await startCluster(t, sub)
+  const platform = await newPlatform('https://asked.acme.test')
+  const [api, token] = [page.getByLabel('URL of the API server'), page.getByLabel('Token of the account that asks')]
+  const open = async () => await page.getByText('Ask a cluster of Kubernetes').click()
+  await visit('/trusted-issuers/new')
+  await page.getByLabel('Name').fill('Asked')
+  await page.getByLabel('Issuer', { exact: true }).fill(platform.issuer)
+  await page.getByLabel('The deployment').check()
+  await page.getByLabel('Keys', { exact: true }).fill(JSON.stringify(platform.jwks))
+  await open()
+  await api.fill('http://127.0.0.1:6443')
+  await token.fill(cluster.reviewer)
+  await page.getByLabel('Authority of the API server').fill(cluster.ca)
+  await page.getByRole('button', { name: 'Trust issuer' }).click()
+  await page.locator('#reviewUrl-problem').getByText('is no https URL').waitFor()
+  t.notOk((await page.content()).includes(cluster.reviewer), 'it is typed again')
+  t.equal(await page.getByLabel('Authority of the API server').inputValue(), cluster.ca.trim())
+  await api.fill(cluster.url)
+  await page.getByRole('button', { name: 'Trust issuer' }).click()
+  await page.locator('#reviewerToken-problem').getByText('Send the bearer token').waitFor()
+  await token.fill(cluster.reviewer)
+  await page.getByRole('button', { name: 'Trust issuer' }).click()
+  await page.getByText(`${cluster.url}${reviewPath}`).waitFor()
+  t.notOk((await page.content()).includes(cluster.reviewer))
+  const [{ id }] = (await admin('GET', '/trusted-issuers?limit=1')).json.data
+  const { json: { id: forOrganization } } = await admin('POST', '/organizations', { name: 'Asked' })
+  await make(server, '/workload-rules', {
+    issuer: id,
+    name: 'Web',
+    claims: [{ claim: '/sub', value: sub }],
+    forOrganization,
+    resource: server.issuer,
+    scopes: []
+  })
+  const assertion = await platform.token({ sub, aud: server.issuer })
+  const tryIt = async () => {
+    await page.getByLabel('Token of the platform').fill(assertion)
+    await page.getByRole('button', { name: 'Try' }).click()
+  }
+  await tryIt()
+  await page.getByText('says that it is still good').waitFor()
+  cluster.accounts.delete(sub)
+  await tryIt()
+  await page.getByText('The cluster does not vouch for it').first().waitFor()
+  await page.getByText('Web: is met').waitFor()
+  await visit(`/trusted-issuers/${id}/change`)
+  t.equal(await token.inputValue(), '')
+  await page.getByText(`Empty: the present one, which ends in ${cluster.reviewer.slice(-4)}.`).waitFor()
+  await page.getByLabel('Name').fill('Asked on')
+  await page.getByRole('button', { name: 'Change issuer' }).click()
+  await page.getByRole('heading', { name: 'Asked on' }).waitFor()
+  await tryIt()
+  await page.getByText('The cluster does not vouch for it').first().waitFor()
+  t.equal(cluster.asked.length, 3, 'with the token that was kept')
+  await visit(`/trusted-issuers/${id}/change`)
+  await api.fill('https://elsewhere.test')
+  await page.getByRole('button', { name: 'Change issuer' }).click()
+  await page.locator('#reviewerToken-problem').getByText('has to be sent again').waitFor()
+  await token.fill(cluster.reviewer)
+  await admin('PATCH', `/trusted-issuers/${id}`, { maxAge: 600 })
+  await page.getByRole('button', { name: 'Change issuer' }).click()
+  await page.getByRole('heading', { name: 'It was changed meanwhile' }).waitFor()
+  t.match(await page.getByRole('row', { name: /Token of the account/ }).textContent(), /as it is.*another/)
+  t.notOk((await page.content()).includes(cluster.reviewer))
+  await visit(`/trusted-issuers/${id}/change`)
+  await api.fill('')
+  await page.getByRole('button', { name: 'Change issuer' }).click()
+  await page.getByText('no: the token of a deleted service account is taken until it expires').waitFor()
+  t.equal((await admin('GET', `/trusted-issuers/${id}`)).json.tokenReview, null)
+  t.notOk(server.lines.join('').includes(cluster.reviewer))
+  await leave(t)
+})
+
 tap.test('what a colleague has changed meanwhile is shown, and nothing changes', browser, async t => {
   const { page, organization, visit, look, leave } = await visitor(server, chromium)
   const { id } = await make(server, '/trusted-issuers', {
@@ -166,6 +245,7 @@ tap.test('what a colleague has changed meanwhile is shown, and nothing changes',
     issuer: id, name: 'Web', claims: [{ claim: '/sub', value: 'web' }], resource: server.issuer, scopes: []
   })
   await visit(`/trusted-issuers/${id}/change`)
+  await page.getByText('Ask a cluster of Kubernetes').click()
   await look(t, 'trusted-issuer-change')
   await page.getByLabel('Name').fill('Mine')
   await admin('PATCH', `/trusted-issuers/${id}`, { maxAge: 600 })

@@ -1,7 +1,8 @@
-/** The commands of docs/workloads.md and of docs/registries.md run as they stand, on an empty server. */
+/** The commands of docs/workloads.md, of its page on Kubernetes and of docs/registries.md run as they stand. */
 import { readFileSync, writeFileSync, chmodSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import tap from 'tap'
+import { startCluster } from '../support/api-server.ts'
 import { latchkeyCommand, run, startServer, type RunningServer } from '../support/running-server.ts'
 import { newPlatform } from '../support/workload-platform.ts'
 
@@ -51,6 +52,44 @@ tap.test('every command of docs/workloads.md works; a refused assertion is expla
   known['X-REQUEST-ID-OF-THE-ANSWER'] = /^x-request-id: (\S+)/mi.exec(refused)![1]!
   t.match(await done(explain!), /no_rule/)
   t.match(await done(audit!), /workload\.refused[^]*workload\.admitted/)
+})
+
+tap.test('a cluster is asked by the commands of docs/workloads/kubernetes.md, as long as its account is there', async t => {
+  const server = await startServer(t)
+  const shell = shellOf(server)
+  const sub = 'system:serviceaccount:prod:web'
+  const cluster = await startCluster(t, sub)
+  const platform = await newPlatform('https://kubernetes.default.svc.cluster.local')
+  writeFileSync(join(folder, 'jwks.json'), JSON.stringify(platform.jwks))
+  // What kubectl finds in the cluster.
+  const kubectl = `#!/bin/sh
+case "$*" in
+  "get secret latchkey-reviewer -n latchkey -o jsonpath={.data.token}") printf %s "${cluster.reviewer}" | base64 ;;
+  "get secret latchkey-reviewer -n latchkey -o jsonpath={.data.ca\\.crt}") printf %s "${cluster.ca}" | base64 ;;
+  *) echo "unexpected: $*" >&2; exit 1 ;;
+esac
+`
+  writeFileSync(join(folder, 'kubectl'), kubectl, { mode: 0o755 })
+  const json = async (command: string) => JSON.parse((await shell(`latchkey ${command} --json`)).stdout)
+  const { id: org } = await json('org create Acme')
+  await json('resource create https://api.acme.test --scope invoices:read')
+  const { id, audience } = await json(
+    `trusted-issuer create prod --deployment --preset kubernetes --issuer ${platform.issuer} --jwks jwks.json`
+  )
+  await json(
+    `trusted-issuer add-rule web --issuer ${id} --claim /sub=${sub} --for-org ${org} ` +
+      '--resource https://api.acme.test --scope invoices:read'
+  )
+  writeFileSync(join(folder, 'token.jwt'), await platform.token({ sub, aud: audience }))
+  const commands = commandsOf('docs/workloads/kubernetes.md')
+  for (const command of commands) {
+    const filled = command.replace('tri_…', id).replace('https://cluster.acme.test:6443', cluster.url)
+    const { code, stdout, stderr } = await shell(filled)
+    t.equal(code, 0, `${filled}\n${stdout}${stderr}`)
+  }
+  cluster.accounts.delete(sub)
+  const { code, stdout } = await shell(commands.at(-1)!)
+  t.match([code, stdout], [1, /^accepted +no: The cluster does not vouch for it/])
 })
 
 tap.test('a client of the MCP registry reads an organization by the commands of docs/registries.md', async t => {

@@ -3,6 +3,7 @@
  * Traefik itself with the specifications of its middlewares and routes.
  */
 import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { addedLines, openGuide, type Guide } from '../support/followed-guide.ts'
@@ -120,4 +121,14 @@ tap.test('the manifests are those of Kubernetes, as docs/guides/kubernetes.md te
   t.equal(code, 0, said)
   const mistyped = await validated(guide, [{ ...own[2]!, spec: { ...own[2]!.spec, ingressClass: 'nginx' } }])
   t.equal(mistyped.code, 1, 'the validator sees a member that is none')
+})
+
+tap.test('the manifests of docs/workloads/kubernetes.md, by which clusters are asked, are those of Kubernetes', tools, async t => {
+  const guide = await openGuide(t, 'kubernetes', await startServer(t), () => [])
+  const page = await readFile(join(import.meta.dirname, '../../docs/workloads/kubernetes.md'), 'utf8')
+  const blocks = [...page.matchAll(/^```yaml\n(apiVersion[^]*?)^```$/gm)].map(([, block]) => block!)
+  const manifests = (await Promise.all(blocks.map(manifestsOf))).flat()
+  t.strictSame(manifests.map(({ kind }) => kind), ['ServiceAccount', 'ClusterRoleBinding', 'Secret'])
+  const { code, said } = await validated(guide, manifests)
+  t.equal(code, 0, said)
 })

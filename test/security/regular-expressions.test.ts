@@ -281,6 +281,8 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['domain/workloads/assertion.ts', '/^spiffe:\\/\\/[^/]+(?=\\/)/', 'session'],
   ['domain/workloads/claim-match.ts', '/~(?![01])/', 'field'],
   ['domain/workloads/issuer-change.ts', '/[?#\\s]/', 'field'],
+  ['domain/workloads/token-review.ts', '/^[-A-Za-z0-9._~+/]{16,}={0,2}$/', 'field'],
+  ['protocol/workloads/token-reviewer.ts', '/\\.$/', 'own'],
   ['domain/workloads/issuer-change.ts', '/^spiffe:\\/\\/[a-z0-9._-]{1,255}$/', 'field'],
   ['protocol/workloads/issuer-keys.ts', '/\\.$/', 'own'],
   ['protocol/workloads/issuer-keys.ts', '/\\/$/', 'field'],

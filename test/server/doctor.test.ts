@@ -104,17 +104,31 @@ for (const name of ['sqlite', 'postgresql']) {
       headers: { authorization: `Bearer ${server.adminToken}`, 'content-type': 'application/zip' },
       body: zip([{ name: 'SKILL.md', content: skillFile() }])
     })
-    t.strictSame([source.status, skill.status], [201, 201])
+    const issuer = await server.admin('POST', '/trusted-issuers', {
+      organization,
+      name: 'x',
+      preset: 'kubernetes',
+      issuer: 'https://cluster.test',
+      tokenReview: { url: 'https://127.0.0.1', token: newSecret() }
+    })
+    t.strictSame([source.status, skill.status, issuer.status], [201, 201, 201])
     const older = async (secrets: string) =>
       by(await examine({ ...server.environment, LATCHKEY_SECRET: secrets }, server.folder), 'older secrets')
     t.match(await older(server.secret), { status: 'ok' })
     t.match(await older(`${newSecret()},${server.secret}`), {
-      found: /headers of third-party sources and skills are still sealed under an older secret/
+      found: new RegExp(
+        'headers of third-party sources and skills and tokens that review those of service accounts are still sealed ' +
+          'under an older secret'
+      )
     })
     // All else is sealed under the new one, as far as the doctor is told.
     const inspection = (await inspectDatabase(server.config.databaseUrl))!
     const nothing = { ...inspection, signingKeys: [], providerKeys: [], auditKeys: [] }
-    for (const left of [{ ...nothing, sourceSecrets: [] }, { ...nothing, skillSecrets: [] }]) {
+    const none = { sourceSecrets: [], skillSecrets: [], reviewerSecrets: [] }
+    const kinds = Object.keys(none) as (keyof typeof none)[]
+    for (const kind of kinds) {
+      const left = { ...nothing, ...none, [kind]: inspection[kind] }
+      t.equal(left[kind].length, 1, kind)
       const check = (...secrets: string[]) => checkOlderSecrets(left, { ...server.config, secrets })
       t.match(check(newSecret(), server.secret), { status: 'failed', found: 'still sealed under an older secret' })
       t.match(check(newSecret()), { status: 'failed', found: 'sealed under another secret' })

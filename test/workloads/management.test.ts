@@ -28,6 +28,7 @@ for (const { name, server } of servers) {
       keys: 'inline',
       jwksUri: null,
       ca: null,
+      tokenReview: null,
       audiences: [],
       algorithms: ['RS256', 'ES256'],
       maxAge: 3_607,

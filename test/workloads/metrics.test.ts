@@ -1,5 +1,6 @@
 /** What is counted of assertions and of the keys of their issuers: by reasons of ours, and by no text of an issuer. */
 import tap from 'tap'
+import { newCluster, reviewPath } from '../support/api-server.ts'
 import { startDocumentHost } from '../support/document-host.ts'
 import { readExposition } from '../support/prometheus.ts'
 import { basic, MovableClock, startServer } from '../support/test-server.ts'
@@ -66,4 +67,35 @@ tap.test('assertions are counted as taken or by the reason of their refusal, fet
   })
   t.strictSame(counts('latchkey_issuer_key_fetches_total'), { unusable: 1, fetched: 1, forbidden_address: 1 })
   t.notMatch(text, /cluster\.test|stranger/)
+})
+
+tap.test('questions to clusters are counted by outcome, and the name of no cluster is told', async t => {
+  const platform = await newPlatform('https://asked.test', { now: clock.now })
+  const cluster = newCluster('web')
+  const { organization } = await server.createClient()
+  const trust = await make(server, '/trusted-issuers', {
+    organization,
+    name: 'cluster',
+    preset: 'kubernetes',
+    issuer: platform.issuer,
+    jwks: platform.jwks,
+    tokenReview: { url: 'https://api.asked.test', token: cluster.reviewer }
+  })
+  await make(server, '/workload-rules', {
+    issuer: trust.id, name: 'web', claims: [{ claim: '/sub', value: 'web' }], resource: server.issuer, scopes: []
+  })
+  const asked = async () => (await trade(server, await platform.token({ sub: 'web', aud: trust.audience }))).status
+  t.equal(await asked(), 503, 'no such resource')
+  host.serves(`https://api.asked.test${reviewPath}`, cluster.handle)
+  t.equal(await asked(), 200)
+  cluster.accounts.delete('web')
+  t.equal(await asked(), 400)
+  host.names('api.asked.test', ['10.0.0.1'])
+  t.equal(await asked(), 503)
+  const { text, counts } = await counted()
+  t.strictSame(counts('latchkey_token_reviews_total'), {
+    unusable: 1, authenticated: 1, refused: 1, forbidden_address: 1
+  })
+  t.match(counts('latchkey_assertions_total'), { 'review_refused workload': 1, 'review_unavailable workload': 2 })
+  t.notMatch(text, /asked\.test/)
 })

@@ -1,9 +1,10 @@
-/** `latchkey trusted-issuer …`: platforms whose tokens prove which workload asks, and the rules on what it gets. */
-import { Command, InvalidArgumentError, Option } from 'commander'
-import { segment, type Api } from '../api.ts'
+/** `latchkey trusted-issuer …`: platforms whose tokens prove which workload asks, and the dry run of a token. */
+import { Command, Option } from 'commander'
+import { segment } from '../api.ts'
 import {
-  calling, pageQuery, repeated, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, removed, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
+import { UsageError } from '../failure.ts'
 import { readPublicKeys } from '../flags/public-keys.ts'
 import { readText } from '../flags/text-file.ts'
 import { fieldLines, instant, tableLines } from '../print.ts'
@@ -18,24 +19,10 @@ interface Issuer {
   audience: string
   keys: string
   jwksUri: string | null
+  tokenReview: { url: string, fingerprint: string, hint: string } | null
   algorithms: string[]
   maxAge: number
   singleUse: boolean
-  createdBy: string
-  createdAt: string
-}
-
-interface Condition { claim: string, value: string, separators?: string[] }
-
-interface Rule {
-  id: string
-  issuer: string
-  name: string
-  claims: Condition[]
-  client: string | null
-  forOrganization: string | null
-  resource: string
-  scopes: string[]
   createdBy: string
   createdAt: string
 }
@@ -45,6 +32,7 @@ interface Attempt {
   reason: string | null
   detail: string | null
   rule: string | null
+  reviewed: boolean
   issuer: string | null
   issuers: {
     id: string, name: string, detail: string | null, rules: { id: string, name: string, problem: string | null }[]
@@ -66,17 +54,10 @@ interface IssuerFlags {
   anchor?: string[]
   maxAge?: string
   singleUse?: boolean
-}
-
-interface RuleFlags {
-  name?: string
-  issuer?: string
-  claim?: Condition[]
-  prefix?: Condition[]
-  client?: string
-  forOrg?: string
-  resource?: string
-  scope?: string[]
+  /** False: it is taken away. */
+  tokenReview?: string | false
+  reviewerToken?: string
+  reviewCa?: string
 }
 
 export function trustedIssuerCommands (): Command {
@@ -109,47 +90,25 @@ export function trustedIssuerCommands (): Command {
   withSettings(
     issuer.command('update').description('change its keys and settings: the tokens of its workloads end')
       .argument('<id>').option('--name <text>', 'its name')
-  ).action(calling<Issuer, IssuerFlags>(showIssuer, (api, flags, id) =>
-    api.patch(pathOf(id), requireChange(
-      { name: flags.name, ...settingsOf(flags) }, '--name, --jwks, --jwks-uri, --ca, --audience, --algorithm, --max-age'
-    ))))
+  ).option('--no-token-review', 'ask its cluster no more')
+    .action(calling<Issuer, IssuerFlags>(showIssuer, (api, flags, id) =>
+      api.patch(pathOf(id), requireChange(
+        { name: flags.name, ...settingsOf(flags) },
+        '--name, --jwks, --jwks-uri, --ca, --audience, --algorithm, --max-age, --token-review, --reviewer-token'
+      ))))
   issuer.command('delete').description('take the trust back: the tokens of its workloads end').argument('<id>')
     .action(calling<Issuer, object>(showIssuer, async (api, _flags, id) => await removed(api, pathOf(id))))
-  issuer.command('try').description('say which rule a token of the platform meets, or why it meets none')
+  issuer.command('try').description(
+    'say which rule a token of the platform meets; exit code 1 and why, if it would be refused'
+  )
     .argument('<file>', 'a file with the token; - is the standard input')
     .option('--client <id>', 'the client that the request names')
-    .action(calling<Attempt, { client?: string }>(showAttempt, (api, { client }, file) =>
-      api.post('/trusted-issuers/try', { assertion: readText(file), client })))
-  addRules(issuer)
+    .action(calling<Attempt, { client?: string }>(showAttempt, async (api, { client }, file) => {
+      const answer = await api.post<Attempt>('/trusted-issuers/try', { assertion: readText(file), client })
+      if (!answer.value.accepted) process.exitCode = 1
+      return answer
+    }))
   return issuer
-}
-
-function addRules (issuer: Command): void {
-  withRuleFlags(
-    issuer.command('add-rule').description('say what a workload with these claims gets').argument('<name>')
-      .requiredOption('--issuer <id>', 'the trusted issuer')
-      .option('--client <id>', 'the client that it acts as; default: it acts as itself')
-      .addOption(new Option('--for-org <id>', 'for rules of the deployment: for which it acts as itself')
-        .conflicts('client'))
-  ).action(calling<Rule, RuleFlags>(showRule, (api, flags, name) =>
-    api.post('/workload-rules', {
-      issuer: flags.issuer, name, client: flags.client, forOrganization: flags.forOrg, ...ruleOf(flags)
-    })))
-  withPageFlags(issuer.command('rules').description('list the rules, newest first'), { org: true })
-    .option('--issuer <id>', 'only of this issuer')
-    .action(calling<Page<Rule>, ListFlags & { issuer?: string }>(showRules, (api, flags) =>
-      api.get('/workload-rules', { ...pageQuery(flags), issuer: flags.issuer })))
-  issuer.command('rule').description('show a rule').argument('<id>')
-    .action(calling(showRule, (api, _flags, id) => api.get(rulePath(id))))
-  withRuleFlags(
-    issuer.command('update-rule').description('change a rule: the tokens that it gave end').argument('<id>')
-      .option('--name <text>', 'its name')
-  ).action(calling<Rule, RuleFlags>(showRule, (api, flags, id) =>
-    api.patch(rulePath(id), requireChange(
-      { name: flags.name, ...ruleOf(flags) }, '--name, --claim, --prefix, --resource, --scope'
-    ))))
-  issuer.command('delete-rule').description('delete a rule: the tokens that it gave end').argument('<id>')
-    .action(calling<Rule, object>(showRule, async (api, _flags, id) => await removed(api, rulePath(id))))
 }
 
 /** The same list as the API's; a test compares them. */
@@ -165,9 +124,13 @@ function withSettings (command: Command): Command {
     .option('--max-age <seconds>', 'the longest life of a token of the platform')
     .option('--single-use', 'take each jti once')
     .option('--no-single-use', 'take a token again and again')
+    .option('--token-review <url>', 'of Kubernetes: the API server, asked before each token whether it is still good')
+    .option('--reviewer-token <file>', 'the token of the account that asks; - is the standard input')
+    .option('--review-ca <file>', 'the authority of the API server, in PEM')
 }
 
-function settingsOf ({ jwks, jwksUri, ca, audience, algorithm, maxAge, singleUse }: IssuerFlags) {
+function settingsOf (flags: IssuerFlags) {
+  const { jwks, jwksUri, ca, audience, algorithm, maxAge, singleUse } = flags
   return {
     jwks: jwks === undefined ? undefined : readPublicKeys(jwks),
     jwksUri,
@@ -176,44 +139,22 @@ function settingsOf ({ jwks, jwksUri, ca, audience, algorithm, maxAge, singleUse
     algorithms: algorithm,
     maxAge: maxAge === undefined ? undefined : Number(maxAge),
     singleUse,
+    tokenReview: reviewOf(flags),
   }
 }
 
-function withRuleFlags (command: Command): Command {
-  return command
-    .addOption(new Option('--claim <path=value>', 'a claim, as /sub=text; repeat it for several').argParser(
-      (text, before: Condition[] = []) => [...before, readCondition(text)]
-    ))
-    .addOption(new Option('--prefix <path=value>', 'its beginning, as /sub=system:serviceaccount:prod:*').argParser(
-      (text, before: Condition[] = []) => [...before, { ...readCondition(text), separators: [':', '/'] }]
-    ))
-    .option('--resource <id>', 'the resource, by id or identifier')
-    .addOption(scopeOption())
-}
-
-function readCondition (text: string): Condition {
-  const end = text.indexOf('=')
-  if (end < 2) throw new InvalidArgumentError('Write PATH=VALUE, such as /kubernetes.io/namespace=prod')
-  return { claim: text.slice(0, end), value: text.slice(end + 1) }
-}
-
-function ruleOf ({ claim, prefix, resource, scope }: RuleFlags) {
-  const claims = claim === undefined && prefix === undefined ? undefined : [...claim ?? [], ...prefix ?? []]
-  return { claims, resource, scopes: scope }
-}
-
-async function removed<T extends object> (api: Api, path: string) {
-  const record = await api.get<T>(path)
-  await api.delete(path)
-  return record
+/** Undefined: no flag is about it. */
+function reviewOf ({ tokenReview: url, reviewerToken, reviewCa }: IssuerFlags): object | null | undefined {
+  if (url === false) {
+    if (reviewerToken === undefined && reviewCa === undefined) return null
+    throw new UsageError('--no-token-review takes the review away: leave --reviewer-token and --review-ca out.')
+  }
+  const [token, ca] = [reviewerToken, reviewCa].map(file => file === undefined ? undefined : readText(file))
+  return url === undefined && token === undefined && ca === undefined ? undefined : { url, token, ca }
 }
 
 function pathOf (id: string): string {
   return `/trusted-issuers/${segment(id)}`
-}
-
-function rulePath (id: string): string {
-  return `/workload-rules/${segment(id)}`
 }
 
 function showIssuer (issuer: Issuer): string {
@@ -226,11 +167,17 @@ function showIssuer (issuer: Issuer): string {
     ['issuer', issuer.issuer],
     ['audience', issuer.audience],
     ['keys', issuer.jwksUri ?? issuer.keys],
+    ...reviewLines(issuer),
     ['algorithms', issuer.algorithms.join(', ')],
     ['longest life', `${issuer.maxAge} seconds`],
     ['each jti', issuer.singleUse ? 'once' : 'again and again'],
     ['created', `${instant(issuer.createdAt)} by ${issuer.createdBy}`],
   ])
+}
+
+function reviewLines ({ tokenReview: review }: Issuer): [string, string][] {
+  if (review === null) return []
+  return [['token review', review.url], ['asked with', `…${review.hint} (fingerprint ${review.fingerprint})`]]
 }
 
 const showIssuers = showPage<Issuer>(
@@ -239,28 +186,10 @@ const showIssuers = showPage<Issuer>(
   'No issuer is trusted yet: npx latchkey trusted-issuer create NAME --preset PLATFORM --issuer ISS --org ORG'
 )
 
-function showRule (rule: Rule): string {
-  return fieldLines([
-    ['id', rule.id],
-    ['name', rule.name],
-    ['issuer', rule.issuer],
-    ...rule.claims.map(({ claim, value }): [string, string] => ['claim', `${claim} = ${value}`]),
-    ['acts as', rule.client ?? `itself, for ${rule.forOrganization ?? 'none'}`],
-    ['resource', rule.resource],
-    ['scopes', rule.scopes.join(', ')],
-    ['created', `${instant(rule.createdAt)} by ${rule.createdBy}`],
-  ])
-}
-
-const showRules = showPage<Rule>(
-  ['ID', 'NAME', 'ISSUER', 'ACTS AS', 'SCOPES'],
-  ({ id, name, issuer, client, scopes }) => [id, name, issuer, client ?? 'itself', scopes.join(' ')],
-  'There is no rule yet: npx latchkey trusted-issuer add-rule NAME --issuer ID --claim /sub=…'
-)
-
-function showAttempt ({ accepted, detail, rule, issuer, issuers }: Attempt): string {
+function showAttempt ({ accepted, detail, rule, reviewed, issuer, issuers }: Attempt): string {
   const outcome = fieldLines([
     ['accepted', accepted ? `by ${rule ?? issuer ?? ''}` : `no: ${detail ?? ''}`],
+    ['its cluster', reviewed ? 'says that it is still good' : null],
     ...issuers.filter(({ detail: why }) => why !== null)
       .map(({ name, detail: why }): [string, string] => ['issuer', `${name}: ${why!}`])
   ])

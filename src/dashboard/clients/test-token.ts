@@ -5,7 +5,7 @@
  * in the same way stands beside it.
  */
 import { html } from 'ghtml'
-import { codes } from '../elements.ts'
+import { codes, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import { clientOf, clientsPath, hasSecret, pageOf, type Client } from './client.ts'
@@ -58,11 +58,9 @@ function asking (client: Client, { issuer }: Pick<Visit, 'issuer'>, problem: str
 
 function secretForm (client: Client, problem: string | null): string {
   return html`<form class="panel" method="post" action="${pageOf(client)}/token">
-<div class="field"><label for="secret">Secret of ${client.name}</label>
-<input type="password" id="secret" name="secret" required autocomplete="off" autofocus!${problem === null
-? ''
-: ' aria-invalid="true" aria-describedby="secret-problem"'}>
-!${problem === null ? '' : html`<p class="problem" id="secret-problem">${problem}</p>`}</div>
+!${textField({
+  name: 'secret', label: `Secret of ${client.name}`, required: true, type: 'password', isFocused: true, problem
+})}
 !${client.grants.length < 2
 ? ''
 : html`<div class="field"><label for="resource">API</label><select id="resource" name="resource">

@@ -95,10 +95,14 @@ function actionsOf ({ id, provider }: ProviderKey): string {
 <a href="${path}/${id}/remove">Remove<span class="unseen"> ${provider}</span></a>`
 }
 
-/** A password field: browsers neither show nor suggest its text. It comes back empty. */
-const textOfKey = html`<div class="field"><label for="key">Key</label>
-<p class="hint" id="key-hint">As the provider shows it. It is not shown here again.</p>
-<input type="password" id="key" name="key" required autocomplete="off" aria-describedby="key-hint"></div>`
+/** It comes back empty. */
+const textOfKey = textField({
+  name: 'key',
+  label: 'Key',
+  hint: 'As the provider shows it. It is not shown here again.',
+  required: true,
+  type: 'password'
+})
 
 function formScreen (visit: Visit | Submission, refusal: ApiRefusal | null): Screen {
   const field = 'field' in visit ? visit.field : () => ''

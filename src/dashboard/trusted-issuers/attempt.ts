@@ -10,6 +10,7 @@ interface Attempt {
   assertion: { iss: string | null, sub: string | null }
   issuer: string | null
   rule: string | null
+  reviewed: boolean
   issuers: readonly {
     id: string
     name: string
@@ -33,12 +34,13 @@ export async function attempt ({ api, field }: Submission): Promise<Outcome> {
   const found = await api.change<Attempt>('POST', '/trusted-issuers/try', {
     body: { assertion: field('assertion').trim() }
   })
-  const { accepted, detail, assertion, issuers, rule } = found
+  const { accepted, detail, assertion, issuers, reviewed, rule } = found
   const content = html`<p>!${accepted ? badge('ok', 'Accepted') : badge('bad', 'Refused')} ${detail ?? ''}</p>
 !${facts([
   ['iss', html`<code>${assertion.iss ?? 'none'}</code>`],
   ['sub', html`<code>${assertion.sub ?? 'none'}</code>`],
   ...(rule === null ? [] : [['Rule', html`<code>${rule}</code>`] as const]),
+  ...(reviewed ? [['Its cluster', 'says that it is still good'] as const] : []),
 ])}
 !${issuers.map(({ id, name, detail: why, rules }) => html`<h2><a href="${issuersPath}/${id}">${name}</a></h2>
 !${why === null ? '' : html`<p>${why}</p>`}

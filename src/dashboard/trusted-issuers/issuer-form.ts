@@ -5,9 +5,13 @@ import { alertOf, problemAt, problemIn, type Overtaken, type Problem } from '../
 import { boxes, choices, selectField, textArea, textField } from '../elements.ts'
 import type { Submission, Visit } from '../visit.ts'
 import type { Issuer } from './issuer.ts'
+import {
+  bodyOfReview, noReview, reviewFieldOf, reviewFields, reviewLabels, reviewOf, reviewPart, reviewSent,
+  type ReviewSettings
+} from './review-form.ts'
 
 /** What can be changed later. Lists that are texts have a value a line. */
-export interface Settings {
+export interface Settings extends ReviewSettings {
   name: string
   jwks: string
   jwksUri: string
@@ -34,11 +38,13 @@ const uses = [
   { value: 'again', label: 'Again and again', hint: 'Until it expires, as Kubernetes and SPIFFE need it.' }
 ]
 
-const ownFields = ['name', 'issuer', 'jwks', 'jwksUri', 'ca', 'audiences', 'maxAge', 'anchors']
+const ownFields = ['name', 'issuer', 'jwks', 'jwksUri', 'ca', 'audiences', 'maxAge', 'anchors', ...reviewFields]
 
-export function settingsSent ({ field, fields }: Submission): Settings {
+export function settingsSent (submission: Submission): Settings {
+  const { field, fields } = submission
   const singleUse = field('singleUse')
   return {
+    ...reviewSent(submission),
     name: field('name').trim(),
     jwks: field('jwks').trim(),
     jwksUri: field('jwksUri').trim(),
@@ -61,15 +67,15 @@ export function originSent ({ field }: Submission): Origin {
 }
 
 export const noSettings: Settings = {
-  name: '', jwks: '', jwksUri: '', ca: '', audiences: '', algorithms: [], maxAge: '', singleUse: ''
+  ...noReview, name: '', jwks: '', jwksUri: '', ca: '', audiences: '', algorithms: [], maxAge: '', singleUse: ''
 }
 
 export const noOrigin: Origin = { preset: 'kubernetes', profile: 'workload', issuer: '', anchors: '', owner: '' }
 
-export function settingsOf (
-  { name, jwks, jwksUri, ca, audiences, algorithms: taken, maxAge, singleUse }: Issuer
-): Settings {
+export function settingsOf (issuer: Issuer): Settings {
+  const { name, jwks, jwksUri, ca, audiences, algorithms: taken, maxAge, singleUse } = issuer
   return {
+    ...reviewOf(issuer),
     name,
     jwks: jwks === null ? '' : JSON.stringify(jwks, null, 2),
     jwksUri: jwksUri ?? '',
@@ -95,6 +101,7 @@ export function bodyOfNew (me: Me, origin: Origin, sent: Settings): object {
     jwks: jwks === '' ? undefined : parsed(jwks),
     jwksUri: jwksUri || undefined,
     ca: ca || undefined,
+    tokenReview: bodyOfReview(sent),
     audiences: linesOf(audiences),
     algorithms: sent.algorithms.length === 0 ? undefined : sent.algorithms,
     maxAge: maxAge === '' ? undefined : secondsIn(maxAge),
@@ -110,6 +117,7 @@ export function bodyOfChange (sent: Settings): object {
     name,
     ...(jwks === '' ? {} : { jwks: parsed(jwks) }),
     ...(isInline ? {} : { jwksUri: jwksUri || null, ca: ca || null }),
+    tokenReview: bodyOfReview(sent),
     audiences: linesOf(audiences),
     algorithms: sent.algorithms,
     maxAge: secondsIn(maxAge),
@@ -128,9 +136,13 @@ export function overtaken (now: Settings, sent: Settings): Overtaken[] {
     algorithms: 'Algorithms',
     maxAge: 'Longest life of a token',
     singleUse: 'Each token is taken',
+    ...reviewLabels,
   }
   const textsOf = (settings: Settings) => ({
-    ...settings, jwks: compact(settings.jwks), algorithms: settings.algorithms.join(' ')
+    ...settings,
+    jwks: compact(settings.jwks),
+    algorithms: settings.algorithms.join(' '),
+    reviewerToken: settings.reviewerToken === '' ? 'as it is' : 'another'
   })
   const [before, after] = [textsOf(now), textsOf(sent)]
   return (Object.keys(labels) as (keyof Settings)[])
@@ -140,7 +152,8 @@ export function overtaken (now: Settings, sent: Settings): Overtaken[] {
 /** What is wrong, at the field of the form. */
 export function problemOf (refusal: ApiRefusal): Problem {
   const problem = problemIn(refusal)
-  return { ...problem, field: problem.field.split(/[./]/, 1)[0]! }
+  const [name, member] = problem.field.split(/[./]/, 2)
+  return { ...problem, field: name === 'tokenReview' ? reviewFieldOf(member) : name! }
 }
 
 /** The fields of a new issuer. */
@@ -173,6 +186,7 @@ export function newFields (
 ], origin.owner)
 : ''}
 !${keyFields(sent, problem)}
+!${reviewPart(sent, null, problem)}
 <details!${isOpen ? ' open' : ''}><summary>Other than usual on the platform</summary>
 !${tokenFields(sent, problem, [{ value: '', label: 'As is usual' }, ...uses])}
 !${textArea({
@@ -185,9 +199,13 @@ export function newFields (
 }
 
 /** The fields of an issuer that is there. */
-export function settingsFields ({ profile }: Issuer, sent: Settings, problem: Problem | null): string {
+export function settingsFields (
+  { preset, profile, tokenReview }: Issuer, sent: Settings, problem: Problem | null
+): string {
+  const isCluster = preset === 'kubernetes' && profile === 'workload'
   return html`!${nameField(sent, problem)}
 !${keyFields(sent, problem)}
+!${isCluster ? reviewPart(sent, tokenReview?.hint ?? null, problem) : ''}
 !${tokenFields(sent, problem, profile === 'id-jag' ? [] : uses)}`
 }
 

@@ -13,6 +13,7 @@ export interface Issuer {
   jwks: object | null
   jwksUri: string | null
   ca: string | null
+  tokenReview: { url: string, ca: string | null, hint: string } | null
   audiences: readonly string[]
   algorithms: readonly string[]
   maxAge: number

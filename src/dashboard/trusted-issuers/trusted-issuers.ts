@@ -110,15 +110,24 @@ async function issuerScreen (visit: Visit): Promise<Screen> {
   }
 }
 
-function settingsOf (
-  { profile, issuer, audience, audiences, jwksUri, keys, ca, algorithms, maxAge, singleUse, anchors }: Issuer
-): string {
+/** Whether its cluster is asked; only one of Kubernetes can be. */
+function reviewOf ({ preset, profile, tokenReview: review }: Issuer): [name: string, value: string][] {
+  if (preset !== 'kubernetes' || profile !== 'workload') return []
+  const value = review === null
+    ? 'no: the token of a deleted service account is taken until it expires'
+    : html`before each token, at <code>${review.url}</code>, with the token that ends in <code>${review.hint}</code>`
+  return [['Its cluster is asked', value]]
+}
+
+function settingsOf (shown: Issuer): string {
+  const { profile, issuer, audience, audiences, jwksUri, keys, ca, algorithms, maxAge, singleUse, anchors } = shown
   const source = jwksUri ?? (keys === 'inline' ? 'kept here' : 'by its discovery document')
   return facts([
     ['Issuer', html`<code>${issuer}</code>`],
     ['Its tokens are of', profile === 'id-jag' ? 'people (ID-JAG)' : 'workloads'],
     ['Audience of its tokens', codes([audience, ...audiences])],
     ['Keys', html`${source}${ca === null ? '' : ', with an authority of its own'}`],
+    ...reviewOf(shown),
     ['Algorithms', html`${algorithms.join(', ')}`],
     ['Longest life of a token', html`${maxAge} seconds`],
     ['Each token is taken', singleUse ? 'once' : 'again and again'],

@@ -1,6 +1,6 @@
 /** Provider keys: secrets of AI providers, set by operators, sealed in the database, and read by gateways alone. */
 import { Failure } from '../../base/errors.ts'
-import { digestOf } from '../../secrets/digest.ts'
+import { fingerprintOf } from '../../secrets/digest.ts'
 import { newId } from '../../secrets/random.ts'
 import { providerKeySealing, seal, sealAnew, unseal } from '../../secrets/sealing.ts'
 import { change, remove, type RecordKind } from '../audit/change.ts'
@@ -184,9 +184,8 @@ const providerKeys: RecordKind<ProviderKey, ProviderKeyPort> = {
 function textOf (
   id: string, text: string, secrets: readonly string[]
 ): Pick<ProviderKey, 'sealedKey' | 'fingerprint' | 'hint'> {
-  const digest = Buffer.from(digestOf(text), 'base64url').toString('hex')
   return {
-    sealedKey: seal(text, secrets[0]!, id, providerKeySealing), fingerprint: digest.slice(0, 16), hint: text.slice(-4)
+    sealedKey: seal(text, secrets[0]!, id, providerKeySealing), fingerprint: fingerprintOf(text), hint: text.slice(-4)
   }
 }
 

@@ -20,7 +20,7 @@ export const longestAssertion = 12_288
 export type AssertionReason =
   | 'malformed' | 'wrong_type' | 'unknown_issuer' | 'wrong_audience' | 'algorithm_not_allowed' | 'wrong_lifetime'
   | 'not_yet' | 'expired' | 'keys_unavailable' | 'unknown_key' | 'bad_signature' | 'no_rule' | 'several_rules'
-  | 'no_jti' | 'replayed' | 'wrong_client' | 'wrong_resource'
+  | 'review_refused' | 'review_unavailable' | 'no_jti' | 'replayed' | 'wrong_client' | 'wrong_resource'
 
 /** What an assertion says of itself, before anything is believed; for the log. Null: it cannot be read. */
 export interface AssertionSubject { iss: string | null, sub: string | null, jti: string | null }
@@ -58,12 +58,24 @@ export interface IssuerKeys {
 /** A sentence without its subject: `are at https://…, which does not answer in time`. */
 export interface UnavailableKeys { unavailable: string }
 
+export interface AskedReview { token: string, audience: string, sub: string }
+
+/** Why a cluster does not vouch for a token, or was not asked. */
+export interface ReviewProblem { reason: 'review_refused' | 'review_unavailable', detail: string }
+
+/** Asks the cluster of an issuer whether a token is still good. */
+export interface TokenReviewer {
+  /** Null: it is, or the issuer has no review. */
+  problemWith (issuer: TrustedIssuer, asked: AskedReview): Promise<ReviewProblem | null>
+}
+
 export interface AssertionOptions {
   /** The issuer of this server. */
   issuer: string
   tokenEndpoint: string
   store: TrustedIssuerPort
   keys: IssuerKeys
+  reviewer: TokenReviewer
   clock: Clock
 }
 
@@ -94,7 +106,19 @@ export async function examine (options: AssertionOptions, asked: AskedAssertion)
   // Together: each may wait for the host of its keys.
   const issuers = await Promise.all(named.map(({ issuer, rules }) =>
     examineIssuer(options, { issuer, rules, read, audiences, client: asked.client })))
-  return { ...verdictOf(read.claims, subject, issuers), issuers }
+  const verdict = verdictOf(read.claims, subject, issuers)
+  return verdict.ok ? await reviewed(options, verdict, read) : { ...verdict, issuers }
+}
+
+/** Last, and for the one issuer that vouches: its cluster is asked about no token that gets nothing anyway. */
+async function reviewed (
+  { reviewer }: AssertionOptions, verdict: Examination & { ok: true }, { text, claims }: ReadAssertion
+): Promise<Examination> {
+  const { issuer, subject, claims: { sub } } = verdict
+  const problem = await reviewer.problemWith(issuer, { token: text, audience: oneAudience(claims.aud)!, sub })
+  if (problem === null) return verdict
+  const issuers = verdict.issuers.map(each => each.issuer.id === issuer.id ? { ...each, ...problem } : each)
+  return { ok: false, ...problem, subject, issuers }
 }
 
 const unreadable = {

@@ -1,5 +1,4 @@
 /** How an organization, or the deployment, trusts an issuer, changes that, and takes the trust back. */
-import { X509Certificate } from 'node:crypto'
 import { Failure } from '../../base/errors.ts'
 import { isPlainText } from '../../base/plain-text.ts'
 import { newId } from '../../secrets/random.ts'
@@ -12,10 +11,12 @@ import type { ClientPort } from '../credentials/client.ts'
 import type { ResourcePort } from '../resources/resource.ts'
 import { requireActiveOrganization, type OrganizationPort } from '../tenancy/organization.ts'
 import { requirePath } from './claim-match.ts'
-import { issuerAlgorithms, requireKeySet } from './key-set.ts'
+import { issuerAlgorithms } from './key-set.ts'
+import { longestIssuer, requireKeys, type GivenKeys } from './key-source.ts'
 import { presets, type PresetName } from './presets.ts'
 import { requireRuleHeld } from './rule-delegation.ts'
-import type { IssuerProfile, KeySource, TrustedIssuer, TrustedIssuerPort, WorkloadRulePort } from './trusted-issuer.ts'
+import { aboutReview, reviewOf, type GivenReview } from './token-review.ts'
+import type { IssuerProfile, TrustedIssuer, TrustedIssuerPort, WorkloadRulePort } from './trusted-issuer.ts'
 
 type Ports = AuditPort & ClientPort & OrganizationPort & ResourcePort & TrustedIssuerPort & WorkloadRulePort
 
@@ -26,11 +27,6 @@ const mostOfOneName = 10
 /** Seconds. */
 export const ageBounds = { least: 60, most: 86_400 }
 export const mostAudiences = 10
-export const longestIssuer = 512
-const longestAuthority = 16_384
-
-/** The keys as they are given: inline, at a URL, or neither, which means by discovery. */
-export interface GivenKeys { jwks?: unknown, jwksUri?: string | null, ca?: string | null }
 
 export interface IssuerSettings extends GivenKeys {
   name?: string
@@ -38,6 +34,8 @@ export interface IssuerSettings extends GivenKeys {
   algorithms?: readonly string[]
   maxAge?: number
   singleUse?: boolean
+  /** Null: none. */
+  tokenReview?: GivenReview | null
 }
 
 export interface IssuerInput extends IssuerSettings {
@@ -56,27 +54,30 @@ export interface IssuerInput extends IssuerSettings {
  * than `mostIssuers`, `insufficient_permissions`.
  */
 export async function trustIssuer (
-  { store, clock, actor }: Operation<Ports>, input: IssuerInput
+  { store, clock, actor }: Operation<Ports>, input: IssuerInput, secrets: readonly string[]
 ): Promise<TrustedIssuer> {
   const preset = presets[input.preset]
   const issuer = requireIssuer(input.issuer ?? preset.issuer, input.preset)
-  const trusted: TrustedIssuer = {
+  const { profile } = input
+  const begun: TrustedIssuer = {
     id: newId('tri'),
     organizationId: input.organizationId,
     name: input.name,
     preset: input.preset,
-    profile: input.profile,
+    profile,
     issuer,
     keys: requireKeys(input, issuer),
+    tokenReview: null,
     audiences: requireAudiences(input.audiences ?? []),
     algorithms: requireAlgorithms(input.algorithms ?? preset.algorithms),
     maxAge: requireAge(input.maxAge ?? preset.maxAge),
-    singleUse: requireSingleUse(input.profile, input.singleUse ?? (input.profile === 'id-jag' || preset.singleUse)),
+    singleUse: requireSingleUse(profile, input.singleUse ?? (profile === 'id-jag' || preset.singleUse)),
     anchors: requireAnchors(input.anchors ?? preset.anchors),
     createdBy: actor.id,
     createdAt: clock(),
     revision: 1,
   }
+  const trusted = { ...begun, tokenReview: reviewOf(begun, begun.keys, input.tokenReview, secrets) }
   return await store.transaction(async tx => {
     if (trusted.organizationId !== null) await requireActiveOrganization(tx, actor, trusted.organizationId)
     else requireDeployment(actor, 'An issuer of the deployment is trusted by a deployment-wide credential.')
@@ -99,14 +100,17 @@ export async function getTrustedIssuer (
  * actor holds what they give. @throws Failure as `trustIssuer`.
  */
 export async function updateTrustedIssuer (
-  operation: Operation<Ports>, id: string, given: IssuerSettings
+  operation: Operation<Ports>, id: string, given: IssuerSettings, secrets: readonly string[]
 ): Promise<TrustedIssuer> {
   return await change(operation, trustedIssuers, id, 'trusted_issuer.updated', async (before, _now, tx) => {
-    const { name, audiences, algorithms, maxAge, singleUse, ...keys } = given
+    const { name, audiences, algorithms, maxAge, singleUse, tokenReview, ...source } = given
+    const isGiven = Object.values(source).some(each => each !== undefined)
+    const keys = isGiven ? requireKeys(source, before.issuer) : before.keys
     const after: TrustedIssuer = {
       ...before,
       name: name ?? before.name,
-      keys: Object.values(keys).every(each => each === undefined) ? before.keys : requireKeys(keys, before.issuer),
+      keys,
+      tokenReview: reviewOf(before, keys, tokenReview, secrets),
       audiences: audiences === undefined ? before.audiences : requireAudiences(audiences),
       algorithms: algorithms === undefined ? before.algorithms : requireAlgorithms(algorithms),
       maxAge: maxAge === undefined ? before.maxAge : requireAge(maxAge),
@@ -169,33 +173,6 @@ function isPlainUrl (text: string): boolean {
   return protocol === 'https:' && [search, hash, username, password].every(part => part === '') && !/[?#\s]/.test(text)
 }
 
-function requireKeys ({ jwks, jwksUri, ca }: GivenKeys, issuer: string): KeySource {
-  if (jwks !== undefined) {
-    if (jwksUri != null || ca != null) throw invalid('jwks', 'Keys are in jwks, or they are fetched: not both.')
-    return { kind: 'inline', jwks: requireKeySet(jwks) }
-  }
-  const authority = ca == null ? null : requireAuthority(ca)
-  if (jwksUri != null) {
-    if (jwksUri.length <= longestIssuer && URL.canParse(jwksUri) && isFetched(new URL(jwksUri))) {
-      return { kind: 'jwks_uri', uri: jwksUri, ca: authority }
-    }
-    throw invalid('jwksUri', `${shown(jwksUri)} is no https URL without user and fragment.`)
-  }
-  if (issuer.startsWith('https:')) return { kind: 'discovery', ca: authority }
-  throw invalid('jwks', 'A trust domain has no discovery document: send its bundle in jwks, or where it is in jwksUri.')
-}
-
-function isFetched ({ protocol, username, password, hash }: URL): boolean {
-  return protocol === 'https:' && username === '' && password === '' && hash === ''
-}
-
-function requireAuthority (pem: string): string {
-  try {
-    if (pem.length <= longestAuthority && new X509Certificate(pem).ca) return pem
-  } catch { /* not a certificate */ }
-  throw invalid('ca', `ca has to be the certificate of an authority in PEM, of at most ${longestAuthority} characters.`)
-}
-
 function requireAudiences (audiences: readonly string[]): readonly string[] {
   const wrong = audiences.find(each => each === '' || each.length > longestIssuer || !isPlainText(each))
   if (wrong === undefined && audiences.length <= mostAudiences) return [...new Set(audiences)]
@@ -240,9 +217,7 @@ function about (trusted: TrustedIssuer, detail: Record<string, unknown> = {}) {
   const from = keys.kind === 'inline'
     ? { kind: keys.kind, kids: keys.jwks.keys.map(({ kid }) => kid ?? null) }
     : { kind: keys.kind, ...(keys.kind === 'jwks_uri' && { uri: keys.uri }), ca: keys.ca !== null }
-  return {
-    organizationId,
-    subject: id,
-    detail: { name, preset, profile, issuer, keys: from, audiences, algorithms, maxAge, singleUse, ...detail }
-  }
+  const settings = { name, preset, profile, issuer, keys: from, audiences, algorithms, maxAge, singleUse }
+  const tokenReview = aboutReview(trusted.tokenReview)
+  return { organizationId, subject: id, detail: { ...settings, tokenReview, ...detail } }
 }

@@ -2,6 +2,7 @@
  * Trusted issuers: platforms whose JWTs prove which workload asks for a token (RFC 7523 §2.1), and the rules that say
  * what a workload gets.
  */
+import type { Reseal } from '../audit/resealing.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import type { Revised } from '../core/operation.ts'
 import type { ClaimCondition } from './claim-match.ts'
@@ -23,6 +24,22 @@ export type KeySource =
   /** By the discovery document of the issuer (OpenID Connect Discovery §4). */
   | { kind: 'discovery', ca: string | null }
 
+/** How the cluster of an issuer is asked whether a token is still good (TokenReview of Kubernetes). */
+export interface TokenReview {
+  /** https, of the resource `tokenreviews` of the API server. */
+  url: string
+  /** PEM of the authority of its host, beside that of the issuer's keys; null: none. */
+  ca: string | null
+  /** The bearer token of the account that asks. */
+  sealedToken: string
+  /** The id of the secret that it is sealed under. */
+  sealedBy: string
+  /** The first 16 hex digits of its SHA-256. */
+  fingerprint: string
+  /** Its last four characters. */
+  hint: string
+}
+
 export interface TrustedIssuer extends Revised {
   /** `tri_…` */
   id: string
@@ -34,6 +51,8 @@ export interface TrustedIssuer extends Revised {
   /** The `iss` of its assertions, character by character; `spiffe://…` for a trust domain, which `sub` names. */
   issuer: string
   keys: KeySource
+  /** How its cluster is asked whether an assertion is still good; null: it is not. */
+  tokenReview: TokenReview | null
   /** Values of `aud` that are taken besides those of this server. */
   audiences: readonly string[]
   algorithms: readonly string[]
@@ -105,6 +124,10 @@ export interface TrustedIssuerRepository {
   remove (issuer: TrustedIssuer): Promise<void>
   count (filter: { organizationId: string | null, issuer?: string }): Promise<number>
   page (query: PageQuery, filter: { organizationId?: string | null }): Promise<Page<TrustedIssuer>>
+  /** A batch of the issuers behind an id whose reviewers are sealed under another secret; empty: there are no more. */
+  sealedByOthers (secretId: string, after: string): Promise<TrustedIssuer[]>
+  /** Replaces the seal of a reviewer; the revision stays. False: there is another one. */
+  reseal (reseal: Reseal): Promise<boolean>
 }
 
 export interface WorkloadRuleRepository {

@@ -1,13 +1,15 @@
 /** Trusted issuers of workloads: their settings, presets of well-known platforms, and the dry run of an assertion. */
 import { Type } from '../../http/typebox-lite.ts'
 import { getClient } from '../../domain/credentials/client.ts'
-import { examine, profileOf, type Examination, type IssuerKeys } from '../../domain/workloads/assertion.ts'
+import {
+  examine, profileOf, type Examination, type IssuerKeys, type TokenReviewer
+} from '../../domain/workloads/assertion.ts'
 import { organizationAudience } from '../../domain/workloads/audience.ts'
 import {
   distrustIssuer, getTrustedIssuer, trustIssuer, updateTrustedIssuer
 } from '../../domain/workloads/issuer-change.ts'
 import { presetNames, presets } from '../../domain/workloads/presets.ts'
-import type { TrustedIssuer } from '../../domain/workloads/trusted-issuer.ts'
+import type { TokenReview, TrustedIssuer } from '../../domain/workloads/trusted-issuer.ts'
 import { paths } from '../../protocol/shared/paths.ts'
 import { created, ended, type CreationDependencies } from '../conventions/idempotent-creation.ts'
 import { operationOf, organizationFilter } from '../conventions/operation.ts'
@@ -22,6 +24,9 @@ import {
 export interface TrustedIssuerDependencies extends CreationDependencies {
   issuer: string
   issuerKeys: IssuerKeys
+  reviewer: TokenReviewer
+  /** LATCHKEY_SECRET, newest first. */
+  secrets: readonly string[]
 }
 
 const readAccess = { scopes: ['trusted-issuers:read'] }
@@ -54,7 +59,8 @@ function createTrustedIssuerRoute (app: RouteContext, dependencies: TrustedIssue
     },
   }, async (request, reply) => await created(dependencies, request, reply, async operation => {
     const { organization: organizationId, preset = 'custom', profile = 'workload', ...input } = request.body
-    return wireIssuer(dependencies, await trustIssuer(operation, { ...input, organizationId, preset, profile }))
+    const given = { ...input, organizationId, preset, profile }
+    return wireIssuer(dependencies, await trustIssuer(operation, given, dependencies.secrets))
   }))
 }
 
@@ -99,10 +105,11 @@ function updateTrustedIssuerRoute (app: RouteContext, dependencies: TrustedIssue
       body: IssuerChange,
       response: { 200: WireIssuer },
     },
-  }, async request => wireIssuer(
-    dependencies,
-    await updateTrustedIssuer(operationOf(dependencies, request), request.params.id, request.body)
-  ))
+  }, async request => {
+    const { params: { id }, body } = request
+    const operation = operationOf(dependencies, request)
+    return wireIssuer(dependencies, await updateTrustedIssuer(operation, id, body, dependencies.secrets))
+  })
 }
 
 function tryAssertionRoute (app: RouteContext, dependencies: TrustedIssuerDependencies): void {
@@ -110,7 +117,9 @@ function tryAssertionRoute (app: RouteContext, dependencies: TrustedIssuerDepend
     config: { ...readAccess, appends: true, failures: ['not_found'] },
     schema: {
       summary: 'Try an assertion',
-      description: 'A dry run: which rule a JWT of a platform meets, or why it meets none. Nothing is used up.',
+      description:
+        'A dry run: which rule a JWT of a platform meets, or why it meets none. Nothing is used up; a cluster with ' +
+        '`tokenReview` is asked.',
       body: Attempt,
       response: { 200: WireAttempt },
     },
@@ -118,9 +127,9 @@ function tryAssertionRoute (app: RouteContext, dependencies: TrustedIssuerDepend
     const operation = operationOf(dependencies, request)
     const { assertion: text, client: clientId } = request.body
     const client = clientId === undefined ? null : await getClient(operation, clientId)
-    const { issuer, issuerKeys: keys, clock } = dependencies
+    const { issuer, issuerKeys: keys, reviewer, clock } = dependencies
     const { organizationId } = operation.actor
-    const options = { issuer, tokenEndpoint: issuer + paths.token, store: operation.store, keys, clock }
+    const options = { issuer, tokenEndpoint: issuer + paths.token, store: operation.store, keys, reviewer, clock }
     return wireAttempt(await examine(options, {
       text, profile: profileOf(text), client, ...(organizationId !== null && { ownedBy: organizationId })
     }))
@@ -143,8 +152,8 @@ function deleteTrustedIssuerRoute (app: RouteContext, dependencies: TrustedIssue
 function wireIssuer (
   { issuer: server }: TrustedIssuerDependencies,
   {
-    id, organizationId, name, preset, profile, issuer, keys, audiences, algorithms, maxAge, singleUse, anchors,
-    createdBy, createdAt, revision: shown
+    id, organizationId, name, preset, profile, issuer, keys, tokenReview, audiences, algorithms, maxAge, singleUse,
+    anchors, createdBy, createdAt, revision: shown
   }: TrustedIssuer
 ) {
   return {
@@ -160,6 +169,7 @@ function wireIssuer (
     jwks: keys.kind === 'inline' ? { keys: keys.jwks.keys } : null,
     jwksUri: keys.kind === 'jwks_uri' ? keys.uri : null,
     ca: keys.kind === 'inline' ? null : keys.ca,
+    tokenReview: tokenReview && wireReview(tokenReview),
     audiences,
     algorithms,
     maxAge,
@@ -168,6 +178,11 @@ function wireIssuer (
     createdBy,
     createdAt,
   }
+}
+
+/** Never its token. */
+function wireReview ({ url, ca, fingerprint, hint }: TokenReview) {
+  return { url, ca, fingerprint, hint }
 }
 
 function wireAttempt (found: Examination) {
@@ -179,6 +194,7 @@ function wireAttempt (found: Examination) {
     assertion: subject,
     issuer: ok ? found.issuer.id : null,
     rule: ok ? found.rule?.id ?? null : null,
+    reviewed: ok && found.issuer.tokenReview !== null,
     issuers: issuers.map(({ issuer: { id, name }, reason, detail, rules }) => ({
       id, name, reason, detail, rules: rules.map(({ rule, problem }) => ({ id: rule.id, name: rule.name, problem }))
     })),

@@ -1,9 +1,11 @@
 /** Schemas of trusted issuers and of their rules. */
 import { claimSeparators, longestClaim, mostConditions } from '../../domain/workloads/claim-match.ts'
-import { ageBounds, longestIssuer, mostAudiences } from '../../domain/workloads/issuer-change.ts'
+import { ageBounds, mostAudiences } from '../../domain/workloads/issuer-change.ts'
 import { longestAssertion } from '../../domain/workloads/assertion.ts'
 import { issuerAlgorithms } from '../../domain/workloads/key-set.ts'
+import { longestAuthority, longestIssuer } from '../../domain/workloads/key-source.ts'
 import { presetNames } from '../../domain/workloads/presets.ts'
+import { longestReviewerToken, longestReviewUrl } from '../../domain/workloads/token-review.ts'
 import { issuerProfiles } from '../../domain/workloads/trusted-issuer.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import {
@@ -11,7 +13,11 @@ import {
   ResourceName, ScopeNames, Texts
 } from '../conventions/schemas.ts'
 
-const example = { issuer: 'https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE', id: 'tri_8nLd4wEfG5yKtQ0rXc2sVb' }
+const example = {
+  issuer: 'https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE',
+  apiServer: 'https://example.gr7.eu-central-1.eks.amazonaws.com',
+  id: 'tri_8nLd4wEfG5yKtQ0rXc2sVb'
+}
 
 export const IssuerName = as(Type.String({
   minLength: 1,
@@ -23,7 +29,9 @@ const Jwks = Type.Record(Type.String(), Type.Unknown(), {
 })
 const Uri = Type.String({ minLength: 1, maxLength: longestIssuer })
 const Ca = Type.String({
-  minLength: 1, maxLength: 16_384, description: 'PEM: the authority of the host of its keys, beside the usual ones.'
+  minLength: 1,
+  maxLength: longestAuthority,
+  description: 'PEM: the authority of the host of its keys, beside the usual ones.'
 })
 const Seconds = as(Type.Integer({
   minimum: ageBounds.least, maximum: ageBounds.most, description: 'The longest life of an assertion, in seconds.'
@@ -31,6 +39,22 @@ const Seconds = as(Type.Integer({
 const Path = as(Type.String({
   minLength: 2, maxLength: longestClaim, description: 'A JSON Pointer to a claim; ~1 is a slash within a name.'
 }), '/kubernetes.io/namespace')
+const Review = exactly({
+  url: Type.Optional(as(Type.String({
+    minLength: 1,
+    maxLength: longestReviewUrl,
+    description: 'Of the API server; without a path, that of its TokenReview is added.'
+  }), example.apiServer)),
+  token: Type.Optional(Type.String({
+    minLength: 1,
+    maxLength: longestReviewerToken,
+    description: 'The bearer token of the account that asks: bound to `system:auth-delegator`. It is sealed, and ' +
+      'never read back. A change without it keeps the present one, for the same host and authority alone.'
+  })),
+  ca: Type.Optional(Type.Union([
+    Type.String({ minLength: 1, maxLength: longestAuthority }), Type.Null()
+  ], { description: 'PEM: the authority of the API server, beside that of the keys and the usual ones.' })),
+})
 const settings = {
   name: Name,
   jwks: Type.Optional(Jwks),
@@ -44,6 +68,10 @@ const settings = {
   algorithms: Type.Optional(Type.Array(Type.Enum([...issuerAlgorithms]), { minItems: 1, maxItems: 11 })),
   maxAge: Type.Optional(Seconds),
   singleUse: Type.Optional(Type.Boolean({ description: 'Whether each `jti` is taken once.' })),
+  tokenReview: Type.Optional(Type.Union([Review, Type.Null()], {
+    description: 'Asks the cluster whether an assertion is still good, before each token (preset `kubernetes`, ' +
+      'profile `workload`). Null: it is not asked.'
+  })),
 }
 const Preset = Type.Enum([...presetNames])
 
@@ -86,6 +114,12 @@ export const WireIssuer = Type.Object({
   jwks: nullable(Type.Object({ keys: list(Type.Record(Type.String(), Type.Unknown())) })),
   jwksUri: nullable(Type.String()),
   ca: nullable(Type.String()),
+  tokenReview: nullable(Type.Object({
+    url: as(Type.String(), `${example.apiServer}/apis/authentication.k8s.io/v1/tokenreviews`),
+    ca: nullable(Type.String()),
+    fingerprint: as(Type.String({ description: 'Of its token: 16 hex digits of its SHA-256.' }), '9f86d081884c7d65'),
+    hint: as(Type.String({ description: 'The last four characters of its token.' }), 'x7Qk'),
+  })),
   audiences: Texts,
   algorithms: Texts,
   maxAge: Type.Integer(),
@@ -110,6 +144,7 @@ export const WireAttempt = Type.Object({
   }),
   issuer: nullable(as(Type.String(), example.id)),
   rule: nullable(as(Type.String(), 'twr_8nLd4wEfG5yKtQ0rXc2sVb')),
+  reviewed: Type.Boolean({ description: 'Whether its cluster was asked, and says that it is still good.' }),
   issuers: list(Type.Object({
     id: Type.String(),
     name: Type.String(),

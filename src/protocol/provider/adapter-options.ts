@@ -3,7 +3,7 @@ import type { RefusalLog } from '../../domain/audit/refusal-log.ts'
 import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
 import type { SharedCounters } from '../../domain/metering/shared-counters.ts'
 import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
-import type { IssuerKeys } from '../../domain/workloads/assertion.ts'
+import type { IssuerKeys, TokenReviewer } from '../../domain/workloads/assertion.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { ProtocolLimits } from '../shared/limits.ts'
 import type { ProtocolOptions } from '../shared/options.ts'
@@ -14,6 +14,7 @@ export interface ProviderAdapterOptions extends ProtocolOptions {
   keyUsage: LastUsedRecorder
   tokens: TokenMeter
   issuerKeys: IssuerKeys
+  reviewer: TokenReviewer
   limits: ProtocolLimits
   counts: SharedCounters
   telemetry: Telemetry

@@ -13,7 +13,7 @@ import type { Store } from '../../domain/store.ts'
 import type { TokenMeter } from '../../domain/tokens/issuance-meter.ts'
 import type { TokenReader } from '../../domain/tokens/access-token.ts'
 import type { LastUsedRecorder } from '../../domain/metering/last-used.ts'
-import type { IssuerKeys } from '../../domain/workloads/assertion.ts'
+import type { IssuerKeys, TokenReviewer } from '../../domain/workloads/assertion.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { PeopleOptions } from '../authorization/code-flow-options.ts'
 import type { Interactions } from '../authorization/interactions.ts'
@@ -63,6 +63,8 @@ export interface ProtocolOptions {
   hostedClients?: HostedClients | undefined
   /** The keys of trusted issuers; by default they are fetched from the internet. */
   issuerKeys?: IssuerKeys
+  /** Asks the clusters of trusted issuers; by default over the internet, with sealed tokens that no secret opens. */
+  reviewer?: TokenReviewer
   /** The identity providers that sign people in, by id; by default none. */
   upstreams?: ReadonlyMap<string, ProviderClient>
   /** What the authorization code grant needs; by default there is no authorization endpoint. */

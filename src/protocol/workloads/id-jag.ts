@@ -14,7 +14,7 @@ import { examine, type AssertionClaims, type Examination } from '../../domain/wo
 import { recordOf } from '../provider/client-authentication.ts'
 import { contextOf } from '../provider/request-context.ts'
 import { OAuthError } from '../shared/oauth-error.ts'
-import { assertionOptions, keysUnavailable, publicRefusal, type WorkloadGrantOptions } from './workload-grant.ts'
+import { assertionOptions, publicRefusal, unavailable, type WorkloadGrantOptions } from './workload-grant.ts'
 import { detailOf, issueToWorkload, NoToken, type NoTokenReason, type WorkloadTokenOptions } from './workload-token.ts'
 
 /** The value of `authorization_grant_profiles_supported`, where an issuer is trusted for it. */
@@ -103,7 +103,5 @@ function refused (
     requestId: http.id,
     detail: { ...detailOf(subject), issuer: about?.issuer.id ?? null, detail }
   })
-  return reason === 'keys_unavailable'
-    ? keysUnavailable()
-    : new OAuthError(400, 'invalid_grant', publicRefusal)
+  return unavailable(reason) ?? new OAuthError(400, 'invalid_grant', publicRefusal)
 }

@@ -10,11 +10,10 @@ import { keyFor, longestKeySet, readKeySet, type IssuerKeySet } from '../../doma
 import type { KeySource, TrustedIssuer } from '../../domain/workloads/trusted-issuer.ts'
 import { freshFor } from '../../fetch/cache-lifetime.ts'
 import { staleFor } from '../../fetch/document-fetcher.ts'
-import { internet, systemNetwork, type Network } from '../../fetch/network.ts'
-import { outboundFetch, OutboundFailure, type OutboundFetch } from '../../fetch/outbound-fetch.ts'
-import { isPublicAddress } from '../../fetch/public-address.ts'
-import { limitJsonBody } from '../../http/json-limits.ts'
+import type { Network } from '../../fetch/network.ts'
+import { OutboundFailure, type OutboundFetch } from '../../fetch/outbound-fetch.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import { fetchFor, jsonIn, shortened, withoutNames } from './issuer-hosts.ts'
 
 export interface IssuerKeysOptions {
   clock: Clock
@@ -61,7 +60,9 @@ export function issuerKeys ({ clock, network, metrics }: IssuerKeysOptions): Iss
   const refresh = async (entry: Kept, issuer: TrustedIssuer, source: RemoteSource): Promise<void> => {
     entry.triedAt = clock().getTime()
     try {
-      const { keys, headers } = await fetchedKeys(fetchFor(issuer, source, network), issuer, source)
+      const { keys, headers } = await fetchedKeys(fetchFor(issuer, {
+        authorities: source.ca === null ? [] : [source.ca], timeout, maxBytes: longestKeySet, network
+      }), issuer, source)
       entry.keys = keys
       entry.freshUntil = clock().getTime() + freshFor(headers, clock(), lifetime) * 1_000
       metrics.issuerKeyFetches.increment('fetched')
@@ -87,20 +88,6 @@ export function issuerKeys ({ clock, network, metrics }: IssuerKeysOptions): Iss
       return isUsable ? entry.keys! : { unavailable: entry.problem }
     },
   }
-}
-
-/** An organization's URL leads to public addresses alone; the deployment's may lead to a cluster in its own network. */
-function fetchFor (
-  { organizationId }: TrustedIssuer, { ca }: RemoteSource, network: Network | undefined
-): OutboundFetch {
-  const way = network ?? (organizationId === null ? systemNetwork : internet)
-  const trusted = [way.ca, ca].filter(each => typeof each === 'string').join('\n')
-  return outboundFetch({
-    ...(organizationId === null ? {} : { permits: isPublicAddress }),
-    timeout,
-    maxBytes: longestKeySet,
-    network: trusted === '' ? way : { ...way, ca: trusted },
-  })
 }
 
 async function fetchedKeys (
@@ -132,19 +119,9 @@ async function documentAt (fetch: OutboundFetch, uri: string): Promise<{ documen
   }
   const isFailing = status >= 500 || status === 429
   if (status !== 200) throw new Unusable(`cannot be had: ${shown} is answered with ${status}`, isFailing)
-  try {
-    const text = await answer.text()
-    // What is nested deeply overflows the stack of what reads it.
-    limitJsonBody(text, Infinity)
-    return { document: JSON.parse(text), headers }
-  } catch {
-    throw new Unusable(`cannot be had: ${shown} is not JSON, or is nested too deeply`)
-  }
-}
-
-/** What a stranger wrote, in a sentence that is kept. */
-function shortened (text: string): string {
-  return text.length > 256 ? `${text.slice(0, 256)}…` : text
+  const document = await jsonIn(answer)
+  if (document !== undefined) return { document, headers }
+  throw new Unusable(`cannot be had: ${shown} is not JSON, or is nested too deeply`)
 }
 
 /** Its message continues a sentence about the keys of an issuer. */
@@ -160,27 +137,15 @@ class Unusable extends Error {
 
 interface Problem { sentence: string, mayBeThere: boolean }
 
-function problemOf (error: unknown, { organizationId }: TrustedIssuer): Problem {
+function problemOf (error: unknown, issuer: TrustedIssuer): Problem {
   if (error instanceof Unusable) return { sentence: error.message, mayBeThere: error.mayBeThere }
   if (error instanceof Failure) return { sentence: cannotBeHad(error.message), mayBeThere: false }
   if (!(error instanceof OutboundFailure)) throw error
   // A name that leads elsewhere has withdrawn nothing, and must look as one that leads nowhere.
   const mayBeThere = ['unreachable', 'timeout', 'forbidden_address'].includes(error.reason)
-  const isSecret = organizationId !== null && isOfName(error)
-  return {
-    sentence: cannotBeHad(isSecret ? 'its host has no address on the internet' : error.message), mayBeThere
-  }
+  return { sentence: cannotBeHad(withoutNames(error, issuer)), mayBeThere }
 }
 
 function cannotBeHad (reason: string): string {
   return `cannot be had: ${shortened(reason.replace(/\.$/, ''))}`
-}
-
-/**
- * Whether it is about the addresses of a name. An organization does not learn which names the network of this server
- * has, so one that leads there looks as one that leads nowhere.
- */
-function isOfName ({ reason, cause }: OutboundFailure): boolean {
-  const { syscall } = (cause ?? {}) as NodeJS.ErrnoException
-  return reason === 'forbidden_address' || syscall?.startsWith('query') === true
 }

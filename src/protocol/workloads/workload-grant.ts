@@ -2,7 +2,9 @@
  * The JWT bearer grant for workloads (RFC 7523 §2.1): the assertion of a platform that is trusted is the only proof,
  * so there is no secret to keep. Assertions of people go to oidc-provider, as their client proves itself.
  */
-import { examine, profileOf, type Examination, type IssuerKeys } from '../../domain/workloads/assertion.ts'
+import {
+  examine, profileOf, type Examination, type IssuerKeys, type TokenReviewer
+} from '../../domain/workloads/assertion.ts'
 import { jwtBearer } from '../../domain/client-metadata/grant-types.ts'
 import type { Client } from '../../domain/credentials/client.ts'
 import type { TrustedIssuer } from '../../domain/workloads/trusted-issuer.ts'
@@ -15,7 +17,7 @@ import {
   detailOf, isFor, issueToWorkload, NoToken, type NoTokenReason, type WorkloadTokenOptions
 } from './workload-token.ts'
 
-export interface WorkloadGrantOptions extends WorkloadTokenOptions { issuerKeys: IssuerKeys }
+export interface WorkloadGrantOptions extends WorkloadTokenOptions { issuerKeys: IssuerKeys, reviewer: TokenReviewer }
 
 type Accepted = Examination & { ok: true }
 
@@ -40,8 +42,8 @@ export function workloadGrant (options: WorkloadGrantOptions): OwnGrant {
 
 const nothing = { subject: { iss: null, sub: null, jti: null }, issuers: [] }
 
-export function assertionOptions ({ issuer, store, issuerKeys: keys, clock }: WorkloadGrantOptions) {
-  return { issuer, tokenEndpoint: issuer + paths.token, store, keys, clock }
+export function assertionOptions ({ issuer, store, issuerKeys: keys, reviewer, clock }: WorkloadGrantOptions) {
+  return { issuer, tokenEndpoint: issuer + paths.token, store, keys, reviewer, clock }
 }
 
 async function answerTo (
@@ -120,18 +122,23 @@ function refused (
     organizationId: about?.organizationId ?? null,
     detail: { ...detailOf(subject), detail }
   }
-  if (reason === 'keys_unavailable') {
-    const { status, error, message, headers } = keysUnavailable()
-    return new GrantRefusal(entry, error, message, status, headers)
-  }
-  return new GrantRefusal(entry, 'invalid_grant', publicRefusal)
+  const later = unavailable(reason)
+  if (later === null) return new GrantRefusal(entry, 'invalid_grant', publicRefusal)
+  const { status, error, message, headers } = later
+  return new GrantRefusal(entry, error, message, status, headers)
 }
 
-/** It may be taken a moment later: the issuer does not answer. */
-export function keysUnavailable (): OAuthError {
+/** Milliseconds after which a cluster may be asked again that gave no answer. */
+const reviewPause = 5_000
+
+/** It may be taken a moment later: the issuer does not answer. Null: the reason is another. */
+export function unavailable (reason: NoTokenReason): OAuthError | null {
+  if (reason !== 'keys_unavailable' && reason !== 'review_unavailable') return null
+  const [what, pause] = reason === 'keys_unavailable'
+    ? ['The keys of the issuer of the assertion cannot be had', fetchCooldown]
+    : ['The cluster of the issuer cannot be asked about the assertion', reviewPause]
   return new OAuthError(
-    503, 'temporarily_unavailable', 'The keys of the issuer of the assertion cannot be had; retry shortly.',
-    { 'retry-after': String(fetchCooldown / 1_000) }
+    503, 'temporarily_unavailable', `${what}; retry shortly.`, { 'retry-after': String(pause / 1_000) }
   )
 }
 

@@ -85,6 +85,12 @@ function sealedUnderOlder (inspection: Inspection, secrets: readonly string[]): 
 }
 
 /** What says itself which secret it is sealed under. */
-function sealedByIds ({ sourceSecrets, skillSecrets }: Inspection): [what: string, ids: string[]][] {
-  return [['headers of third-party sources', sourceSecrets], ['skills', skillSecrets]]
+function sealedByIds (
+  { sourceSecrets, skillSecrets, reviewerSecrets }: Inspection
+): [what: string, ids: string[]][] {
+  return [
+    ['headers of third-party sources', sourceSecrets],
+    ['skills', skillSecrets],
+    ['tokens that review those of service accounts', reviewerSecrets],
+  ]
 }

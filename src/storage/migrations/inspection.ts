@@ -85,9 +85,10 @@ export interface Inspection extends MigrationState {
   signingKeys: { kid: string, sealedPrivateKey: string }[]
   /** All keys of AI providers. */
   providerKeys: { id: string, sealedKey: string }[]
-  /** The distinct ids of the secrets that headers of third-party sources are sealed under, and skills. */
+  /** The distinct ids of the secrets that headers of third-party sources are sealed under, skills, and reviewers. */
   sourceSecrets: string[]
   skillSecrets: string[]
+  reviewerSecrets: string[]
   /** The distinct ids of the keys that seal the heads of audit chains. */
   auditKeys: string[]
   /** Standbys of the database; null: SQLite, or the database does not report them. */
@@ -167,6 +168,7 @@ async function inspect (
       providerKeys: providerKeys as Inspection['providerKeys'],
       sourceSecrets: await secretsOf('ThirdPartySource'),
       skillSecrets: await secretsOf('SkillBundle'),
+      reviewerSecrets: await secretsOf('TokenReview'),
       auditKeys: auditKeys.map(({ key }) => key!),
       replication: provider === 'sqlite' ? null : await replicationOf(run),
       undecided: lost.length,

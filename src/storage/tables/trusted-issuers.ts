@@ -1,20 +1,21 @@
-/** Trusted issuers of workloads. */
+/** Trusted issuers of workloads, with the reviews of their tokens in a table of its own. */
 import type { TrustedIssuer, TrustedIssuerRepository } from '../../domain/workloads/trusted-issuer.ts'
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'
-import { readTrustedIssuer, readWorkloadRule } from '../rows/workload-trust.ts'
+import { readTrustedIssuer, readWorkloadRule, wholeIssuer } from '../rows/workload-trust.ts'
 
 export function trustedIssuerRepository (
-  { trustedIssuer: table, workloadRule: rules }: Queries, note: ChangeReport
+  { trustedIssuer: table, tokenReview: reviews, workloadRule: rules }: Queries, note: ChangeReport
 ): TrustedIssuerRepository {
   const oldestFirst = [{ createdAt: 'asc' as const }, { id: 'asc' as const }]
   return {
     async insert (issuer) {
       await table.create({ data: columns(issuer) })
+      await keepReview(issuer)
     },
     async get (id) {
-      const row = await table.findUnique({ where: { id } })
+      const row = await table.findUnique({ where: { id }, include: wholeIssuer })
       return row && readTrustedIssuer(row)
     },
     async named (names, profile, owners) {
@@ -23,7 +24,7 @@ export function trustedIssuerRepository (
         where: { issuer: { in: [...names] }, profile, ...(owners === 'any' ? {} : { OR: ofOwners(owners) }) },
         ...(owners === 'any' ? { take: 20 } : {}),
         orderBy: oldestFirst,
-        include: { rules: { orderBy: oldestFirst } }
+        include: { ...wholeIssuer, rules: { orderBy: oldestFirst } }
       })
       return rows.map(({ rules, ...row }) => ({ issuer: readTrustedIssuer(row), rules: rules.map(readWorkloadRule) }))
     },
@@ -35,6 +36,7 @@ export function trustedIssuerRepository (
       const { revision } = await table.update({
         where: { id }, data: { ...issuer, ...nextRevision }, select: revisionAlone
       })
+      await keepReview(after)
       note({ of: 'trustedIssuers', ids: await idsOf(id) })
       return { ...after, revision }
     },
@@ -46,8 +48,27 @@ export function trustedIssuerRepository (
     count: filter => table.count({ where: filter }),
     async page (query, filter) {
       const { where, ...page } = pageOf(query)
-      return toPage(await table.findMany({ ...page, where: { AND: [where, filter] } }), query, readTrustedIssuer)
+      return toPage(
+        await table.findMany({ ...page, where: { AND: [where, filter] }, include: wholeIssuer }), query,
+        readTrustedIssuer
+      )
     },
+    async sealedByOthers (secretId, after) {
+      const where = { id: { gt: after }, tokenReview: { sealedBy: { not: secretId } } }
+      const rows = await table.findMany({ where, orderBy: { id: 'asc' }, take: 200, include: wholeIssuer })
+      return rows.map(readTrustedIssuer)
+    },
+    async reseal ({ id, from, to, sealedBy }) {
+      const { count } = await reviews.updateMany({
+        where: { issuerId: id, sealedToken: from }, data: { sealedToken: to, sealedBy }
+      })
+      return count === 1
+    },
+  }
+
+  async function keepReview ({ id: issuerId, tokenReview }: TrustedIssuer): Promise<void> {
+    if (tokenReview === null) await reviews.deleteMany({ where: { issuerId } })
+    else await reviews.upsert({ where: { issuerId }, create: { issuerId, ...tokenReview }, update: tokenReview })
   }
 
   /** Whose tokens follow from an issuer: it, and its rules. */
@@ -57,7 +78,7 @@ export function trustedIssuerRepository (
   }
 }
 
-function columns (issuer: TrustedIssuer) {
+function columns ({ tokenReview: _, ...issuer }: TrustedIssuer) {
   const { keys, audiences, algorithms, anchors } = issuer
   return {
     ...issuer, keys: json(keys), audiences: json(audiences), algorithms: json(algorithms), anchors: json(anchors)

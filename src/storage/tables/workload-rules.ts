@@ -3,7 +3,7 @@ import type { WorkloadRule, WorkloadRuleRepository } from '../../domain/workload
 import type { ChangeReport } from '../cache/changes.ts'
 import type { Queries } from '../engine/prisma.ts'
 import { json, nextRevision, pageOf, revisionAlone, toPage } from '../rows/rows.ts'
-import { readTrustedIssuer, readWorkloadRule } from '../rows/workload-trust.ts'
+import { readTrustedIssuer, readWorkloadRule, wholeIssuer } from '../rows/workload-trust.ts'
 
 export function workloadRuleRepository (
   { workloadRule: table, trustedIssuer: issuers }: Queries, note: ChangeReport
@@ -34,12 +34,12 @@ export function workloadRuleRepository (
       return toPage(await table.findMany({ ...page, where: { AND: [where, filter] } }), query, readWorkloadRule)
     },
     async trust (id) {
-      const row = await table.findUnique({ where: { id }, include: { issuer: true } })
+      const row = await table.findUnique({ where: { id }, include: { issuer: { include: wholeIssuer } } })
       if (row !== null) {
         const { issuer, ...rule } = row
         return { id, issuer: readTrustedIssuer(issuer), rule: readWorkloadRule(rule) }
       }
-      const issuer = await issuers.findUnique({ where: { id, profile: 'id-jag' } })
+      const issuer = await issuers.findUnique({ where: { id, profile: 'id-jag' }, include: wholeIssuer })
       return issuer && { id, issuer: readTrustedIssuer(issuer), rule: null }
     },
   }

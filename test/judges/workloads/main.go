@@ -1,8 +1,10 @@
 // Tokens as workloads have them: those of service accounts, made by Kubernetes' own token code, and JWT-SVIDs, made and
-// judged by go-spiffe. Reads what to make as JSON from standard input and prints keys and tokens as JSON.
+// judged by go-spiffe. Reads what to make as a line of JSON from standard input and prints keys and tokens as JSON; the
+// API server of a cluster is served for as long as standard input is open.
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -30,6 +32,8 @@ type serviceAccount struct {
 	UID       string   `json:"uid"`
 	Audience  []string `json:"audience"`
 	Seconds   int64    `json:"seconds"`
+	// The pod that the token is bound to.
+	Pod string `json:"pod"`
 }
 
 type cluster struct {
@@ -37,6 +41,8 @@ type cluster struct {
 	JwksURI   string           `json:"jwksUri"`
 	Algorithm string           `json:"algorithm"`
 	Tokens    []serviceAccount `json:"tokens"`
+	// Absent: there is none.
+	APIServer *apiServer `json:"apiServer"`
 }
 
 type identity struct {
@@ -61,14 +67,25 @@ type made struct {
 	// The JWK Set, or the SPIFFE bundle.
 	Keys   json.RawMessage `json:"keys"`
 	Tokens []string        `json:"tokens"`
+	// Of the API server.
+	URL string `json:"url,omitempty"`
 }
 
 func main() {
+	input := bufio.NewReader(os.Stdin)
+	line, err := input.ReadBytes('\n')
+	must(err)
 	var ordered order
-	must(json.NewDecoder(os.Stdin).Decode(&ordered))
+	must(json.Unmarshal(line, &ordered))
 	answer := map[string]made{}
 	if ordered.Cluster != nil {
-		answer["cluster"] = ofCluster(*ordered.Cluster)
+		key := newKey(ordered.Cluster.Algorithm)
+		made, known := ofCluster(*ordered.Cluster, key)
+		if ordered.Cluster.APIServer != nil {
+			serve(*ordered.Cluster.APIServer, ordered.Cluster.Issuer, key, known, made, input)
+			return
+		}
+		answer["cluster"] = made
 	}
 	if ordered.TrustDomain != nil {
 		answer["trustDomain"] = ofTrustDomain(*ordered.TrustDomain)
@@ -76,8 +93,7 @@ func main() {
 	must(json.NewEncoder(os.Stdout).Encode(answer))
 }
 
-func ofCluster(given cluster) made {
-	key := newKey(given.Algorithm)
+func ofCluster(given cluster, key crypto.Signer) (made, *objects) {
 	generator, err := serviceaccount.JWTTokenGenerator(given.Issuer, key)
 	must(err)
 	public, err := serviceaccount.StaticPublicKeysGetter([]interface{}{key.Public()})
@@ -87,18 +103,21 @@ func ofCluster(given cluster) made {
 	configuration, _ := metadata.GetConfigJSON()
 	keys, _ := metadata.GetKeysetJSON()
 	tokens := []string{}
+	known := &objects{accounts: map[string]types.UID{}, pods: map[string]types.UID{}}
 	for _, each := range given.Tokens {
 		account := core.ServiceAccount{}
 		account.Namespace, account.Name, account.UID = each.Namespace, each.Name, types.UID(each.UID)
 		pod := core.Pod{}
-		pod.Namespace, pod.Name, pod.UID = each.Namespace, "web-0", "3b6cf0e7-1c5c-4d2b-9d63-6c9a9a3b1f10"
+		pod.Namespace, pod.Name, pod.UID = each.Namespace, each.Pod, types.UID("uid-of-"+each.Pod)
+		known.accounts[each.Namespace+"/"+each.Name] = account.UID
+		known.pods[each.Namespace+"/"+each.Pod] = pod.UID
 		claims, private, err := serviceaccount.Claims(account, &pod, nil, nil, each.Seconds, 0, each.Audience)
 		must(err)
 		token, err := generator.GenerateToken(context.Background(), claims, private)
 		must(err)
 		tokens = append(tokens, token)
 	}
-	return made{Configuration: configuration, Keys: keys, Tokens: tokens}
+	return made{Configuration: configuration, Keys: keys, Tokens: tokens}, known
 }
 
 func ofTrustDomain(given trustDomain) made {
