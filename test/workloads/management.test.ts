@@ -1,5 +1,6 @@
 /** Trusted issuers and rules on the management API: If-Match, delegation, and a dry run that shows own trusts alone. */
 import tap from 'tap'
+import { makeAuthority } from '../support/certificates.ts'
 import { startOnEachDatabase, type Json } from '../support/test-server.ts'
 import { make, newPlatform, trade } from '../support/workload-platform.ts'
 
@@ -59,6 +60,28 @@ for (const { name, server } of servers) {
     t.ok(told.every(type => types.includes(type)))
     t.equal((await admin('DELETE', path)).status, 204)
     t.equal((await admin('GET', `/workload-rules/${rule.id}`)).status, 404)
+  })
+
+  tap.test(`of where the keys are, a change keeps what it does not name [${name}]`, async t => {
+    const { organization } = await server.createClient()
+    const { jwks } = await newPlatform('https://cluster.acme.test')
+    const { certificate: ca } = makeAuthority()
+    const { id } = await make(server, '/trusted-issuers', {
+      organization, name: 'x', issuer: 'https://cluster.acme.test', jwks
+    })
+    const changed = async (change: Json) => {
+      const { status, json: { keys, jwksUri, ca, details } } = await admin('PATCH', `/trusted-issuers/${id}`, change)
+      return status === 200 ? [keys, jwksUri, ca] : [status, details.field]
+    }
+    t.strictSame(await changed({ ca }), [400, 'ca'], 'inline keys have no host, and stay')
+    t.strictSame(await changed({ ca: null }), ['inline', null, null])
+    const [first, second] = ['https://keys.acme.test/1', 'https://keys.acme.test/2']
+    t.strictSame(await changed({ jwksUri: first }), ['jwks_uri', first, null])
+    t.strictSame(await changed({ ca }), ['jwks_uri', first, ca])
+    t.strictSame(await changed({ jwksUri: second }), ['jwks_uri', second, ca])
+    t.strictSame(await changed({ jwksUri: null }), ['discovery', null, ca])
+    t.strictSame(await changed({ ca: null }), ['discovery', null, null])
+    t.strictSame(await changed({ jwks }), ['inline', null, null])
   })
 
   tap.test(`a rule gives what its author holds, and never what is key-only [${name}]`, async t => {

@@ -12,7 +12,7 @@ import type { ResourcePort } from '../resources/resource.ts'
 import { requireActiveOrganization, type OrganizationPort } from '../tenancy/organization.ts'
 import { requirePath } from './claim-match.ts'
 import { issuerAlgorithms } from './key-set.ts'
-import { longestIssuer, requireKeys, type GivenKeys } from './key-source.ts'
+import { changedKeys, longestIssuer, requireKeys, type GivenKeys } from './key-source.ts'
 import { presets, type PresetName } from './presets.ts'
 import { requireRuleHeld } from './rule-delegation.ts'
 import { aboutReview, reviewOf, type GivenReview } from './token-review.ts'
@@ -104,8 +104,7 @@ export async function updateTrustedIssuer (
 ): Promise<TrustedIssuer> {
   return await change(operation, trustedIssuers, id, 'trusted_issuer.updated', async (before, _now, tx) => {
     const { name, audiences, algorithms, maxAge, singleUse, tokenReview, ...source } = given
-    const isGiven = Object.values(source).some(each => each !== undefined)
-    const keys = isGiven ? requireKeys(source, before.issuer) : before.keys
+    const keys = changedKeys(before.keys, source, before.issuer)
     const after: TrustedIssuer = {
       ...before,
       name: name ?? before.name,

@@ -29,6 +29,21 @@ export function requireKeys ({ jwks, jwksUri, ca }: GivenKeys, issuer: string): 
   throw invalid('jwks', 'A trust domain has no discovery document: send its bundle in jwks, or where it is in jwksUri.')
 }
 
+/** The keys as they shall be; what is absent stays as it is. @throws Failure `invalid_request` */
+export function changedKeys (before: KeySource, given: GivenKeys, issuer: string): KeySource {
+  const { jwks, jwksUri, ca } = given
+  if (jwks !== undefined) return requireKeys(given, issuer)
+  if (jwksUri === undefined && ca == null && (ca === undefined || before.kind === 'inline')) return before
+  if (jwksUri === undefined && before.kind === 'inline') {
+    throw invalid('ca', 'The keys of this issuer are inline, so ca has no host to vouch for: send jwksUri with it.')
+  }
+  const uri = before.kind === 'jwks_uri' ? before.uri : null
+  const authority = before.kind === 'inline' ? null : before.ca
+  return requireKeys({
+    jwksUri: jwksUri === undefined ? uri : jwksUri, ca: ca === undefined ? authority : ca
+  }, issuer)
+}
+
 function isFetched ({ protocol, username, password, hash }: URL): boolean {
   return protocol === 'https:' && username === '' && password === '' && hash === ''
 }
