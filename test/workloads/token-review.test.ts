@@ -273,7 +273,7 @@ for (const { name, server } of servers) {
     await refused({ tokenReview: { url: apiServer.replace('6443', '6444') } })
     await refused({ tokenReview: { ca: another } })
     await refused({ jwksUri: `${apiServer}/keys`, ca: another })
-    await refused({ ca: another })
+    await refused({ jwksUri: null, ca: another })
     const same = await admin('PATCH', path, { name: 'x', tokenReview: { url: `${apiServer}/k8s/tokenreviews` } })
     const { fingerprint } = issuer.tokenReview
     t.match(same.json.tokenReview, { url: `${apiServer}/k8s/tokenreviews`, fingerprint })

@@ -80,6 +80,7 @@ export function readsWithFailures (reads: Reads, { metrics }: Telemetry, isClose
     headsNotUnder: guarded(reads.headsNotUnder, []),
     skillNotUnder: guarded(reads.skillNotUnder, []),
     sourceNotUnder: guarded(reads.sourceNotUnder, []),
+    reviewerNotUnder: guarded(reads.reviewerNotUnder, []),
     someProviderKey: guarded(reads.someProviderKey, []),
     resourcesWithoutNormalForm: guarded(reads.resourcesWithoutNormalForm, []),
     refused: guarded(reads.refused, []),

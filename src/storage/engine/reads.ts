@@ -53,6 +53,7 @@ export interface Reads {
   /** Ids of one record at most that is not sealed under this secret; of provider keys, of any. */
   skillNotUnder (secretId: string): Awaitable<string[]>
   sourceNotUnder (secretId: string): Awaitable<string[]>
+  reviewerNotUnder (secretId: string): Awaitable<string[]>
   someProviderKey (): Awaitable<string[]>
   /** A page, after an id, of the subjects that are refused because a change was lost. */
   refused (after: string, limit: number): Awaitable<(Refused & { id: string })[]>
@@ -72,6 +73,7 @@ interface Statement {
   table:
     | 'ApiKey' | 'AuditChain' | 'Authorization' | 'Client' | 'LostChange' | 'Organization' | 'PersonSession' | 'Policy'
     | 'ProviderKey' | 'Resource' | 'RevokedToken' | 'SigningKey' | 'SkillBundle' | 'ThirdPartySource'
+    | 'TokenReview'
   /** The clauses after FROM; each `?` is a parameter. */
   rows: string
   /** Default: all. */
@@ -105,6 +107,7 @@ export const statements: Readonly<Record<SharedRead, Statement>> = {
   headsNotUnder: { table: 'AuditChain', rows: 'WHERE "key" <> ? ORDER BY "id" LIMIT ?' },
   skillNotUnder: { table: 'SkillBundle', rows: 'WHERE "sealedBy" <> ? LIMIT 1', columns: ['id'] },
   sourceNotUnder: { table: 'ThirdPartySource', rows: 'WHERE "sealedBy" <> ? LIMIT 1', columns: ['id'] },
+  reviewerNotUnder: { table: 'TokenReview', rows: 'WHERE "sealedBy" <> ? LIMIT 1', columns: ['issuerId'] },
   someProviderKey: { table: 'ProviderKey', rows: 'LIMIT 1', columns: ['id'] },
   refused: {
     table: 'LostChange',
@@ -130,6 +133,7 @@ export function readsOfSeveral (several: Several, columns: Columns) {
     headsNotUnder: several('headsNotUnder', row => readChainHead(row, columns)),
     skillNotUnder: several('skillNotUnder', row => columns.text(row.id)),
     sourceNotUnder: several('sourceNotUnder', row => columns.text(row.id)),
+    reviewerNotUnder: several('reviewerNotUnder', row => columns.text(row.issuerId)),
     someProviderKey: several('someProviderKey', row => columns.text(row.id)),
     refused: several('refused', row => readRefused(row, columns)),
     refusedSubject: several('refusedSubject', row => readRefused(row, columns)),
@@ -141,7 +145,7 @@ type Several = <T>(name: SharedRead, read: (row: Row) => T) => (...values: (stri
 /** `repositories` for use outside transactions; the start reads by `reads`, so it rarely has to load Prisma. */
 export function withReads (repositories: Repositories, reads: Reads): Repositories {
   const { organizations, resources, policies, signingKeys, personSessions, audit } = repositories
-  const { skillBundles, thirdPartySources, providerKeys } = repositories
+  const { skillBundles, thirdPartySources, trustedIssuers, providerKeys } = repositories
   return {
     ...repositories,
     organizations: { ...organizations, get: async id => await reads.organization(id) },
@@ -172,6 +176,12 @@ export function withReads (repositories: Repositories, reads: Reads): Repositori
       sealedByOthers: async (secretId, after) => (await reads.sourceNotUnder(secretId)).length === 0
         ? []
         : await thirdPartySources.sealedByOthers(secretId, after)
+    },
+    trustedIssuers: {
+      ...trustedIssuers,
+      sealedByOthers: async (secretId, after) => (await reads.reviewerNotUnder(secretId)).length === 0
+        ? []
+        : await trustedIssuers.sealedByOthers(secretId, after)
     },
     providerKeys: { ...providerKeys, some: async () => (await reads.someProviderKey()).length > 0 },
   }

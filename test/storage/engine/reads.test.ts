@@ -338,9 +338,12 @@ for (const { name, fresh } of databases) {
     t.strictSame(await reads.headsNotUnder('', 10), heads)
     t.strictSame(await reads.headsNotUnder('', 1), heads.slice(0, 1))
     t.strictSame(await reads.headsNotUnder(heads[0]!.key, 10), [])
-    t.strictSame([await reads.skillNotUnder('x'), await reads.sourceNotUnder('x'), await reads.someProviderKey()], [
-      [], [], []
-    ])
+    t.strictSame(
+      await Promise.all([
+        reads.skillNotUnder('x'), reads.sourceNotUnder('x'), reads.reviewerNotUnder('x'), reads.someProviderKey()
+      ]),
+      [[], [], [], []]
+    )
     const columnsOf = async (table: string) =>
       (name === 'sqlite'
         ? await database.queries.$queryRawUnsafe<{ name: string }[]>(`SELECT name FROM pragma_table_info('${table}')`)

@@ -38,6 +38,7 @@ export function sqliteReads (path: string, limits: Limits): { reads: Required<Re
       headsNotUnder: (key, limit) => reads().headsNotUnder(key, limit),
       skillNotUnder: secretId => reads().skillNotUnder(secretId),
       sourceNotUnder: secretId => reads().sourceNotUnder(secretId),
+      reviewerNotUnder: secretId => reads().reviewerNotUnder(secretId),
       someProviderKey: () => reads().someProviderKey(),
       refused: (after, limit) => reads().refused(after, limit),
       refusedSubject: (kind, other, subject) => reads().refusedSubject(kind, other, subject),
