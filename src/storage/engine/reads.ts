@@ -165,24 +165,19 @@ export function withReads (repositories: Repositories, reads: Reads): Repositori
     },
     signingKeys: { ...signingKeys, all: async () => await reads.signingKeys() },
     audit: { ...audit, headsNotUnder: async (key, limit) => await reads.headsNotUnder(key, limit) },
-    // Rarely there is one; Prisma reads it whole.
-    skillBundles: {
-      ...skillBundles,
-      sealedByOthers: async (secretId, after) =>
-        (await reads.skillNotUnder(secretId)).length === 0 ? [] : await skillBundles.sealedByOthers(secretId, after)
-    },
-    thirdPartySources: {
-      ...thirdPartySources,
-      sealedByOthers: async (secretId, after) => (await reads.sourceNotUnder(secretId)).length === 0
-        ? []
-        : await thirdPartySources.sealedByOthers(secretId, after)
-    },
-    trustedIssuers: {
-      ...trustedIssuers,
-      sealedByOthers: async (secretId, after) => (await reads.reviewerNotUnder(secretId)).length === 0
-        ? []
-        : await trustedIssuers.sealedByOthers(secretId, after)
-    },
+    skillBundles: { ...skillBundles, ...rarely(reads.skillNotUnder, skillBundles) },
+    thirdPartySources: { ...thirdPartySources, ...rarely(reads.sourceNotUnder, thirdPartySources) },
+    trustedIssuers: { ...trustedIssuers, ...rarely(reads.reviewerNotUnder, trustedIssuers) },
     providerKeys: { ...providerKeys, some: async () => (await reads.someProviderKey()).length > 0 },
+  }
+}
+
+interface Sealed<T> { sealedByOthers (secretId: string, after: string): Promise<T[]> }
+
+/** `some`: of one record at most. Rarely there is one; then Prisma reads the batch whole. */
+function rarely<T> (some: (secretId: string) => Awaitable<string[]>, { sealedByOthers }: Sealed<T>): Sealed<T> {
+  return {
+    sealedByOthers: async (secretId, after) =>
+      (await some(secretId)).length === 0 ? [] : await sealedByOthers(secretId, after)
   }
 }
