@@ -31,17 +31,15 @@ export function requireKeys ({ jwks, jwksUri, ca }: GivenKeys, issuer: string): 
 
 /** The keys as they shall be; what is absent stays as it is. @throws Failure `invalid_request` */
 export function changedKeys (before: KeySource, given: GivenKeys, issuer: string): KeySource {
-  const { jwks, jwksUri, ca } = given
-  if (jwks !== undefined) return requireKeys(given, issuer)
-  if (jwksUri === undefined && ca == null && (ca === undefined || before.kind === 'inline')) return before
-  if (jwksUri === undefined && before.kind === 'inline') {
+  if (given.jwks !== undefined) return requireKeys(given, issuer)
+  if (before.kind === 'inline') {
+    if (given.jwksUri !== undefined) return requireKeys(given, issuer)
+    if (given.ca == null) return before
     throw invalid('ca', 'The keys of this issuer are inline, so ca has no host to vouch for: send jwksUri with it.')
   }
-  const uri = before.kind === 'jwks_uri' ? before.uri : null
-  const authority = before.kind === 'inline' ? null : before.ca
-  return requireKeys({
-    jwksUri: jwksUri === undefined ? uri : jwksUri, ca: ca === undefined ? authority : ca
-  }, issuer)
+  if (given.jwksUri === undefined && given.ca === undefined) return before
+  const { jwksUri = before.kind === 'jwks_uri' ? before.uri : null, ca = before.ca } = given
+  return requireKeys({ jwksUri, ca }, issuer)
 }
 
 function isFetched ({ protocol, username, password, hash }: URL): boolean {
