@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { segment, type Api } from '../api.ts'
 import {
-  calling, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, removed, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { limitChangeOf, limitsText, withLimitFlags, type LimitFlags, type Limits } from '../flags/limit-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
@@ -66,10 +66,7 @@ async function end (api: Api, _flags: object, id: string) {
 }
 
 async function endConsent (api: Api, _flags: object, id: string) {
-  const path = `/consents/${segment(id)}`
-  const consent = await api.get<Allowed>(path)
-  await api.delete(path)
-  return consent
+  return await removed<Allowed>(api, `/consents/${segment(id)}`)
 }
 
 function pathOf (id: string): string {

@@ -1,7 +1,7 @@
 /** `latchkey client-approval …`: unverified clients that an organization approves. */
 import { Command } from 'commander'
-import { segment, type Api } from '../api.ts'
-import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { segment } from '../api.ts'
+import { calling, pageQuery, removed, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { fieldLines, instant } from '../print.ts'
 
 interface Approval {
@@ -28,13 +28,7 @@ export function clientApprovalCommands (): Command {
     .action(calling(showApproval, (api, _flags, id) => api.get(pathOf(id))))
   approval.command('remove').description('take an approval back: what members allowed the client ends')
     .argument('<id>')
-    .action(calling(showApproval, remove))
-  return approval
-}
-
-async function remove (api: Api, _flags: object, id: string) {
-  const approval = await api.get<Approval>(pathOf(id))
-  await api.delete(pathOf(id))
+    .action(calling<Approval, object>(showApproval, async (api, _flags, id) => await removed(api, pathOf(id))))
   return approval
 }
 

@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { segment } from '../api.ts'
 import {
-  calling, pageQuery, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, removed, requireChange, scopeOption, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { searchQuery, withSearchFlags, type SearchFlags } from '../flags/list-flags.ts'
 import { fieldLines, instant, words } from '../print.ts'
@@ -50,11 +50,7 @@ export function groupCommands (): Command {
     )
   group.command('delete').description('delete a group that no policy refers to; its members keep their own scopes')
     .argument('<id>')
-    .action(calling<Group, GroupFlags>(showGroup, async (api, _flags, id) => {
-      const group = await api.get<Group>(pathOf(id))
-      await api.delete(pathOf(id))
-      return group
-    }))
+    .action(calling<Group, GroupFlags>(showGroup, async (api, _flags, id) => await removed(api, pathOf(id))))
   addMembership(group)
   return group
 }

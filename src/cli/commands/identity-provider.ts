@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { segment, type Api } from '../api.ts'
 import {
-  calling, pageQuery, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, removed, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { fieldLines, instant, tableLines } from '../print.ts'
 
@@ -85,9 +85,7 @@ function changeOf ({ joinAs, groupsClaim, map, ...flags }: TrustFlags & { join?:
 }
 
 async function distrust (api: Api, _flags: object, id: string) {
-  const trusted = await api.get<Trusted>(pathOf(id))
-  await api.delete(pathOf(id))
-  return trusted
+  return await removed<Trusted>(api, pathOf(id))
 }
 
 function pathOf (id: string): string {
