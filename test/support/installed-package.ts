@@ -1,6 +1,7 @@
 /** The package as a user has it: packed in a copy of the project, and installed into an empty folder. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
@@ -9,11 +10,17 @@ import { until } from './waiting.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
-/** What `npm pack` reads. A copy, because it generates the clients, which other tests use at the same time. */
-const packed = [
-  'bin', 'deploy', 'docs', 'integrations', 'packages/guard/README.md', 'prisma', 'scripts', 'src', 'package.json',
-  'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts', 'README.md', 'LICENSE', 'CHANGELOG.md', '.env.example'
-]
+const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: readonly string[] }
+
+/**
+ * What `npm pack` reads: what package.json names, and what makes dist/. A copy, because it generates the clients, which
+ * other tests use at the same time.
+ */
+const packed = new Set([
+  ...files.map(name => name.split('/')[0]!).filter(name => name !== 'dist'),
+  'packages/guard/README.md', 'scripts', 'src', 'package.json', 'tsconfig.json', 'tsconfig.build.json',
+  'prisma.config.ts', 'README.md', 'LICENSE'
+])
 
 interface Cleaner { teardown (work: () => unknown): void }
 
@@ -28,7 +35,7 @@ export async function packGuard (t: Cleaner): Promise<string> {
   return await pack(t, names, 'packages/guard')
 }
 
-async function pack (t: Cleaner, names: readonly string[], folder: string): Promise<string> {
+async function pack (t: Cleaner, names: Iterable<string>, folder: string): Promise<string> {
   const copy = await temporary(t, 'pack')
   for (const name of names) await cp(join(root, name), join(copy, name), { recursive: true })
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
