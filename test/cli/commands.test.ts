@@ -6,39 +6,18 @@ import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import tap, { type Test } from 'tap'
+import tap from 'tap'
+import { commandLine, split } from '../support/command-line.ts'
 import { latchkeyCommand, run, startServer } from '../support/running-server.ts'
-import { readTranscript, Words } from '../support/transcript.ts'
 import { eventually } from '../support/waiting.ts'
 
 const server = await startServer(tap)
-const words = new Words()
-
-/** The words of a command line; double quotes hold one together. */
-function split (command: string): string[] {
-  return [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(match => match[1] ?? match[2]!)
-}
-
-async function latchkey (command: string, environment: Record<string, string> = {}) {
-  return await run(process.execPath, [latchkeyCommand, ...split(command)], {
-    env: { ...server.environment, ...environment }
-  })
-}
+const { words, latchkey, follow } = commandLine(server.environment)
 
 /** As `latchkey`, on a terminal on which a line is typed. */
 async function onTerminal (command: string, typed: string) {
   const line = [process.execPath, latchkeyCommand, ...split(command)].map(word => `'${word}'`).join(' ')
   return await run('sh', ['-c', `printf '${typed}\\n' | script -qec "${line}" /dev/null`], { env: server.environment })
-}
-
-async function follow (t: Test, text: string): Promise<void> {
-  for (const { command, output } of readTranscript(text)) {
-    const [name, ...rest] = words.fill(command).split(' ')
-    if (name !== 'latchkey') throw new Error(`not ours: ${command}`)
-    const { code, stdout, stderr } = await latchkey(rest.join(' '))
-    const shown = stdout + stderr.replace(/^(?=.)/gm, '! ') + (code === 0 ? '' : `[${code}]\n`)
-    t.ok(words.matches(output, shown), command, { expected: output, found: shown })
-  }
 }
 
 tap.test('organizations: create, list, show, update, suspend, resume', async t => await follow(t, `

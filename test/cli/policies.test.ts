@@ -1,23 +1,10 @@
 /** Groups, policies and effective access on the command line, as transcripts against a real server. */
-import tap, { type Test } from 'tap'
-import { latchkeyCommand, run, startServer } from '../support/running-server.ts'
-import { readTranscript, Words } from '../support/transcript.ts'
+import tap from 'tap'
+import { commandLine } from '../support/command-line.ts'
+import { startServer } from '../support/running-server.ts'
 
 const server = await startServer(tap)
-const words = new Words()
-
-async function latchkey (command: string) {
-  const parts = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(match => match[1] ?? match[2]!)
-  return await run(process.execPath, [latchkeyCommand, ...parts], { env: server.environment })
-}
-
-async function follow (t: Test, text: string): Promise<void> {
-  for (const { command, output } of readTranscript(text)) {
-    const { code, stdout, stderr } = await latchkey(words.fill(command).slice('latchkey '.length))
-    const shown = stdout + stderr.replace(/^(?=.)/gm, '! ') + (code === 0 ? '' : `[${code}]\n`)
-    t.ok(words.matches(output, shown), command, { expected: output, found: shown })
-  }
-}
+const { latchkey, follow } = commandLine(server.environment)
 
 tap.test('groups: create, list, add, members, update, remove, delete', async t => await follow(t, `
 $ latchkey org create Acme

@@ -1,30 +1,18 @@
 /** Skills and third-party sources on the command line, as transcripts against a real server. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import tap, { type Test } from 'tap'
+import tap from 'tap'
 import { skillFile, zip } from '../support/archives.ts'
-import { latchkeyCommand, run, startServer } from '../support/running-server.ts'
-import { readTranscript, Words } from '../support/transcript.ts'
+import { commandLine } from '../support/command-line.ts'
+import { startServer } from '../support/running-server.ts'
 
 const server = await startServer(tap)
-const words = new Words()
 const folder = tap.testdir({ 'headers.json': '{"authorization":"Bearer very-secret-7c1d"}' })
 const archive = zip([{ name: 'SKILL.md', content: skillFile() }])
 writeFileSync(join(folder, 'pdf-forms.zip'), archive)
 writeFileSync(join(folder, 'bad.zip'), zip([{ name: '../SKILL.md', content: skillFile() }]))
 
-async function latchkey (command: string) {
-  const parts = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(match => match[1] ?? match[2]!)
-  return await run(process.execPath, [latchkeyCommand, ...parts], { env: server.environment, cwd: folder })
-}
-
-async function follow (t: Test, text: string): Promise<void> {
-  for (const { command, output } of readTranscript(text)) {
-    const { code, stdout, stderr } = await latchkey(words.fill(command).slice('latchkey '.length))
-    const shown = stdout + stderr.replace(/^(?=.)/gm, '! ') + (code === 0 ? '' : `[${code}]\n`)
-    t.ok(words.matches(output, shown), command, { expected: output, found: shown })
-  }
-}
+const { follow } = commandLine(server.environment, folder)
 
 tap.test('OC-19: skills are published, listed, downloaded and yanked', async t => {
   await follow(t, `

@@ -3,29 +3,22 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import tap, { type Test } from 'tap'
 import { startCluster } from '../support/api-server.ts'
-import { latchkeyCommand, run, startServer } from '../support/running-server.ts'
-import { readTranscript, Words } from '../support/transcript.ts'
+import { commandLine } from '../support/command-line.ts'
+import { startServer } from '../support/running-server.ts'
 import { newPlatform } from '../support/workload-platform.ts'
 
 const server = await startServer(tap)
 const sub = 'system:serviceaccount:prod:web'
 const cluster = await startCluster(tap, sub)
 const platform = await newPlatform('https://kubernetes.default.svc')
-const words = new Words()
 const folder = tap.testdir({
   'jwks.json': JSON.stringify(platform.jwks), 'reviewer.token': `${cluster.reviewer}\n`, 'ca.pem': cluster.ca
 })
 
-async function latchkey (command: string) {
-  const parts = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(match => match[1] ?? match[2]!)
-  return await run(process.execPath, [latchkeyCommand, ...parts], { env: server.environment, cwd: folder })
-}
+const { words, latchkey, follow: followed } = commandLine(server.environment, folder)
 
 async function follow (t: Test, text: string): Promise<void> {
-  for (const { command, output } of readTranscript(text)) {
-    const { code, stdout, stderr } = await latchkey(words.fill(command).slice('latchkey '.length))
-    const shown = stdout + stderr.replace(/^(?=.)/gm, '! ') + (code === 0 ? '' : `[${code}]\n`)
-    t.ok(words.matches(output, shown), command, { expected: output, found: shown })
+  for (const shown of await followed(t, text)) {
     t.notOk(shown.includes(cluster.reviewer), 'the token of the account that asks is not shown')
   }
 }
