@@ -1,6 +1,7 @@
 /** One call of an organization with many policies kept the server from answering any other request for minutes. */
 import tap from 'tap'
 import { startServer, type Json } from '../support/test-server.ts'
+import { quickest } from '../support/waiting.ts'
 
 const server = await startServer()
 tap.teardown(server.close)
@@ -42,14 +43,12 @@ tap.test('whether anybody could undo a policy takes no longer for the addresses 
         times: { hours: { from: '08:00', until: '18:00' } }
       })
     )
-    const { user } = process.cpuUsage()
-    for (let i = 0; i < 3; i++) {
+    taken.push(await quickest(0, async () => {
       t.match(await asTenant('POST', '/policies', denyAll), { status: 409, json: { code: 'WOULD_LOCK_OUT' } })
-    }
-    taken.push(process.cpuUsage().user - user)
+    }))
   }
   const [few, many] = taken as [number, number]
-  t.ok(many < few * 20, `${few} and ${many} µs for forty times as many addresses`)
+  t.ok(many < few * 20, `${few} and ${many} ms for forty times as many addresses`)
 })
 
 tap.test('where there are more combinations than can be tried, what could lock out is refused, and others get their turn', async t => {

@@ -11,6 +11,7 @@ import ts from 'typescript'
 import { serverOptions } from '../../src/server/http-server.ts'
 import { withoutAnySecrets, withoutWebhookToken } from '../../src/secrets/redaction.ts'
 import { startServer } from '../support/test-server.ts'
+import { leastTime } from '../support/waiting.ts'
 
 const { bodyLimit, http } = serverOptions({ logLevel: 'silent', trustProxy: [] })
 
@@ -509,24 +510,14 @@ function textOf ({ start, piece, end }: Attack, length: number): string {
   return (start + piece.repeat(Math.ceil(length / piece.length))).slice(0, length - end.length) + end
 }
 
-/** Milliseconds of CPU of the fastest of several runs: interference only ever adds time. */
-function timeOf (work: Work, text: string, runs: number): number {
-  let least = Infinity
-  for (let i = 0; i < runs; i++) {
-    const before = process.threadCpuUsage()
-    work(text)
-    const { user, system } = process.threadCpuUsage(before)
-    least = Math.min(least, (user + system) / 1_000)
-  }
-  return least
-}
+const timeOf = (work: Work, text: string, runs: number): number => leastTime(runs, () => work(text))
 
 /** Four times the length takes four times as long in linear time, sixteen times in quadratic time. */
 const mostGrowth = 12
 /** Milliseconds below which a difference is noise. */
 const noise = 0.3
-/** Garbage collection or a cold cache spoils one comparison, never all. */
-const tries = 5
+/** Garbage collection, a cold cache or other work spoils one comparison, never all. */
+const tries = 8
 
 function growsTooFast (work: Work, attack: Attack, length: number): boolean {
   const [short, long] = [textOf(attack, length / 4), textOf(attack, length)]
@@ -547,7 +538,7 @@ function worstOf (work: Work, attacks: readonly Attack[], most: number): string 
   for (const attack of attacks) {
     // Exponential time shows at these lengths; at one that shows quadratic time it would never end.
     for (const length of [20, 30, 40]) {
-      if (timeOf(work, textOf(attack, attack.start.length + length), 2) > 5) {
+      if (timeOf(work, textOf(attack, attack.start.length + length), 4) > 5) {
         return `${JSON.stringify(attack)} at ${length} characters`
       }
     }

@@ -139,7 +139,8 @@ tap.test('a guard whose clock is an hour behind says so once, over several sessi
   await updateResource(server.latchkey.operation, hostResourceId, { mostCredits: 3 })
   await until('another session is open', () => openings() > before && guard.isTrusted)
   t.equal(told.length, 1)
-  t.match(told, [/^The clock of this guard is 3(599|600) s behind that of its authorization server: good tokens are /])
+  // By how much: a slow answer is told as less.
+  t.match(told, [/^The clock of this guard is 3[5-6]\d\d s behind that of its authorization server: good tokens are /])
 })
 
 tap.test('the clocks of guard and server differ if no moment of the request explains the Date of its answer', async t => {
