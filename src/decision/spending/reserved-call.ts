@@ -89,8 +89,7 @@ function onlyOne (identifiers: readonly string[]): string {
   throw new Failure('invalid_request', {
     message: identifiers.length === 0
       ? 'This client introspects no resource, so no credential can be verified for it: `latchkey client update ' +
-        'CLIENT ' +
-        '--introspect RESOURCE`.'
+        'CLIENT --introspect RESOURCE`.'
       : 'This client introspects several resources: name the one of the credential as resource.',
     details: { field: 'resource' }
   })

@@ -37,11 +37,9 @@ function reserveRoute (app: RouteContext, dependencies: SpendDependencies): void
     schema: {
       summary: 'Verify a credential, and reserve what its call may cost',
       description: 'Reserves against the budgets of the deployment, the account and the organization, or against ' +
-        'none. ' +
-        'A credential that is refused, and a call that is over budget, are answered with the refusal in the style of ' +
-        'the resource, ready to be passed on, and the header X-Latchkey-Refusal with the reason. The client needs ' +
-        'the ' +
-        'scope spend:write of the management API, and `introspects` for the resource.',
+        'none. A credential that is refused, and a call that is over budget, are answered with the refusal in the ' +
+        'style of the resource, ready to be passed on, and the header X-Latchkey-Refusal with the reason. The client ' +
+        'needs the scope spend:write of the management API, and `introspects` for the resource.',
       operationId: 'reserveSpending',
       tags: ['spend'],
       security: clientProof,
@@ -83,9 +81,8 @@ function settleRoute (app: RouteContext, dependencies: SpendDependencies): void 
     config: { failures: [...proofFailures, 'not_found', 'conflict'] },
     schema: {
       summary: 'Settle a reservation with what the call has cost',
-      description: 'Counts in the day and month of the reservation, whatever its budgets are by now, and whether ' +
-        'or not ' +
-        'it was released or charged meanwhile. The same settlement again is answered with the first.',
+      description: 'Counts in the day and month of the reservation, whatever its budgets are by now, and whether or ' +
+        'not it was released or charged meanwhile. The same settlement again is answered with the first.',
       operationId: 'settleReservation',
       tags: ['spend'],
       security: clientProof,
@@ -131,8 +128,7 @@ function leaseRoute (app: RouteContext, dependencies: SpendDependencies): void {
     schema: {
       summary: 'Lease a provider key: its text, for a gateway',
       description: 'The one answer with the text. The client needs the scope provider-keys:lease of the management ' +
-        'API. ' +
-        'Each lease is in the audit log.',
+        'API. Each lease is in the audit log.',
       operationId: 'leaseProviderKey',
       tags: ['spend'],
       security: clientProof,

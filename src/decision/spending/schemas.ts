@@ -35,8 +35,7 @@ export const ReservationBody = exactly({
   ),
   account: Type.Optional(Type.With(Account, {
     description: 'Whose budget it counts in beside that of the organization. Left out: the member that the ' +
-      'credential ' +
-      'is bound to.'
+      'credential is bound to.'
   })),
   resource: Type.Optional(Type.With(ResourceName, {
     description: 'The resource of the credential. Left out: the only one that this client introspects.'

@@ -110,8 +110,7 @@ function setBudgetRoutes (app: RouteContext, dependencies: ManagementDependencie
       schema: {
         summary: `Set the budget of ${of}`,
         description: 'Requires a deployment-wide credential. Holds for the next reservation; what was reserved ' +
-          'before is ' +
-          'settled all the same.',
+          'before is settled all the same.',
         operationId: `set${name}`,
         tags: ['budgets'],
         params,

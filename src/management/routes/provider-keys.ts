@@ -49,9 +49,8 @@ function createProviderKeyRoute (app: RouteContext, dependencies: Dependencies):
     config: { ...writeAccess, failures: ['not_found', 'organization_not_active', 'conflict'] },
     schema: {
       summary: 'Set a key of an AI provider',
-      description: 'One for each organization and provider. It is sealed, and only a gateway of the deployment ' +
-        'gets its ' +
-        'text.',
+      description: 'One for each organization and provider. It is sealed, and only a gateway of the deployment gets ' +
+        'its text.',
       body: exactly({ organization: OwnerOrDeployment, provider: Provider, key: Text }),
       response: { 201: WireKey },
     },
