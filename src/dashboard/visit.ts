@@ -187,12 +187,9 @@ async function submissionOf (app: Dashboard, request: FastifyRequest): Promise<S
     parameter: from(request.params),
     query: from(request.query),
     field: from(body),
-    fields: name => {
-      const value = (body as Record<string, unknown> | null | undefined)?.[name]
-      return (Array.isArray(value) ? value : [value]).filter(each => typeof each === 'string')
-    },
+    fields: name => [memberOf(body, name)].flat().filter(each => typeof each === 'string'),
     file: name => {
-      const value = (body as Record<string, unknown> | null | undefined)?.[name]
+      const value = memberOf(body, name)
       return Buffer.isBuffer(value) ? value : null
     }
   }
@@ -209,9 +206,14 @@ async function meOf (api: ReadingApi): Promise<Me | null> {
 
 function from (members: unknown): (name: string) => string {
   return name => {
-    const value = (members as Readonly<Record<string, unknown>> | null | undefined)?.[name]
+    const value = memberOf(members, name)
     return typeof value === 'string' ? value : ''
   }
+}
+
+/** Undefined: there is none. */
+function memberOf (members: unknown, name: string): unknown {
+  return (members as Readonly<Record<string, unknown>> | null | undefined)?.[name]
 }
 
 /** The last `days` days up to `now`, UTC, as the API takes them. */

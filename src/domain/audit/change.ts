@@ -64,12 +64,12 @@ export async function change<R extends Revised, Ports extends AuditPort> (
 /** Removes a record by `discard`. @throws Failure as `load`. */
 export async function remove<R extends Revised, Ports extends AuditPort> (
   operation: Operation<Ports>, kind: RecordKind<R, NoInfer<Ports>>, id: string, type: AuditEventType,
-  discard: (tx: Ports) => Promise<void>
+  discard: (tx: Ports, before: R) => Promise<void>
 ): Promise<R> {
   const { store, clock, actor } = operation
   return await store.transaction(async tx => {
     const before = await load(operation, tx, kind, id)
-    await discard(tx)
+    await discard(tx, before)
     await tx.audit.append(auditEvent(actor, clock(), type, kind.about(before, {})))
     return before
   })

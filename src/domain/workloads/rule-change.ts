@@ -1,7 +1,7 @@
 /** Rules of trusted issuers: made, changed and deleted by actors that hold what the rules give. */
 import { Failure } from '../../base/errors.ts'
 import { newId } from '../../secrets/random.ts'
-import { change, load, type RecordKind } from '../audit/change.ts'
+import { change, remove, type RecordKind } from '../audit/change.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { Actor } from '../core/actor.ts'
@@ -103,12 +103,8 @@ export async function updateRule (
 
 /** Deletes a rule: the tokens that it gave are refused from the next request on. @throws Failure `not_found`. */
 export async function removeRule (operation: Operation<Ports>, id: string): Promise<WorkloadRule> {
-  const { store, clock, actor } = operation
-  return await store.transaction(async tx => {
-    const rule = await load(operation, tx, workloadRules, id)
+  return await remove(operation, workloadRules, id, 'workload_rule.deleted', async (tx, rule) => {
     await tx.workloadRules.remove(rule)
-    await tx.audit.append(auditEvent(actor, clock(), 'workload_rule.deleted', about(rule)))
-    return rule
   })
 }
 
