@@ -90,7 +90,12 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['domain/registries/skill-archive.ts', '/^([^/]+\\/)?SKILL\\.md$/', 'field'],
   [
     'domain/registries/skill-bundle.ts',
-    'pattern ^(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$',
+    'pattern ^(0|[1-9]\\d*)(\\.(0|[1-9]\\d*)){2}(-[\\dA-Za-z.-]+)?(\\+[\\dA-Za-z.-]+)?$',
+    'field'
+  ],
+  [
+    'domain/registries/skill-bundle.ts',
+    'pattern ^[^+-]+(-(?!0\\d+([.+]|$))[^.+]+(\\.(?!0\\d+([.+]|$))[^.+]+)*)?(\\+[^.]+(\\.[^.]+)*)?$',
     'field'
   ],
   ['domain/registries/source-request.ts', '/^[!#$%&\'*+.^_`|~0-9A-Za-z-]{1,64}$/', 'body'],
