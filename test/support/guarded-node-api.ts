@@ -1,6 +1,6 @@
 /** An API of node:http behind a remote guard, on a real server behind a proxy that can hold answers. */
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Test } from 'tap'
 import { httpGuard } from '../../packages/guard/src/http.ts'
 import { openGuard, type RemoteGuardOptions } from '../../packages/guard/src/index.ts'
@@ -10,6 +10,9 @@ import { until } from './waiting.ts'
 /** A request that went through the proxy. `key`: its Idempotency-Key; null: none. */
 export interface Passed { method: string, path: string, body: string, status: number, key: string | null }
 
+/** A request at the proxy. `isKept`: its connection has brought another before; `key`: its Idempotency-Key. */
+export interface Question { path: string, isKept: boolean, key: string | null }
+
 interface Replacement { status: number, body: string, type?: string }
 
 /**
@@ -17,19 +20,23 @@ interface Replacement { status: number, body: string, type?: string }
  * resets the connection in place of passing on a question, or its answer.
  */
 export interface Tampering {
-  lose? (path: string): 'question' | 'answer' | null
+  lose? (question: Question): 'question' | 'answer' | null
   hold? (path: string, body: string): Promise<unknown> | null
   replace? (path: string, body: string): Replacement | null
 }
 
 async function startProxy (target: string, tampering: Tampering, passed: Passed[]) {
+  const used = new WeakSet<Socket>()
   const proxy = createServer(async (request: IncomingMessage, response: ServerResponse) => {
-    const { method = 'GET', url: path = '/', headers } = request
+    const { method = 'GET', url: path = '/', headers, socket } = request
+    const key = headers['idempotency-key'] as string | undefined ?? null
+    const isKept = used.has(socket)
+    used.add(socket)
     let body = ''
     for await (const chunk of request) body += String(chunk)
-    const lost = tampering.lose?.(path) ?? null
+    const lost = tampering.lose?.({ path, isKept, key }) ?? null
     if (lost === 'question') {
-      request.socket.resetAndDestroy()
+      socket.resetAndDestroy()
       return
     }
     const replacement = tampering.replace?.(path, body)
@@ -41,10 +48,9 @@ async function startProxy (target: string, tampering: Tampering, passed: Passed[
     httpRequest(target + path, { method, headers }, async answer => {
       let text = ''
       for await (const chunk of answer) text += String(chunk)
-      const key = headers['idempotency-key'] as string | undefined
-      passed.push({ method, path, body, status: answer.statusCode!, key: key ?? null })
+      passed.push({ method, path, body, status: answer.statusCode!, key })
       if (lost === 'answer') {
-        request.socket.resetAndDestroy()
+        socket.resetAndDestroy()
         return
       }
       await tampering.hold?.(path, body)

@@ -1,21 +1,26 @@
 /** Connections that a server or a proxy closes while a guard keeps them: what is asked again, and what never is. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { type Test } from 'tap'
-import { startGuarded } from '../../support/guarded-node-api.ts'
+import { startGuarded, type Question } from '../../support/guarded-node-api.ts'
 import { until } from '../../support/waiting.ts'
 
-/** The next request to such a path loses its connection. */
-let losing: { path: string, what: 'question' | 'answer' } | null = null
+/** The next request to such a path loses its connection: one that was kept, and with a key where `byKey`. */
+let losing: { path: string, what: 'question' | 'answer', byKey?: boolean } | null = null
 
-const lose = (path: string): 'question' | 'answer' | null => {
-  if (losing === null || !path.endsWith(losing.path)) return null
-  const { what } = losing
+const isLosing = (): boolean => losing !== null
+
+const lose = ({ path, isKept, key }: Question): 'question' | 'answer' | null => {
+  if (losing === null || !isKept || !path.endsWith(losing.path)) return null
+  const { what, byKey = false } = losing
+  if (byKey && key === null) return null
   losing = null
   return what
 }
 
 /** Polls are held for five seconds: no other request keeps a connection from being idle. */
-const start = (t: Test) => startGuarded(t, {}, { lose }, { environment: { LATCHKEY_REPLICA_LEASE: '40000' } })
+const start = (t: Test) => startGuarded(
+  t, { onError: error => { t.comment(String(error)) } }, { lose }, { environment: { LATCHKEY_REPLICA_LEASE: '40000' } }
+)
 
 /** A key that asks each time, with which the API was called twice. */
 async function startAsking (t: Test) {
@@ -32,30 +37,36 @@ async function startAsking (t: Test) {
 }
 
 tap.test('a look-up is asked again on another connection', async t => {
-  const { get, key, server, organization, passed } = await start(t)
-  const [first, second, third] = [await key(), await key(), await key()]
-  t.equal((await get({ 'x-api-key': first.key })).status, 200)
-  losing = { path: '/lookup', what: 'question' }
-  t.equal((await get({ 'x-api-key': second.key })).status, 200)
-  t.equal(losing, null)
-  const token = await server.tokenFor(await server.createClient({ organization: organization.id }))
-  t.equal((await get({ 'x-api-key': third.key })).status, 200)
-  losing = { path: '/lookup', what: 'answer' }
-  t.equal((await get({ authorization: `Bearer ${token}` })).status, 200)
-  t.equal(passed.filter(({ path }) => path.endsWith('/lookup')).length, 5)
+  const { get, key, passed } = await start(t)
+  const lookUps = () => passed.filter(({ path }) => path.endsWith('/lookup')).length
+  const ask = async () => {
+    const { key: text } = await key()
+    t.equal((await get({ 'x-api-key': text })).status, 200)
+  }
+  await ask()
+  for (const what of ['question', 'answer'] as const) {
+    losing = { path: '/lookup', what }
+    const before = lookUps()
+    let asked = 0
+    // A report of usage may have taken the connection that was kept.
+    for (; isLosing(); asked++) await ask()
+    t.equal(lookUps() - before, what === 'answer' ? asked + 1 : asked, what)
+  }
 })
 
 for (const what of ['question', 'answer'] as const) {
   tap.test(`a call that counts is asked again where its connection was idle, and counted once: lost ${what}`, async t => {
     const { get, headers, calls, questions } = await startAsking(t)
-    t.strictSame(questions().map(({ key }) => key), [null, null])
-    // What makes a connection idle is the time alone.
-    await sleep(1_100)
-    losing = { path: '/verify', what }
-    t.equal((await get(headers)).status, 200)
-    t.equal(losing, null)
-    t.equal(await calls(), 3)
-    const keys = questions().slice(2).map(({ key }) => key)
+    let asked = questions().length
+    t.equal(await calls(), asked)
+    losing = { path: '/verify', what, byKey: true }
+    for (; isLosing(); asked++) {
+      // What makes a connection idle is the time alone; a poll may have had it meanwhile.
+      await sleep(1_100)
+      t.equal((await get(headers)).status, 200)
+    }
+    t.equal(await calls(), asked)
+    const keys = questions().slice(asked - 1).map(({ key }) => key)
     t.equal(keys.length, what === 'answer' ? 2 : 1)
     t.ok(keys.every(key => key !== null && key === keys[0]))
   })
