@@ -210,6 +210,19 @@ for (const { name, server } of servers) {
     t.equal((await reserve(key)).status, 201, 'without a budget nothing is limited')
   })
 
+  test('an ETag of a budget that was removed does not change the one that was set anew', async t => {
+    const { id } = await createTenant(server)
+    const path = `/budgets/organizations/${id}`
+    const tag = String((await setBudget(id, { month: 10 })).headers.etag)
+    await admin('DELETE', path)
+    t.equal((await changeIf(tag, server, 'PUT', path, { day: null, month: 1 })).status, 412, 'none is set')
+    const { headers } = await setBudget(id, { month: 20 })
+    for (const method of ['PUT', 'DELETE']) {
+      t.equal((await changeIf(tag, server, method, path, { day: null, month: 1 })).status, 412, method)
+    }
+    t.equal((await changeIf(String(headers.etag), server, 'PUT', path, { day: null, month: 1 })).status, 200)
+  })
+
   test('what nothing settles is charged at its end, once, and can still be settled', async t => {
     const { id, key } = await createTenant(server)
     const [lost, late, open] = [await reserve(key), await reserve(key), await reserve(key, { estimate: 5 })]
