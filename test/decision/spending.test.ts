@@ -44,6 +44,15 @@ for (const { name, server } of servers) {
     t.match(day, { limit: null, spent: 50_000, reserved: 0, left: null })
   })
 
+  test('half a character names no account and no model: databases store another one in its place', async t => {
+    const { key } = await createTenant(server)
+    for (const member of ['account', 'model', 'credential']) {
+      const { status, json } = await reserve(key, { [member]: 'a\ud800' })
+      t.strictSame([status, json.details?.field], [400, member])
+    }
+    t.equal((await reserve(key, { account: '\u{1f600}' })).status, 201)
+  })
+
   test('a reservation is taken from every budget that the call counts in, or from none', async t => {
     const { id, key } = await createTenant(server)
     const account = `acc ${name}`
