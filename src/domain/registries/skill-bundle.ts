@@ -68,10 +68,15 @@ export interface SkillBundlePort { skillBundles: SkillBundleRepository }
 export const mostVersions = 10_000
 export const mostBytesOfOrganization = 1024 ** 3
 
+const number = '(0|[1-9][0-9]*)'
+const preRelease = `(${number}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)`
+const build = '[0-9A-Za-z-]+'
+
 /** SemVer 2.0 in at most 64 characters. */
 export const skillVersion = {
   maxLength: 64,
-  pattern: '^(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$'
+  pattern: `^${number}\\.${number}\\.${number}` +
+    `(-${preRelease}(\\.${preRelease})*)?(\\+${build}(\\.${build})*)?$`
 } as const
 
 /** What is published, apart from what its archive says. */
