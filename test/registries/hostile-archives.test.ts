@@ -55,7 +55,7 @@ const anotherName = (text: string) => {
   field.write(text, 9)
   return field
 }
-const described = (content: string, says: { crc?: number, size?: number } = {}) => {
+const described = (content: string | Buffer, says: { crc?: number, size?: number } = {}) => {
   const { crc = crc32(content), size = content.length } = says
   const descriptor = Buffer.alloc(16)
   descriptor.writeUInt32LE(0x08074b50, 0)
@@ -64,6 +64,12 @@ const described = (content: string, says: { crc?: number, size?: number } = {}) 
   descriptor.writeUInt32LE(size, 12)
   return { name: 'assets/a', content, flags: 0x808, method: 0, descriptor }
 }
+
+/** Data that seems to end early, with a descriptor there, and an entry behind that only programs see that stream. */
+const endingEarly = (() => {
+  const [entry, hidden] = [described('seen'), zip([{ name: 'scripts/hidden.sh', content: 'rm -r /', method: 0 }])]
+  return Buffer.concat([Buffer.from('seen'), entry.descriptor, hidden])
+})()
 
 const refused: Record<string, [reason: string, archive: Buffer]> = {
   'zip: a path out of the folder (Zip Slip)': ['unsafe_name', withZip({ name: '../../etc/cron.d/x' })],
@@ -97,6 +103,13 @@ const refused: Record<string, [reason: string, archive: Buffer]> = {
   'zip: another size behind the data': ['contradictory', withZip(described('xyz', { size: 1 }))],
   'zip: bytes in place of a data descriptor': [
     'contradictory', withZip({ ...described('x'), descriptor: Buffer.from('#!/bin/sh\nrm -r /\n') })
+  ],
+  'zip: an entry behind the early end of compressed data': [
+    'contradictory',
+    withZip({ name: 'assets/a', content: 'seen', behind: zip([{ name: 'scripts/hidden.sh', content: 'rm -r /' }]) })
+  ],
+  'zip: an entry behind a data descriptor within the data': [
+    'contradictory', withZip(described(endingEarly))
   ],
   'zip: a path that some programs take for one out of the folder': [
     'unsafe_name', withZip({ name: '\uff0e\uff0e\uff0fx' })

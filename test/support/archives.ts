@@ -61,21 +61,25 @@ export interface ZipEntry {
   sameAs?: number
   /** Extra fields of the header before the data. */
   localExtra?: Buffer
+  /** What stands behind the end of the compressed data, and counts as data. */
+  behind?: Buffer
   /** What stands behind the data, as a data descriptor. */
   descriptor?: Buffer
 }
 
+const nothing = Buffer.alloc(0)
+
 /** A zip archive; `comment` stands behind it, `gap` between the entries and the directory. */
-export function zip (entries: readonly ZipEntry[], { comment = '', gap = Buffer.alloc(0) } = {}): Buffer {
+export function zip (entries: readonly ZipEntry[], { comment = '', gap = nothing } = {}): Buffer {
   const locals: Buffer[] = []
   const central: Buffer[] = []
   const offsets: number[] = []
   let at = 0
   for (const entry of entries) {
     const { name, content = '', localName = name, mode = 0o100644, sameAs } = entry
-    const { flags = 0x800, method = 8, says = {}, localExtra = Buffer.alloc(0), descriptor = Buffer.alloc(0) } = entry
+    const { flags = 0x800, method = 8, says = {}, behind = nothing, localExtra = nothing, descriptor = nothing } = entry
     const body = Buffer.from(content)
-    const data = method === 8 ? deflateRawSync(body) : body
+    const data = method === 8 ? Buffer.concat([deflateRawSync(body), behind]) : body
     const shared = Buffer.alloc(26)
     shared.writeUInt16LE(20, 0)
     shared.writeUInt16LE(flags, 2)
