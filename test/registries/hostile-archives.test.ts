@@ -30,7 +30,7 @@ const many = Array.from({ length: 1_000 }, (_, i) => ({ name: `assets/${i}`, con
 const zeros = (megabytes: number) => Buffer.alloc(megabytes * 1024 * 1024)
 const cut = (bytes: Buffer, count: number) => bytes.subarray(0, bytes.length - count)
 const pax = (records: string, type = 'x') => ({ name: 'pax', type, content: records })
-const record = (text: string) => `${text.length + 3} ${text}\n`
+const record = (text: string) => `${text.length + 4} ${text}\n`
 
 /** Zip archives within each other: each file is small, and unpacks to much. */
 const bomb = withZip(...Array.from({ length: 6 }, (_, i) => ({
@@ -170,6 +170,20 @@ const refused: Record<string, [reason: string, archive: Buffer]> = {
   ],
   'tar: a size in a pax record': [
     'contradictory', withTar(pax(record('size=0')), { name: 'a', content: 'x'.repeat(512) })
+  ],
+  'tar: a path out of the folder behind a malformed record': [
+    'contradictory', withTar(pax('18x path=assets/a\n'), { name: '../../x' })
+  ],
+  'tar: a path out of the folder behind a record without an end': [
+    'contradictory', withTar(pax('17 path=assets/a_'), { name: '../../x' })
+  ],
+  'tar: a record beyond its header': ['contradictory', withTar(pax('99 path=assets/a\n'), { name: 'assets/b' })],
+  'tar: a record with an empty path': ['contradictory', withTar(pax('8 path=\n'), { name: 'assets/a' })],
+  'tar: another size in a record of star': [
+    'contradictory', withTar(pax('23 SCHILY.realsize=900\n'), { name: 'assets/a', content: 'x' })
+  ],
+  'tar: the beginning of a name, which the format has not': [
+    'contradictory', withTar({ name: 'assets/a', format: 'ustar  ', prefix: '../../etc' })
   ],
   'tar: records for all entries': ['contradictory', tar([pax(record('path=x'), 'g'), skill])],
   'tar: cut off within a file': ['damaged', cut(withTar({ name: 'a', content: 'x' }), 1_400)],

@@ -14,11 +14,16 @@ export interface TarEntry {
   link?: string
   /** What the header says instead of the size. */
   size?: number
+  /** The format: that of POSIX, if absent. */
+  format?: string
+  /** The beginning of the name, as that format has it. */
+  prefix?: string
 }
 
 /** Entries without the end mark. */
 export function tarEntries (entries: readonly TarEntry[]): Buffer {
-  return Buffer.concat(entries.flatMap(({ name, content = '', type = '0', link = '', size }) => {
+  return Buffer.concat(entries.flatMap(entry => {
+    const { name, content = '', type = '0', link = '', size, format = 'ustar\x0000', prefix = '' } = entry
     const body = Buffer.from(content)
     const header = Buffer.alloc(512)
     header.write(name, 0, 100)
@@ -30,7 +35,8 @@ export function tarEntries (entries: readonly TarEntry[]): Buffer {
     header.write('        ', 148)
     header.write(type, 156)
     header.write(link, 157, 100)
-    header.write('ustar\x0000', 257)
+    header.write(format, 257)
+    header.write(prefix, 345)
     const sum = header.reduce((total, byte) => total + byte, 0)
     header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
     return [header, body, Buffer.alloc((512 - body.length % 512) % 512)]
