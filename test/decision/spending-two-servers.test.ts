@@ -15,7 +15,7 @@ tap.teardown(async () => {
   await database.drop()
 })
 // No day ends while it is counted.
-for (const server of [a, b]) server.clock.stop()
+for (const server of [a, b]) server.clock.stopInMidMonth()
 const servers = [a, b]
 const gateway = await createGateway(a)
 const monthOf = async (id: string) => (await b.admin('GET', `/budgets/organizations/${id}`)).json.month

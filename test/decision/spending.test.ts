@@ -5,7 +5,7 @@ import { MovableClock, startOnEachDatabase, type Answer, type Json } from '../su
 import { asGateway, changeIf, createGateway, createTenant, reserveFor } from '../support/gateway.ts'
 
 const clock = new MovableClock()
-clock.stop()
+clock.stopInMidMonth()
 const { servers, close } = await startOnEachDatabase({ clock })
 tap.teardown(close)
 
