@@ -23,6 +23,11 @@ export type Transactional<Ports> = Ports & {
   transaction<T> (work: (tx: Ports) => Promise<T>, isolation?: Isolation): Promise<T>
 }
 
+/** A store whose transactions are parts of an open one. */
+export function within<Ports extends object> (tx: Ports): Transactional<Ports> {
+  return { ...tx, transaction: async work => await work(tx) }
+}
+
 /** The argument of an operation: the ports that it reads and writes, the clock, and the actor. */
 export interface Operation<Ports> {
   store: Transactional<Ports>
