@@ -61,10 +61,17 @@ export const providers: Collection = (app, plane) => {
     const latchkey = plane.latchkey(request)
     const { provider, apiKey: key, tenant } = request.body
     const organization = await organizationOf(plane, latchkey, tenant)
-    const before = await keyOf(latchkey, provider, organization)
-    return wire(before === undefined
-      ? await latchkey.send<Key>('POST', '/provider-keys', { organization: organization ?? null, provider, key })
-      : await latchkey.send<Key>('PATCH', `/provider-keys/${before.id}`, { key }))
+    const set = async (): Promise<Key> => {
+      const before = await keyOf(latchkey, provider, organization)
+      return before === undefined
+        ? await latchkey.send<Key>('POST', '/provider-keys', { organization: organization ?? null, provider, key })
+        : await latchkey.send<Key>('PATCH', `/provider-keys/${before.id}`, { key })
+    }
+    return wire(await set().catch(async (error: unknown) => {
+      // Another request set it meanwhile.
+      if (error instanceof Refusal && error.code === 'CONFLICT') return await set()
+      throw error
+    }))
   })
 
   app.delete('/providers/keys/:provider', {

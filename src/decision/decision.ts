@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { requireAvailable } from '../base/availability.ts'
 import { Failure } from '../base/errors.ts'
 import { presentError } from '../management/conventions/presenter.ts'
-import { refuseCompressed, refuseNull } from '../management/conventions/request-bodies.ts'
+import { refuseCompressed, refuseHalfCharacters, refuseNull } from '../management/conventions/request-bodies.ts'
 import { routes } from '../management/conventions/routes.ts'
 import { refuseUnknownQuery } from '../management/documentation/announcements.ts'
 import type { AskingClientOptions } from './asking-client.ts'
@@ -47,7 +47,10 @@ export function decision ({ asking, proxies, ...shared }: DecisionOptions): Fast
       refuseUnknownQuery(api)
       await api.register(verifyRoutes(options))
       await api.register(guardSessionRoutes(options))
-      await api.register(spendRoutes(options))
+      await api.register(async spending => {
+        refuseHalfCharacters(spending)
+        await spending.register(spendRoutes(options))
+      })
     }, { prefix: decisionPath })
   }
 }

@@ -364,6 +364,10 @@ for (const { name: database, server } of servers) {
     t.strictSame(left.data.map(({ tenant }: Json) => tenant), [undefined], 'that of the platform is kept')
     const unknown = await operator('DELETE /providers/keys/{provider}', { provider: 'none' })
     t.equal(unknown.status, 404)
+    const atOnce = await Promise.all(['one', 'two', 'six'].map(async name => await operator(
+      'PUT /providers/keys', {}, { provider: 'mistral', apiKey: `sk-of-the-platform-${name}` }
+    )))
+    t.strictSame(atOnce.map(({ status }) => status), [200, 200, 200], 'whichever comes first')
 
     const unlimited = { monthlyLimitUsd: null, currentSpendUsd: 0, budgetAlertState: 'ok' }
     t.strictSame(await ok('GET /ai-budget/global'), unlimited)

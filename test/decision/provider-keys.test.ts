@@ -130,6 +130,18 @@ for (const { name, server } of servers) {
     }
   })
 
+  test('an ETag of the virtual key before does not revoke the one that took its place', async t => {
+    const { id } = await server.createOrganization()
+    const path = `/organizations/${id}/virtual-key`
+    await admin('POST', path, { resource: server.issuer })
+    const tag = String((await admin('GET', path)).headers.etag)
+    await admin('POST', `${path}/revoke`)
+    const { json: { key }, headers } = await admin('POST', path, { resource: server.issuer })
+    t.equal((await changeIf(tag, server, 'POST', `${path}/revoke`, {})).status, 412)
+    t.equal((await reserveFor(server, gateway, key)).status, 201)
+    t.equal((await changeIf(String(headers.etag), server, 'POST', `${path}/revoke`, {})).status, 200)
+  })
+
   test('OC-10: the virtual key of an organization, with its budget, and its revocation', async t => {
     const { id } = await server.createOrganization()
     const path = `/organizations/${id}/virtual-key`

@@ -1,6 +1,7 @@
 /** AI budgets on two servers with one database: the last cent, a budget changed in between, and charges at the end. */
 import tap from 'tap'
 import { sweepShortLived } from '../../src/domain/maintenance/housekeeping.ts'
+import { setProviderKey } from '../../src/domain/spending/provider-key.ts'
 import { newSecret } from '../../src/secrets/random.ts'
 import { asGateway, createGateway, createTenant, reserveFor } from '../support/gateway.ts'
 import { freshDatabase } from '../support/postgres.ts'
@@ -15,7 +16,7 @@ tap.teardown(async () => {
   await database.drop()
 })
 // No day ends while it is counted.
-for (const server of [a, b]) server.clock.stop()
+for (const server of [a, b]) server.clock.stopInMidMonth()
 const servers = [a, b]
 const gateway = await createGateway(a)
 const monthOf = async (id: string) => (await b.admin('GET', `/budgets/organizations/${id}`)).json.month
@@ -69,6 +70,17 @@ tap.test('two servers that charge what was not settled charge it once, and a set
   t.match(await monthOf(id), { spent: 20 * 1_000 + 10 * 10, reserved: 0 })
   const { json: { data } } = await a.admin('GET', `/spend/sums?by=credential&organization=${id}`)
   t.match(data, [{ amount: 20_100, calls: 30 }])
+})
+
+tap.test('several servers that set the key of a provider at once all set it [postgresql]', async t => {
+  for (let round = 0; round < 10; round++) {
+    const set = await Promise.all([0, 1, 0, 1].map(async (i, order) => await setProviderKey(
+      servers[i]!.latchkey.operation, [environment.LATCHKEY_SECRET],
+      { organizationId: null, provider: `provider-${round}`, text: `sk-0123456789abcdef-${order}` }
+    )))
+    t.equal(new Set(set.map(({ id }) => id)).size, 1)
+    t.equal(Math.max(...set.map(({ revision }) => revision)), 4)
+  }
 })
 
 tap.test('a key that one server has replaced is leased by the other [postgresql]', async t => {

@@ -5,7 +5,7 @@ import { MovableClock, startOnEachDatabase, type Answer, type Json } from '../su
 import { asGateway, changeIf, createGateway, createTenant, reserveFor } from '../support/gateway.ts'
 
 const clock = new MovableClock()
-clock.stop()
+clock.stopInMidMonth()
 const { servers, close } = await startOnEachDatabase({ clock })
 tap.teardown(close)
 
@@ -42,6 +42,15 @@ for (const { name, server } of servers) {
     const { month, day } = await budgetOf(id)
     t.match(month, { limit: 50_000, spent: 50_000, reserved: 0, left: 0 })
     t.match(day, { limit: null, spent: 50_000, reserved: 0, left: null })
+  })
+
+  test('half a character names no account and no model: databases store another one in its place', async t => {
+    const { key } = await createTenant(server)
+    for (const member of ['account', 'model', 'credential']) {
+      const { status, json } = await reserve(key, { [member]: 'a\ud800' })
+      t.strictSame([status, json.details?.field], [400, member])
+    }
+    t.equal((await reserve(key, { account: '\u{1f600}' })).status, 201)
   })
 
   test('a reservation is taken from every budget that the call counts in, or from none', async t => {
@@ -208,6 +217,19 @@ for (const { name, server } of servers) {
     t.equal((await changeIf(String(headers.etag), server, 'PUT', path, { day: null, month: 1 })).status, 200)
     t.equal((await admin('DELETE', path)).status, 204)
     t.equal((await reserve(key)).status, 201, 'without a budget nothing is limited')
+  })
+
+  test('an ETag of a budget that was removed does not change the one that was set anew', async t => {
+    const { id } = await createTenant(server)
+    const path = `/budgets/organizations/${id}`
+    const tag = String((await setBudget(id, { month: 10 })).headers.etag)
+    await admin('DELETE', path)
+    t.equal((await changeIf(tag, server, 'PUT', path, { day: null, month: 1 })).status, 412, 'none is set')
+    const { headers } = await setBudget(id, { month: 20 })
+    for (const method of ['PUT', 'DELETE']) {
+      t.equal((await changeIf(tag, server, method, path, { day: null, month: 1 })).status, 412, method)
+    }
+    t.equal((await changeIf(String(headers.etag), server, 'PUT', path, { day: null, month: 1 })).status, 200)
   })
 
   test('what nothing settles is charged at its end, once, and can still be settled', async t => {

@@ -139,6 +139,19 @@ for (const { name: database, server } of servers) {
     t.strictSame(await judged(path('bundle'), path('anew.json'), path('jwks.json')), { code: 0, text: 'verified' })
   })
 
+  tap.test(`OC-19: a version is one of SemVer 2.0 [${database}]`, async t => {
+    const { id: organization } = await server.createOrganization()
+    const statusOf = async (version: string) => (await publish(
+      server, zip(files), `organization=${organization}&version=${encodeURIComponent(version)}`
+    )).status
+    for (const version of ['1.0.0-0', '1.0.0-alpha.1', '1.0.0-0a.-', '1.0.0-x+001', '1.0.0+21AF.--']) {
+      t.equal(await statusOf(version), 201, version)
+    }
+    for (const version of ['1.0.0-..', '1.0.0-a..b', '1.0.0-01', '1.0.0-a.01', '1.0.0+..', '1.0.0+a.', '1.0.0-']) {
+      t.equal(await statusOf(version), 400, version)
+    }
+  })
+
   tap.test(`OC-19: a version is never overwritten; a yanked one stays readable by its exact version, marked [${database}]`, async t => {
     const { id: organization } = await server.createOrganization()
     const query = `organization=${organization}&version=1.0.0`

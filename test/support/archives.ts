@@ -14,11 +14,16 @@ export interface TarEntry {
   link?: string
   /** What the header says instead of the size. */
   size?: number
+  /** The format: that of POSIX, if absent. */
+  format?: string
+  /** The beginning of the name, as that format has it. */
+  prefix?: string
 }
 
 /** Entries without the end mark. */
 export function tarEntries (entries: readonly TarEntry[]): Buffer {
-  return Buffer.concat(entries.flatMap(({ name, content = '', type = '0', link = '', size }) => {
+  return Buffer.concat(entries.flatMap(entry => {
+    const { name, content = '', type = '0', link = '', size, format = 'ustar\x0000', prefix = '' } = entry
     const body = Buffer.from(content)
     const header = Buffer.alloc(512)
     header.write(name, 0, 100)
@@ -30,7 +35,8 @@ export function tarEntries (entries: readonly TarEntry[]): Buffer {
     header.write('        ', 148)
     header.write(type, 156)
     header.write(link, 157, 100)
-    header.write('ustar\x0000', 257)
+    header.write(format, 257)
+    header.write(prefix, 345)
     const sum = header.reduce((total, byte) => total + byte, 0)
     header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
     return [header, body, Buffer.alloc((512 - body.length % 512) % 512)]
@@ -61,21 +67,25 @@ export interface ZipEntry {
   sameAs?: number
   /** Extra fields of the header before the data. */
   localExtra?: Buffer
+  /** What stands behind the end of the compressed data, and counts as data. */
+  behind?: Buffer
   /** What stands behind the data, as a data descriptor. */
   descriptor?: Buffer
 }
 
+const nothing = Buffer.alloc(0)
+
 /** A zip archive; `comment` stands behind it, `gap` between the entries and the directory. */
-export function zip (entries: readonly ZipEntry[], { comment = '', gap = Buffer.alloc(0) } = {}): Buffer {
+export function zip (entries: readonly ZipEntry[], { comment = '', gap = nothing } = {}): Buffer {
   const locals: Buffer[] = []
   const central: Buffer[] = []
   const offsets: number[] = []
   let at = 0
   for (const entry of entries) {
     const { name, content = '', localName = name, mode = 0o100644, sameAs } = entry
-    const { flags = 0x800, method = 8, says = {}, localExtra = Buffer.alloc(0), descriptor = Buffer.alloc(0) } = entry
+    const { flags = 0x800, method = 8, says = {}, behind = nothing, localExtra = nothing, descriptor = nothing } = entry
     const body = Buffer.from(content)
-    const data = method === 8 ? deflateRawSync(body) : body
+    const data = method === 8 ? Buffer.concat([deflateRawSync(body), behind]) : body
     const shared = Buffer.alloc(26)
     shared.writeUInt16LE(20, 0)
     shared.writeUInt16LE(flags, 2)

@@ -41,6 +41,13 @@ export class MovableClock {
     this.#stopped = Math.ceil(this.now().getTime() / 1000) * 1000
     this.#offset = 0
   }
+
+  /** Stops the clock in the middle of next month, whenever the test runs: no day ends soon, and no month. */
+  stopInMidMonth (): void {
+    this.stop()
+    const now = this.now()
+    this.advance((Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 15, 10) - now.getTime()) / 1000)
+  }
 }
 
 export interface ServerOptions {

@@ -131,6 +131,13 @@ tap.test('client_id, aud, resource and the issuer are those of the request', asy
   t.notMatch(text, organization, 'of the trust of another organization its log says nothing')
 })
 
+tap.test('a scope that is no text is refused, and not guessed', async t => {
+  const client = await newClient()
+  for (const scope of [{ toString: 1 }, ['invoices:read'], null, 1]) {
+    await refuses(t, client, await idJag(client.clientId, { scope }), 'malformed')
+  }
+})
+
 tap.test('the client proves itself: without a proof, or with a wrong one, there is no token', async t => {
   const client = await newClient()
   const assertion = await idJag(client.clientId)

@@ -214,7 +214,7 @@ for (const { name, server } of servers) {
     const before = performance.now()
     const answers = await Promise.all(Array.from({ length: 5 }, async () => await trade(server, await trust.token())))
     t.ok(answers.every(({ status }) => status === 503))
-    t.ok(performance.now() - before < 9_000, 'together')
+    t.ok(performance.now() - before < 20_000, 'one after the other, they would take 25 s')
     trust.cluster.answer = (_request, response) => { response.writeHead(201).write('{') }
     t.match(await tried(server, await trust.token()), { reason: 'review_unavailable', detail: /in time/ })
   })

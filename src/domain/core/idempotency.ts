@@ -9,8 +9,7 @@ import { Failure } from '../../base/errors.ts'
 import { digestOf } from '../../secrets/digest.ts'
 import { seal, unseal } from '../../secrets/sealing.ts'
 import type { Actor } from './actor.ts'
-import type { Operation } from './operation.ts'
-import type { Transactional } from './operation.ts'
+import { within, type Operation } from './operation.ts'
 
 /** Seconds for which an answer is kept, unless its caller asks for less. */
 export const answerLifetime = 86_400
@@ -166,11 +165,6 @@ async function recall<T> (
     })
   }
   return JSON.parse(text) as T
-}
-
-/** A store whose transactions are parts of an open one. */
-function within<Ports extends object> (tx: Ports): Transactional<Ports> {
-  return { ...tx, transaction: async work => await work(tx) }
 }
 
 /** Equal text for equal values, whatever the order of members. */

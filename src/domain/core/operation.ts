@@ -23,24 +23,42 @@ export type Transactional<Ports> = Ports & {
   transaction<T> (work: (tx: Ports) => Promise<T>, isolation?: Isolation): Promise<T>
 }
 
+/** A store whose transactions are parts of an open one. */
+export function within<Ports extends object> (tx: Ports): Transactional<Ports> {
+  return { ...tx, transaction: async work => await work(tx) }
+}
+
 /** The argument of an operation: the ports that it reads and writes, the clock, and the actor. */
 export interface Operation<Ports> {
   store: Transactional<Ports>
   clock: Clock
   actor: Actor
-  /** If-Match: the record must have one of these revisions (RFC 9110 §13.1.1); absent: any. */
-  expects?: readonly number[]
+  /** If-Match: the record must have one of these versions (RFC 9110 §13.1.1); absent: any. */
+  expects?: readonly Version[]
 }
 
 /** A record that can be changed. `revision` grows by one with every change that an actor makes. */
 export interface Revised { revision: number }
 
+/** The revision of a record; with its id where the address is not its own, so that it may have had predecessors. */
+export type Version = number | string
+
+/** The version of a record whose address another one may have had, with the same revision. */
+export function versionOf ({ id, revision }: Revised & { id: string }): Version {
+  return `${id}.${revision}`
+}
+
 /**
  * Rejects a change based on an outdated revision. Called inside the transaction.
  * @throws Failure `precondition_failed`.
  */
-export function requireExpected ({ expects }: Pick<Operation<unknown>, 'expects'>, { revision }: Revised): void {
-  if (expects === undefined || expects.includes(revision)) return
+export function requireExpected (operation: Pick<Operation<unknown>, 'expects'>, { revision }: Revised): void {
+  requireVersion(operation, revision)
+}
+
+/** As `requireExpected`, for a record whose address another one may have had. */
+export function requireVersion ({ expects }: Pick<Operation<unknown>, 'expects'>, version: Version): void {
+  if (expects === undefined || expects.includes(version)) return
   throw new Failure('precondition_failed')
 }
 

@@ -1,4 +1,5 @@
 /** What an archive may hold, and how a refused one is told: bounds are counted while it is read, never believed. */
+import type { gunzip, inflateRaw } from 'node:zlib'
 import { Failure } from '../../base/errors.ts'
 
 /** The most bytes of an archive as sent. */
@@ -65,6 +66,21 @@ export function archiveBudget (depth = 1, counts: Counts = { files: 0, directori
       throw archiveFault('nested_too_deep', `Archives lie within each other more than ${deepest} deep.`)
     },
   }
+}
+
+/** With the engine, which knows how much of the input it has read: Node.js ignores what follows. */
+export interface Inflated { buffer: Buffer, engine: { bytesWritten: number } }
+
+/** Unpacks at most so many bytes. @throws what zlib throws, by its `code`. */
+export async function inflated (
+  unpack: typeof gunzip | typeof inflateRaw, bytes: Buffer, maxOutputLength: number
+): Promise<Inflated> {
+  return await new Promise((resolve, reject) => {
+    unpack(bytes, { maxOutputLength, info: true }, (error, result) => {
+      if (error === null) resolve(result as unknown as Inflated)
+      else reject(error)
+    })
+  })
 }
 
 /** Whether a refusal is about a bound: then it counts for an archive inside of another one, too. */

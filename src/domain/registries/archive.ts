@@ -1,6 +1,6 @@
 /** Archives of strangers: read in memory, never unpacked to a disk. */
-import { gunzip, type InputType } from 'node:zlib'
-import { archiveBudget, archiveFault, isBeyondBounds, type Budget, type Visit } from './archive-bounds.ts'
+import { gunzip } from 'node:zlib'
+import { archiveBudget, archiveFault, inflated, isBeyondBounds, type Budget, type Visit } from './archive-bounds.ts'
 import { readTar } from './tar-archive.ts'
 import { readZip } from './zip-archive.ts'
 
@@ -53,7 +53,7 @@ const headers = 4 * 1024 * 1024
 
 async function unzipped (bytes: Buffer, budget: Budget): Promise<Buffer> {
   const most = budget.bytesLeft() + headers
-  const { buffer, engine } = await inflated(bytes, most).catch((error: NodeJS.ErrnoException) => {
+  const { buffer, engine } = await inflated(gunzip, bytes, most).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ERR_BUFFER_TOO_LARGE') budget.takeBytes(budget.bytesLeft() + 1)
     throw archiveFault('damaged', `The gzip archive is damaged or cut off: ${error.message.slice(0, 160)}.`)
   })
@@ -61,18 +61,6 @@ async function unzipped (bytes: Buffer, budget: Budget): Promise<Buffer> {
     throw archiveFault('trailing_bytes', 'The gzip archive has bytes behind its end.')
   }
   return buffer
-}
-
-/** With the engine, which knows how much of the input it has read: Node.js ignores what follows. */
-interface Inflated { buffer: Buffer, engine: { bytesWritten: number } }
-
-async function inflated (bytes: InputType, maxOutputLength: number): Promise<Inflated> {
-  return await new Promise((resolve, reject) => {
-    gunzip(bytes, { maxOutputLength, info: true }, (error, result) => {
-      if (error === null) resolve(result as unknown as Inflated)
-      else reject(error)
-    })
-  })
 }
 
 function isZip (bytes: Buffer): boolean {

@@ -47,7 +47,8 @@ export async function readTar (bytes: Buffer, budget: Budget, visit: Visit): Pro
 
 /**
  * The number of entries by their blocks alone, up to the end mark.
- * @throws Failure for an archive that ends without one, for anything behind it, and for an entry that is named twice.
+ * @throws Failure for an archive that ends without one, for anything behind it, for an entry that is named twice, and
+ * for headers that not every program reads alike.
  */
 function countEntries (bytes: Buffer): number {
   let entries = 0
@@ -56,7 +57,10 @@ function countEntries (bytes: Buffer): number {
   for (; at + block <= bytes.length && bytes[at] !== 0; at += block) {
     const flag = String.fromCharCode(bytes[at + 156]!)
     const size = sizeOf(bytes.subarray(at + 124, at + 136))
-    if (flag === 'g') requireComment(bytes.subarray(at + block, at + block + size))
+    const data = bytes.subarray(at + block, at + block + size)
+    if (flag === 'g') requireComment(data)
+    if (flag === 'x') requireWellFormed(data)
+    requireOneFormat(bytes.subarray(at, at + block))
     const names = 'xL'.includes(flag)
     if (names && isNamed) {
       throw archiveFault('contradictory', 'The tar archive has an entry with two names, of which programs read either.')
@@ -92,10 +96,33 @@ function requireComment (records: Buffer): void {
   )
 }
 
+/** Records of one entry (POSIX pax): from a malformed one on programs ignore them, or the rest of the archive. */
+function requireWellFormed (records: Buffer): void {
+  for (let at = 0; at < records.length;) {
+    const [start, digits, key] = /^([1-9][0-9]{0,6}) ([^=\n]+)=/.exec(records.toString('latin1', at, at + 512)) ?? []
+    const length = Number(digits)
+    const value = records.subarray(at + (start?.length ?? 0), at + length - 1)
+    const isWellFormed = start !== undefined && length > start.length && records[at + length - 1] === newline &&
+      (key !== 'path' || value.length > 0)
+    if (!isWellFormed) {
+      throw archiveFault('contradictory', 'The tar archive has a malformed record, which programs read differently.')
+    }
+    at += length
+  }
+}
+
+const newline = 0x0a
+
+/** Where ustar has the beginning of a long name, GNU has other things, which some programs take for a name, too. */
+function requireOneFormat (header: Buffer): void {
+  if (header.toString('latin1', 257, 263) !== 'ustar ' || header[345] === 0) return
+  throw archiveFault('contradictory', 'The tar archive has an entry with a name in two formats.')
+}
+
 /** Records that replace the size, or the content, of an entry. */
 function requireKnownRecords (name: string, pax: Record<string, string> | null = null): void {
   const replaced = Object.keys(pax ?? {}).find(key =>
-    key === 'size' || key === 'hdrcharset' || key.startsWith('GNU.sparse')
+    ['size', 'hdrcharset', 'SCHILY.realsize'].includes(key) || key.startsWith('GNU.sparse')
   )
   if (replaced === undefined) return
   throw archiveFault(

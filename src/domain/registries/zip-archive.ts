@@ -1,7 +1,8 @@
 /** Zip archives, read in memory: what their directory says and what their entries say has to be the same. */
 import zlib from 'node:zlib'
+import type { Failure } from '../../base/errors.ts'
 import type { Entry, LocalFileHeader, parseExtraFields, ZipFile } from 'yauzl'
-import { archiveFault, type Budget, type Visit } from './archive-bounds.ts'
+import { archiveFault, inflated, type Budget, type Visit } from './archive-bounds.ts'
 import { EntryNames, entryPath } from './archive-names.ts'
 
 const endOfDirectory = 0x06054b50
@@ -9,6 +10,7 @@ const zip64Locator = 0x07064b50
 const endLength = 22
 /** The beginning of a data descriptor, which may be left out (APPNOTE 4.3.9). */
 const descriptorSignature = 0x08074b50
+const descriptor = Buffer.from('PK\x07\x08', 'latin1')
 /** General purpose bits (APPNOTE 4.4.4): encrypted, sizes follow the data, strong encryption, masked headers. */
 const flags = { encrypted: 1 | 64 | 8192, descriptor: 8, utf8: 2048 }
 /** The extra field of another name (APPNOTE 4.6.9). */
@@ -44,9 +46,10 @@ async function readEntries (
     const local = await zip.readLocalFileHeaderPromise(entry, { minimal: false })
     requireSame(entry, local, name)
     requireOneName([...entry.extraFields, ...parse(local.extraField)], entry.fileNameRaw)
-    parts.push({ start: entry.relativeOffsetOfLocalHeader, end: local.fileDataStart + entry.compressedSize, entry })
+    const end = local.fileDataStart + entry.compressedSize
+    parts.push({ start: entry.relativeOffsetOfLocalHeader, end, entry })
     if (path !== '') names.add(path, isDirectory)
-    const content = await contentOf(zip, entry, budget, name)
+    const content = await contentOf(entry, bytes.subarray(local.fileDataStart, end), budget, name)
     if (isDirectory && content.length > 0) throw archiveFault('contradictory', `The directory ${shown(name)} has data.`)
     if (!isDirectory) await visit(path, content)
   }
@@ -120,17 +123,37 @@ function requireSame (entry: Entry, local: LocalFileHeader, name: string): void 
   )
 }
 
-/** The bytes of one file, which are counted as they come. */
-async function contentOf (zip: ZipFile, entry: Entry, budget: Budget, name: string): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of await zip.openReadStreamPromise(entry) as AsyncIterable<Buffer>) {
-    budget.takeBytes(chunk.length)
-    chunks.push(chunk)
-  }
-  const content = Buffer.concat(chunks)
+/** The bytes of one file. */
+async function contentOf (entry: Entry, data: Buffer, budget: Budget, name: string): Promise<Buffer> {
+  const content = entry.compressionMethod === 0 ? data : await unpacked(data, budget, name)
+  budget.takeBytes(content.length)
+  if (isDescribed(entry) && entry.compressionMethod === 0 && endsEarlier(content)) throw hidden(name)
   // An older Node.js has no `crc32` to import, and has to come as far as the sentence about its version.
   if (content.length === entry.uncompressedSize && zlib.crc32(content) === entry.crc32) return content
   throw archiveFault('damaged', `The entry ${shown(name)} is damaged: its checksum or its size is another one.`)
+}
+
+async function unpacked (data: Buffer, budget: Budget, name: string): Promise<Buffer> {
+  const { buffer, engine } = await inflated(zlib.inflateRaw, data, budget.bytesLeft() + 1)
+    .catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ERR_BUFFER_TOO_LARGE') budget.takeBytes(budget.bytesLeft() + 1)
+      throw error
+    })
+  if (engine.bytesWritten === data.length) return buffer
+  throw hidden(name)
+}
+
+/** What is not compressed has no end of its own: programs that stream take the first descriptor of its size for it. */
+function endsEarlier (content: Buffer): boolean {
+  for (let at = content.indexOf(descriptor); at !== -1; at = content.indexOf(descriptor, at + 1)) {
+    if (at + 12 <= content.length && content.readUInt32LE(at + 8) === at) return true
+  }
+  return false
+}
+
+/** Programs that stream an archive would read on where the data of the entry seems to end. */
+function hidden (name: string): Failure {
+  return archiveFault('contradictory', `The entry ${shown(name)} has bytes behind the end of its data.`)
 }
 
 /** Entries stand one behind the other and hide nothing: none lies within another, and nothing lies between them. */

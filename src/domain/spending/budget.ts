@@ -4,7 +4,7 @@ import { newId } from '../../secrets/random.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
 import { dayEnd, dayOf, monthEnd, monthOf } from '../core/calendar.ts'
-import { requireExpected, type Operation, type Revised } from '../core/operation.ts'
+import { requireVersion, versionOf, type Operation, type Revised } from '../core/operation.ts'
 import type { Page, PageQuery } from '../core/page.ts'
 import { requireDeployment } from '../members/delegation.ts'
 import { requireVisibleOrganization, type OrganizationPort } from '../tenancy/organization.ts'
@@ -107,7 +107,7 @@ export async function setBudget (
       requireVisibleOrganization(actor, await tx.organizations.get(holder.id), holder.id)
     }
     const before = await tx.budgets.of(holder)
-    if (before !== null) requireExpected(operation, before)
+    if (before !== null) requireVersion(operation, versionOf(before))
     else if (operation.expects !== undefined) throw new Failure('precondition_failed')
     const budget: Budget = before === null
       ? {
@@ -135,7 +135,7 @@ export async function removeBudget (operation: Operation<AuditPort & BudgetPort>
   await store.transaction(async tx => {
     const budget = await tx.budgets.of(holder)
     if (budget === null) throw new Failure('not_found', { message: 'No such budget is set.' })
-    requireExpected(operation, budget)
+    requireVersion(operation, versionOf(budget))
     await tx.budgets.remove(budget.id)
     await tx.audit.append(auditEvent(actor, clock(), 'budget.removed', about(budget)))
   })

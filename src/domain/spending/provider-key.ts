@@ -7,7 +7,7 @@ import { change, remove, type RecordKind } from '../audit/change.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
 import type { Reseal, SealedKind } from '../audit/resealing.ts'
-import { requireVisible, type Operation, type Revised } from '../core/operation.ts'
+import { requireVisible, within, type Operation, type Revised } from '../core/operation.ts'
 import { everyRow, type Page, type PageQuery } from '../core/page.ts'
 import { requireDeployment } from '../members/delegation.ts'
 import { requireActiveOrganization, type OrganizationPort } from '../tenancy/organization.ts'
@@ -115,14 +115,20 @@ export async function replaceProviderKey (
   }))
 }
 
-/** Sets the key for a provider, whether or not there is one. @throws Failure as `createProviderKey`. */
+/**
+ * Sets the key for a provider, whether or not there is one, also where several servers do so at once.
+ * @throws Failure as `createProviderKey`, but for `conflict`.
+ */
 export async function setProviderKey (
   operation: Operation<Ports>, secrets: readonly string[], input: ProviderKeyInput
 ): Promise<ProviderKey> {
-  const present = await operation.store.providerKeys.of(input.organizationId, input.provider)
-  return present === null
-    ? await createProviderKey(operation, secrets, input)
-    : await replaceProviderKey(operation, secrets, present.id, input.text)
+  return await operation.store.transaction(async tx => {
+    const inside = { ...operation, store: within(tx) }
+    const present = await tx.providerKeys.of(input.organizationId, input.provider)
+    return present === null
+      ? await createProviderKey(inside, secrets, input)
+      : await replaceProviderKey(inside, secrets, present.id, input.text)
+  })
 }
 
 /** Removes the row with its text; the audit log keeps the fingerprint. @throws Failure as `load`. */

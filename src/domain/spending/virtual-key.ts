@@ -2,7 +2,7 @@
 import { Failure } from '../../base/errors.ts'
 import { auditEvent } from '../audit/event.ts'
 import type { AuditPort } from '../audit/log.ts'
-import type { Operation } from '../core/operation.ts'
+import { requireVersion, versionOf, within, type Operation } from '../core/operation.ts'
 import { requireAllRecords } from '../core/own-records.ts'
 import { createApiKey, type ApiKeyInput } from '../credentials/api-key-creation.ts'
 import { revokeApiKey } from '../credentials/api-key-change.ts'
@@ -80,8 +80,9 @@ export async function revokeVirtualKey (
   const { store, clock, actor } = operation
   requireAllRecords(actor, 'api-keys:write', 'Revoking the virtual key of an organization')
   return await store.transaction(async tx => {
-    const inside = { ...operation, store: within(tx) }
+    const inside = { store: within(tx), clock, actor }
     const before = await getVirtualKey(inside, organizationId)
+    requireVersion(operation, versionOf(before))
     const after = await revokeApiKey(inside, before.id, reason)
     if (before.revokedAt === null) {
       await tx.audit.append(
@@ -90,11 +91,6 @@ export async function revokeVirtualKey (
     }
     return after
   })
-}
-
-/** Operations of credentials as parts of this transaction. */
-function within<Ports extends object> (tx: Ports) {
-  return { ...tx, transaction: async <T>(work: (inside: Ports) => Promise<T>) => await work(tx) }
 }
 
 /** The key of a chain that nothing replaced. */

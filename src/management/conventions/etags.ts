@@ -1,14 +1,15 @@
 /** Entity tags (RFC 9110 §8.8.3) and If-Match: the answer about a record carries its revision as the ETag. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/errors.ts'
+import type { Version } from '../../domain/core/operation.ts'
 
-/** The member of an answer with the revision of its record. It becomes the ETag and is not part of the JSON. */
+/** The member of an answer with the version of its record. It becomes the ETag and is not part of the JSON. */
 export const revision = Symbol('revision')
 
-/** An answer about a record that may have a revision. */
-export interface Tagged { [revision]?: number }
+/** An answer about a record that may have a version. */
+export interface Tagged { [revision]?: Version }
 
-/** Sends the revision of an answer as its ETag. */
+/** Sends the version of an answer as its ETag. */
 export function tagAnswers (app: FastifyInstance): void {
   app.addHook('preSerialization', async (_request, reply, payload) => {
     const shown = (payload as Tagged | null)?.[revision]
@@ -27,11 +28,11 @@ export const ifMatch = {
 const form = new RegExp(ifMatch.pattern)
 
 /**
- * The revisions that `If-Match` accepts (RFC 9110 §13.1.1); undefined: any, because the header is absent or `*`. A weak
- * tag, or one that this server never issued, matches no revision.
+ * The versions that `If-Match` accepts (RFC 9110 §13.1.1); undefined: any, because the header is absent or `*`. A weak
+ * tag, or one that this server never issued, matches none.
  * @throws Failure `invalid_request` if it is not a list of entity tags.
  */
-export function expectedRevisions ({ headers }: FastifyRequest): readonly number[] | undefined {
+export function expectedVersions ({ headers }: FastifyRequest): readonly Version[] | undefined {
   const value = headers['if-match']
   if (value === undefined || value === '*') return undefined
   if (value.length > ifMatch.maxLength || !form.test(value)) {
@@ -39,9 +40,6 @@ export function expectedRevisions ({ headers }: FastifyRequest): readonly number
       message: 'If-Match must be * or entity tags from the ETag header, such as "3".', details: { field: 'if-match' }
     })
   }
-  return Array.from(
-    value.matchAll(/(W\/)?"([^"]*)"/g),
-    ([, weak, tag]) => weak === undefined && /^[1-9]\d{0,8}$/.test(tag!) ? Number(tag) : null
-  )
-    .filter(revision => revision !== null)
+  return Array.from(value.matchAll(/(W\/)?"([^"]*)"/g)).filter(([, weak]) => weak === undefined)
+    .map(([,, tag]) => /^[1-9]\d{0,8}$/.test(tag!) ? Number(tag) : tag!)
 }

@@ -8,7 +8,7 @@ import type { Restrictions } from '../../domain/core/actor.ts'
 import type { Store, Repositories } from '../../domain/store.ts'
 import type { Operation } from '../../domain/core/operation.ts'
 import { Failure } from '../../base/errors.ts'
-import { expectedRevisions } from './etags.ts'
+import { expectedVersions } from './etags.ts'
 
 /** Dependencies of every route of the management API. */
 export interface ManagementDependencies { store: Store, clock: Clock }
@@ -20,7 +20,7 @@ export interface ManagementDependencies { store: Store, clock: Clock }
 export function operationOf (
   { store, clock }: ManagementDependencies, request: FastifyRequest
 ): Operation<Repositories> {
-  const expects = request.method === 'GET' || request.method === 'HEAD' ? undefined : expectedRevisions(request)
+  const expects = request.method === 'GET' || request.method === 'HEAD' ? undefined : expectedVersions(request)
   return { store, clock, actor: actorOf(request), ...(expects === undefined ? {} : { expects }) }
 }
 

@@ -8,7 +8,7 @@ import type { FailureCode } from '../../base/errors.ts'
 import {
   answerSeconds, answerSecondsForm, idempotencyKey, idempotencyKeyForm
 } from '../conventions/idempotent-creation.ts'
-import { expectedRevisions, ifMatch } from '../conventions/etags.ts'
+import { expectedVersions, ifMatch } from '../conventions/etags.ts'
 import { as, exactly } from '../conventions/schemas.ts'
 
 declare module 'fastify' {
@@ -76,7 +76,7 @@ export function announceConventions (app: FastifyInstance): void {
       idempotencyKey(request)
       answerSeconds(request)
     }
-    if (ifMatchHeader.name in properties) expectedRevisions(request)
+    if (ifMatchHeader.name in properties) expectedVersions(request)
   })
 }
 

@@ -1,7 +1,7 @@
 /** The virtual key of an organization: the API key by which it calls AI models through a gateway. */
 import { Type } from '../../http/typebox-lite.ts'
 import { statusOf, keyStatuses, type ApiKey } from '../../domain/credentials/api-key.ts'
-import type { Operation } from '../../domain/core/operation.ts'
+import { versionOf, type Operation } from '../../domain/core/operation.ts'
 import { getBudget } from '../../domain/spending/budget.ts'
 import { createVirtualKey, getVirtualKey, revokeVirtualKey } from '../../domain/spending/virtual-key.ts'
 import type { Repositories } from '../../domain/store.ts'
@@ -112,7 +112,7 @@ async function wireVirtualKey (operation: Operation<Repositories>, key: ApiKey) 
   const { id, organizationId, hint, createdAt, lastUsedAt } = key
   const budget = await getBudget(operation, { kind: 'organization', id: organizationId })
   return {
-    [revision]: key.revision,
+    [revision]: versionOf(key),
     id,
     organization: organizationId,
     hint,

@@ -1,5 +1,6 @@
 /** The state of a budget on the wire: what is spent, reserved and left in its present day and month. */
 import { budgetKinds, type BudgetState, type Holder, type PeriodState } from '../../domain/spending/budget.ts'
+import { versionOf } from '../../domain/core/operation.ts'
 import { Type } from '../../http/typebox-lite.ts'
 import { revision } from '../conventions/etags.ts'
 import { as, Moment, nullable, OrganizationId } from '../conventions/schemas.ts'
@@ -25,7 +26,7 @@ export const WireBudgetState = Type.Object({
 }, { title: 'BudgetState' })
 export function wireBudgetState ({ holder, budget, day, month }: BudgetState) {
   return {
-    ...(budget === null ? {} : { [revision]: budget.revision }),
+    ...(budget === null ? {} : { [revision]: versionOf(budget) }),
     ...wireHolder(holder),
     isSet: budget !== null,
     day: wirePeriod(day),

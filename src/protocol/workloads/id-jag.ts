@@ -60,7 +60,7 @@ async function answerTo (options: WorkloadGrantOptions, request: IdJagRequest): 
       trust: { id: issuer.id, issuer, rule: null },
       client,
       resource,
-      limit: claims.scope === undefined ? null : splitScope(String(claims.scope)),
+      limit: limitOf(claims),
       claims,
       subject,
       http,
@@ -69,6 +69,13 @@ async function answerTo (options: WorkloadGrantOptions, request: IdJagRequest): 
   } catch (error) {
     throw error instanceof NoToken ? refused(options, request, found, error.reason, error.message) : error
   }
+}
+
+/** The scopes of the assertion; null: it names none. @throws NoToken for a claim that is no text (RFC 8693 §4.2). */
+function limitOf ({ scope }: AssertionClaims): string[] | null {
+  if (scope === undefined) return null
+  if (typeof scope === 'string') return splitScope(scope)
+  throw new NoToken('malformed', 'scope has to be a text.')
 }
 
 /** The one resource that the assertion, the request and a grant of the client name. @throws NoToken */
