@@ -70,11 +70,8 @@ $ latchkey trusted-issuer update {issuer} --max-age soon
 $ latchkey trusted-issuer try stranger.jwt
 accepted  no: No issuer "https://stranger.test" is trusted for the aud of the token, which is "${audience}".
 [1]
-$ latchkey trusted-issuer try elsewhere.jwt
-accepted  no: aud has to be exactly one of {}; it is "https://elsewhere.test".
-...
-[1]
 `)
+  t.match((await latchkey('trusted-issuer try elsewhere.jwt')).stdout, /exactly one of .*; it is "https:..elsewhere/)
   await follow(t, `
 $ latchkey trusted-issuer try token.jwt
 accepted     by {rule}

@@ -195,7 +195,8 @@ async function examineIssuer (options: AssertionOptions, presented: Presented): 
   const taken = audiences.of(issuer)
   const audience = oneAudience(read.claims.aud)
   if (audience === null || !taken.includes(audience)) {
-    return against('wrong_audience', `aud has to be exactly one of ${taken.join(', ')}; it is ${said(read.claims.aud)}.`)
+    const sent = said(read.claims.aud)
+    return against('wrong_audience', `aud has to be exactly one of ${taken.join(', ')}; it is ${sent}.`)
   }
   if (!issuer.algorithms.includes(read.alg)) {
     const list = issuer.algorithms.join(', ')

@@ -41,7 +41,7 @@ export function problemOfClaim (
   const found = textAt(claims, claim)
   if (found === null) return `the assertion has no single value at ${claim}`
   if (separators === undefined) {
-    const literal = value.endsWith('*') ? ' (its * stands for itself: only a prefix, with separators, is a beginning)' : ''
+    const literal = value.endsWith('*') ? ' (its * stands for itself: a beginning needs separators)' : ''
     return found === value ? null : `${claim} is ${shown(found)}, not ${shown(value)}${literal}`
   }
   const beginning = value.slice(0, -1)
