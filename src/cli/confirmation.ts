@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { UsageError } from './failure.ts'
 
 /** Names of commands that cannot be undone. */
-const destroying = new Set(['revoke', 'remove', 'delete'])
+const destroying = new Set(['revoke', 'remove', 'delete', 'delete-rule', 'yank'])
 
 /** Adds `--yes` and the confirmation to every destructive command of `root`. */
 export function confirming (root: Command): Command {

@@ -49,7 +49,16 @@ $ latchkey skill show pdf-forms@1.0.0
 $ latchkey skill download {skill}
 ! latchkey: pdf-forms-1.0.0.zip exists, and is not overwritten; name another file with --out.
 [1]
-$ latchkey skill yank {skill} --reason "leaks names"
+$ latchkey skill publish . --release 1.0.1 --org {org}
+! latchkey: . is a folder; pack it first, with zip or tar, and publish the archive.
+[1]
+$ latchkey skill yank pdf-forms@1.0.0
+! latchkey: Name the organization of the skill, or the skill by its id: names are those of an organization. (INVALID_REQUEST)
+! Pass --org ORG.
+[1]
+$ latchkey skill list --status yanked
+! There is no skill yet. Publish one: npx latchkey skill publish FILE --release 1.0.0
+$ latchkey skill yank pdf-forms@1.0.0 --org {org} --reason "leaks names"
 id            {skill}
 ...
 reason        leaks names

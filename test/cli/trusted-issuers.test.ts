@@ -46,6 +46,17 @@ asked with    ${hint}
 $ latchkey trusted-issuer add-rule web --issuer {issuer} --claim /sub=${sub} --for-org {org} --resource https://api.acme.test --scope invoices:read
 id        {rule}
 ...
+$ latchkey trusted-issuer add-rule other --issuer {issuer} --prefix /sub=system:serviceaccount:stage:* --for-org {org} --resource https://api.acme.test --scope invoices:read
+id        {other}
+name      other
+issuer    {issuer}
+prefix    /sub = system:serviceaccount:stage:*
+...
+$ latchkey trusted-issuer delete-rule {other}
+...
+$ latchkey trusted-issuer update {issuer} --max-age soon
+...
+[2]
 `)
   const audience = words.fill('{audience}')
   const write = async (name: string, claims: object) => {
@@ -53,6 +64,14 @@ id        {rule}
   }
   await write('token.jwt', {})
   await write('other.jwt', { sub: 'system:serviceaccount:dev:web' })
+  await write('stranger.jwt', { iss: 'https://stranger.test' })
+  await write('elsewhere.jwt', { aud: 'https://elsewhere.test' })
+  await follow(t, `
+$ latchkey trusted-issuer try stranger.jwt
+accepted  no: No issuer "https://stranger.test" is trusted for the aud of the token, which is "${audience}".
+[1]
+`)
+  t.match((await latchkey('trusted-issuer try elsewhere.jwt')).stdout, /exactly one of .*; it is "https:..elsewhere/)
   await follow(t, `
 $ latchkey trusted-issuer try token.jwt
 accepted     by {rule}

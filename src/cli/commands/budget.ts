@@ -159,5 +159,5 @@ function showKey ({ id, organization, hint, status, budget, key }: VirtualKey): 
     ['status', status],
     ['left this month', budget.month.left ?? unlimited],
     ...(key === undefined ? [] : [['key', key] as const]),
-  ])
+  ]) + (key === undefined ? '' : 'Keep the key: it is not shown again.\n')
 }

@@ -103,6 +103,7 @@ function showExplanation ({ subject, form, request, verdict, refusals, remedy }:
     ['has the form of', form?.replaceAll('_', ' ')],
     ...requestFields(request),
     ...verdictFields(verdict),
+    ...remediedFields({ verdict, refusals, remedy }),
     ['what to do', remedy ?? 'nothing']
   ])
   return refusals.length === 0 ? facts : `${facts}\nLast refusals:\n${requestLines(refusals)}`
@@ -130,6 +131,14 @@ function requestFields (request: Explanation['request']): Field[] {
     ['request', `${route}, ${instant(createdAt)}, from ${addressBlock}`],
     ['answered', reason === null ? status : `${status}, ${reason}`],
   ]
+}
+
+/** Where nothing speaks against a credential now, what is to do is about the last refusal. */
+function remediedFields (
+  { verdict, refusals: [last], remedy }: Pick<Explanation, 'verdict' | 'refusals' | 'remedy'>
+): Field[] {
+  if (last === undefined || verdict?.refusal || last.remedy !== remedy) return []
+  return [[verdict === null ? 'because' : 'last refusal', last.because]]
 }
 
 function verdictFields (verdict: Explanation['verdict']): Field[] {

@@ -3,6 +3,7 @@ import { text as contentOf } from 'node:stream/consumers'
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
+import { UsageError } from '../failure.ts'
 import { fieldLines, instant } from '../print.ts'
 
 interface ProviderKey {
@@ -43,7 +44,9 @@ export function providerKeyCommands (): Command {
 
 /** Not a flag: those are kept in the history of a shell, and shown to every user of the machine. */
 async function readText (): Promise<string> {
-  return (await contentOf(process.stdin)).trim()
+  const text = (await contentOf(process.stdin)).trim()
+  if (text === '') throw new UsageError('The key is read from standard input, and that is empty.')
+  return text
 }
 
 function showKey (key: ProviderKey): string {

@@ -1,6 +1,6 @@
 /** `latchkey skill …`: versions of skills, published as archives. */
 import { readFile, writeFile } from 'node:fs/promises'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { managementApi, segment } from '../api.ts'
 import { calling, pageQuery, showPage, withPageFlags, type ListFlags, type Page } from '../command.ts'
 import { findConnection, type GlobalOptions } from '../connection.ts'
@@ -42,18 +42,22 @@ export function skillCommands (): Command {
       api.upload('/skills', { version: release, organization: org }, await contentOf(file))))
   withPageFlags(skill.command('list').description('list the versions of skills, newest first'), { org: true })
     .option('--name <name>', 'only of this skill')
-    .action(calling<Page<Skill>, ListFlags & { name?: string }>(showSkills, (api, { name, ...flags }) =>
-      api.get('/skills', { ...pageQuery(flags), name })))
+    .addOption(new Option('--status <name>', 'only in this state').choices(['active', 'yanked']))
+    .action(calling<Page<Skill>, ListFlags & { name?: string, status?: string }>(
+      showSkills, (api, { name, status, ...flags }) => api.get('/skills', { ...pageQuery(flags), name, status })
+    ))
   withOrganization(skill.command('show').description('show a version, with its signature'))
     .action(calling<Skill, OrganizationFlag>(showSkill, (api, { org }, id) =>
       api.get(pathOf(id), { organization: org })))
   withOrganization(skill.command('download').description('download the archive of a version, and check its digest'))
     .option('--out <file>', 'the file to write; by default the name and the version of the skill')
     .action(download)
-  skill.command('yank').description('mark a version as not to be used any more, for good').argument('<id>')
+  withOrganization(skill.command('yank').description('mark a version as not to be used any more, for good'))
     .option('--reason <text>', 'the reason, kept with the record')
-    .action(calling<Skill, { reason?: string }>(showSkill, (api, { reason }, id) =>
-      api.post(`${pathOf(id)}/yank`, { reason })))
+    .action(calling<Skill, OrganizationFlag & { reason?: string }>(showSkill, async (api, { org, reason }, named) => {
+      const id = named.includes('@') ? (await api.get<Skill>(pathOf(named), { organization: org })).value.id : named
+      return await api.post(`${pathOf(id)}/yank`, { reason })
+    }))
   return skill
 }
 
@@ -68,7 +72,9 @@ function pathOf (id: string): string {
 
 async function contentOf (file: string): Promise<Buffer> {
   return await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(`${file} cannot be read (${error.code}).`)
+    throw new CommandError(error.code === 'EISDIR'
+      ? `${file} is a folder; pack it first, with zip or tar, and publish the archive.`
+      : `${file} cannot be read (${error.code}).`)
   })
 }
 

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander'
 import { segment } from '../api.ts'
 import {
-  calling, pageQuery, removed, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
+  calling, pageQuery, readCount, removed, repeated, requireChange, showPage, withPageFlags, type ListFlags, type Page
 } from '../command.ts'
 import { UsageError } from '../failure.ts'
 import { readPublicKeys } from '../flags/public-keys.ts'
@@ -94,7 +94,8 @@ export function trustedIssuerCommands (): Command {
     .action(calling<Issuer, IssuerFlags>(showIssuer, (api, flags, id) =>
       api.patch(pathOf(id), requireChange(
         { name: flags.name, ...settingsOf(flags) },
-        '--name, --jwks, --jwks-uri, --ca, --audience, --algorithm, --max-age, --token-review, --reviewer-token'
+        '--name, --jwks, --jwks-uri, --ca, --audience, --algorithm, --max-age, --single-use, --no-single-use, ' +
+          '--token-review, --reviewer-token, --review-ca, --no-token-review'
       ))))
   issuer.command('delete').description('take the trust back: the tokens of its workloads end').argument('<id>')
     .action(calling<Issuer, object>(showIssuer, async (api, _flags, id) => await removed(api, pathOf(id))))
@@ -121,7 +122,7 @@ function withSettings (command: Command): Command {
     .option('--ca <file>', 'the authority of that host, in PEM')
     .option('--audience <text>', 'an aud that is taken besides ours; repeat it for several', repeated)
     .option('--algorithm <name>', 'an algorithm of its signatures; repeat it for several', repeated)
-    .option('--max-age <seconds>', 'the longest life of a token of the platform')
+    .option('--max-age <seconds>', 'the longest life of a token of the platform', readCount)
     .option('--single-use', 'take each jti once')
     .option('--no-single-use', 'take a token again and again')
     .option('--token-review <url>', 'of Kubernetes: the API server, asked before each token whether it is still good')

@@ -95,7 +95,8 @@ function showRule (rule: Rule): string {
     ['id', rule.id],
     ['name', rule.name],
     ['issuer', rule.issuer],
-    ...rule.claims.map(({ claim, value }): [string, string] => ['claim', `${claim} = ${value}`]),
+    ...rule.claims.map(({ claim, value, separators }): [string, string] =>
+      [separators === undefined ? 'claim' : 'prefix', `${claim} = ${value}`]),
     ['acts as', rule.client ?? `itself, for ${rule.forOrganization ?? 'none'}`],
     ['resource', rule.resource],
     ['scopes', rule.scopes.join(', ')],

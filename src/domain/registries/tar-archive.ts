@@ -23,7 +23,7 @@ export async function readTar (bytes: Buffer, budget: Budget, visit: Visit): Pro
       const isDirectory = type === 'directory'
       if (!isDirectory && type !== 'file') {
         throw archiveFault(
-          'special_file', `The entry ${shown(name)} is neither a file nor a directory, but a link say.`
+          'special_file', `The entry ${shown(name)} is neither a file nor a directory; leave links out.`
         )
       }
       requireKnownRecords(name, pax)

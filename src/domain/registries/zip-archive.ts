@@ -106,7 +106,7 @@ function requirePlain (
   }
   const type = (externalFileAttributes >>> 16) & 0o170000
   if (type === 0 || type === (isDirectory ? 0o040000 : 0o100000)) return
-  throw archiveFault('special_file', `The entry ${shown(name)} is neither a file nor a directory, but a link say.`)
+  throw archiveFault('special_file', `The entry ${shown(name)} is neither a file nor a directory; leave links out.`)
 }
 
 /** Programs that stream an archive read the local headers, others the directory: both read the same. */

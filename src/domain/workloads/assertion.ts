@@ -3,11 +3,10 @@
  * it meets. Nothing is used up here, so that a dry run and the grant go the same way.
  */
 import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
-import { epochSeconds, type Clock } from '../../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import type { Client } from '../credentials/client.ts'
 import { bringsItsOwnKey } from '../tokens/access-token.ts'
-import { problemOfTimes } from '../tokens/assertion.ts'
-import { isNumericDate } from '../tokens/token-claims.ts'
+import { problemOfLife } from './assertion-life.ts'
 import { audiencesOf, organizationIn, type Audiences } from './audience.ts'
 import { holdsAll, problemOfClaim, shown } from './claim-match.ts'
 import { keyFor, type IssuerKeySet } from './key-set.ts'
@@ -196,48 +195,39 @@ async function examineIssuer (options: AssertionOptions, presented: Presented): 
   const taken = audiences.of(issuer)
   const audience = oneAudience(read.claims.aud)
   if (audience === null || !taken.includes(audience)) {
-    return against('wrong_audience', `aud has to be exactly one of ${taken.join(', ')}.`)
+    const sent = said(read.claims.aud)
+    return against('wrong_audience', `aud has to be exactly one of ${taken.join(', ')}; it is ${sent}.`)
   }
   if (!issuer.algorithms.includes(read.alg)) {
     const list = issuer.algorithms.join(', ')
     return against('algorithm_not_allowed', `It is signed with ${shown(read.alg)}; ${list} are taken.`)
   }
   const problem = problemOfLife(issuer, read.claims, options.clock())
-  if (problem !== null) return against(problem, sentenceOfLife[problem](issuer))
+  if (problem !== null) return against(problem.reason, problem.detail)
   const keys = await options.keys.of(issuer, read)
   if ('unavailable' in keys) return against('keys_unavailable', `The keys of the issuer ${keys.unavailable}.`)
   const key = keyFor(keys, read)
   if (key === null) {
     const which = read.kid === undefined ? 'without a kid' : `with the kid ${shown(read.kid)}`
-    return against('unknown_key', `The issuer has no key for ${read.alg} ${which}.`)
+    const remedy = issuer.keys.kind !== 'inline' ? '' : ' Its keys are kept here: replace them by its present ones.'
+    return against('unknown_key', `The issuer has no key for ${read.alg} ${which}.${remedy}`)
   }
   const isAuthentic = await compactVerify(read.text, key, { algorithms: [read.alg] }).then(() => true, () => false)
-  if (!isAuthentic) return against('bad_signature', 'The key of the issuer has not signed it.')
+  if (!isAuthentic) return against('bad_signature', unsigned)
   return withRules(presented)
+}
+
+const unsigned = 'The key of the issuer has not signed it: it was altered, or comes from another issuer of this name.'
+
+/** A claim of a token that nothing vouches for, in a sentence. */
+function said (claim: unknown): string {
+  return claim === undefined ? 'missing' : shown(typeof claim === 'string' ? claim : JSON.stringify(claim))
 }
 
 /** Exactly one value: a token that is meant for another, too, could be replayed by that one. */
 function oneAudience (aud: unknown): string | null {
   const only = Array.isArray(aud) && aud.length === 1 ? aud[0] as unknown : aud
   return typeof only === 'string' ? only : null
-}
-
-type LifeProblem = 'wrong_lifetime' | 'not_yet' | 'expired'
-
-function problemOfLife ({ maxAge }: TrustedIssuer, claims: Record<string, unknown>, at: Date): LifeProblem | null {
-  const { exp, iat, nbf } = claims
-  const now = epochSeconds(at)
-  const areDates = [iat, nbf].every(each => each === undefined || isNumericDate(each))
-  if (!isNumericDate(exp) || !areDates) return 'wrong_lifetime'
-  const problem = problemOfTimes({ exp, iat: iat as number | undefined, nbf: nbf as number | undefined }, now, maxAge)
-  // Without the tolerance: a token ends with its assertion.
-  return problem ?? (exp <= now ? 'expired' : null)
-}
-
-const sentenceOfLife: Readonly<Record<LifeProblem, (issuer: TrustedIssuer) => string>> = {
-  wrong_lifetime: ({ maxAge }) => `exp and iat have to be whole seconds, at most ${maxAge} apart.`,
-  not_yet: () => 'iat or nbf is in the future; compare the clocks.',
-  expired: () => 'It has expired; compare the clocks.',
 }
 
 function withRules ({ issuer, rules, read: { claims }, client }: Presented): ExaminedIssuer {
@@ -289,8 +279,15 @@ function verdictOf (
     return refused('several_rules', `More than one rule is met: ${ids.join(', ')}${more}.`, subject)
   }
   const reason = farthest.find(each => issuers.some(issuer => issuer.reason === each))
-  if (reason === undefined) return refused('unknown_issuer', 'No issuer of this name is trusted.', subject)
+  if (reason === undefined) return refused('unknown_issuer', strangerOf(subject, claims), subject)
   return refused(reason, issuers.find(each => each.reason === reason)!.detail!, subject)
+}
+
+/** Whose trusts were looked at follows from `aud`. */
+function strangerOf (subject: AssertionSubject, { aud }: Record<string, unknown>): string {
+  const [name] = namesOf(subject)
+  if (name === undefined) return 'It names no issuer: iss is missing, and sub has no trust domain of SPIFFE.'
+  return `No issuer ${shown(name)} is trusted for the aud of the token, which is ${said(aud)}.`
 }
 
 function refused (reason: AssertionReason, detail: string, subject: AssertionSubject): Examination {

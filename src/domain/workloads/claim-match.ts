@@ -40,7 +40,10 @@ export function problemOfClaim (
 ): string | null {
   const found = textAt(claims, claim)
   if (found === null) return `the assertion has no single value at ${claim}`
-  if (separators === undefined) return found === value ? null : `${claim} is ${shown(found)}, not ${shown(value)}`
+  if (separators === undefined) {
+    const literal = value.endsWith('*') ? ' (its * stands for itself: a beginning needs separators)' : ''
+    return found === value ? null : `${claim} is ${shown(found)}, not ${shown(value)}${literal}`
+  }
   const beginning = value.slice(0, -1)
   const rest = found.slice(beginning.length)
   if (!found.startsWith(beginning) || rest === '') return `${claim} is ${shown(found)}, which is not ${shown(value)}`

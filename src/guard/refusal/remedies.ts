@@ -43,8 +43,8 @@ export const remedies: Readonly<Record<Reason, Explained>> = {
     remedy: 'Ask for a token with the identifier of this API as its resource, or use a key that was made for it.',
   },
   revoked: {
-    because: 'The credential, or what it stands on, was revoked: its key, client, authorization, member or ' +
-      'signing key.',
+    because: 'The credential, or what it stands on, was revoked or deleted: its key, client, parent token, rule of ' +
+      'workloads, authorization, member or signing key.',
     remedy: 'It does not come back: make another key, or ask for another token, and give that to the caller.',
   },
   expired: {

@@ -73,6 +73,7 @@ async function narrowed (
   return exchangeAnswer(text, exchanged.scopes, exchanged.lifetime)
 }
 
+const exchangedBefore = 'The subject_token comes from an exchange itself; exchange the token that it came from.'
 const foreign = 'The subject_token is no access token of this client that is valid now.'
 
 /** The facts of a token that is good now, and was issued to `client` itself. Foreign and unknown ones are alike. */
@@ -86,7 +87,7 @@ async function ownToken (
     throw refused(options, ctx, client, 'foreign_token', foreign)
   }
   if (claims.par !== undefined) {
-    throw refused(options, ctx, client, 'exchanged_before', 'The subject_token was exchanged for another token itself.')
+    throw refused(options, ctx, client, 'exchanged_before', exchangedBefore)
   }
   const presentation: Presentation = { resource: null, address: ctx.ip, now }
   const facts = await options.authenticator.gatherClaims(claims, presentation)

@@ -70,7 +70,8 @@ const unnamed = 'The request carries no client authentication: a public client h
 
 /** A misspelt grant type is met as a request without a client. */
 const grantsWithoutClient = ' Without a client, grant_type is urn:ietf:params:oauth:grant-type:token-exchange for an ' +
-  'API key, or urn:ietf:params:oauth:grant-type:jwt-bearer for a workload.'
+  'API key, or urn:ietf:params:oauth:grant-type:jwt-bearer for a workload. An access token is ' +
+  'exchanged by the client that it was issued to.'
 
 async function complete (
   options: ProviderAdapterOptions, addressFailures: WindowLimiter, ctx: KoaContextWithOIDC
