@@ -147,7 +147,7 @@ for (const { name: database, server } of servers) {
     for (const version of ['1.0.0-0', '1.0.0-alpha.1', '1.0.0-0a.-', '1.0.0-x+001', '1.0.0+21AF.--']) {
       t.equal(await statusOf(version), 201, version)
     }
-    for (const version of ['1.0.0-..', '1.0.0-a..b', '1.0.0-01', '1.0.0-a.01', '1.0.0+..', '1.0.0+a.', '1.0.0-']) {
+    for (const version of ['1.0.0-..', '1.0.0-a..b', '1.0.0-01', '1.0.0-a.01', '1.0.0+..', '1.0.0+a.', '1.0.0-', '1.0.0+a+b']) {
       t.equal(await statusOf(version), 400, version)
     }
   })
