@@ -6,7 +6,7 @@ import { html } from 'ghtml'
 import { ApiRefusal, type Query, type ReadingApi } from './api.ts'
 import { count, selectField } from './elements.ts'
 import type { Listing } from './list.ts'
-import type { Visit } from './visit.ts'
+import type { Submission, Visit } from './visit.ts'
 
 /** What is chosen from. */
 export interface Choosing {
@@ -87,6 +87,23 @@ export async function chosenId (
       : `Several have the name ${text}: write the id of the ${noun}.`,
     details: { field: noun }
   })
+}
+
+/**
+ * The field of an operator that says for which organization something is made, as markup; '' for other persons.
+ * `chosen` '': the person's own.
+ */
+export async function organizationField ({ api, me }: Pick<Visit, 'api' | 'me'>, chosen: string): Promise<string> {
+  return me.deployment
+    ? choiceField(organizations, await choosable(api, organizations), {
+      name: 'organization', label: 'Organization', chosen: chosen.trim() || me.member.organization
+    })
+    : ''
+}
+
+/** The organization that `organizationField` chose, or the person's own. @throws ApiRefusal, as `chosenId`. */
+export async function organizationIn ({ api, me, field }: Submission): Promise<string> {
+  return await chosenId(api, organizations, field('organization').trim() || me.member.organization)
 }
 
 /** Collections of the API whose records have names, and the scopes that read them. */

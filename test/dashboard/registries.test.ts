@@ -123,3 +123,34 @@ tap.test('OC-19: a viewer sees what there is, and no button that is refused', br
   t.equal(await page.getByRole('link', { name: /Add|Remove/ }).count(), 0)
   await leave(t)
 })
+
+tap.test('an operator publishes a skill, and adds a source, for the organization that they choose', browser, async t => {
+  const { page, visit, leave } = await visitor(server, chromium, {
+    organization: 'org_operators', operator: true, javaScript: false
+  })
+  const { id: organization } = await server.createOrganization('Chosen')
+  await visit('/skills/publish')
+  await page.getByLabel('Organization').selectOption('Chosen')
+  await page.getByLabel('Archive').setInputFiles({
+    name: 'x.zip', mimeType: 'application/zip', buffer: zip([{ name: 'SKILL.md', content: skillFile('pdf-forms') }])
+  })
+  await page.getByLabel('Version').fill('1.0')
+  await page.getByRole('button', { name: 'Publish version' }).click()
+  await page.getByRole('alert').waitFor()
+  t.equal(await page.getByLabel('Organization').inputValue(), organization, 'what was chosen is kept')
+  await page.getByLabel('Archive').setInputFiles({
+    name: 'x.zip', mimeType: 'application/zip', buffer: zip([{ name: 'SKILL.md', content: skillFile('pdf-forms') }])
+  })
+  await page.getByLabel('Version').fill('1.0.0')
+  await page.getByRole('button', { name: 'Publish version' }).click()
+  await page.getByRole('heading', { name: 'pdf-forms@1.0.0' }).waitFor()
+  t.equal((await admin('GET', `/skills?organization=${organization}`)).json.data.length, 1)
+  await visit('/third-party-sources/new')
+  await page.getByLabel('Organization').selectOption('Chosen')
+  await page.getByLabel('Name', { exact: true }).fill('Official')
+  await page.getByLabel('URL').fill('https://listed.example/')
+  await page.getByRole('button', { name: 'Add source' }).click()
+  await page.getByText('https://listed.example/').first().waitFor()
+  t.equal((await admin('GET', `/third-party-sources?organization=${organization}`)).json.data.length, 1)
+  await leave(t)
+})

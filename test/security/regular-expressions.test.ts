@@ -90,14 +90,15 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['domain/registries/skill-archive.ts', '/^([^/]+\\/)?SKILL\\.md$/', 'field'],
   [
     'domain/registries/skill-bundle.ts',
-    'pattern ^(0|[1-9]\\d*)(\\.(0|[1-9]\\d*)){2}(-[\\dA-Za-z.-]+)?(\\+[\\dA-Za-z.-]+)?$',
+    'pattern ^(0|[1-9][0-9]*)(\\.(0|[1-9][0-9]*)){2}(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$',
     'field'
   ],
   [
     'domain/registries/skill-bundle.ts',
-    'pattern ^[^+-]+(-(?!0\\d+([.+]|$))[^.+]+(\\.(?!0\\d+([.+]|$))[^.+]+)*)?(\\+[^.]+(\\.[^.]+)*)?$',
+    'pattern ^[^+-]+(-(0|[1-9][0-9]*|[0-9]*[^0-9.+][^.+]*)(\\.(0|[1-9][0-9]*|[0-9]*[^0-9.+][^.+]*))*)?(\\+.*)?$',
     'field'
   ],
+  ['domain/registries/skill-bundle.ts', 'pattern ^[^.+]+(\\.[^.+]+)*(\\+[^.+]+(\\.[^.+]+)*)?$', 'field'],
   ['domain/registries/source-request.ts', '/^[!#$%&\'*+.^_`|~0-9A-Za-z-]{1,64}$/', 'body'],
   ['domain/registries/source-request.ts', '/^[\\u0021-\\u007e]([\\u0020-\\u007e\\t]*[\\u0021-\\u007e])?$/', 'body'],
   ['domain/registries/tar-archive.ts', '/^ *([0-7]{1,11})[ \\0]*$/', 'field'],

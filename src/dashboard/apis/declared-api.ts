@@ -4,6 +4,7 @@ import type { Static } from 'typebox'
 import type { WireServer } from '../../management/routes/mcp-servers.ts'
 import type { WireResource } from '../../management/routes/resources.ts'
 import { may, type Me, type Wire } from '../api.ts'
+import { namesOf } from '../choice.ts'
 import { badge } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import type { Visit } from '../visit.ts'
@@ -67,4 +68,17 @@ export function mayChange (me: Me, { writes }: Kind, { organization, revokedAt, 
 /** What is unusual about it, as markup; '': nothing. */
 export function stateOf ({ revokedAt }: Declared): string {
   return revokedAt === null ? '' : html` !${badge('bad', 'Revoked')}`
+}
+
+/** Whose it is, as markup: operators see those of all organizations. */
+export async function ownersOf (
+  visit: Pick<Visit, 'api' | 'me'>, declared: readonly Declared[]
+): Promise<(of: Declared) => string> {
+  const own = visit.me.member.organization
+  const others = declared.map(({ organization }) => organization).filter(each => each !== own)
+  const names = await namesOf(visit, 'organizations', others)
+  return ({ organization }) => {
+    if (organization === null) return badge('plain', 'The deployment')
+    return organization === own ? 'This organization' : html`${names.get(organization) ?? organization}`
+  }
 }

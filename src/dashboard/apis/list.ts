@@ -1,11 +1,11 @@
 /** The lists of APIs and of MCP servers. */
 import { html } from 'ghtml'
 import { may } from '../api.ts'
-import { badge, codes, dayOf } from '../elements.ts'
+import { codes, dayOf } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { filterForm, listingOf, listOf, namedSorts, orderOf, type Column, type Options } from '../list.ts'
 import type { Visit } from '../visit.ts'
-import { apis, mcpServers, stateOf, type Declared, type Kind } from './declared-api.ts'
+import { apis, mcpServers, ownersOf, stateOf, type Declared, type Kind } from './declared-api.ts'
 
 const states: Options = [['', 'All states'], ['active', 'Active'], ['revoked', 'Revoked']]
 
@@ -22,7 +22,8 @@ const empties = new Map([
 /** Scopes that a cell shows. */
 const shownScopes = 4
 
-export async function listScreen (kind: Kind, { api, me, query }: Visit): Promise<Screen> {
+export async function listScreen (kind: Kind, visit: Visit): Promise<Screen> {
+  const { api, me, query } = visit
   const filter = { search: query('search'), status: query('status'), sort: query('sort') }
   const after = query('after')
   const listing = await listingOf<Declared>(api, kind.collection, filter, after, kind === apis ? { kind: 'api' } : {})
@@ -46,14 +47,14 @@ export async function listScreen (kind: Kind, { api, me, query }: Visit): Promis
   filter,
   orders: ['sort'],
   after,
-  columns: columnsOf(kind),
+  columns: columnsOf(kind, await ownersOf(visit, listing.data)),
   hasEnded: ({ revokedAt }) => revokedAt !== null,
   empty: empties.get(kind)!,
 }, listing)}`
   }
 }
 
-function columnsOf ({ path }: Kind): Column<Declared>[] {
+function columnsOf ({ path }: Kind, ownerOf: (of: Declared) => string): Column<Declared>[] {
   return [
     {
       name: 'Name',
@@ -61,10 +62,7 @@ function columnsOf ({ path }: Kind): Column<Declared>[] {
 <code class="bare">${declared.identifier}</code>`
     },
     { name: 'Scopes', cell: scopesOf },
-    {
-      name: 'Belongs to',
-      cell: ({ organization }) => organization === null ? badge('plain', 'The deployment') : 'This organization'
-    },
+    { name: 'Belongs to', cell: ownerOf },
     { name: 'Created', cell: ({ createdAt }) => dayOf(createdAt) },
   ]
 }

@@ -1,12 +1,12 @@
 /** One API or MCP server: what it is, its scopes, and how it refuses. */
 import { html } from 'ghtml'
 import { may } from '../api.ts'
-import { badge, codes, dayOf, facts, textField } from '../elements.ts'
+import { codes, dayOf, facts, textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
 import { historyOf } from '../history.ts'
 import type { Outcome, Submission, Visit } from '../visit.ts'
 import {
-  apiPathOf, apis, mayChange, ownPage, stateOf, type Api, type Declared, type Kind, type McpServer
+  apiPathOf, apis, mayChange, ownersOf, ownPage, stateOf, type Api, type Declared, type Kind, type McpServer
 } from './declared-api.ts'
 import { defaultScopesPanel } from './default-scopes.ts'
 import { scopesPanel, scopesTold } from './scopes.ts'
@@ -19,8 +19,10 @@ export async function oneScreen (kind: Kind, visit: Visit, refused?: Refused): P
   const declared = await visit.api.get<Declared>(apiPathOf(kind, visit))
   const isChangeable = mayChange(visit.me, kind, declared)
   const path = `${kind.path}/${declared.id}`
-  const [refusals, history] = await Promise.all([
-    may(visit.me, apis.reads) ? refusalsPanel(visit, declared as Api) : '', historyOf(visit, declared.id, words)
+  const [ownerOf, refusals, history] = await Promise.all([
+    ownersOf(visit, [declared]),
+    may(visit.me, apis.reads) ? refusalsPanel(visit, declared as Api) : '',
+    historyOf(visit, declared.id, words)
   ])
   return {
     title: declared.name,
@@ -29,7 +31,7 @@ export async function oneScreen (kind: Kind, visit: Visit, refused?: Refused): P
     action: html`<div class="actions"><a class="button primary" href="${path}/protect">Protect it</a>
 !${isChangeable ? html`<a class="button danger" href="${path}/revoke">Revoke ${kind.nouns[0]}</a>` : ''}</div>`,
     content: html`!${refused === undefined ? '' : html`<p class="alert" role="alert">${refused.message}</p>`}
-!${facts(factsOf(kind, declared))}
+!${facts(factsOf(kind, declared, ownerOf(declared)))}
 !${isChangeable
   ? scopesPanel(kind, declared, refused?.of === 'scopes' ? refused.sent : null)
   : scopesTold(declared)}
@@ -40,12 +42,12 @@ export async function oneScreen (kind: Kind, visit: Visit, refused?: Refused): P
   }
 }
 
-function factsOf (kind: Kind, declared: Declared): [string, string][] {
-  const { id, identifier, organization, createdAt, tokenLifetime } = declared
+function factsOf (kind: Kind, declared: Declared, owner: string): [string, string][] {
+  const { id, identifier, createdAt, tokenLifetime } = declared
   return [
     [kind === apis ? 'Address' : 'URL', html`<code>${identifier}</code>!${stateOf(declared)}`],
     ['Id', html`<code class="bare">${id}</code>`],
-    ['Belongs to', organization === null ? badge('plain', 'The deployment') : 'This organization'],
+    ['Belongs to', owner],
     ...(kind === apis ? ofApi(declared as Api) : ofServer(declared as McpServer)),
     ['Tokens live', html`${tokenLifetime / 60} minutes`],
     ['Created', dayOf(createdAt)],

@@ -1,7 +1,7 @@
 /** Creating a group. */
 import { html } from 'ghtml'
 import type { ApiRefusal } from '../api.ts'
-import { choiceField, choosable, chosenId, organizations } from '../choice.ts'
+import { organizationField, organizationIn } from '../choice.ts'
 import { alertOf, problemAt, problemIn, type Problem } from '../draft.ts'
 import { textField } from '../elements.ts'
 import type { Screen } from '../frame.ts'
@@ -47,22 +47,18 @@ export function fieldsOf ({ name, description, scopes }: Draft, problem: Problem
 }
 
 export async function creationScreen (visit: Visit): Promise<Screen> {
-  return await form(visit, { name: '', description: '', scopes: '' }, visit.me.member.organization, null)
+  return await form(visit, { name: '', description: '', scopes: '' }, '', null)
 }
 
 export async function mended (submission: Submission, refusal: ApiRefusal): Promise<Screen> {
   return await form(
-    submission, draftOf(submission), organizationIn(submission), problemIn(refusal), submission.field('attempt')
+    submission, draftOf(submission), submission.field('organization'), problemIn(refusal), submission.field('attempt')
   )
-}
-
-function organizationIn ({ field, me }: Submission): string {
-  return field('organization').trim() || me.member.organization
 }
 
 export async function createGroup (submission: Submission): Promise<Outcome> {
   const { api, field } = submission
-  const organization = await chosenId(api, organizations, organizationIn(submission))
+  const organization = await organizationIn(submission)
   const { id } = await api.change<Group>('POST', '/groups', {
     idempotencyKey: field('attempt'), body: { ...bodyOf(draftOf(submission)), organization }
   })
@@ -70,17 +66,14 @@ export async function createGroup (submission: Submission): Promise<Outcome> {
 }
 
 async function form (
-  { api, me }: Pick<Visit, 'api' | 'me'>, draft: Draft, organization: string, problem: Problem | null, attempt?: string
+  visit: Pick<Visit, 'api' | 'me'>, draft: Draft, organization: string, problem: Problem | null, attempt?: string
 ): Promise<Screen> {
-  const choice = me.deployment ? await choosable(api, organizations) : null
   return {
     title: 'Create group',
     path: groupsWay,
     place: membersPath,
     content: html`<form class="panel" method="post" action="${groupsPath}">!${attemptField(attempt)}
-!${choice === null
-? ''
-: choiceField(organizations, choice, { name: 'organization', label: 'Organization', chosen: organization })}
+!${await organizationField(visit, organization)}
 !${fieldsOf(draft, problem)}
 <p class="actions"><button type="submit" class="primary">Create group</button>
 <a class="button" href="${groupsPath}">Cancel</a></p></form>`

@@ -7,6 +7,7 @@ import { html } from 'ghtml'
 import { Failure } from '../../base/errors.ts'
 import { newSecret } from '../../secrets/random.ts'
 import { withQuery, type ApiRefusal } from '../api.ts'
+import { organizationField, organizationIn } from '../choice.ts'
 import { textField } from '../elements.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
 import { attemptField } from '../shown-once.ts'
@@ -19,7 +20,7 @@ const formPath = `${path}/publish`
 const longestForm = 20 * 1024 * 1024
 
 export function publicationScreens (app: Dashboard): void {
-  screenAt(app, '/skills/publish', async visit => publicationScreen(visit, null))
+  screenAt(app, '/skills/publish', async visit => await publicationScreen(visit, null))
   // A context of its own: no other form has files.
   app.register(async context => {
     context.addContentTypeParser('multipart/form-data', { parseAs: 'buffer', bodyLimit: longestForm }, readForm)
@@ -30,7 +31,7 @@ export function publicationScreens (app: Dashboard): void {
       // Apart from those that the API holds of the organization: each archive is held by both.
       app.archives.hold(`forms of ${sender.member.organization}`, reply, Math.min(bytes, longestForm))
     })
-    formAt(context as Dashboard, '/skills/publish', publish, async (sent, refusal) => publicationScreen(sent, refusal))
+    formAt(context as Dashboard, '/skills/publish', publish, publicationScreen)
   })
 }
 
@@ -47,7 +48,7 @@ async function readForm ({ headers }: FastifyRequest, bytes: Buffer): Promise<Re
   return Object.fromEntries(await Promise.all(members))
 }
 
-function publicationScreen (visit: Visit | Submission, refusal: ApiRefusal | null): Screen {
+async function publicationScreen (visit: Visit | Submission, refusal: ApiRefusal | null): Promise<Screen> {
   const field = 'field' in visit ? visit.field : () => ''
   return {
     title: 'Publish a skill',
@@ -57,6 +58,7 @@ function publicationScreen (visit: Visit | Submission, refusal: ApiRefusal | nul
     content: html`<form class="panel" method="post" action="${formPath}" enctype="multipart/form-data">
 !${refusal === null ? '' : html`<p class="alert" role="alert">${refusal.message}</p>`}
 !${attemptField(refusal === null ? newSecret() : field('attempt'))}
+!${await organizationField(visit, field('organization'))}
 <div class="field"><label for="archive">Archive</label>
 <p class="hint" id="archive-hint">A zip or tar file with SKILL.md at its top. Its front matter has the name.</p>
 <input type="file" id="archive" name="archive" required accept=".zip,.tar,.gz,.tgz"
@@ -69,8 +71,10 @@ function publicationScreen (visit: Visit | Submission, refusal: ApiRefusal | nul
   }
 }
 
-async function publish ({ api, field, file }: Submission): Promise<Outcome> {
-  const { id } = await api.change<{ id: string }>('POST', withQuery('/skills', { version: field('version').trim() }), {
+async function publish (submission: Submission): Promise<Outcome> {
+  const { api, field, file } = submission
+  const asked = { organization: await organizationIn(submission), version: field('version').trim() }
+  const { id } = await api.change<{ id: string }>('POST', withQuery('/skills', asked), {
     idempotencyKey: field('attempt'), bytes: file('archive') ?? Buffer.alloc(0)
   })
   return { to: `${path}/${id}` }

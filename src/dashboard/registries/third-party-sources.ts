@@ -2,6 +2,7 @@
 import { html } from 'ghtml'
 import { newSecret } from '../../secrets/random.ts'
 import { may, type ApiRefusal } from '../api.ts'
+import { organizationField, organizationIn } from '../choice.ts'
 import { ago, badge, selectField, textField } from '../elements.ts'
 import { endingAt } from '../ending.ts'
 import { dashboardPath, type Screen } from '../frame.ts'
@@ -28,8 +29,8 @@ and is granted nothing.`
 
 export function thirdPartySourceScreens (app: Dashboard): void {
   screenAt(app, '/third-party-sources', listScreen)
-  screenAt(app, '/third-party-sources/new', async visit => creationScreen(visit, null))
-  formAt(app, '/third-party-sources', create, async (sent, refusal) => creationScreen(sent, refusal))
+  screenAt(app, '/third-party-sources/new', async visit => await creationScreen(visit, null))
+  formAt(app, '/third-party-sources', create, creationScreen)
   formAt(app, '/third-party-sources/:id/refresh', async ({ api, parameter }) => {
     await api.change('POST', `/third-party-sources/${encodeURIComponent(parameter('id'))}/refresh`)
     return { to: path }
@@ -107,7 +108,7 @@ class="unseen"> ${name}</span></button></form>
 <a href="${path}/${id}/remove">Remove<span class="unseen"> ${name}</span></a>`
 }
 
-function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | null): Screen {
+async function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | null): Promise<Screen> {
   const field = 'field' in visit ? visit.field : () => ''
   return {
     title: 'Add third-party source',
@@ -117,6 +118,7 @@ function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | null):
     content: html`<form class="panel" method="post" action="${path}">
 !${refusal === null ? '' : html`<p class="alert" role="alert">${refusal.message}</p>`}
 !${attemptField(refusal === null ? newSecret() : field('attempt'))}
+!${await organizationField(visit, field('organization'))}
 !${textField({ name: 'name', label: 'Name', value: field('name'), required: true })}
 !${selectField({ name: 'kind', label: 'It lists', options: kinds, chosen: field('kind') })}
 !${textField({
@@ -129,11 +131,13 @@ function creationScreen (visit: Visit | Submission, refusal: ApiRefusal | null):
   }
 }
 
-async function create ({ api, field }: Submission): Promise<Outcome> {
+async function create (submission: Submission): Promise<Outcome> {
+  const { api, field } = submission
   const header = field('header').trim()
   await api.change('POST', '/third-party-sources', {
     idempotencyKey: field('attempt'),
     body: {
+      organization: await organizationIn(submission),
       name: field('name').trim(),
       kind: field('kind'),
       url: field('url').trim(),

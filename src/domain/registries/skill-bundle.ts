@@ -71,9 +71,13 @@ export const mostBytesOfOrganization = 1024 ** 3
 /** SemVer 2.0 in at most 64 characters. */
 export const skillVersion = {
   maxLength: 64,
-  pattern: '^(0|[1-9]\\d*)(\\.(0|[1-9]\\d*)){2}(-[\\dA-Za-z.-]+)?(\\+[\\dA-Za-z.-]+)?$',
-  // No identifier is empty, and a number has no leading zero, except in a build.
-  allOf: [{ pattern: '^[^+-]+(-(?!0\\d+([.+]|$))[^.+]+(\\.(?!0\\d+([.+]|$))[^.+]+)*)?(\\+[^.]+(\\.[^.]+)*)?$' }]
+  pattern: '^(0|[1-9][0-9]*)(\\.(0|[1-9][0-9]*)){2}(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$',
+  allOf: [
+    // A number of a pre-release has no leading zero.
+    { pattern: '^[^+-]+(-(0|[1-9][0-9]*|[0-9]*[^0-9.+][^.+]*)(\\.(0|[1-9][0-9]*|[0-9]*[^0-9.+][^.+]*))*)?(\\+.*)?$' },
+    // No identifier is empty.
+    { pattern: '^[^.+]+(\\.[^.+]+)*(\\+[^.+]+(\\.[^.+]+)*)?$' }
+  ]
 }
 
 /** What is published, apart from what its archive says. */
