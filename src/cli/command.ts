@@ -31,13 +31,18 @@ export function calling<T, F extends object> (
   }
 }
 
-/** The API names the members `organization` and `redirectUris`; a command has flags for them. */
+/** The API names the members of bodies and queries; a command has flags for them. */
 function namingFlags (error: unknown, command: Command): unknown {
   if (!(error instanceof RefusedError)) return error
   const [place, index] = /^redirectUris\[(\d+)\]/.exec(error.message) ?? []
   const uri = command.opts<{ redirectUri?: string[] }>().redirectUri?.[Number(index)]
   if (place !== undefined && uri !== undefined) {
     return new RefusedError(`--redirect-uri ${printable(uri)}${error.message.slice(place.length)}`, error.body)
+  }
+  for (const option of command.options) {
+    const member = ['body', 'querystring'].map(part => `${part}.${option.attributeName()} `)
+      .find(member => error.message.startsWith(member))
+    if (member !== undefined) return new RefusedError(`${option.long} ${error.message.slice(member.length)}`, error.body)
   }
   if (!error.message.startsWith('Name the organization')) return error
   const flags = command.options.map(({ long }) => long).filter(long => long === '--org' || long === '--deployment')

@@ -919,7 +919,7 @@ credits      0
 calls today  0
 last used    never
 $ latchkey key usage {key} --from tomorrow
-! latchkey: querystring.from must match format "date". A day, UTC: 2027-01-31. (INVALID_REQUEST)
+! latchkey: --from must match format "date". A day, UTC: 2027-01-31. (INVALID_REQUEST)
 [1]
 $ latchkey org credits {org}
 organization  {org}

@@ -73,10 +73,11 @@ export const skillVersion = {
   maxLength: 64,
   pattern: '^(0|[1-9][0-9]*)(\\.(0|[1-9][0-9]*)){2}(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$',
   allOf: [
-    // A number of a pre-release has no leading zero.
-    { pattern: '^[^+-]+(-(0|[1-9][0-9]*|[0-9]*[^0-9.+][^.+]*)(\\.(0|[1-9][0-9]*|[0-9]*[^0-9.+][^.+]*))*)?(\\+.*)?$' },
-    // No identifier is empty.
-    { pattern: '^[^.+]+(\\.[^.+]+)*(\\+[^.+]+(\\.[^.+]+)*)?$' }
+    {
+      pattern: '^[^+-]+(-(0|[1-9][0-9]*|[0-9]*[^0-9.+][^.+]*)(\\.(0|[1-9][0-9]*|[0-9]*[^0-9.+][^.+]*))*)?(\\+.*)?$',
+      description: 'A number of a pre-release has no leading zero.'
+    },
+    { pattern: '^[^.+]+(\\.[^.+]+)*(\\+[^.+]+(\\.[^.+]+)*)?$', description: 'No identifier is empty.' }
   ]
 }
 

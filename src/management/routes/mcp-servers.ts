@@ -39,7 +39,7 @@ const listing = {
     description: 'As registries show it. Null: none.'
   })),
   version: Type.Optional(
-    as(Type.String({ ...skillVersion, description: 'As registries show it: SemVer 2.0.' }), '1.0.0')
+    as(Type.String({ ...skillVersion, description: 'As registries show it: a version of SemVer 2.0.' }), '1.0.0')
   ),
 }
 const NewServer = exactly({

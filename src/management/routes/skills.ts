@@ -40,7 +40,7 @@ const busy = ['too_many_requests', 'overloaded'] as const
 const mediaTypes = { zip: 'application/zip', tar: 'application/x-tar', 'tar.gz': 'application/gzip' } as const
 
 const SkillName = as(Type.String({ minLength: 1, ...skillName }), 'pdf-forms')
-const Version = as(Type.String({ minLength: 5, ...skillVersion, description: 'SemVer 2.0.' }), '1.4.0')
+const Version = as(Type.String({ ...skillVersion, description: 'A version of SemVer 2.0, such as 1.4.0.' }), '1.4.0')
 const Organization = Type.Optional(Type.With(OrganizationId, {
   description: 'A credential of an organization may omit it: the default is its own.'
 }))
