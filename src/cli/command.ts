@@ -39,16 +39,19 @@ function namingFlags (error: unknown, command: Command): unknown {
   if (place !== undefined && uri !== undefined) {
     return new RefusedError(`--redirect-uri ${printable(uri)}${error.message.slice(place.length)}`, error.body)
   }
-  for (const option of command.options) {
-    const member = ['body', 'querystring'].map(part => `${part}.${option.attributeName()} `)
-      .find(member => error.message.startsWith(member))
-    if (member !== undefined) return new RefusedError(`${option.long} ${error.message.slice(member.length)}`, error.body)
+  const option = command.options.find(option => isAbout(error, option))
+  if (option !== undefined) {
+    return new RefusedError(option.long + error.message.slice(error.message.indexOf(' ')), error.body)
   }
   if (!error.message.startsWith('Name the organization')) return error
   const flags = command.options.map(({ long }) => long).filter(long => long === '--org' || long === '--deployment')
   if (flags.length === 0) return error
   const named = flags.map(flag => flag === '--org' ? '--org ORG' : '--deployment').join(', or ')
   return new RefusedError(`${error.message}\nPass ${named}.`, error.body)
+}
+
+function isAbout ({ message }: RefusedError, option: Option): boolean {
+  return ['body', 'querystring'].some(part => message.startsWith(`${part}.${option.attributeName()} `))
 }
 
 /** Deletes a record, and answers with what it was. */

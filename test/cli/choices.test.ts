@@ -37,6 +37,7 @@ const members: Record<string, [method: string, path: string, member: string]> = 
   'registration-token list --sort': ['get', '/api/v1/registration-tokens', 'sort'],
   'org list --sort': ['get', '/api/v1/organizations', 'sort'],
   'mcp-server list --sort': ['get', '/api/v1/mcp-servers', 'sort'],
+  'skill list --status': ['get', '/api/v1/skills', 'status'],
   'resource list --sort': ['get', '/api/v1/resources', 'sort'],
   'client list --sort': ['get', '/api/v1/clients', 'sort'],
   'key list --sort': ['get', '/api/v1/api-keys', 'sort'],
