@@ -103,6 +103,7 @@ const table: readonly (readonly [file: string, expression: string, reads: Origin
   ['domain/registries/source-request.ts', '/^[\\u0021-\\u007e]([\\u0020-\\u007e\\t]*[\\u0021-\\u007e])?$/', 'body'],
   ['domain/registries/tar-archive.ts', '/^ *([0-7]{1,11})[ \\0]*$/', 'field'],
   ['domain/registries/tar-archive.ts', '/^[0-9]+ comment=[0-9a-f]{40,64}\\n$/', 'answer'],
+  ['domain/registries/tar-archive.ts', '/^([1-9][0-9]{0,6}) ([^=\\n]+)=/', 'field'],
   ['dashboard/policies/named.ts', '/[\\s,]+/', 'body'],
   ['dashboard/members/one-member.ts', '/[\\s,]+/', 'body'],
   ['dashboard/organizations/credits.ts', '/^\\d{1,15}$/', 'body'],
