@@ -143,7 +143,7 @@ async function unpacked (data: Buffer, budget: Budget, name: string): Promise<Bu
   throw hidden(name)
 }
 
-/** What is not compressed has no end of its own: programs that stream take the first descriptor of its size for it. */
+/** A program that streams an archive ends stored data at the first descriptor with the size of what it has read. */
 function endsEarlier (content: Buffer): boolean {
   for (let at = content.indexOf(descriptor); at !== -1; at = content.indexOf(descriptor, at + 1)) {
     if (at + 12 <= content.length && content.readUInt32LE(at + 8) === at) return true

@@ -1,4 +1,4 @@
-/** Entity tags (RFC 9110 §8.8.3) and If-Match: the answer about a record carries its revision as the ETag. */
+/** Entity tags (RFC 9110 §8.8.3) and If-Match: the answer about a record carries its version as the ETag. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/errors.ts'
 import type { Version } from '../../domain/core/operation.ts'
